@@ -1,0 +1,1 @@
+"""Prompt enhancement: words in, words out. Knows no pipeline and no HTTP server."""

@@ -1,0 +1,87 @@
+"""What to generate, with every default resolved. Frozen, and free of torch, HTTP and wire names."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+
+from pipelines.errors import SpecError
+
+# The H.264 CRF of the images LTX-2.3 was trained on: Lightricks/LTX-2, ltx_pipelines DEFAULT_IMAGE_CRF.
+DEFAULT_CRF = 33
+
+# Stage 1 runs at half size on a latent grid of 32 pixels.
+SIZE_MULTIPLE = 64
+
+
+class Container(StrEnum):
+    """The file a clip is written to; `media.codecs` says with which codecs."""
+
+    MP4 = "mp4"
+    WEBM = "webm"
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """An image that the clip shows at one pixel frame.
+
+    frame_idx: 0 .. num_frames - 1. strength: 0 (ignored) .. 1 (kept as it is).
+    crf: 0 .. 51, the H.264 re-compression before encoding; 0 skips it.
+    """
+
+    path: Path
+    frame_idx: int = 0
+    strength: float = 1.0
+    crf: int = DEFAULT_CRF
+
+
+@dataclass(frozen=True)
+class GenerationSpec:
+    """One clip. Sizes in pixels, `frame_rate` in frames a second, `num_frames` = 8k + 1.
+
+    stages: 2 is the distilled flow (half size, upsampler, refinement); 1 runs the 8 steps at full size.
+    Raises SpecError when a field is out of bounds.
+    """
+
+    prompt: str
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+    frame_rate: Fraction
+    keyframes: tuple[Keyframe, ...] = ()
+    generate_audio: bool = True
+    container: Container = Container.MP4
+    stages: int = 2
+
+    def __post_init__(self) -> None:
+        for field in ("width", "height"):
+            if getattr(self, field) < SIZE_MULTIPLE or getattr(self, field) % SIZE_MULTIPLE:
+                raise SpecError(field, f"must be a positive multiple of {SIZE_MULTIPLE}, got {getattr(self, field)}")
+        if self.num_frames < 9 or self.num_frames % 8 != 1:
+            raise SpecError("num_frames", f"must be 8k + 1 and at least 9, got {self.num_frames}")
+        if not 0 <= self.seed < 2**63:
+            raise SpecError("seed", f"must be in 0 .. 2**63 - 1, got {self.seed}")
+        if self.frame_rate <= 0:
+            raise SpecError("frame_rate", f"must be positive, got {self.frame_rate}")
+        if self.stages not in (1, 2):
+            raise SpecError("stages", f"must be 1 or 2, got {self.stages}")
+        _validate_keyframes(self.keyframes, self.num_frames)
+
+    @property
+    def duration_s(self) -> Fraction:
+        return self.num_frames / self.frame_rate
+
+
+def _validate_keyframes(keyframes: tuple[Keyframe, ...], num_frames: int) -> None:
+    seen: set[int] = set()
+    for i, keyframe in enumerate(keyframes):
+        if not 0 <= keyframe.frame_idx < num_frames:
+            raise SpecError(f"keyframes.{i}.frame_idx", f"must be in 0 .. {num_frames - 1}, got {keyframe.frame_idx}")
+        if keyframe.frame_idx in seen:
+            raise SpecError(f"keyframes.{i}.frame_idx", f"frame {keyframe.frame_idx} has a keyframe already")
+        if not 0 <= keyframe.strength <= 1:
+            raise SpecError(f"keyframes.{i}.strength", f"must be in 0 .. 1, got {keyframe.strength}")
+        if not 0 <= keyframe.crf <= 51:
+            raise SpecError(f"keyframes.{i}.crf", f"must be in 0 .. 51, got {keyframe.crf}")
+        seen.add(keyframe.frame_idx)

@@ -1,0 +1,1 @@
+"""HTTP, jobs and processes. The only reader of the environment."""
