@@ -1,0 +1,70 @@
+"""Images that condition a clip: from a picture to a clean latent and its place in the sequence."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pipelines.geometry import SPATIAL_COMPRESSION, LatentGrid
+from pipelines.ltx.latents import normalize_video, pack_video
+from pipelines.media.image import load_image
+from pipelines.spec import Keyframe
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLLTX2Video
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """An image at the size of one stage. tokens: (1, H * W, C), normalised."""
+
+    frame_idx: int
+    strength: float
+    tokens: torch.Tensor
+
+
+class ConditioningImage:
+    """A keyframe's picture, read and re-compressed once, encoded once for each stage's size."""
+
+    def __init__(self, keyframe: Keyframe) -> None:
+        self._keyframe = keyframe
+
+    @cached_property
+    def _pixels(self) -> torch.Tensor:
+        """(1, 3, H, W) float32 in 0 .. 255."""
+        from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
+
+        pixels: np.ndarray = apply_image_conditioning_crf(load_image(self._keyframe.path), self._keyframe.crf)
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
+
+    def encode(self, vae: "AutoencoderKLLTX2Video", grid: LatentGrid, device: torch.device) -> Conditioning:
+        """Encoded with the VAE's dtype, returned as float32."""
+        height, width = grid.height * SPATIAL_COMPRESSION, grid.width * SPATIAL_COMPRESSION
+        picture = cover(self._pixels.to(device), height, width) / 127.5 - 1
+        latent = vae.encode(picture.unsqueeze(2).to(vae.dtype)).latent_dist.mode()  # (1, C, 1, H, W)
+        tokens = pack_video(normalize_video(latent.float(), vae))
+        return Conditioning(self._keyframe.frame_idx, self._keyframe.strength, tokens)
+
+
+def cover(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Scale (1, 3, h, w) to cover height x width and crop the centre. Bilinear without antialias, as in training."""
+    source_height, source_width = picture.shape[-2:]
+    scale = max(height / source_height, width / source_width)
+    size = (math.ceil(source_height * scale), math.ceil(source_width * scale))
+    picture = torch.nn.functional.interpolate(picture, size=size, mode="bilinear", align_corners=False)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return picture[..., top : top + height, left : left + width]
+
+
+def keyframe_coords(grid_coords: torch.Tensor, grid: LatentGrid, frame_idx: int, fps: float) -> torch.Tensor:
+    """Positions of an image appended as tokens: rows and columns of the first latent frame, time of one pixel frame.
+
+    grid_coords: (1, 3, T, 2), [start, end) in seconds, pixels, pixels. Returns (1, 3, H * W, 2).
+    """
+    coords = grid_coords[:, :, : grid.tokens_per_frame].clone()
+    coords[:, 0, :, 0] = frame_idx / fps
+    coords[:, 0, :, 1] = (frame_idx + 1) / fps
+    return coords

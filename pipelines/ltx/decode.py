@@ -1,0 +1,168 @@
+"""Latents to frames and waveform.
+
+The video decoder runs as a stream: each 3-tap convolution over time keeps its last two frames and passes on what is
+ready, so a clip of any length is decoded in memory for a few frames, with the values of a whole decode and no seams.
+(Tiles would have to overlap by the decoder's reach, 14 latent frames to each side, to be exact.)
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pipelines.geometry import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION
+from pipelines.ltx.latents import denormalize_audio, denormalize_video, unpack_audio
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video
+    from diffusers.models.autoencoders.autoencoder_kl_ltx2 import (
+        LTX2VideoCausalConv3d,
+        LTX2VideoDecoder3d,
+        LTX2VideoResnetBlock3d,
+        LTX2VideoUpsampler3d,
+    )
+    from diffusers.pipelines.ltx2.vocoder import LTX2VocoderWithBWE
+
+Chunks = Iterable[torch.Tensor]  # (1, C, f, H, W), f >= 1, in order of time
+
+# Frames of a decoder step together: its widest activation holds about 8 values a pixel.
+CHUNK_PIXELS = 4_000_000
+
+
+def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterator[np.ndarray]:
+    """Normalised latent (1, C, F, h, w) to chunks of frames (n, H, W, 3) uint8; 8F - 7 frames in all."""
+    _validate_streamable(vae.decoder)
+    latent = denormalize_video(latent.float(), vae).to(vae.dtype)
+    for chunk in stream_decoder(vae.decoder, split_time(latent, _latent_frames_at_once(latent))):
+        yield to_frames(chunk)
+
+
+def to_frames(chunk: torch.Tensor) -> np.ndarray:
+    """(1, 3, n, H, W) in -1 .. 1 to (n, H, W, 3) uint8, rounded."""
+    pixels = ((chunk[0].float() + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8)
+    frames: np.ndarray = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+    return frames
+
+
+def decode_audio(
+    tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio", vocoder: "LTX2VocoderWithBWE"
+) -> torch.Tensor:
+    """Normalised audio latent (1, L, C) to a waveform (2, samples) float32 at 48 kHz, (4L - 3) * 10 ms long."""
+    latent = unpack_audio(denormalize_audio(tokens.float(), vae)).to(vae.dtype)
+    mel = vae.decode(latent, return_dict=False)[0]
+    waveform: torch.Tensor = vocoder(mel.float())[0]
+    return waveform
+
+
+def _latent_frames_at_once(latent: torch.Tensor) -> int:
+    pixels = latent.shape[-1] * latent.shape[-2] * SPATIAL_COMPRESSION**2 * TEMPORAL_COMPRESSION
+    return max(1, CHUNK_PIXELS // pixels)
+
+
+def _validate_streamable(decoder: "LTX2VideoDecoder3d") -> None:
+    """What LTX-2.3's decoder has none of, and a stream does not do."""
+    if decoder.is_causal or decoder.time_embedder is not None:
+        raise NotImplementedError("a causal or timestep-conditioned video decoder is not LTX-2.3's")
+
+
+def split_time(latent: torch.Tensor, frames: int) -> Iterator[torch.Tensor]:
+    yield from latent.split(frames, dim=2)
+
+
+def stream_decoder(decoder: "LTX2VideoDecoder3d", chunks: Chunks) -> Iterator[torch.Tensor]:
+    """Un-normalised latent chunks to pixel chunks (1, 3, n, H, W)."""
+    chunks = stream_conv(decoder.conv_in, chunks)
+    for resnet in decoder.mid_block.resnets:
+        chunks = stream_resnet(resnet, chunks)
+    for block in decoder.up_blocks:
+        if block.conv_in is not None:
+            chunks = stream_resnet(block.conv_in, chunks)
+        for upsampler in block.upsamplers or ():
+            chunks = stream_upsampler(upsampler, chunks)
+        for resnet in block.resnets:
+            chunks = stream_resnet(resnet, chunks)
+    activated = (decoder.conv_act(decoder.norm_out(chunk)) for chunk in chunks)
+    for chunk in stream_conv(decoder.conv_out, activated):
+        yield unpatchify(chunk, decoder.patch_size)
+
+
+def stream_conv(conv: "LTX2VideoCausalConv3d", chunks: Chunks) -> Iterator[torch.Tensor]:
+    """A convolution of 3 frames, the edge frames of the clip repeated; runs one frame behind its input."""
+    window = None
+    for chunk in chunks:
+        window = torch.cat([chunk[:, :, :1] if window is None else window[:, :, -2:], chunk], dim=2)
+        if window.shape[2] >= 3:
+            yield conv.conv(window)
+    if window is not None:
+        yield conv.conv(torch.cat([window[:, :, -2:], window[:, :, -1:]], dim=2))
+
+
+def stream_resnet(resnet: "LTX2VideoResnetBlock3d", chunks: Chunks) -> Iterator[torch.Tensor]:
+    shortcut = FrameQueue()
+
+    def first_half() -> Iterator[torch.Tensor]:
+        for chunk in chunks:
+            shortcut.push(_shortcut(resnet, chunk))
+            yield resnet.nonlinearity(resnet.norm1(chunk))
+
+    halves = (resnet.nonlinearity(resnet.norm2(h)) for h in stream_conv(resnet.conv1, first_half()))
+    for residual in stream_conv(resnet.conv2, halves):
+        yield residual + shortcut.pop(residual.shape[2])
+
+
+def _shortcut(resnet: "LTX2VideoResnetBlock3d", chunk: torch.Tensor) -> torch.Tensor:
+    if resnet.norm3 is not None:
+        chunk = resnet.norm3(chunk.movedim(1, -1)).movedim(-1, 1)
+    if resnet.conv_shortcut is not None:
+        chunk = resnet.conv_shortcut(chunk)
+    return chunk
+
+
+def stream_upsampler(upsampler: "LTX2VideoUpsampler3d", chunks: Chunks) -> Iterator[torch.Tensor]:
+    """Channels to space and time. A clip's first frame holds one pixel frame: what comes before it is dropped."""
+    shortcut = FrameQueue()
+
+    def remembered() -> Iterator[torch.Tensor]:
+        for chunk in chunks:
+            if upsampler.residual:
+                shortcut.push(chunk)
+            yield chunk
+
+    drop = upsampler.stride[0] - 1
+    for hidden in stream_conv(upsampler.conv, remembered()):
+        upsampled = channels_to_space(hidden, upsampler.stride)
+        if upsampler.residual:
+            skip = channels_to_space(shortcut.pop(hidden.shape[2]), upsampler.stride)
+            upsampled = upsampled + skip.repeat(1, upsampled.shape[1] // skip.shape[1], 1, 1, 1)
+        yield upsampled[:, :, drop:]
+        drop = 0
+
+
+def channels_to_space(hidden: torch.Tensor, stride: tuple[int, int, int]) -> torch.Tensor:
+    """(B, C * t * h * w, F, H, W) to (B, C, F * t, H * h, W * w)."""
+    batch, _, frames, height, width = hidden.shape
+    hidden = hidden.reshape(batch, -1, *stride, frames, height, width)
+    return hidden.permute(0, 1, 5, 2, 6, 3, 7, 4).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+
+def unpatchify(hidden: torch.Tensor, patch: int) -> torch.Tensor:
+    """(B, C * p * p, F, H, W) to (B, C, F, H * p, W * p); the channels are in (width, height) order."""
+    batch, _, frames, height, width = hidden.shape
+    hidden = hidden.reshape(batch, -1, patch, patch, frames, height, width)
+    return hidden.permute(0, 1, 4, 5, 3, 6, 2).flatten(5, 6).flatten(3, 4)
+
+
+class FrameQueue:
+    """Frames waiting for what is computed from them; in and out in chunks of any length."""
+
+    def __init__(self) -> None:
+        self._frames: torch.Tensor | None = None
+
+    def push(self, chunk: torch.Tensor) -> None:
+        self._frames = chunk if self._frames is None else torch.cat([self._frames, chunk], dim=2)
+
+    def pop(self, count: int) -> torch.Tensor:
+        assert self._frames is not None
+        frames, self._frames = self._frames[:, :, :count], self._frames[:, :, count:]
+        return frames

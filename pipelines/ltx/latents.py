@@ -1,0 +1,55 @@
+"""Layouts and scales of latents: packed tokens or grids, normalised or as the VAE has them."""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipelines.geometry import LatentGrid
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video
+
+# The audio latent has 16 mel bins in each of its 8 channels.
+AUDIO_MEL_BINS = 16
+
+
+def pack_video(latent: torch.Tensor) -> torch.Tensor:
+    """(B, C, F, H, W) to (B, F * H * W, C)."""
+    return latent.flatten(2).transpose(1, 2)
+
+
+def unpack_video(tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
+    """(B, F * H * W, C) to (B, C, F, H, W)."""
+    return tokens.transpose(1, 2).unflatten(2, (grid.frames, grid.height, grid.width))
+
+
+def pack_audio(latent: torch.Tensor) -> torch.Tensor:
+    """(B, C, L, M) to (B, L, C * M)."""
+    return latent.transpose(1, 2).flatten(2)
+
+
+def unpack_audio(tokens: torch.Tensor) -> torch.Tensor:
+    """(B, L, C * M) to (B, C, L, M)."""
+    return tokens.unflatten(2, (-1, AUDIO_MEL_BINS)).transpose(1, 2)
+
+
+def normalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> torch.Tensor:
+    mean, std = _channel_statistics(latent, vae)
+    return (latent - mean) / std
+
+
+def denormalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> torch.Tensor:
+    mean, std = _channel_statistics(latent, vae)
+    return latent * std + mean
+
+
+def denormalize_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio") -> torch.Tensor:
+    """The statistics of the audio VAE are those of packed tokens."""
+    return tokens * vae.latents_std.to(tokens) + vae.latents_mean.to(tokens)
+
+
+def _channel_statistics(
+    latent: torch.Tensor, vae: "AutoencoderKLLTX2Video"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    shape = (1, -1, 1, 1, 1)
+    return vae.latents_mean.to(latent).view(shape), vae.latents_std.to(latent).view(shape)

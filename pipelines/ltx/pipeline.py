@@ -1,0 +1,127 @@
+"""The distilled flow of LTX-2.3, from a spec to frames and sound.
+
+Reference: Lightricks/LTX-2, ltx_pipelines/distilled.py (ltx_core and ltx_pipelines 1.2.0).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pipelines.errors import SpecError
+from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
+from pipelines.ltx.components import Components
+from pipelines.ltx.conditioning import ConditioningImage
+from pipelines.ltx.decode import decode_audio, decode_video
+from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
+from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
+from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
+from pipelines.ltx.text import Context
+from pipelines.ltx.trace import Trace
+from pipelines.spec import GenerationSpec
+
+
+@dataclass(frozen=True)
+class Clip:
+    """frames: chunks (n, H, W, 3) uint8, decoded as they are asked for. waveform: (2, samples) float32 at 48 kHz."""
+
+    frames: Iterator[np.ndarray]
+    waveform: np.ndarray | None
+
+
+@torch.inference_mode()
+def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip:
+    """One clip. Raises PipelineError, or whatever `trace` raises to stop it.
+
+    Noise comes from one generator, drawn for video then audio in each stage, so a seed gives the reference's clip.
+    """
+    if spec.stages == 2 and components.upsampler is None:
+        raise SpecError("stages", "2 needs the latent upsampler, which is not loaded")
+    generator = torch.Generator(components.device).manual_seed(spec.seed)
+    images = [ConditioningImage(keyframe) for keyframe in spec.keyframes]
+    grid = latent_grid(spec)
+
+    trace.stage("encode", steps=1)
+    context = components.encode_prompt(spec.prompt)
+    trace.step()
+
+    first_grid = latent_grid(spec, downscale=2) if spec.stages == 2 else grid
+    video_latent = _zeros(components, first_grid.tokens, components.transformer.config.in_channels)
+    audio_latent = _zeros(components, audio_latent_length(spec), components.transformer.config.audio_in_channels)
+    stage = _Stage(components, spec, images, context, generator, trace)
+    video_latent, audio_latent = stage.run("stage_1", first_grid, STAGE_1_SIGMAS, video_latent, audio_latent)
+
+    if spec.stages == 2:
+        trace.stage("upsample", steps=1)
+        video_latent = upsample(components, video_latent, first_grid)
+        trace.tensors(upsampled_video=unpack_video(video_latent, grid))
+        trace.step()
+        video_latent, audio_latent = stage.run("stage_2", grid, STAGE_2_SIGMAS, video_latent, audio_latent)
+
+    trace.stage("decode", steps=grid.frames)
+    waveform = None
+    if spec.generate_audio:
+        waveform = decode_audio(audio_latent, components.audio_vae, components.vocoder)
+        trace.tensors(waveform=waveform)
+    frames = _decode_frames(components, unpack_video(video_latent, grid), trace)
+    return Clip(frames, None if waveform is None else waveform.cpu().numpy())
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What both stages share."""
+
+    components: Components
+    spec: GenerationSpec
+    images: list[ConditioningImage]
+    context: Context
+    generator: torch.Generator
+    trace: Trace
+
+    def run(
+        self,
+        name: str,
+        grid: LatentGrid,
+        sigmas: tuple[float, ...],
+        video_latent: torch.Tensor,
+        audio_latent: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise the latents to the first sigma, denoise them to the last. Packed in, packed out, without keyframes."""
+        self.trace.stage(name, steps=len(sigmas) - 1)
+        video, audio = self.prepare(grid, video_latent, audio_latent)
+        video = video.noised(sigmas[0], self.generator, self.components.dtype)
+        audio = audio.noised(sigmas[0], self.generator, self.components.dtype)
+        transformer = self.components.transformer
+        video, audio = denoise(transformer, video, audio, self.context, sigmas, self.trace.step)
+        video_latent = video.latent[:, : grid.tokens]
+        video_result, audio_result = unpack_video(video_latent, grid), unpack_audio(audio.latent)
+        self.trace.tensors(**{f"{name}_video": video_result, f"{name}_audio": audio_result})
+        return video_latent, audio.latent
+
+    def prepare(
+        self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor
+    ) -> tuple[State, State]:
+        components, transformer = self.components, self.components.transformer
+        conditionings = [image.encode(components.video_vae, grid, components.device) for image in self.images]
+        video = prepare_video(transformer, grid, float(self.spec.frame_rate), conditionings, video_latent)
+        return video, prepare_audio(transformer, audio_latent)
+
+
+def upsample(components: Components, tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
+    """x2 in height and width, on the VAE's own scale. Packed in, packed out: (1, T, C) to (1, 4T, C)."""
+    assert components.upsampler is not None
+    latent = denormalize_video(unpack_video(tokens, grid), components.video_vae)
+    upsampled = components.upsampler(latent.to(components.upsampler.dtype)).float()
+    return pack_video(normalize_video(upsampled, components.video_vae))
+
+
+def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:
+    return torch.zeros(1, tokens, channels, device=components.device)
+
+
+@torch.inference_mode()
+def _decode_frames(components: Components, latent: torch.Tensor, trace: Trace) -> Iterator[np.ndarray]:
+    for frames in decode_video(latent, components.video_vae):
+        trace.step()
+        yield frames

@@ -1,0 +1,16 @@
+"""What a caller may see of a generation while it runs, and where it may stop it."""
+
+import torch
+
+
+class Trace:
+    """Told of each stage, step and result. Any method may raise (`Cancelled`), which ends the generation."""
+
+    def stage(self, name: str, steps: int) -> None:
+        """A stage begins: encode, stage_1, upsample, stage_2, decode."""
+
+    def step(self) -> None:
+        """One step of the stage is done."""
+
+    def tensors(self, **tensors: torch.Tensor) -> None:
+        """Results by name: the latents of each stage and the waveform."""
