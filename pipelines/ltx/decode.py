@@ -93,9 +93,25 @@ def stream_conv(conv: "LTX2VideoCausalConv3d", chunks: Chunks) -> Iterator[torch
     for chunk in chunks:
         window = torch.cat([chunk[:, :, :1] if window is None else window[:, :, -2:], chunk], dim=2)
         if window.shape[2] >= 3:
-            yield conv.conv(window)
+            yield convolve(conv.conv, window)
     if window is not None:
-        yield conv.conv(torch.cat([window[:, :, -2:], window[:, :, -1:]], dim=2))
+        yield convolve(conv.conv, torch.cat([window[:, :, -2:], window[:, :, -1:]], dim=2))
+
+
+def convolve(conv: torch.nn.Conv3d, window: torch.Tensor) -> torch.Tensor:
+    """The 3D convolution; on a CPU as a 2D one over three frames side by side, torch having no fast 3D kernel there.
+
+    8 channels at 128 x 192, 10 frames, 2 cores: 155 ms against 19 ms.
+    """
+    if window.device.type != "cpu" or conv.padding_mode != "zeros":
+        return conv(window)
+    taps = conv.kernel_size[0]
+    frames = window[0].transpose(0, 1)  # (F, C, H, W)
+    count = frames.shape[0] - taps + 1
+    stacked = torch.cat([frames[tap : tap + count] for tap in range(taps)], dim=1)
+    weight = conv.weight.transpose(1, 2).flatten(1, 2)  # (out, taps * C, h, w)
+    result = torch.nn.functional.conv2d(stacked, weight, conv.bias, padding=conv.padding[1:])
+    return result.transpose(0, 1).unsqueeze(0)
 
 
 def stream_resnet(resnet: "LTX2VideoResnetBlock3d", chunks: Chunks) -> Iterator[torch.Tensor]:

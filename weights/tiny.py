@@ -1,0 +1,212 @@
+"""Writes the tiny LTX-2.3: random, seeded weights in the published files, once, into a cache folder.
+
+It is for trying the server without a GPU and for tests. What it shows is noise; how it is computed is not different.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from math import prod, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weights.header import TensorInfo
+from weights.published import published_tensors, upsampler_tensors
+from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS, TEXT_WIDTH, UPSAMPLER_CONFIG
+
+if TYPE_CHECKING:
+    import torch
+
+SEED = 23
+
+# The last layers of the two decoders: mid-contrast pictures and a quiet hiss rather than clipped ones.
+GAINS = {
+    "vae.decoder.conv_out.conv.weight": 0.4,
+    "vocoder.vocoder.conv_post.weight": 0.02,
+    "vocoder.bwe_generator.conv_post.weight": 0.002,
+}
+
+# Output rows that become neighbouring pixels or frames share their weights: soft blobs, which a video codec can
+# compress, rather than noise in every pixel.
+NEIGHBOURS = {
+    "vae.decoder.up_blocks.1.conv.conv.weight": 8,
+    "vae.decoder.up_blocks.3.conv.conv.weight": 8,
+    "vae.decoder.up_blocks.5.conv.conv.weight": 2,
+    "vae.decoder.up_blocks.7.conv.conv.weight": 4,
+    "vae.decoder.conv_out.conv.weight": 16,
+}
+SPECIAL_TOKENS = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"]
+
+
+@dataclass(frozen=True)
+class TinyFiles:
+    checkpoint: Path
+    upsampler: Path
+    text_encoder: Path
+
+
+def tiny_files(cache: Path) -> TinyFiles:
+    """The files of the tiny model below `cache`, written there if they are not yet."""
+    folder = cache / f"tiny-{_fingerprint()}"
+    if not folder.is_dir():
+        _write_atomically(folder)
+    return TinyFiles(
+        checkpoint=folder / "ltx-2.3-tiny-distilled.safetensors",
+        upsampler=folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors",
+        text_encoder=folder / "text_encoder",
+    )
+
+
+def _fingerprint() -> str:
+    """Of what the weights are made from, so that another version never meets an old file."""
+    sources = (Path(__file__).with_name(name) for name in ("tiny.py", "tiny_config.py", "published.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+def _write_atomically(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".tiny-", dir=folder.parent))
+    try:
+        part.chmod(0o755)
+        _write(part)
+        os.rename(part, folder)
+    except OSError:
+        if not folder.is_dir():  # otherwise another process was first
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    checkpoint = _random_tensors(published_tensors(CHECKPOINT_CONFIG, TEXT_LAYERS + 1), SEED)
+    metadata = {"config": json.dumps(CHECKPOINT_CONFIG), "model_version": "2.3.0", "format": "pt"}
+    save_file(checkpoint, folder / "ltx-2.3-tiny-distilled.safetensors", metadata=metadata)
+    upsampler = _random_tensors(upsampler_tensors(UPSAMPLER_CONFIG), SEED + 1)
+    metadata = {"config": json.dumps(UPSAMPLER_CONFIG), "format": "pt"}
+    save_file(upsampler, folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors", metadata=metadata)
+    _write_text_encoder(folder / "text_encoder")
+
+
+def _random_tensors(infos: dict[str, TensorInfo], seed: int) -> dict[str, "torch.Tensor"]:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    dtypes = {"BF16": torch.bfloat16, "F32": torch.float32}
+    return {name: _random_tensor(name, info.shape, generator).to(dtypes[info.dtype]) for name, info in infos.items()}
+
+
+def _random_tensor(name: str, shape: tuple[int, ...], generator: "torch.Generator") -> "torch.Tensor":
+    """Signals keep about their size from layer to layer, and what is not random by nature is what it should be."""
+    import torch
+
+    if name.endswith(("norm.weight", "norm1.weight", "norm2.weight", "std-of-means")):
+        return torch.ones(shape)
+    if name.endswith(".filter"):
+        return _low_pass(shape[-1]).reshape(shape)
+    if name.endswith("mel_basis"):
+        return _mel_filters(*shape)
+    if name.endswith("_basis"):
+        return _windowed_fourier(shape[0] // 2, shape[2])
+    noise = torch.randn(shape, generator=generator) * GAINS.get(name, 1.0)
+    if name in NEIGHBOURS:
+        noise = noise[:: NEIGHBOURS[name]].repeat_interleave(NEIGHBOURS[name], dim=0)
+    if len(shape) == 1:
+        return noise * 0.02
+    if name.endswith("learnable_registers"):
+        return noise
+    return noise / sqrt(shape[1] if "scale_shift_table" in name else prod(shape[1:]))
+
+
+def _low_pass(taps: int) -> "torch.Tensor":
+    """Hann-windowed sinc at half the band, sum 1."""
+    import torch
+
+    window = torch.hann_window(taps + 2, periodic=False)[1:-1]
+    kernel = torch.sinc((torch.arange(taps) - (taps - 1) / 2) / 2) * window
+    return kernel / kernel.sum()
+
+
+def _windowed_fourier(frequencies: int, length: int) -> "torch.Tensor":
+    """Real rows, then imaginary ones: (2 * frequencies, 1, length)."""
+    import torch
+
+    angles = torch.outer(torch.arange(frequencies), torch.arange(length)) * (2 * torch.pi / length)
+    return (torch.cat([angles.cos(), -angles.sin()]) * torch.hann_window(length)).unsqueeze(1)
+
+
+def _mel_filters(mel_bins: int, frequencies: int) -> "torch.Tensor":
+    """Overlapping triangles, wider towards the high end."""
+    import torch
+
+    centres = torch.linspace(0, 1, mel_bins + 2).pow(2) * (frequencies - 1)
+    bins = torch.arange(frequencies).unsqueeze(0)
+    lower, centre, upper = (centres[i : i + mel_bins].unsqueeze(1) for i in range(3))
+    rising = (bins - lower) / (centre - lower).clamp(min=1)
+    falling = (upper - bins) / (upper - centre).clamp(min=1)
+    return torch.minimum(rising, falling).clamp(min=0)
+
+
+def _write_text_encoder(folder: Path) -> None:
+    """A Gemma 3 of three layers and a tokenizer with one token a byte."""
+    import torch
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
+    tokenizer = _byte_tokenizer()
+    config = Gemma3Config(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": TEXT_WIDTH,
+            "intermediate_size": 2 * TEXT_WIDTH,
+            "num_hidden_layers": TEXT_LAYERS,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+            "query_pre_attn_scalar": 16,
+            "sliding_window": 128,
+            "max_position_embeddings": 2048,
+        },
+        vision_config={
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": 28,
+            "patch_size": 14,
+        },
+        mm_tokens_per_image=4,
+        boi_token_index=tokenizer.convert_tokens_to_ids("<start_of_image>"),
+        eoi_token_index=tokenizer.convert_tokens_to_ids("<end_of_image>"),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED + 2)
+        model = Gemma3ForConditionalGeneration(config)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _byte_tokenizer():  # type: ignore[no-untyped-def]
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: i for i, token in enumerate([*SPECIAL_TOKENS, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", vocab["<bos>"])])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<bos>",
+        eos_token="<eos>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        extra_special_tokens=SPECIAL_TOKENS[4:],
+        model_max_length=1024,
+        padding_side="left",
+    )
