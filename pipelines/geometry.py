@@ -1,8 +1,10 @@
-"""Pure arithmetic on sizes, frames and rates: pixels to latents. No torch, no wire names."""
+"""Pure arithmetic on sizes, frames and rates: what a clip may be, and pixels to latents. No torch, no wire names."""
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 
-from pipelines.spec import GenerationSpec
+from pipelines.spec import SIZE_MULTIPLE, GenerationSpec
 
 # LTX-2.3's video VAE: 32 x 32 pixels and 8 frames to a latent; the first latent frame holds one pixel frame.
 SPATIAL_COMPRESSION = 32
@@ -10,6 +12,24 @@ TEMPORAL_COMPRESSION = 8
 
 # 16 kHz samples, 160 to a mel frame, 4 mel frames to a latent: 25 audio latents a second.
 AUDIO_LATENTS_PER_SECOND = 25
+
+MIN_SIDE = 256
+# 3840x2160, with 2160 on the grid of 64.
+MAX_LONG_SIDE, MAX_SHORT_SIDE = 3840, 2176
+
+MIN_NUM_FRAMES = 9
+MIN_FRAME_RATE, MAX_FRAME_RATE = Fraction(8), Fraction(50)
+
+# Area in pixels -> seconds, as the hosted endpoint documents them: 1080p, 1440p, anything larger.
+DURATION_CAPS_S = ((1920 * 1088, 20), (2560 * 1472, 10))
+SMALLEST_DURATION_CAP_S = 5
+
+# Rates that decimals only approximate.
+NTSC_RATES = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(48000, 1001))
+NTSC_TOLERANCE = Fraction(1, 1000)
+
+# At 50 fps the numerator stays far below 2**31, so that containers can hold the rate as a 32-bit time base.
+MAX_RATE_DENOMINATOR = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -40,3 +60,48 @@ def latent_grid(spec: GenerationSpec, downscale: int = 1) -> LatentGrid:
 
 def audio_latent_length(spec: GenerationSpec) -> int:
     return round(spec.num_frames / float(spec.frame_rate) * AUDIO_LATENTS_PER_SECOND)
+
+
+def snap_size(width: int, height: int) -> tuple[int, int]:
+    """The nearest multiples of 64 (a tie goes up), kept inside the landscape or the portrait box."""
+    max_width, max_height = max_size(width, height)
+    return _snap_side(width, max_width), _snap_side(height, max_height)
+
+
+def max_size(width: int, height: int) -> tuple[int, int]:
+    """The box a size of this orientation has to fit; a square counts as landscape."""
+    return (MAX_SHORT_SIDE, MAX_LONG_SIDE) if height > width else (MAX_LONG_SIDE, MAX_SHORT_SIDE)
+
+
+def _snap_side(side: int, limit: int) -> int:
+    snapped = (side + SIZE_MULTIPLE // 2) // SIZE_MULTIPLE * SIZE_MULTIPLE
+    return min(max(snapped, MIN_SIDE), limit)
+
+
+def snap_num_frames(frames: int | Fraction) -> int:
+    """The nearest 8k + 1 (a tie goes up), at least 9."""
+    steps = floor(Fraction(frames - 1, TEMPORAL_COMPRESSION) + Fraction(1, 2))
+    return max(steps * TEMPORAL_COMPRESSION + 1, MIN_NUM_FRAMES)
+
+
+def max_duration_s(width: int, height: int) -> int:
+    caps = (seconds for area, seconds in DURATION_CAPS_S if width * height <= area)
+    return next(caps, SMALLEST_DURATION_CAP_S)
+
+
+def max_num_frames(width: int, height: int, frame_rate: Fraction) -> int:
+    return snap_num_frames(max_duration_s(width, height) * frame_rate)
+
+
+def exact_frame_rate(fps: float) -> Fraction:
+    """The rate a decimal stands for: 23.976 -> 24000/1001, 12.5 -> 25/2, 24.123 -> 24123/1000.
+
+    A float is read by its shortest decimal spelling. Unbounded: see `clamp_frame_rate`.
+    """
+    rate = Fraction(str(fps))
+    return next((ntsc for ntsc in NTSC_RATES if abs(rate - ntsc) < NTSC_TOLERANCE), rate)
+
+
+def clamp_frame_rate(rate: Fraction) -> Fraction:
+    """`rate` within 8 .. 50 fps, with a denominator that a container can hold."""
+    return min(max(rate, MIN_FRAME_RATE), MAX_FRAME_RATE).limit_denominator(MAX_RATE_DENOMINATOR)

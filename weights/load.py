@@ -54,7 +54,9 @@ def _validate(module: "nn.Module", header: Header, names: Mapping[str, str]) -> 
         raise TensorError(f"{header.path}: missing {_listed(missing)} of {type(module).__name__}")
     unexpected = sorted(name for module_name, name in published.items() if module_name not in expected)
     if unexpected:
-        raise TensorError(f"{header.path}: unexpected {_listed(unexpected)}: {type(module).__name__} has no such tensor")
+        raise TensorError(
+            f"{header.path}: unexpected {_listed(unexpected)}: {type(module).__name__} has no such tensor"
+        )
     for module_name, shape in expected.items():
         found = header.tensors[published[module_name]].shape
         if found != shape:

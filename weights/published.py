@@ -28,7 +28,11 @@ def published_tensors(config: Config, text_layers: int) -> dict[str, TensorInfo]
         **dict(_prefixed("audio_vae.", _audio_vae(config["audio_vae"]["model"]["params"]["ddconfig"]))),
         **dict(_prefixed("vocoder.", _vocoder(config["vocoder"]))),
     }
-    return {name: TensorInfo("F32" if "scale_shift_table" in name else "BF16", shape) for name, shape in tensors.items()}
+    return {name: TensorInfo(_dtype(name), shape) for name, shape in tensors.items()}
+
+
+def _dtype(name: str) -> str:
+    return "F32" if "scale_shift_table" in name else "BF16"
 
 
 def upsampler_tensors(config: Config) -> dict[str, TensorInfo]:
@@ -36,11 +40,11 @@ def upsampler_tensors(config: Config) -> dict[str, TensorInfo]:
     names = [
         *_conv("initial_conv", channels, mid, (3, 3, 3)),
         *_affine("initial_norm", mid),
-        *(t for i in range(config["num_blocks_per_stage"]) for t in _upsampler_block(f"res_blocks.{i}", mid)),
+        *_upsampler_blocks("res_blocks", mid, config["num_blocks_per_stage"]),
         *_conv("upsampler.0", mid, 4 * mid, (3, 3)),
-        *(t for i in range(config["num_blocks_per_stage"]) for t in _upsampler_block(f"post_upsample_res_blocks.{i}", mid)),
+        *_upsampler_blocks("post_upsample_res_blocks", mid, config["num_blocks_per_stage"]),
         *_conv("final_conv", mid, channels, (3, 3, 3)),
-    ]  # fmt: skip
+    ]
     return {name: TensorInfo("BF16", shape) for name, shape in names}
 
 
@@ -274,7 +278,8 @@ def _activation(name: str, width: int) -> Tensors:
     yield f"{name}.downsample.lowpass.filter", (1, 1, VOCODER_FILTER_TAPS)
 
 
-def _upsampler_block(name: str, width: int) -> Tensors:
-    for i in (1, 2):
-        yield from _conv(f"{name}.conv{i}", width, width, CUBE)
-        yield from _affine(f"{name}.norm{i}", width)
+def _upsampler_blocks(name: str, width: int, count: int) -> Tensors:
+    for i in range(count):
+        for half in (1, 2):
+            yield from _conv(f"{name}.{i}.conv{half}", width, width, CUBE)
+            yield from _affine(f"{name}.{i}.norm{half}", width)

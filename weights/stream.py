@@ -49,4 +49,5 @@ def _read(file: Any, header: Header, name: str, device: "torch.device", dtype: "
     scale = name + WEIGHT_SCALE
     if scale not in header.tensors:
         raise UnsupportedError(header.path, f"{name!r} is FP8 and has no {scale!r}: plain-cast FP8 is not read here")
-    return (tensor.to(device).float() * file.get_tensor(scale).to(device).float()).to(dtype)
+    weight_scale: torch.Tensor = file.get_tensor(scale).to(device)
+    return (tensor.to(device).float() * weight_scale.float()).to(dtype)

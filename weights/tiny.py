@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from math import prod, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weights.header import TensorInfo
 from weights.published import published_tensors, upsampler_tensors
@@ -155,7 +155,9 @@ def _write_text_encoder(folder: Path) -> None:
     """A Gemma 3 of three layers and a tokenizer with one token a byte."""
     import torch
     from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = _byte_tokenizer()
     config = Gemma3Config(
         text_config={
@@ -190,7 +192,7 @@ def _write_text_encoder(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _byte_tokenizer():  # type: ignore[no-untyped-def]
+def _byte_tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -199,7 +201,9 @@ def _byte_tokenizer():  # type: ignore[no-untyped-def]
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", vocab["<bos>"])])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", vocab["<bos>"])]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<bos>",

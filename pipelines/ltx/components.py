@@ -50,6 +50,13 @@ class Components:
     device: torch.device
     dtype: torch.dtype
 
+    def modules(self) -> Iterator[nn.Module]:
+        """Every model, those of the prompt encoder included."""
+        yield from (self.transformer, self.video_vae, self.audio_vae, self.vocoder)
+        yield from self.encode_prompt.modules
+        if self.upsampler is not None:
+            yield self.upsampler
+
 
 def load_components(
     files: WeightFiles,

@@ -20,7 +20,8 @@ def pack_video(latent: torch.Tensor) -> torch.Tensor:
 
 def unpack_video(tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
     """(B, F * H * W, C) to (B, C, F, H, W)."""
-    return tokens.transpose(1, 2).unflatten(2, (grid.frames, grid.height, grid.width))
+    batch, _, channels = tokens.shape
+    return tokens.transpose(1, 2).reshape(batch, channels, grid.frames, grid.height, grid.width)
 
 
 def pack_audio(latent: torch.Tensor) -> torch.Tensor:
@@ -30,7 +31,8 @@ def pack_audio(latent: torch.Tensor) -> torch.Tensor:
 
 def unpack_audio(tokens: torch.Tensor) -> torch.Tensor:
     """(B, L, C * M) to (B, C, L, M)."""
-    return tokens.unflatten(2, (-1, AUDIO_MEL_BINS)).transpose(1, 2)
+    batch, length, _ = tokens.shape
+    return tokens.reshape(batch, length, -1, AUDIO_MEL_BINS).transpose(1, 2)
 
 
 def normalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> torch.Tensor:
@@ -45,11 +47,11 @@ def denormalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> to
 
 def denormalize_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio") -> torch.Tensor:
     """The statistics of the audio VAE are those of packed tokens."""
-    return tokens * vae.latents_std.to(tokens) + vae.latents_mean.to(tokens)
+    mean: torch.Tensor = vae.latents_mean.to(tokens)
+    std: torch.Tensor = vae.latents_std.to(tokens)
+    return tokens * std + mean
 
 
-def _channel_statistics(
-    latent: torch.Tensor, vae: "AutoencoderKLLTX2Video"
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _channel_statistics(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> tuple[torch.Tensor, torch.Tensor]:
     shape = (1, -1, 1, 1, 1)
     return vae.latents_mean.to(latent).view(shape), vae.latents_std.to(latent).view(shape)

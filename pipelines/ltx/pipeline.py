@@ -99,9 +99,7 @@ class _Stage:
         self.trace.tensors(**{f"{name}_video": video_result, f"{name}_audio": audio_result})
         return video_latent, audio.latent
 
-    def prepare(
-        self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor
-    ) -> tuple[State, State]:
+    def prepare(self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor) -> tuple[State, State]:
         components, transformer = self.components, self.components.transformer
         conditionings = [image.encode(components.video_vae, grid, components.device) for image in self.images]
         video = prepare_video(transformer, grid, float(self.spec.frame_rate), conditionings, video_latent)

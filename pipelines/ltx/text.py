@@ -36,7 +36,9 @@ def load_text_encoder(
     transformers itself leaves a missing tensor at a random value.
     """
     from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     if not (folder / "config.json").is_file():
         raise FileError(folder, "is not a Hugging Face folder (no config.json); Gemma 3 12B is needed")
     try:
@@ -64,6 +66,10 @@ class PromptEncoder:
     def __init__(self, tokenizer: Any, text_encoder: Any, connectors: nn.Module) -> None:
         self._tokenizer, self._text_encoder, self._connectors = tokenizer, text_encoder, connectors
         self._contexts: OrderedDict[str, Context] = OrderedDict()
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return (self._text_encoder, self._connectors)
 
     def __call__(self, prompt: str) -> Context:
         prompt = prompt.strip()

@@ -1,0 +1,90 @@
+"""How each container is written: a table, readable without PyAV. A new codec is a new row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pipelines.spec import Container
+
+SAMPLE_RATE = 48_000
+CHANNELS = 2
+PIXEL_FORMAT = "yuv420p"
+
+# x264 and libvpx write other bytes with another number of threads: a constant, not the number of cores,
+# keeps the bytes of a clip the same on every machine.
+ENCODER_THREADS = 8
+
+_BITEXACT = {"flags": "+bitexact"}
+_BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """`encoder` writes what readers of the file call `name`; `options` are the encoder's."""
+
+    name: str
+    encoder: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """One container.
+
+    audio_frame: samples in a packet of sound.
+    pts_resolution_s, frame_resolution_s: how far a pts, and the duration of a frame, may be off in the file;
+    zero where every frame rate is written exactly.
+    """
+
+    media_type: str
+    suffix: str
+    video: Codec
+    audio: Codec
+    audio_frame: int
+    options: Mapping[str, str]
+    pts_resolution_s: Fraction
+    frame_resolution_s: Fraction
+
+
+FORMATS: Mapping[Container, ClipFormat] = {
+    Container.MP4: ClipFormat(
+        media_type="video/mp4",
+        suffix=".mp4",
+        # PyAV's own thread_type is "slice", which costs x264 quality.
+        video=Codec(
+            "h264", "libx264", {"preset": "veryfast", "crf": "18", "thread_type": "frame"} | _BT709 | _BITEXACT
+        ),
+        audio=Codec("aac", "aac", {"b": "192k"} | _BITEXACT),
+        audio_frame=1024,
+        # Edit lists count in the movie's timescale, by default milliseconds: the end of the sound would be cut.
+        options={"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE), "fflags": "+bitexact"},
+        pts_resolution_s=Fraction(0),
+        frame_resolution_s=Fraction(0),
+    ),
+    Container.WEBM: ClipFormat(
+        media_type="video/webm",
+        suffix=".webm",
+        video=Codec(
+            "vp9",
+            "libvpx-vp9",
+            {
+                "deadline": "realtime",
+                "cpu-used": "6",
+                "crf": "26",
+                "b": "0",
+                "row-mt": "1",
+                "tile-columns": "2",
+                "lag-in-frames": "0",
+            }
+            | _BT709
+            | _BITEXACT,
+        ),
+        audio=Codec("opus", "libopus", {"b": "128k"} | _BITEXACT),
+        audio_frame=960,
+        options={"fflags": "+bitexact"},
+        # Matroska counts in milliseconds. A frame's duration is in nanoseconds, and libav reads it back
+        # as the nearest fraction with terms up to 30000.
+        pts_resolution_s=Fraction(1, 1000),
+        frame_resolution_s=Fraction(1, 10**6),
+    ),
+}

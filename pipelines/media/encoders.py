@@ -1,0 +1,90 @@
+"""Frames and samples in, packets out. One class for the picture, one for the sound."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from pipelines.media.codecs import CHANNELS, PIXEL_FORMAT, SAMPLE_RATE, Codec
+from pipelines.spec import GenerationSpec
+
+Packets = list[Any]
+
+_RGB_TO_YUV: Mapping[str, Any] = {
+    "format": PIXEL_FORMAT,
+    "src_colorspace": Colorspace.ITU709,
+    "dst_colorspace": Colorspace.ITU709,
+    "src_color_range": ColorRange.JPEG,
+    "dst_color_range": ColorRange.MPEG,
+    "interpolation": (
+        Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+    ),
+}
+
+
+class VideoEncoder:
+    def __init__(self, container: Any, codec: Codec, spec: GenerationSpec, threads: int) -> None:
+        self._stream = container.add_stream(
+            codec.encoder,
+            rate=spec.frame_rate,
+            width=spec.width,
+            height=spec.height,
+            pix_fmt=PIXEL_FORMAT,
+            time_base=1 / spec.frame_rate,
+            options={**codec.options, "threads": str(threads)},
+        )
+        self._frame_duration_s = 1 / spec.frame_rate
+        self._threads = threads
+        self._reformatter = VideoReformatter()
+        self._num_frames = 0
+
+    @property
+    def end_s(self) -> Fraction:
+        """Where the frames so far end."""
+        return self._num_frames * self._frame_duration_s
+
+    def encode(self, rgb: NDArray[np.uint8]) -> Packets:  # (H, W, 3)
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rgb), format="rgb24")
+        frame = self._reformatter.reformat(frame, **_RGB_TO_YUV, threads=self._threads)
+        frame.pts = self._num_frames
+        frame.time_base = self._frame_duration_s
+        self._num_frames += 1
+        return list(self._stream.encode(frame))
+
+    def flush(self) -> Packets:
+        return list(self._stream.encode(None))
+
+
+class AudioEncoder:
+    def __init__(self, container: Any, codec: Codec, waveform: NDArray[np.float32]) -> None:  # (2, samples)
+        self._stream = container.add_stream(
+            codec.encoder, rate=SAMPLE_RATE, layout="stereo", options=dict(codec.options)
+        )
+        self._waveform = waveform
+        self._position = 0
+
+    def encode_until(self, end_s: Fraction) -> Packets:
+        samples = self._waveform[:, self._position : round(end_s * SAMPLE_RATE)]
+        if not samples.size:
+            return []
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
+        frame.sample_rate = SAMPLE_RATE
+        frame.time_base = Fraction(1, SAMPLE_RATE)
+        frame.pts = self._position
+        self._position += samples.shape[1]
+        return list(self._stream.encode(frame))
+
+    def flush(self) -> Packets:
+        return list(self._stream.encode(None))
+
+
+def fit_waveform(waveform: NDArray[np.float32], duration_s: Fraction) -> NDArray[np.float32]:
+    """The waveform cut, or padded with silence, to `duration_s`, and clipped to -1 .. 1."""
+    fitted = np.zeros((CHANNELS, round(duration_s * SAMPLE_RATE)), np.float32)
+    length = min(fitted.shape[1], waveform.shape[1])
+    np.clip(waveform[:, :length], -1, 1, out=fitted[:, :length])
+    return fitted

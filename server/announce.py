@@ -1,0 +1,78 @@
+"""What `ltx23 serve` tells a person at the terminal: that it loads, that it is ready, and how to use it."""
+
+import sys
+from typing import TextIO
+
+from server.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready
+from server.settings import Settings
+
+TINY = """
+  This is the tiny model: its weights are random, so its pictures and sounds are noise by nature; everything around
+  them is real. For real clips give the published weights:
+    ltx23 serve --checkpoint ltx-2.3-22b-distilled-1.1.safetensors \\
+                --upscaler ltx-2.3-spatial-upscaler-x2-1.1.safetensors --text-encoder gemma-3-12b-it/
+"""
+
+
+class Announcer:
+    def __init__(self, settings: Settings, port: int, out: TextIO = sys.stderr) -> None:
+        self._settings, self._port, self._out = settings, port, out
+        self._component = ""
+        self.was_ready = False
+
+    @property
+    def url(self) -> str:
+        host = self._settings.bind_host
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+        return f"http://{host}:{self._port}"
+
+    def start(self) -> None:
+        settings = self._settings
+        if settings.bind_host != settings.host:
+            self._say(
+                f"No API key is configured, so this listens on loopback only, not on {settings.host}. To open it: set "
+                "LTX23_API_KEYS or --api-keys-file, or say --allow-no-key."
+            )
+        elif not settings.has_key and settings.allow_no_key:
+            self._say("No API key is configured: whoever reaches this port can render.")
+        elif not settings.has_key:
+            self._say("No API key is configured: listening on loopback only, open to every user of this machine.")
+        what = settings.checkpoint or "the tiny model (random weights, made here)"
+        self._say(f"Loading {what} ...")
+
+    def __call__(self, event: FromWorker) -> None:
+        match event:
+            case Loading():
+                self._loading(event)
+            case Ready(model):
+                self._ready(model)
+            case LoadFailed(message):
+                self._say(f"ltx23: error: the model cannot be loaded: {message}")
+
+    def _loading(self, event: Loading) -> None:
+        """One line a component; on a terminal it counts up in place."""
+        size = f"{event.done_bytes / 1e9:.2f} of {event.total_bytes / 1e9:.2f} GB" if event.total_bytes else "..."
+        if self._out.isatty():
+            start = "\n" if self._component and event.component != self._component else "\r"
+            print(f"{start}  {event.component}: {size}\033[K", end="", file=self._out, flush=True)
+        elif event.component != self._component:
+            self._say(f"  {event.component}")
+        self._component = event.component
+
+    def _ready(self, model: ModelInfo) -> None:
+        if self._out.isatty():
+            self._say("")
+        if self.was_ready:
+            self._say("The worker is ready again.")
+            return
+        self.was_ready = True
+        key = ' -H "Authorization: Bearer YOUR_KEY"' if self._settings.has_key else ""
+        self._say(f"\nLTX-23-Video is ready on {self.url} ({model.checkpoint}, {model.device}, {model.dtype})\n")
+        body = '{"prompt": "a red fox runs through deep snow"}'
+        self._say(f"  curl -sS {self.url}/generate{key} -d '{body}' -o clip.mp4\n")
+        self._say(f"  Docs of the API: {self.url}/docs")
+        if model.is_tiny:
+            self._say(TINY)
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)

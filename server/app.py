@@ -1,0 +1,59 @@
+"""The application: routes, errors and edge around one engine. Knows no process and no model."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from server.dispatcher import Dispatcher
+from server.edge.body_limit import BodyLimit
+from server.edge.keys import ApiKeys, KeyRing
+from server.edge.request_id import RequestId
+from server.edge.security_headers import SecurityHeaders
+from server.engine import Engine, limits, worker_config
+from server.errors import install_error_answers
+from server.messages import FromWorker
+from server.routes import generate, status
+from server.settings import Settings
+from server.workspace import Workspace
+
+OnEvent = Callable[[FromWorker], None]
+
+
+def create_app(settings: Settings, on_event: OnEvent = lambda event: None) -> ASGIApp:
+    """The whole server as one ASGI application. Raises KeyRingError when the keys cannot be used."""
+    key_ring = KeyRing(settings.api_keys, settings.api_keys_file)
+    app = create_api(settings, on_event)
+    # Around the application, so that its last-resort 500 has an id too.
+    return RequestId(SecurityHeaders(ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring)))
+
+
+def create_api(settings: Settings, on_event: OnEvent) -> FastAPI:
+    app = FastAPI(
+        title="LTX-23-Video",
+        description="A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video.",
+        version="0.1.0",
+        lifespan=_lifespan(settings, on_event),
+    )
+    app.include_router(status.router)
+    # Last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
+    app.include_router(generate.router)
+    install_error_answers(app)
+    return app
+
+
+def _lifespan(settings: Settings, on_event: OnEvent) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        dispatcher = Dispatcher(worker_config(settings), limits(settings), on_event)
+        workspace = Workspace(settings.temp_dir)
+        app.state.engine = Engine(settings, dispatcher, workspace)
+        dispatcher.start()
+        try:
+            yield
+        finally:
+            dispatcher.stop()
+            workspace.close()
+
+    return lifespan

@@ -1,0 +1,81 @@
+"""The `ltx23` command: `serve` and `generate`. Only parses; what it starts is elsewhere, and imported when started."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0 done, 1 failed with a sentence on stderr, 2 wrong usage."""
+    args = vars(build_parser().parse_args(argv))
+    command = args.pop("command")
+    if command == "serve":
+        from server.serve import serve
+
+        return serve(**args)
+    from server.generate import generate
+
+    return generate(**args)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("ltx23", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
+    _add_generate(commands.add_parser("generate", help="render one clip to a file"))
+    return parser
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("weights", "without --checkpoint: the tiny model, random and made here")
+    group.add_argument("--checkpoint", metavar="FILE", help="LTX-2.3 distilled, one .safetensors file")
+    group.add_argument("--text-encoder", metavar="DIR", help="Hugging Face folder with Gemma 3 12B and its tokenizer")
+    group.add_argument("--upscaler", metavar="FILE", help="the x2 latent upsampler's .safetensors file")
+    group.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
+    group.add_argument(
+        "--dtype", choices=["auto", "float32", "bfloat16"], help="default: bfloat16 on a GPU, else float32"
+    )
+    group.add_argument("--stages", type=int, choices=[1, 2], help="1: all steps at full size, no upscaler (default: 2)")
+    group.add_argument("--cache-dir", metavar="DIR", help="where the tiny model is written (default: ~/.cache/ltx23)")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Serve the HTTP endpoint. Each option is also an environment variable: LTX23_PORT=9000."
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="0 takes a free one (default: 8000)")
+    parser.add_argument("--api-keys-file", metavar="FILE", help="keys that clients may use, one a line")
+    parser.add_argument(
+        "--allow-no-key", action="store_true", default=None, help="listen beyond loopback without a key"
+    )
+    parser.add_argument("--queue-size", type=int, help="requests that may wait (default: 8)")
+    parser.add_argument("--deadline-s", type=float, help="a longer render is answered 504 (default: 600)")
+    parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
+    _add_weights(parser)
+
+
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Render one clip to a file, in this process, through the code that serves."
+    parser.add_argument("--prompt", required=True)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="a name that ends in .mp4 or .webm")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--width", type=int, default=768, help="a multiple of 64")
+    parser.add_argument("--height", type=int, default=512, help="a multiple of 64")
+    parser.add_argument("--num-frames", type=int, default=121, help="8k + 1")
+    parser.add_argument("--fps", default="24", metavar="RATE", help="24, 23.976, 30000/1001")
+    parser.add_argument(
+        "--keyframe",
+        action="append",
+        default=[],
+        dest="keyframes",
+        metavar="PATH:FRAME_IDX:STRENGTH:CRF",
+        help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
+    )
+    parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="no sound")
+    parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
+    _add_weights(parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""POST /generate as pure functions: bytes in, a resolved request or the reasons why not out. Knows no HTTP."""
+
+from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json
+from server.contract.body import parse_body
+from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.images import ResolvedImage
+from server.contract.resolve import ResolvedRequest, resolve_request, to_spec
+from server.contract.schema import request_schema
+from server.contract.seed import draw_seed
+from server.contract.wire import GenerateRequest, KeyframeRequest
+
+__all__ = [
+    "Adjustment",
+    "FieldError",
+    "GenerateRequest",
+    "KeyframeRequest",
+    "Loc",
+    "RequestInvalid",
+    "ResolvedImage",
+    "ResolvedRequest",
+    "adjustments_header",
+    "adjustments_json",
+    "draw_seed",
+    "parse_body",
+    "request_schema",
+    "resolve_request",
+    "to_spec",
+]

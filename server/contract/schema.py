@@ -1,0 +1,24 @@
+"""GenerateRequest as OpenAPI shows it. Public clients read `properties` and do not follow `$ref`."""
+
+from typing import Any
+
+from server.contract.wire import GenerateRequest
+
+
+def request_schema() -> dict[str, Any]:
+    """The JSON schema of the body, with every definition in its place."""
+    schema = GenerateRequest.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    inlined: dict[str, Any] = _inline(schema, definitions)
+    return inlined
+
+
+def _inline(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inline(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        siblings = {key: value for key, value in node.items() if key != "$ref"}
+        return _inline(definitions[node["$ref"].rpartition("/")[2]] | siblings, definitions)
+    return {key: _inline(value, definitions) for key, value in node.items()}

@@ -1,0 +1,121 @@
+"""The documented fields of POST /generate: types, defaults and limits. Aliases and adjustments are elsewhere."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from pipelines.spec import DEFAULT_CRF
+from server.contract.scalars import (
+    Crf,
+    FrameCount,
+    FrameIndex,
+    Integer,
+    Number,
+    Prompt,
+    Seconds,
+    Seed,
+    Side,
+    Strength,
+    Text,
+)
+
+DEFAULT_NEGATIVE_PROMPT = "shaky, glitchy, low quality, worst quality, deformed, distorted"
+DEFAULT_GUIDANCE_SCALE = 3.1
+# The longest clip has 1001 frames (20 s at 50 fps), and no frame has two keyframes.
+MAX_KEYFRAMES = 1001
+
+EXAMPLE: dict[str, JsonValue] = {
+    "prompt": "A red fox trots through fresh snow at dawn, its steps crunching softly",
+    "width": 768,
+    "height": 512,
+    "duration": 5,
+    "seed": 42,
+}
+
+
+class WireModel(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_means_absent(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class KeyframeRequest(WireModel):
+    """An image, and the frame that shows it."""
+
+    image_b64: Text = Field(description="PNG, JPEG or WebP in base64, `data:` prefix or not, up to 32 MiB decoded.")
+    frame_idx: FrameIndex = Field(
+        description="0 to num_frames - 1 (after snapping), or -1 for the last frame. No two keyframes share one."
+    )
+    strength: Strength = Field(default=1.0, description="0 ignores the image, 1 keeps it as it is.")
+    crf: Crf = Field(
+        default=DEFAULT_CRF, description="H.264 re-compression of the image before it is encoded; 0 skips it."
+    )
+
+
+KeyframeList = Annotated[list[KeyframeRequest], Field(max_length=MAX_KEYFRAMES, json_schema_extra={"minItems": 2})]
+
+
+class GenerateRequest(WireModel):
+    """One video. What does not fit is snapped, clamped or ignored, and reported in `adjustments`."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
+    prompt: Prompt = Field(description="What the clip shows, and how it sounds.")
+    negative_prompt: Text = Field(
+        default=DEFAULT_NEGATIVE_PROMPT,
+        description="Accepted; the distilled model, which runs at CFG 1, has no use for it.",
+    )
+    width: Side = Field(
+        default=768,
+        description="Pixels, snapped to the nearest multiple of 64 within 256 .. 3840 (256 .. 2176 in portrait).",
+    )
+    height: Side = Field(
+        default=512,
+        description="Pixels, snapped to the nearest multiple of 64 within 256 .. 2176 (256 .. 3840 in portrait).",
+    )
+    num_frames: FrameCount | None = Field(
+        default=None,
+        description="Snapped to the nearest 8k + 1, at least 9. Omit it to derive it from duration x fps; 121 when "
+        "duration is omitted too. At most 20 s up to 1080p, 10 s at 1440p, 5 s above.",
+    )
+    frames: FrameCount | None = Field(default=None, description="Another name for num_frames, which wins over it.")
+    duration: Seconds | None = Field(
+        default=None,
+        description="Seconds. Derives num_frames from fps; with num_frames and without fps it derives fps. At most "
+        "20 s up to 1080p, 10 s at 1440p, 5 s above.",
+    )
+    fps: Number | None = Field(
+        default=None,
+        description="Frames a second, clamped to 8 .. 50; fractions are fine (23.976). 24 when nothing derives it.",
+    )
+    seed: Seed | None = Field(
+        default=None, description="The same request with the same seed gives the same clip. Random when omitted."
+    )
+    use_random_seed: bool = Field(
+        default=True,
+        description="Sent as true it draws a seed even when `seed` is there; false without a seed stands for seed 42.",
+    )
+    keyframes: KeyframeList | None = Field(
+        default=None,
+        description="2 or more images that the clip shows, one of them at frame 0. Wins over input_image_b64.",
+    )
+    input_image_b64: Text | None = Field(
+        default=None,
+        description="The first frame: PNG, JPEG or WebP in base64, `data:` prefix or not, up to 32 MiB decoded.",
+    )
+    generate_audio: bool = Field(default=True, description="False gives a silent file.")
+    guidance_scale: Number = Field(
+        default=DEFAULT_GUIDANCE_SCALE,
+        description="Accepted (1.0 .. 5.1); the distilled model, which runs at CFG 1, has no use for it.",
+    )
+    num_inference_steps: Integer = Field(default=8, description="Always 8, whatever is sent.")
+    video_format: Literal["mp4", "webm"] = Field(default="mp4", description="The container of the file.")
+    enhance_prompt: bool = Field(
+        default=False, description="Rewrite the prompt with a language model, which is told what the first image shows."
+    )
+    return_json: bool = Field(
+        default=False, description="Answer JSON with the file in base64 instead of the bytes themselves."
+    )

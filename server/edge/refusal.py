@@ -1,0 +1,83 @@
+"""An answer that does not need the body of the request, given without resetting a client that is still sending it.
+
+Closing a socket that holds unread bytes makes the kernel send a reset, which many clients report instead of the answer.
+So the whole answer goes out at once, and the connection then lingers, discarding what still arrives (RFC 9112, 9.6).
+"""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Linger:
+    """How much a refused client may still send before the connection is closed on it."""
+
+    max_bytes: int = 1 << 30
+    total_s: float = 60.0
+    # nginx's lingering_timeout.
+    idle_s: float = 5.0
+    # A client that asked `Expect: 100-continue` need not send anything; what it sent without waiting is on its way.
+    expect_s: float = 1.0
+
+
+DEFAULT_LINGER = Linger()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An ASGI application that answers `{"detail": ...}` to whatever it is asked."""
+
+    status: int
+    detail: str
+    headers: RawHeaders = ()
+    linger: Linger = DEFAULT_LINGER
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_headers = Headers(scope=scope)
+        has_body = _has_body(request_headers)
+        body = json.dumps({"detail": self.detail}).encode("ascii")
+        await send(self._start(len(body), closes=has_body))
+        await send({"type": "http.response.body", "body": body, "more_body": has_body})
+        if has_body:
+            await _discard(receive, self.linger, expects_continue=_expects_continue(request_headers))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _start(self, size_bytes: int, *, closes: bool) -> Message:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(size_bytes).encode("ascii")),
+            *self.headers,
+        ]
+        if closes:
+            headers.append((b"connection", b"close"))
+        return {"type": "http.response.start", "status": self.status, "headers": headers}
+
+
+async def _discard(receive: Receive, linger: Linger, *, expects_continue: bool) -> None:
+    # Whichever bound is reached, the answer is out: nothing is left to report.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(linger.total_s):
+            wait_s = linger.expect_s if expects_continue else linger.idle_s
+            size_bytes = 0
+            while size_bytes <= linger.max_bytes:
+                async with asyncio.timeout(wait_s):
+                    message = await receive()
+                if not message.get("more_body", False):
+                    return
+                size_bytes += len(message.get("body", b""))
+                wait_s = linger.idle_s
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _expects_continue(headers: Headers) -> bool:
+    return "100-continue" in headers.get("expect", "").lower()

@@ -1,0 +1,36 @@
+"""One name for a request, in the answer and in the logs."""
+
+import re
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestId:
+    """Names every answer (`X-Request-ID`) and scope (`state["request_id"]`): the caller's own name where it is safe."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _resolve_request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_named)
+
+
+def _resolve_request_id(scope: Scope) -> str:
+    requested = Headers(scope=scope).get("x-request-id", "")
+    return requested if _ACCEPTED.fullmatch(requested) else uuid.uuid4().hex

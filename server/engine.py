@@ -1,0 +1,45 @@
+"""What the routes share: settings, the dispatcher, the workspace, and the start of it all."""
+
+import time
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from server.dispatcher import Dispatcher, Limits
+from server.messages import WorkerConfig
+from server.settings import Settings
+from server.workspace import Workspace
+
+
+@dataclass
+class Engine:
+    settings: Settings
+    dispatcher: Dispatcher
+    workspace: Workspace
+    started_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def uptime_s(self) -> float:
+        return time.monotonic() - self.started_at
+
+
+def worker_config(settings: Settings) -> WorkerConfig:
+    return WorkerConfig(
+        cache_dir=settings.cache_dir,
+        checkpoint=settings.checkpoint,
+        upsampler=settings.upscaler,
+        text_encoder=settings.text_encoder,
+        device=settings.device,
+        dtype=settings.dtype,
+        stages=settings.stages,
+        log_level=settings.log_level,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(settings.queue_size, settings.deadline_s, settings.grace_s)
+
+
+def engine_of(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine

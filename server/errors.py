@@ -1,0 +1,79 @@
+"""Exceptions to answers: the only place that knows which status code an error has."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from server.contract import RequestInvalid
+from server.jobs import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
+
+# nginx's "client closed request": nobody reads it, the access log does.
+CLIENT_CLOSED_REQUEST = 499
+
+
+class AsciiJSONResponse(JSONResponse):
+    """Escapes everything that is not ASCII: prompts come back whole through any client."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Callable[[Any], dict[str, Any]] = lambda exc: {"detail": str(exc)}
+    headers: Callable[[Any], Mapping[str, str]] = lambda exc: {}
+
+
+def _retry_after(exc: QueueFull | NotReady) -> dict[str, str]:
+    return {"Retry-After": str(exc.retry_after_s)}
+
+
+ANSWERS: dict[type[Exception], Answer] = {
+    RequestInvalid: Answer(422, body=lambda exc: {"detail": exc.detail}),
+    RenderRefused: Answer(422, body=lambda exc: {"detail": [{"loc": ["body"], "msg": str(exc), "type": "refused"}]}),
+    QueueFull: Answer(429, body=lambda exc: {"error": "RateLimitExceeded", "detail": str(exc)}, headers=_retry_after),
+    NotReady: Answer(503, headers=_retry_after),
+    DeadlineExceeded: Answer(504),
+    RenderFailed: Answer(500),
+    JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
+    Exception: Answer(500, body=lambda exc: {"detail": "Internal server error; the server's log has the reason"}),
+}
+
+
+def install_error_answers(app: FastAPI) -> None:
+    for exception, answer in ANSWERS.items():
+        app.add_exception_handler(exception, _handler(answer))
+    app.add_exception_handler(HTTPException, _http_exception)
+
+
+def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
+    def handle(request: Request, exc: Exception) -> Response:
+        headers = dict(answer.headers(exc))
+        if answer.status == 422:
+            headers |= preference_applied(request)
+        return AsciiJSONResponse(answer.body(exc), answer.status, headers)
+
+    return handle
+
+
+def _http_exception(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    return AsciiJSONResponse({"detail": str(exc.detail)}, exc.status_code, exc.headers)
+
+
+def prefers_strict(request: Request) -> bool:
+    """`Prefer: handling=strict`, among whatever else is preferred (RFC 7240)."""
+    preferences = ",".join(request.headers.getlist("prefer")).lower().split(",")
+    return any(
+        preference.split(";")[0].replace(" ", "").replace('"', "") == "handling=strict" for preference in preferences
+    )
+
+
+def preference_applied(request: Request) -> dict[str, str]:
+    return {"Preference-Applied": "handling=strict"} if prefers_strict(request) else {}

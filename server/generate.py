@@ -1,0 +1,131 @@
+"""`ltx23 generate`: one clip to a file, in this process."""
+
+import re
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from pipelines.errors import PipelineError, SpecError
+from pipelines.geometry import exact_frame_rate
+from pipelines.ltx.trace import Trace
+from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
+from server.engine import worker_config
+from server.settings import SettingsError, load_settings
+from weights.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHT_OPTIONS = ("checkpoint", "text_encoder", "upscaler", "device", "dtype", "stages", "cache_dir")
+
+# PATH:FRAME_IDX:STRENGTH:CRF from the right: a path may hold colons too.
+KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\d+))?(:(?P<crf>\d+))?")
+
+
+def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
+    from server.model import load_model
+
+    trace = ConsoleTrace(keep_tensors=save_latents is not None)
+    try:
+        settings = load_settings(**{name: options.pop(name) for name in WEIGHT_OPTIONS})
+        path = Path(output)
+        spec = build_spec(path, settings.stages, **options)
+        model = load_model(worker_config(settings), trace.loading)
+        timings_s = model.render(spec, path, trace)
+        if save_latents is not None:
+            write_tensors(Path(save_latents), trace.kept)
+    except (PipelineError, WeightsError, SettingsError, OSError) as exc:
+        print(f"ltx23: error: {exc}", file=sys.stderr)
+        return 1
+    finally:
+        trace.close()
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in timings_s.items())
+    print(f"{path}: {spec.width}x{spec.height}, {spec.num_frames} frames, seed {spec.seed} (seconds: {seconds})")
+    return 0
+
+
+def build_spec(path: Path, stages: int, *, keyframes: list[str], fps: str, **fields: Any) -> GenerationSpec:
+    """Nothing is snapped here: a size or frame count that cannot be is an error. Raises SpecError."""
+    try:
+        container = Container(path.suffix.lower().removeprefix("."))
+    except ValueError as exc:
+        raise SpecError(
+            "output", f"should end in {' or '.join('.' + c for c in Container)}, got {path.name!r}"
+        ) from exc
+    if not path.parent.is_dir():
+        raise SpecError("output", f"there is no folder {path.parent}")
+    return GenerationSpec(
+        **fields,
+        frame_rate=parse_frame_rate(fps),
+        keyframes=tuple(parse_keyframe(text, fields["num_frames"]) for text in keyframes),
+        container=container,
+        stages=stages,
+    )
+
+
+def parse_frame_rate(text: str) -> Fraction:
+    try:
+        return Fraction(text) if "/" in text else exact_frame_rate(float(text))
+    except (ValueError, ZeroDivisionError, OverflowError) as exc:
+        raise SpecError("fps", f"should be a rate such as 24, 23.976 or 30000/1001, got {text!r}") from exc
+
+
+def parse_keyframe(text: str, num_frames: int) -> Keyframe:
+    match = KEYFRAME.fullmatch(text)
+    if match is None:
+        raise SpecError("keyframe", f"should be PATH:FRAME_IDX[:STRENGTH[:CRF]], got {text!r}")
+    frame_idx = int(match["frame_idx"])
+    return Keyframe(
+        path=Path(match["path"]),
+        frame_idx=num_frames - 1 if frame_idx == -1 else frame_idx,
+        strength=float(match["strength"] or 1.0),
+        crf=int(match["crf"] or DEFAULT_CRF),
+    )
+
+
+def write_tensors(path: Path, tensors: dict[str, "torch.Tensor"]) -> None:
+    from safetensors.torch import save_file
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        save_file({name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class ConsoleTrace(Trace):
+    """A progress bar a stage, on a terminal; keeps the tensors it is shown if asked to."""
+
+    def __init__(self, keep_tensors: bool) -> None:
+        self.kept: dict[str, torch.Tensor] = {}
+        self._keep_tensors = keep_tensors
+        self._name = ""
+        self._bar: Any = None
+
+    def loading(self, component: str, done_bytes: int, total_bytes: int) -> None:
+        if self._name != component:
+            self._open(component, total_bytes, unit="B", unit_scale=True)
+        self._bar.update(done_bytes - self._bar.n)
+
+    def stage(self, name: str, steps: int) -> None:
+        self._open(name, steps, unit="step")
+
+    def step(self) -> None:
+        self._bar.update()
+
+    def tensors(self, **tensors: "torch.Tensor") -> None:
+        if self._keep_tensors:
+            self.kept.update(tensors)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _open(self, name: str, total: int, **style: Any) -> None:
+        self.close()
+        self._name = name
+        self._bar = tqdm(desc=name, total=total, disable=None, file=sys.stderr, **style)

@@ -1,0 +1,81 @@
+"""A job: one clip asked for, from its admission to its end. Knows neither HTTP nor processes.
+
+JobError
++-- QueueFull           no room in the queue
++-- NotReady            the model loads, the worker restarts, or the server stops
++-- RenderRefused       the pipeline found the request itself at fault
++-- RenderFailed        the render failed, or its worker died
++-- DeadlineExceeded    the render took longer than it may
++-- JobCancelled        its client went away
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.spec import GenerationSpec
+
+
+class JobError(Exception):
+    """Base of every end of a job that is not a clip."""
+
+
+class QueueFull(JobError):
+    def __init__(self, capacity: int, retry_after_s: int) -> None:
+        super().__init__(f"the queue is full ({capacity} waiting); try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class NotReady(JobError):
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RenderRefused(JobError):
+    pass
+
+
+class RenderFailed(JobError):
+    pass
+
+
+class DeadlineExceeded(JobError):
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(f"the render took longer than {deadline_s:g} s, this server's deadline, and was stopped")
+
+
+class JobCancelled(JobError):
+    pass
+
+
+@dataclass
+class Job:
+    """One clip. `path` is where the worker writes it; `ended` resolves to the worker's timings, or raises JobError."""
+
+    id: str
+    spec: GenerationSpec
+    path: Path
+    ended: asyncio.Future[Mapping[str, float]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    submitted_at: float = field(default_factory=time.monotonic)
+    started_at: float | None = None
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+
+    @property
+    def queued_s(self) -> float:
+        return (self.started_at or time.monotonic()) - self.submitted_at
+
+    def succeed(self, timings_s: Mapping[str, float]) -> None:
+        if not self.ended.done():
+            self.ended.set_result(timings_s)
+
+    def fail(self, error: JobError) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error)
+            self.ended.exception()  # a caller that is gone must not leave a warning behind

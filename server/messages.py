@@ -1,0 +1,121 @@
+"""Everything that crosses the pipe between the server and a worker. Frozen, picklable, free of torch.
+
+Server to worker: WorkerConfig (once, first), then Generate and Cancel; closing the pipe ends the worker.
+Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then
+Done or Failed; Memory now and then.
+Pixels cross as files in the job's folder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.spec import GenerationSpec
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker loads. `checkpoint` None means the tiny model, written below `cache_dir`.
+
+    device: `auto`, `cpu`, `cuda` or `cuda:N`.
+    dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
+    """
+
+    cache_dir: Path
+    checkpoint: Path | None = None
+    upsampler: Path | None = None
+    text_encoder: Path | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    stages: int = 2
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True)
+class Generate:
+    job_id: str
+    spec: GenerationSpec
+    path: Path
+
+
+@dataclass(frozen=True)
+class Cancel:
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Of one component; bytes are 0 where they are not known."""
+
+    component: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What runs where. size_bytes: parameters on the device, by dtype."""
+
+    checkpoint: str
+    is_tiny: bool
+    device: str
+    dtype: str
+    size_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ready:
+    model: ModelInfo
+
+
+@dataclass(frozen=True)
+class LoadFailed:
+    message: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of the worker: resident in the host, and on the GPU where there is one."""
+
+    resident_bytes: int
+    device_allocated_bytes: int | None = None
+    device_total_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    job_id: str
+    stage: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """timings_s: encode, denoise, decode, mux."""
+
+    job_id: str
+    timings_s: Mapping[str, float]
+
+
+class FailureKind(StrEnum):
+    INVALID = "invalid"  # the request's own doing, a person can mend it
+    CANCELLED = "cancelled"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Failed:
+    job_id: str
+    kind: FailureKind
+    message: str
+
+
+ToWorker = Generate | Cancel
+FromWorker = Loading | Ready | LoadFailed | Memory | Started | Progress | Done | Failed

@@ -1,0 +1,91 @@
+"""The model a WorkerConfig names, in memory. Used by the worker process and by `ltx23 generate`; imports torch."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from pipelines.ltx.components import Components, OnProgress, WeightFiles, load_components
+from pipelines.ltx.trace import Trace
+from pipelines.render import render
+from pipelines.spec import GenerationSpec
+from server.messages import Memory, ModelInfo, WorkerConfig
+from weights.errors import WeightsError
+from weights.tiny import tiny_files
+
+
+class ConfigError(WeightsError):
+    """The settings name no model that can be loaded here."""
+
+
+@dataclass(frozen=True)
+class Model:
+    components: Components
+    info: ModelInfo
+
+    def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
+        _, timings_s = render(self.components, spec, path, trace)
+        return timings_s
+
+    def memory(self) -> Memory:
+        resident = psutil.Process().memory_info().rss
+        if self.components.device.type != "cuda":
+            return Memory(resident)
+        _, total = torch.cuda.mem_get_info(self.components.device)
+        return Memory(resident, torch.cuda.memory_allocated(self.components.device), total)
+
+
+def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
+    """Raises WeightsError when a file is wrong or missing, or the device is not there."""
+    device = resolve_device(config.device)
+    dtype = resolve_dtype(config.dtype, device)
+    files = resolve_files(config)
+    components = load_components(files, device, dtype, on_progress)
+    info = ModelInfo(
+        checkpoint=files.checkpoint.name,
+        is_tiny=config.checkpoint is None,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        dtype=str(dtype).removeprefix("torch."),
+        size_bytes=_size_by_dtype(components),
+    )
+    return Model(components, info)
+
+
+def resolve_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise ConfigError(f"device {name!r} is none: `auto`, `cpu`, `cuda` or `cuda:N`") from exc
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def resolve_files(config: WorkerConfig) -> WeightFiles:
+    """With no checkpoint the tiny model's files; with one, its companions must be named."""
+    if config.checkpoint is None:
+        tiny = tiny_files(config.cache_dir)
+        return WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler if config.stages == 2 else None)
+    if config.text_encoder is None:
+        raise ConfigError("a checkpoint needs its text encoder: --text-encoder, the folder with Gemma 3 12B")
+    if config.upsampler is None and config.stages == 2:
+        raise ConfigError("two stages need --upscaler, the file of the x2 latent upsampler; or set --stages 1")
+    return WeightFiles(config.checkpoint, config.text_encoder, config.upsampler if config.stages == 2 else None)
+
+
+def _size_by_dtype(components: Components) -> dict[str, int]:
+    sizes: Counter[str] = Counter()
+    for module in components.modules():
+        for tensor in module.parameters():
+            sizes[str(tensor.dtype).removeprefix("torch.")] += tensor.numel() * tensor.element_size()
+    return dict(sizes)

@@ -1,0 +1,117 @@
+"""POST /generate: one clip, awaited."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from pipelines.errors import ImageError
+from pipelines.media.codecs import FORMATS
+from pipelines.media.image import check_image
+from server.answers import Rendered, clip_headers, clip_json
+from server.contract import (
+    Adjustment,
+    FieldError,
+    RequestInvalid,
+    ResolvedImage,
+    ResolvedRequest,
+    parse_body,
+    request_schema,
+    resolve_request,
+    to_spec,
+)
+from server.engine import Engine, engine_of
+from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
+from server.jobs import Job
+from server.workspace import write_images
+
+router = APIRouter()
+
+VIDEO = {"schema": {"type": "string", "format": "binary"}}
+NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
+
+
+@router.post(
+    "/generate",
+    summary="Generate a video clip with sound from a prompt, an image or keyframes",
+    response_class=Response,
+    responses={200: {"description": "The clip", "content": {"video/mp4": VIDEO, "video/webm": VIDEO}}},
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
+    },
+)
+async def generate(request: Request) -> Response:
+    engine = engine_of(request)
+    strict = prefers_strict(request)
+    resolved = await asyncio.to_thread(_resolve, await request.body(), strict)
+    if strict and resolved.enhance_prompt:
+        raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
+    await asyncio.to_thread(_check_images, resolved.images)
+    with engine.workspace.job_folder() as folder:
+        rendered = await _render(request, engine, resolved, folder)
+    headers = clip_headers(rendered) | preference_applied(request)
+    if resolved.return_json:
+        body = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered), headers=headers))
+        del body.headers["Content-Disposition"]
+        return body
+    return Response(rendered.data, media_type=rendered.media_type, headers=headers)
+
+
+def _resolve(body: bytes, strict: bool) -> ResolvedRequest:
+    """Off the event loop: megabytes of base64 take a while."""
+    return resolve_request(parse_body(body), strict=strict)
+
+
+def _check_images(images: tuple[ResolvedImage, ...]) -> None:
+    errors = []
+    for image in images:
+        try:
+            check_image(image.data)
+        except ImageError as exc:
+            errors.append(FieldError(image.loc, str(exc), "image_invalid"))
+    if errors:
+        raise RequestInvalid(errors)
+
+
+async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, folder: Path) -> Rendered:
+    image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
+    spec = to_spec(resolved, image_paths, resolved.prompt, engine.settings.stages)
+    path = folder / f"clip{FORMATS[spec.container].suffix}"
+    job = Job(request.state.request_id, spec, path)
+    engine.dispatcher.submit(job)
+    timings_s = await _await_job(request, engine, job)
+    return Rendered(
+        id=job.id,
+        data=await asyncio.to_thread(path.read_bytes),
+        spec=spec,
+        original_prompt=resolved.prompt,
+        enhanced=False,
+        adjustments=resolved.adjustments + _enhancement_adjustments(resolved),
+        timings_s={"queue": job.queued_s, "enhance": 0.0, **timings_s},
+    )
+
+
+def _enhancement_adjustments(resolved: ResolvedRequest) -> tuple[Adjustment, ...]:
+    return (Adjustment("enhance_prompt", True, False, NO_ENHANCER),) if resolved.enhance_prompt else ()
+
+
+async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:
+    """The job's timings, or its error. A client that goes away cancels it; its folder stays until it has ended."""
+    gone: asyncio.Future[None] = asyncio.create_task(_disconnected(request))
+    try:
+        waiting: list[asyncio.Future[Any]] = [job.ended, gone]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        if not job.ended.done():
+            engine.dispatcher.cancel(job)
+            await asyncio.wait([job.ended])
+    return job.ended.result()
+
+
+async def _disconnected(request: Request) -> None:
+    message: dict[str, Any] = {}
+    while message.get("type") != "http.disconnect":
+        message = dict(await request.receive())

@@ -1,0 +1,103 @@
+"""Every setting, in one place: the only reader of the environment. `LTX23_NAME` sets `name`; the command line wins."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "LTX23_"
+LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used; the message names its variable."""
+
+
+class Settings(BaseSettings):
+    """Defaults are those of a laptop: the tiny model, on loopback, without keys."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Without a key only loopback is used, whatever stands here, unless `allow_no_key`."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """0 takes a free port and prints it."""
+
+    api_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Keys that clients may use, separated by commas."""
+
+    api_keys_file: Path | None = None
+    """A file with one key a line, used beside `api_keys`."""
+
+    allow_no_key: bool = False
+    """Listen on `host` even though no key is configured: anyone who reaches the port can render."""
+
+    checkpoint: Path | None = None
+    """The LTX-2.3 one-file checkpoint. None: the tiny model."""
+
+    upscaler: Path | None = None
+    """The x2 latent upsampler's file, needed for two stages."""
+
+    text_encoder: Path | None = None
+    """The Hugging Face folder with Gemma 3 12B and its tokenizer."""
+
+    device: str = "auto"
+    """`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
+
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` is bfloat16 on a GPU and float32 on a CPU."""
+
+    stages: Annotated[int, Field(ge=1, le=2)] = 2
+    """2: half size, x2 upsampler, 3 refinement steps. 1: the 8 steps at full size, no upsampler."""
+
+    queue_size: Annotated[int, Field(ge=0)] = 8
+    """Requests that may wait behind the running one; one more is answered 429."""
+
+    deadline_s: Annotated[float, Field(gt=0)] = 600.0
+    """A render that takes longer is stopped and answered 504."""
+
+    grace_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long a cancelled render may take to stop before its worker is killed."""
+
+    max_body_bytes: Annotated[int, Field(gt=0)] = 128 * 2**20
+    """A larger request body is answered 413."""
+
+    cache_dir: Path = Path("~/.cache/ltx23")
+    """Where the tiny model is written."""
+
+    temp_dir: Path | None = None
+    """Where clips and images live while their request does. None: the system's temporary folder."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @field_validator("cache_dir", "checkpoint", "upscaler", "text_encoder", "api_keys_file", "temp_dir")
+    @classmethod
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
+
+    @property
+    def has_key(self) -> bool:
+        return bool(self.api_keys) or self.api_keys_file is not None
+
+    @property
+    def bind_host(self) -> str:
+        """Where the server really listens."""
+        exposed = self.has_key or self.allow_no_key or self.host in LOOPBACK_HOSTS
+        return self.host if exposed else "127.0.0.1"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """From the environment, then `overrides` where they are not None. Raises SettingsError."""
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as exc:
+        first = exc.errors(include_input=False, include_context=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise SettingsError(f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}: {first['msg']}") from exc

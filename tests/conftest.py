@@ -1,0 +1,79 @@
+"""What the tests share: the tiny model's files and a real server on loopback."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from weights.tiny import TinyFiles, tiny_files
+
+READY = re.compile(r"LTX-23-Video is ready on (http://\S+)")
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tiny(cache_dir: Path) -> TinyFiles:
+    return tiny_files(cache_dir)
+
+
+class Server:
+    """A running `ltx23 serve`, with what it printed so far."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, lines: list[str]) -> None:
+        self.process, self.url, self.lines = process, url, lines
+
+    def client(self, **options: object) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=120, trust_env=False, **options)  # type: ignore[arg-type]
+
+
+@contextmanager
+def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Iterator[Server]:
+    """`ltx23 serve` as a user starts it, on a free port, until ready. LTX23_* of this machine has no part in it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args],
+        env=clean | {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_TEMP_DIR": str(temp_dir)} | env,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines: list[str] = []
+    try:
+        yield Server(process, _await_ready(process, lines), lines)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await_ready(process: subprocess.Popen[str], lines: list[str]) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.append(line)
+        if match := READY.search(line):
+            # Read on, or the pipe fills up and the server stops.
+            threading.Thread(target=lines.extend, args=(process.stderr,), daemon=True).start()
+            return match[1]
+    raise AssertionError("the server ended before it was ready:\n" + "".join(lines))
+
+
+@pytest.fixture(scope="session")
+def server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that leave it as they found it."""
+    with run_server(cache_dir, tmp_path_factory.mktemp("work")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client

@@ -1,0 +1,66 @@
+import base64
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.contract.base64_image import MAX_IMAGE_BYTES, decode_image
+
+FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "data:image/png;base64,", "DATA:image/jpeg;name=a.jpg;base64,", " data:;base64,\n"]
+)
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+@pytest.mark.parametrize("size", [25, 26, 27, 28])
+@pytest.mark.parametrize("padded", [True, False])
+def test_every_spelling(prefix: str, encode, size: int, padded: bool) -> None:
+    text = encode(FILE[:size]).decode()
+    assert decode_image(prefix + (text if padded else text.rstrip("=\n"))) == FILE[:size]
+
+
+@pytest.mark.parametrize("text", ["Q U J D", " \t\r\n\f\vQUJD\n", "QU\r\nJD"])
+def test_whitespace(text: str) -> None:
+    assert decode_image(text) == b"ABC"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "=", "====", "data:image/png;base64,", "Q", "QUJDQ", "QUI=QUI=", "QU*D", "QUJD\x00", "\u00a0QUJD", "é"],
+)
+def test_what_is_no_image(text: str) -> None:
+    with pytest.raises(ValueError, match="base64"):
+        decode_image(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [(98, True), (99, True), (100, True), (101, False), (102, False), (999, False)]
+)
+def test_the_limit_is_exact(size: int, fits: bool) -> None:
+    text = base64.encodebytes(bytes(size)).decode()
+    if fits:
+        assert len(decode_image(text, max_bytes=100)) == size
+    else:
+        with pytest.raises(ValueError, match="at most"):
+            decode_image(text, max_bytes=100)
+
+
+def test_the_size_is_checked_before_the_text(refuse) -> None:
+    assert MAX_IMAGE_BYTES == 32 * 2**20
+    with pytest.raises(ValueError, match="at most 32 MiB"):
+        decode_image("*" * (MAX_IMAGE_BYTES * 4 // 3 + 4))
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=1))
+def test_round_trip(data: bytes) -> None:
+    assert decode_image(base64.urlsafe_b64encode(data).decode().rstrip("=")) == data
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_decodes_or_is_a_value_error(text: str) -> None:
+    with suppress(ValueError):
+        assert decode_image(text)

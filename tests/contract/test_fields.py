@@ -1,0 +1,141 @@
+"""Types, defaults and limits of the documented fields."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from pipelines.spec import Container
+
+INF, NAN = float("inf"), float("nan")
+INTEGERS = ("width", "height", "num_frames", "frames", "seed", "num_inference_steps")
+NUMBERS = ("duration", "fps", "guidance_scale")
+BOOLEANS = ("use_random_seed", "generate_audio", "enhance_prompt", "return_json")
+STRINGS = ("prompt", "negative_prompt", "input_image_b64", "video_format")
+
+
+def test_defaults(resolve) -> None:
+    request = resolve()
+    assert request.prompt == "a fox"
+    assert (request.width, request.height, request.num_frames) == (768, 512, 121)
+    assert request.frame_rate == Fraction(24)
+    assert request.images == ()
+    assert request.generate_audio
+    assert request.container is Container.MP4
+    assert not request.enhance_prompt
+    assert not request.return_json
+    assert request.adjustments == ()
+
+
+def test_what_is_sent_is_used(resolve) -> None:
+    sent = {"generate_audio": False, "video_format": "webm", "enhance_prompt": True, "return_json": True}
+    request = resolve(prompt="  as it is \n", **sent)
+    assert request.prompt == "  as it is \n"
+    assert not request.generate_audio
+    assert request.container is Container.WEBM
+    assert request.enhance_prompt
+    assert request.return_json
+    assert request.adjustments == ()
+
+
+@pytest.mark.parametrize("field", [*INTEGERS, *NUMBERS, *BOOLEANS, *STRINGS[1:], "keyframes", "images", "resolution"])
+def test_null_means_absent(resolve, field: str) -> None:
+    assert resolve(strict=True, **{field: None}) == resolve()
+
+
+def test_an_unknown_null_is_absent_too(adjusted) -> None:
+    assert adjusted(unknown=None) == []
+
+
+def test_a_null_prompt_is_a_missing_one(refuse) -> None:
+    assert refuse(prompt=None) == ["prompt"]
+
+
+@pytest.mark.parametrize("field", INTEGERS)
+def test_an_integral_float_is_an_integer(resolve, field: str) -> None:
+    assert resolve(**{field: 768.0}) == resolve(**{field: 768})
+
+
+@pytest.mark.parametrize("value", [768.5, "768", True, False, NAN, INF, -INF, [768], {"v": 768}, ""])
+@pytest.mark.parametrize("field", INTEGERS)
+def test_what_is_no_integer(refuse, field: str, value: Any) -> None:
+    assert refuse(**{field: value}) == [field]
+
+
+@pytest.mark.parametrize("value", ["24", True, False, NAN, INF, -INF, [24], {"v": 24}, ""])
+@pytest.mark.parametrize("field", NUMBERS)
+def test_what_is_no_number(refuse, field: str, value: Any) -> None:
+    assert refuse(**{field: value}) == [field]
+
+
+@pytest.mark.parametrize("value", [0, 1, 1.0, "true", "false", "", [], {}])
+@pytest.mark.parametrize("field", BOOLEANS)
+def test_what_is_no_boolean(refuse, field: str, value: Any) -> None:
+    assert refuse(**{field: value}) == [field]
+
+
+@pytest.mark.parametrize("value", [1, True, ["a"], {"a": 1}, 1.5, NAN, "a \ud800 b", "\udfff"])
+@pytest.mark.parametrize("field", STRINGS)
+def test_what_is_no_string(refuse, field: str, value: Any) -> None:
+    assert refuse(**{field: value}) == [field]
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t ", "\u2003", "x" * 10_001, "🦊" * 10_001])
+def test_prompts_that_are_refused(refuse, prompt: str) -> None:
+    assert refuse(prompt=prompt) == ["prompt"]
+
+
+@pytest.mark.parametrize("prompt", ["x", "x" * 10_000, "🦊" * 10_000, "a\x00b"])
+def test_prompts_that_are_used(resolve, prompt: str) -> None:
+    assert resolve(prompt=prompt).prompt == prompt
+
+
+@pytest.mark.parametrize("value", [0, -1, -768, 16_385, 10**30, 1e300, -0.0])
+@pytest.mark.parametrize("field", ["width", "height"])
+def test_sizes_that_are_refused(refuse, field: str, value: float) -> None:
+    assert refuse(**{field: value}) == [field]
+
+
+@pytest.mark.parametrize("value", [0, -1, -(10**30), -0.0])
+@pytest.mark.parametrize("field", ["num_frames", "frames"])
+def test_frame_counts_that_are_refused(refuse, field: str, value: float) -> None:
+    assert refuse(**{field: value}) == [field]
+
+
+@pytest.mark.parametrize("value", [-1, -0.001, -5e-324, -1e300, -(10**400)])
+def test_durations_that_are_refused(refuse, value: float) -> None:
+    assert refuse(duration=value) == ["duration"]
+
+
+@pytest.mark.parametrize("value", ["MP4", "mov", ""])
+def test_formats_that_are_refused(refuse, value: str) -> None:
+    assert refuse(video_format=value) == ["video_format"]
+
+
+@pytest.mark.parametrize("steps", [1, 5, 8, 30, 0, -3, 10**30])
+@pytest.mark.parametrize("field", ["num_inference_steps", "steps"])
+def test_steps_are_silently_8(resolve, field: str, steps: int) -> None:
+    assert resolve(strict=True, **{field: steps}) == resolve()
+
+
+def test_every_bad_field_is_named_at_once(refuse) -> None:
+    assert refuse(prompt="", width=0, fps="x") == ["prompt", "width", "fps"]
+
+
+def test_guidance_is_reported_as_unused(adjusted) -> None:
+    assert adjusted(guidance_scale=5, negative_prompt="blurry") == [
+        ("guidance_scale", 5, 1.0),
+        ("negative_prompt", "blurry", None),
+    ]
+
+
+def test_guidance_with_its_defaults_is_no_adjustment(adjusted) -> None:
+    default = "shaky, glitchy, low quality, worst quality, deformed, distorted"
+    assert adjusted(guidance_scale=3.1, negative_prompt=default, num_inference_steps=8) == []
+
+
+def test_the_body_is_not_changed(resolve) -> None:
+    fields = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
+    before = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
+    resolve(**fields)
+    assert fields == before

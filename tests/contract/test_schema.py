@@ -1,0 +1,71 @@
+import json
+
+from server.contract import GenerateRequest, request_schema, resolve_request
+
+DOCUMENTED = {
+    "prompt",
+    "negative_prompt",
+    "width",
+    "height",
+    "num_frames",
+    "frames",
+    "duration",
+    "fps",
+    "seed",
+    "use_random_seed",
+    "keyframes",
+    "input_image_b64",
+    "generate_audio",
+    "guidance_scale",
+    "num_inference_steps",
+    "video_format",
+    "enhance_prompt",
+    "return_json",
+}
+
+
+def test_exactly_the_documented_fields_are_shown() -> None:
+    schema = request_schema()
+    assert schema["type"] == "object"
+    assert schema["properties"].keys() == DOCUMENTED
+    assert schema["required"] == ["prompt"]
+    assert GenerateRequest.model_fields.keys() == DOCUMENTED
+
+
+def test_nothing_is_referenced() -> None:
+    text = json.dumps(request_schema())
+    assert "$ref" not in text
+    assert "$defs" not in text
+
+
+def test_every_field_is_described() -> None:
+    assert all(field["description"] for field in request_schema()["properties"].values())
+
+
+def test_limits_and_defaults_are_those_of_json_schema() -> None:
+    properties = request_schema()["properties"]
+    width = properties["width"]
+    assert (width["type"], width["default"], width["exclusiveMinimum"], width["maximum"]) == ("integer", 768, 0, 16_384)
+    assert properties["prompt"]["maxLength"] == 10_000
+    assert properties["video_format"]["enum"] == ["mp4", "webm"]
+    assert properties["guidance_scale"]["default"] == 3.1
+    assert properties["fps"]["default"] is None
+
+
+def test_a_keyframe_is_described_in_place() -> None:
+    [keyframes, null] = request_schema()["properties"]["keyframes"]["anyOf"]
+    assert null == {"type": "null"}
+    assert keyframes["minItems"] == 2
+    entry = keyframes["items"]
+    assert entry["properties"].keys() == {"image_b64", "frame_idx", "strength", "crf"}
+    assert entry["required"] == ["image_b64", "frame_idx"]
+    assert entry["properties"]["crf"]["default"] == 33
+
+
+def test_the_example_is_a_good_request() -> None:
+    assert resolve_request(request_schema()["example"], strict=True).adjustments == ()
+
+
+def test_the_schema_is_a_fresh_copy() -> None:
+    request_schema()["properties"].clear()
+    assert request_schema()["properties"].keys() == DOCUMENTED

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from server.contract import draw_seed, resolve_request
+
+DRAWN = 7
+
+
+@pytest.mark.parametrize(
+    ("sent", "seed"),
+    [
+        ({}, DRAWN),
+        ({"seed": 5}, 5),
+        ({"seed": 0}, 0),
+        ({"seed": 2**63 - 1}, 2**63 - 1),
+        ({"seed": 5.0}, 5),
+        ({"seed": 5, "use_random_seed": False}, 5),
+        ({"seed": 5, "use_random_seed": None}, 5),
+        ({"seed": 5, "use_random_seed": True}, DRAWN),
+        ({"use_random_seed": True}, DRAWN),
+        ({"use_random_seed": False}, 42),
+        ({"use_random_seed": False, "seed": None}, 42),
+        ({"use_random_seed": False, "seed": 0}, 0),
+    ],
+)
+def test_the_seed_used(resolve, sent: dict, seed: int) -> None:
+    assert resolve(**sent).seed == seed
+
+
+def test_only_a_seed_that_was_not_used_is_reported(adjusted) -> None:
+    assert adjusted(seed=5, use_random_seed=True) == [("seed", 5, DRAWN)]
+    for sent in ({"seed": 5}, {"use_random_seed": True}, {"use_random_seed": False}, {}):
+        assert adjusted(**sent) == []
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**30, 1e300])
+def test_seeds_that_are_refused(refuse, seed: float) -> None:
+    assert refuse(seed=seed) == ["seed"]
+
+
+def test_drawn_seeds_differ_and_survive_javascript() -> None:
+    seeds = {draw_seed() for _ in range(100)}
+    assert len(seeds) > 90
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert all(json.loads(json.dumps(float(seed))) == seed for seed in seeds)
+
+
+def test_a_seed_is_drawn_unless_the_caller_brings_a_source() -> None:
+    assert 0 <= resolve_request({"prompt": "a fox"}).seed < 2**32

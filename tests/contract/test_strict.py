@@ -1,0 +1,95 @@
+"""Strict handling, and what an error may show."""
+
+from typing import Any
+
+import pytest
+
+from server.contract import FieldError, RequestInvalid, resolve_request
+
+IMAGE = "QUJD"
+KEYFRAMES = [{"image_b64": IMAGE, "frame_idx": 0}, {"image_b64": IMAGE, "frame_idx": 8}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "locs"),
+    [
+        ({"width": 1000, "height": 500}, ["width", "height"]),
+        ({"resolution": "1920x1080"}, ["resolution"]),
+        ({"num_frames": 120}, ["num_frames"]),
+        ({"frames": 120}, ["frames"]),
+        ({"frames": 121, "num_frames": 9}, ["frames"]),
+        ({"fps": 60}, ["fps"]),
+        ({"frame_rate": 60}, ["frame_rate"]),
+        ({"duration": 60}, ["duration"]),
+        ({"num_frames": 121, "duration": 100}, ["duration"]),
+        ({"seed": 1, "use_random_seed": True}, ["seed"]),
+        ({"guidance_scale": 5}, ["guidance_scale"]),
+        ({"cfg_guidance_scale": 5}, ["cfg_guidance_scale"]),
+        ({"negative_prompt": "blurry"}, ["negative_prompt"]),
+        ({"fps": 25, "frame_rate": 30}, ["frame_rate"]),
+        ({"keyframes": KEYFRAMES, "image": IMAGE}, ["image"]),
+        ({"images": [{"image_b64": IMAGE, "frame_index": 8}]}, ["images.0.frame_index"]),
+        ({"images": [entry | {"foo": 1} for entry in KEYFRAMES]}, ["images.0.foo", "images.1.foo"]),
+        ({"keyframes": [entry | {"foo": 1} for entry in KEYFRAMES]}, ["keyframes.0.foo", "keyframes.1.foo"]),
+        ({"foo": 1}, ["foo"]),
+    ],
+)
+def test_what_would_be_adjusted_is_refused_where_it_was_sent(refuse, resolve, sent: dict, locs: list[str]) -> None:
+    assert refuse(strict=True, **sent) == locs
+    assert len(resolve(**sent).adjustments) == len(locs)
+
+
+def test_what_is_not_adjusted_resolves(resolve) -> None:
+    sent = {"width": 1280, "height": 704, "duration": 4.9, "fps": 23.976, "seed": 1, "keyframes": KEYFRAMES}
+    assert resolve(strict=True, **sent) == resolve(**sent)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"input_image_b64": "SECRET*" * 1000},
+        {"input_image_b64": 123456789},
+        {"width": "SECRET"},
+        {"video_format": "SECRET"},
+        {"resolution": "SECRET"},
+        {"keyframes": "SECRET"},
+        {"keyframes": ["SECRET", {"image_b64": ["SECRET"], "frame_idx": "SECRET", "strength": 123456789}]},
+        {"seed": -123456789},
+        {"prompt": "SECRET" * 10_000},
+        {"strict": True, "foo": "SECRET"},
+        {"strict": True, "negative_prompt": "SECRET"},
+        {"strict": True, "num_frames": 123456789},
+        {"strict": True, "fps": 123456789},
+        {"strict": True, "duration": 123456789},
+    ],
+)
+def test_an_error_never_echoes_the_value(resolve, fields: dict[str, Any]) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        resolve(**fields)
+    for text in (str(caught.value.detail), str(caught.value), str(caught.value.__cause__)):
+        assert "SECRET" not in text
+        assert "123456789" not in text
+
+
+def test_a_name_in_an_error_is_short_and_can_be_encoded() -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        resolve_request({"prompt": "a fox", "\ud800" * 100_000: 1}, strict=True)
+    [error] = caught.value.detail
+    assert len(error["loc"][1].encode()) <= 64
+
+
+def test_no_class_of_ours_is_named(resolve) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        resolve(keyframes=[1, 2])
+    assert "KeyframeRequest" not in str(caught.value.detail)
+
+
+def test_a_flood_of_errors_is_cut() -> None:
+    errors = [FieldError(("keyframes", i), "wrong", "wrong") for i in range(1000)]
+    assert len(RequestInvalid(errors).detail) == 100
+
+
+def test_an_error_found_later_can_name_its_field(resolve) -> None:
+    image = resolve(keyframes=KEYFRAMES).images[1]
+    [error] = RequestInvalid.at(image.loc, "not an image", "image_invalid").detail
+    assert error == {"loc": ["body", "keyframes", 1, "image_b64"], "msg": "not an image", "type": "image_invalid"}

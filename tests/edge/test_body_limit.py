@@ -1,0 +1,284 @@
+import asyncio
+import itertools
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI, Request
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from server.edge.body_limit import BodyLimit
+from server.edge.refusal import Linger
+
+LIMIT = 1000
+# More than the socket buffers of both sides hold together.
+LARGE = b"x" * (32 << 20)
+CHUNKED = "Transfer-Encoding: chunked"
+EXPECT = "Expect: 100-continue"
+LAST_CHUNK = b"0\r\n\r\n"
+# A test that waited this long would fail on the client's own timeout.
+PATIENT = Linger(total_s=600, idle_s=600, expect_s=600)
+
+Connect = Callable[..., Any]
+
+
+class Counter:
+    """Reads the whole body, and answers with its size."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.unwound_by: BaseException | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(len(message.get("body", b"")) for message in self.messages)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.read(receive)
+        except BaseException as exc:
+            self.unwound_by = exc
+            raise
+        await JSONResponse(self.size)(scope, receive, send)
+
+    async def read(self, receive: Receive) -> None:
+        more_body = True
+        while more_body:
+            self.messages.append(await receive())
+            more_body = self.messages[-1].get("more_body", False)
+
+
+def assert_too_large(answer: Any) -> None:
+    assert answer.status == 413
+    assert answer.json() == {"detail": "The request body is larger than the limit of 1000 bytes."}
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_client_that_sends_everything_before_reading_is_not_reset(wire: Connect) -> None:
+    app = Counter()
+    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client.send_head(f"Content-Length: {len(LARGE)}")
+    client.send(LARGE)
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+    assert app.messages == []
+
+
+def test_a_declared_size_is_answered_before_any_of_the_body(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client.send_head(f"Content-Length: {LIMIT + 1}")
+    assert_too_large(client.answer())
+    client.send(b"x" * (LIMIT + 1))
+    assert client.rest() == b""
+
+
+def test_a_slow_client_is_answered_and_may_go_on(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client.send_head(f"Content-Length: {LIMIT * 2}")
+    client.send(b"x" * LIMIT)
+    assert_too_large(client.answer())
+    client.send(*[b"x"] * LIMIT)
+    assert client.rest() == b""
+
+
+def test_a_client_that_expects_100_gets_the_answer_in_its_place(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, Linger(expect_s=0.1, idle_s=600)))
+    client.send_head(EXPECT, f"Content-Length: {len(LARGE)}")
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+
+
+def test_a_client_that_expects_100_and_does_not_wait_is_not_reset(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client.send_head(EXPECT, f"Content-Length: {len(LARGE)}")
+    client.send(LARGE)
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+
+
+def test_a_client_that_expects_100_is_told_to_continue_within_the_limit(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client.send_head(EXPECT, f"Content-Length: {LIMIT}")
+    assert client.answer().status == 100
+    client.send(b"x" * LIMIT)
+    assert client.answer().json() == LIMIT
+
+
+@pytest.mark.parametrize("headers", [(CHUNKED,), (CHUNKED, "Content-Length: 10")], ids=["undeclared", "understated"])
+def test_chunks_are_counted(wire: Connect, headers: tuple[str, ...]) -> None:
+    app = Counter()
+    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client.send_head(*headers)
+    client.send_chunks(*[LARGE[: 1 << 16]] * 512)
+    client.send(LAST_CHUNK)
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+    assert app.size <= LIMIT
+    assert app.unwound_by is not None
+    assert not isinstance(app.unwound_by, Exception)
+
+
+def test_chunks_are_answered_when_they_cross_the_limit(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client.send_head(EXPECT, CHUNKED)
+    assert client.answer().status == 100
+    client.send_chunks(b"x" * LIMIT, b"x")
+    assert_too_large(client.answer())
+    client.send_chunks(LARGE)
+    client.send(LAST_CHUNK)
+    assert client.rest() == b""
+
+
+def test_nothing_is_awaited_after_the_last_chunk(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client.send(
+        b"POST / HTTP/1.1\r\nHost: h\r\n" + CHUNKED.encode() + b"\r\n\r\n3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"
+    )
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+
+
+def test_a_body_of_exactly_the_limit_passes_untouched(wire: Connect) -> None:
+    app = Counter()
+    client = wire(BodyLimit(app, LIMIT))
+    client.send_head(f"Content-Length: {LIMIT}")
+    client.send(b"x" * LIMIT)
+    assert client.answer().json() == LIMIT
+    client.send_head(CHUNKED)
+    client.send_chunks(b"y" * LIMIT)
+    client.send(LAST_CHUNK)
+    assert client.answer().json() == 2 * LIMIT
+    assert b"".join(message["body"] for message in app.messages) == b"x" * LIMIT + b"y" * LIMIT
+
+
+def test_the_application_sees_no_more_than_was_declared(wire: Connect) -> None:
+    app = Counter()
+    client = wire(BodyLimit(app, LIMIT))
+    client.send_head("Content-Length: 10")
+    client.send(b"x" * 10)
+    client.send(LARGE[: LIMIT * 2])
+    assert client.answer().json() == 10
+
+
+def test_a_client_that_leaves_early_is_a_disconnect(wire: Connect) -> None:
+    app = Counter()
+    has_read = threading.Event()
+
+    async def reads_to_the_end(scope: Scope, receive: Receive, send: Send) -> None:
+        await app.read(receive)
+        has_read.set()
+
+    client = wire(BodyLimit(reads_to_the_end, LIMIT))
+    client.send_head("Content-Length: 10")
+    client.send(b"x")
+    client.close()
+    assert has_read.wait(20)
+    assert app.messages[-1] == {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("linger", [Linger(max_bytes=1 << 20), Linger(total_s=0.2)], ids=["bytes", "time"])
+def test_a_client_that_never_ends_is_cut_off(wire: Connect, linger: Linger) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, linger))
+    client.send_head(f"Content-Length: {1 << 60}")
+    assert_too_large(client.answer())
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        client.send_all(itertools.repeat(LARGE[: 1 << 16]))
+
+
+def test_a_client_that_declares_more_than_it_sends_is_cut_off(wire: Connect) -> None:
+    client = wire(BodyLimit(Counter(), LIMIT, Linger(idle_s=0.1)))
+    client.send_head(f"Content-Length: {len(LARGE)}")
+    client.send(b"x")
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+
+
+def test_fastapi_is_interrupted_and_cleans_up(wire: Connect) -> None:
+    app = FastAPI()
+    events = []
+
+    async def resource() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            events.append("released")
+
+    @app.exception_handler(Exception)
+    async def last_handler(request: Request, exc: Exception) -> JSONResponse:
+        events.append("handled as an error")
+        return JSONResponse({}, 500)
+
+    @app.post("/generate")
+    async def generate(request: Request, _: Annotated[None, Depends(resource)]) -> int:
+        try:
+            return len(await request.body())
+        except Exception:
+            events.append("caught as an error")
+            raise
+
+    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client.send_head(CHUNKED)
+    client.send_chunks(b"x" * LIMIT, LARGE)
+    client.send(LAST_CHUNK)
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+    assert events == ["released"]
+
+
+async def reads_in_a_task_group(scope: Scope, receive: Receive, send: Send) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Counter().read(receive))
+        await asyncio.Event().wait()
+
+
+async def answers_in_spite(scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        await Counter().read(receive)
+    except BaseException:
+        await JSONResponse({}, 500)(scope, receive, send)
+
+
+@pytest.mark.parametrize("app", [reads_in_a_task_group, answers_in_spite])
+def test_there_is_one_answer_however_the_application_takes_it(wire: Connect, app: Any) -> None:
+    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client.send_head(CHUNKED)
+    client.send_chunks(LARGE)
+    client.send(LAST_CHUNK)
+    assert_too_large(client.answer())
+    assert client.rest() == b""
+
+
+def test_an_answer_that_has_begun_is_not_followed_by_another(wire: Connect) -> None:
+    app = Counter()
+
+    async def answers_first(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await app.read(receive)
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    client = wire(BodyLimit(answers_first, LIMIT))
+    client.send_head(CHUNKED, "Connection: close")
+    client.send_chunks(LARGE)
+    client.send(LAST_CHUNK)
+    answer = client.answer()
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert client.rest() == b""
+    assert app.size <= LIMIT
+    assert app.messages[-1] == {"type": "http.disconnect"}
+
+
+def test_errors_of_the_application_pass_as_they_are() -> None:
+    async def post() -> None:
+        transport = httpx.ASGITransport(BodyLimit(fails, LIMIT))
+        async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
+            await client.post("/", content=b"x")
+
+    async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError("lost")
+
+    with pytest.raises(LookupError, match="lost"):
+        asyncio.run(post())

@@ -1,0 +1,23 @@
+import subprocess
+import sys
+
+from pipelines.media.codecs import FORMATS
+from pipelines.spec import Container
+
+
+def test_every_container_has_a_row():
+    assert set(FORMATS) == set(Container)
+
+
+def test_media_types_are_those_clients_compare_with():
+    assert {container: row.media_type for container, row in FORMATS.items()} == {"mp4": "video/mp4", "webm": "video/webm"}
+    assert {container: row.suffix for container, row in FORMATS.items()} == {"mp4": ".mp4", "webm": ".webm"}
+
+
+def test_the_table_and_the_image_reader_are_light():
+    code = (
+        "import sys, pipelines.media.codecs, pipelines.media.image\n"
+        "print(sorted({'av', 'torch', 'diffusers', 'fastapi'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
