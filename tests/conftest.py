@@ -30,8 +30,33 @@ def tiny(cache_dir: Path) -> TinyFiles:
 class Server:
     """A running `ltx23 serve`, with what it printed so far."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, lines: list[str]) -> None:
-        self.process, self.url, self.lines = process, url, lines
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.url = ""
+        self._spoke = threading.Event()
+        # Read to the end, or the pipe fills up and the server stops.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(self) -> None:
+        self._spoke.wait()
+        assert self.url, "the server ended before it was ready:\n" + "".join(self.lines)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stderr:
+            for line in stderr:
+                self.lines.append(line)
+                if match := READY.search(line):
+                    self.url = match[1]
+                    self._spoke.set()
+        self._spoke.set()
 
     def client(self, **options: object) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=120, trust_env=False, **options)  # type: ignore[arg-type]
@@ -47,23 +72,12 @@ def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Itera
         stderr=subprocess.PIPE,
         text=True,
     )
-    lines: list[str] = []
+    server = Server(process)
     try:
-        yield Server(process, _await_ready(process, lines), lines)
+        server.wait_until_ready()
+        yield server
     finally:
-        process.terminate()
-        process.wait()
-
-
-def _await_ready(process: subprocess.Popen[str], lines: list[str]) -> str:
-    assert process.stderr is not None
-    for line in process.stderr:
-        lines.append(line)
-        if match := READY.search(line):
-            # Read on, or the pipe fills up and the server stops.
-            threading.Thread(target=lines.extend, args=(process.stderr,), daemon=True).start()
-            return match[1]
-    raise AssertionError("the server ended before it was ready:\n" + "".join(lines))
+        server.stop()
 
 
 @pytest.fixture(scope="session")

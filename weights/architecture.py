@@ -40,6 +40,7 @@ def read_architecture(header: Header) -> Architecture:
         raise UnsupportedError(header.path, "has no `config` metadata; an LTX-2.3 one-file checkpoint carries it")
     try:
         _validate_generation(header, config)
+        _validate_video_vae(header, config["vae"])
         return Architecture(
             transformer=transformer_kwargs(config["transformer"], config["audio_vae"]),
             connectors=connector_kwargs(config["transformer"], header),
@@ -60,6 +61,19 @@ def _validate_generation(header: Header, config: Mapping[str, Any]) -> None:
                                             "per-modality text projection is not there")  # fmt: skip
     if any("ff_bias" in name or "keyframes_abs_pos" in name for name in header.tensors):
         raise UnsupportedError(header.path, "is LTX-2.5; this server runs LTX-2.3")
+
+
+def _validate_video_vae(header: Header, config: Mapping[str, Any]) -> None:
+    """The decode streams through the decoder, and knows LTX-2.3's."""
+    blocks = [params for _, params in config["decoder_blocks"]]
+    strange = [name for name in ("causal_decoder", "timestep_conditioning") if config.get(name)]
+    strange += [name for name in ("residual", "inject_noise") if any(params.get(name) for params in blocks)]
+    if config.get("norm_layer", "pixel_norm") != "pixel_norm":
+        strange.append("norm_layer")
+    if strange:
+        raise UnsupportedError(
+            header.path, f"its video VAE is not LTX-2.3's: {', '.join(strange)} is set in its config"
+        )
 
 
 def transformer_kwargs(config: Mapping[str, Any], audio: Mapping[str, Any]) -> Kwargs:

@@ -3,7 +3,7 @@
 A module comes in on the `meta` device and leaves with real tensors; its non-persistent buffers are real already.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from weights.errors import TensorError
@@ -28,8 +28,7 @@ def load_module(
     on_bytes: OnBytes = lambda size_bytes: None,
 ) -> None:
     """Fill `module` from the file. Raises TensorError before anything is read when the two do not match."""
-    names = name_map.select(name for name in header.tensors if not is_scale(name))
-    _validate(module, header, names)
+    names = validate_match(module, header, name_map)
     for published, tensor in stream_tensors(header, names, device, dtype):
         _assign(module, names[published], tensor)
         on_bytes(header.tensors[published].size_bytes)
@@ -46,7 +45,9 @@ def validate_coverage(header: Header, name_maps: Iterable[NameMap]) -> None:
         raise TensorError(f"{header.path}: unexpected {_listed(unexpected)}: no part of LTX-2.3 takes this name")
 
 
-def _validate(module: "nn.Module", header: Header, names: Mapping[str, str]) -> None:
+def validate_match(module: "nn.Module", header: Header, name_map: NameMap) -> dict[str, str]:
+    """Published name to module name. Raises TensorError where file and module differ; reads no tensor."""
+    names = name_map.select(name for name in header.tensors if not is_scale(name))
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     published = {module_name: name for name, module_name in names.items()}
     missing = sorted(set(expected) - set(published))
@@ -62,6 +63,7 @@ def _validate(module: "nn.Module", header: Header, names: Mapping[str, str]) -> 
         if found != shape:
             raise TensorError(f"{header.path}: {published[module_name]!r} has shape {list(found)}, "
                               f"{type(module).__name__} needs {list(shape)}")  # fmt: skip
+    return names
 
 
 def _assign(module: "nn.Module", name: str, tensor: "torch.Tensor") -> None:

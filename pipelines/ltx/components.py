@@ -13,7 +13,8 @@ from pipelines.ltx.text import PromptEncoder, load_text_encoder
 from weights.architecture import read_architecture, upsampler_kwargs
 from weights.header import Header, read_header
 from weights.load import load_module, validate_coverage
-from weights.names import ONE_FILE, UPSAMPLER
+from weights.names import ONE_FILE, UPSAMPLER, NameMap
+from weights.stream import is_scale
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
@@ -71,12 +72,13 @@ def load_components(
     upsampler = None
     if files.upsampler is not None:
         upsampler_header = read_header(files.upsampler)
-        upsampler = _build("upsampler", upsampler_kwargs(upsampler_header))
-        load_module(upsampler, upsampler_header, UPSAMPLER, device, dtype)
+        upsampler = build_module("upsampler", upsampler_kwargs(upsampler_header))
+        counter = _ByteCounter("upsampler", _total_bytes(upsampler_header, UPSAMPLER), on_progress)
+        load_module(upsampler, upsampler_header, UPSAMPLER, device, dtype, counter)
     modules = {}
     for name, name_map in ONE_FILE.items():
-        modules[name] = _build(name, getattr(architecture, name))
-        counter = _ByteCounter(name, _total_bytes(header, name), on_progress)
+        modules[name] = build_module(name, getattr(architecture, name))
+        counter = _ByteCounter(name, _total_bytes(header, name_map), on_progress)
         module_dtype = VOCODER_DTYPE if name == "vocoder" else dtype
         load_module(modules[name], header, name_map, device, module_dtype, counter)
     on_progress("text_encoder", 0, 0)
@@ -91,7 +93,7 @@ def load_components(
     )
 
 
-def _build(component: str, kwargs: dict[str, Any]) -> nn.Module:
+def build_module(component: str, kwargs: dict[str, Any]) -> nn.Module:
     """On `meta`, but for the non-persistent buffers, which no file holds."""
     with _meta_parameters():
         return _model_class(component)(**kwargs)
@@ -122,8 +124,9 @@ def _meta_parameters() -> Iterator[None]:
         yield
 
 
-def _total_bytes(header: Header, component: str) -> int:
-    return sum(header.tensors[name].size_bytes for name in ONE_FILE[component].select(header.tensors))
+def _total_bytes(header: Header, name_map: NameMap) -> int:
+    names = name_map.select(name for name in header.tensors if not is_scale(name))
+    return sum(header.tensors[name].size_bytes for name in names)
 
 
 class _ByteCounter:

@@ -2,7 +2,8 @@
 
 The video decoder runs as a stream: each 3-tap convolution over time keeps its last two frames and passes on what is
 ready, so a clip of any length is decoded in memory for a few frames, with the values of a whole decode and no seams.
-(Tiles would have to overlap by the decoder's reach, 14 latent frames to each side, to be exact.)
+(Tiles would have to overlap by the decoder's reach, 14 latent frames to each side, to be exact.) It walks the decoder
+that LTX-2.3 has: not causal, no timestep, no injected noise, no residual upsampling. `weights` refuses any other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,6 @@ CHUNK_PIXELS = 4_000_000
 
 def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterator[np.ndarray]:
     """Normalised latent (1, C, F, h, w) to chunks of frames (n, H, W, 3) uint8; 8F - 7 frames in all."""
-    _validate_streamable(vae.decoder)
     latent = denormalize_video(latent.float(), vae).to(vae.dtype)
     for chunk in stream_decoder(vae.decoder, split_time(latent, _latent_frames_at_once(latent))):
         yield to_frames(chunk)
@@ -58,12 +58,6 @@ def _latent_frames_at_once(latent: torch.Tensor) -> int:
     return max(1, CHUNK_PIXELS // pixels)
 
 
-def _validate_streamable(decoder: "LTX2VideoDecoder3d") -> None:
-    """What LTX-2.3's decoder has none of, and a stream does not do."""
-    if decoder.is_causal or decoder.time_embedder is not None:
-        raise NotImplementedError("a causal or timestep-conditioned video decoder is not LTX-2.3's")
-
-
 def split_time(latent: torch.Tensor, frames: int) -> Iterator[torch.Tensor]:
     yield from torch.split(latent, frames, dim=2)
 
@@ -74,9 +68,7 @@ def stream_decoder(decoder: "LTX2VideoDecoder3d", chunks: Chunks) -> Iterator[to
     for resnet in decoder.mid_block.resnets:
         chunks = stream_resnet(resnet, chunks)
     for block in decoder.up_blocks:
-        if block.conv_in is not None:
-            chunks = stream_resnet(block.conv_in, chunks)
-        for upsampler in block.upsamplers or ():
+        for upsampler in block.upsamplers:
             chunks = stream_upsampler(upsampler, chunks)
         for resnet in block.resnets:
             chunks = stream_resnet(resnet, chunks)
@@ -118,7 +110,7 @@ def stream_resnet(resnet: "LTX2VideoResnetBlock3d", chunks: Chunks) -> Iterator[
 
     def first_half() -> Iterator[torch.Tensor]:
         for chunk in chunks:
-            shortcut.push(_shortcut(resnet, chunk))
+            shortcut.push(chunk)
             yield resnet.nonlinearity(resnet.norm1(chunk))
 
     halves = (resnet.nonlinearity(resnet.norm2(h)) for h in stream_conv(resnet.conv1, first_half()))
@@ -126,31 +118,11 @@ def stream_resnet(resnet: "LTX2VideoResnetBlock3d", chunks: Chunks) -> Iterator[
         yield residual + shortcut.pop(residual.shape[2])
 
 
-def _shortcut(resnet: "LTX2VideoResnetBlock3d", chunk: torch.Tensor) -> torch.Tensor:
-    if resnet.norm3 is not None:
-        chunk = resnet.norm3(chunk.movedim(1, -1)).movedim(-1, 1)
-    if resnet.conv_shortcut is not None:
-        chunk = resnet.conv_shortcut(chunk)
-    return chunk
-
-
 def stream_upsampler(upsampler: "LTX2VideoUpsampler3d", chunks: Chunks) -> Iterator[torch.Tensor]:
     """Channels to space and time. A clip's first frame holds one pixel frame: what comes before it is dropped."""
-    shortcut = FrameQueue()
-
-    def remembered() -> Iterator[torch.Tensor]:
-        for chunk in chunks:
-            if upsampler.residual:
-                shortcut.push(chunk)
-            yield chunk
-
     drop = upsampler.stride[0] - 1
-    for hidden in stream_conv(upsampler.conv, remembered()):
-        upsampled = channels_to_space(hidden, upsampler.stride)
-        if upsampler.residual:
-            skip = channels_to_space(shortcut.pop(hidden.shape[2]), upsampler.stride)
-            upsampled = upsampled + skip.repeat(1, upsampled.shape[1] // skip.shape[1], 1, 1, 1)
-        yield upsampled[:, :, drop:]
+    for hidden in stream_conv(upsampler.conv, chunks):
+        yield channels_to_space(hidden, upsampler.stride)[:, :, drop:]
         drop = 0
 
 

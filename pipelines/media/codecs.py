@@ -10,8 +10,8 @@ SAMPLE_RATE = 48_000
 CHANNELS = 2
 PIXEL_FORMAT = "yuv420p"
 
-# x264 and libvpx write other bytes with another number of threads: a constant, not the number of cores,
-# keeps the bytes of a clip the same on every machine.
+# x264 and libvpx write other bytes with another number of threads: a constant, so that a clip's bytes do not
+# depend on the number of cores.
 ENCODER_THREADS = 8
 
 _BITEXACT = {"flags": "+bitexact"}

@@ -129,4 +129,6 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _overloaded(image_format: str, limit: str) -> ImageError:
-    return ImageError(f"the {image_format} file has more than {limit}: save it again as a plain image, without metadata")
+    return ImageError(
+        f"the {image_format} file has more than {limit}: save it again as a plain image, without metadata"
+    )

@@ -1,0 +1,67 @@
+"""One file being written: its container, its encoders, and what can go wrong with them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.errors import MuxError
+from pipelines.media.codecs import FORMATS
+from pipelines.media.encoders import AudioEncoder, VideoEncoder, fit_waveform
+from pipelines.spec import GenerationSpec
+
+
+class ClipWriter:
+    def __init__(self, path: Path, spec: GenerationSpec, waveform: NDArray[np.float32] | None, threads: int) -> None:
+        clip_format = FORMATS[spec.container]
+        with translated_errors():
+            self._container = av.open(
+                os.fspath(path.absolute()), "w", format=spec.container.value, container_options=clip_format.options
+            )
+            self._video = VideoEncoder(self._container, clip_format.video, spec, threads)
+            self._audio = None
+            if waveform is not None:
+                fitted = fit_waveform(waveform, spec.duration_s)
+                self._audio = AudioEncoder(self._container, clip_format.audio, fitted)
+            # Writes the header, so that a folder that cannot be written to fails before the first frame is made.
+            self._container.start_encoding()
+
+    def write(self, chunk: NDArray[np.uint8]) -> None:  # (n, H, W, 3)
+        with translated_errors():
+            for rgb in chunk:
+                self._container.mux(self._video.encode(rgb))
+                if self._audio is not None:
+                    self._container.mux(self._audio.encode_until(self._video.end_s))
+
+    def finish(self) -> None:
+        with translated_errors():
+            self._container.mux(self._video.flush())
+            if self._audio is not None:
+                self._container.mux(self._audio.flush())
+            self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Closes the file of a clip that failed; a second close after `finish` does nothing.
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except (av.FFmpegError, OSError) as exc:
+        raise MuxError(f"the clip cannot be written: {exc.strerror}") from exc
+    except OverflowError as exc:
+        raise MuxError("the clip cannot be written: the terms of its frame rate exceed 31 bits") from exc

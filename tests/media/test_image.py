@@ -1,0 +1,192 @@
+"""Every way of storing a picture comes out as the same plain RGB."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from pipelines.errors import ImageError
+from pipelines.media.image import check_image, decode_image, load_image
+
+# Red, green / blue, white in a 64 x 48 frame: large enough that JPEG and lossy WebP keep the middle of each field.
+QUADRANTS = np.zeros((48, 64, 3), np.uint8)
+QUADRANTS[:24, :32] = (200, 30, 40)
+QUADRANTS[:24, 32:] = (20, 180, 60)
+QUADRANTS[24:, :32] = (30, 50, 190)
+QUADRANTS[24:, 32:] = (230, 230, 230)
+PICTURE = Image.fromarray(QUADRANTS)
+
+
+def saved(image, image_format="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def png_chunk(kind, data=b""):
+    return struct.pack(">I4s", len(data), kind) + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth, colour_type, rows, *chunks):
+    """A PNG of kinds that Pillow does not write."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    body = [png_chunk(b"IHDR", header), *chunks, png_chunk(b"IDAT", pixels), png_chunk(b"IEND")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def centres(image):
+    """The colours in the middle of the four fields."""
+    width, height = image.size
+    return [image.getpixel((width * x // 4, height * y // 4)) for y in (1, 3) for x in (1, 3)]
+
+
+def pixels(data):
+    return np.asarray(decode_image(data)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("data", "tolerance"),
+    [
+        (saved(PICTURE), 0),
+        (saved(PICTURE.quantize(16, dither=Image.Dither.NONE)), 0),
+        (saved(PICTURE.convert("RGBA")), 0),
+        (saved(PICTURE, "WEBP", lossless=True), 0),
+        (saved(PICTURE, "WEBP", quality=90), 12),
+        (saved(PICTURE, "JPEG", quality=95), 12),
+        (saved(PICTURE, "JPEG", quality=95, progressive=True), 12),
+        (saved(PICTURE.convert("CMYK"), "JPEG", quality=95), 12),
+    ],
+    ids=["png", "palette", "opaque alpha", "webp lossless", "webp", "jpeg", "progressive", "cmyk"],
+)
+def test_colours(data, tolerance):
+    image = decode_image(data)
+    assert (image.mode, image.size) == ("RGB", PICTURE.size)
+    assert np.array(centres(image)) == pytest.approx(np.array(centres(PICTURE)), abs=tolerance)
+
+
+def test_the_inks_of_an_adobe_jpeg_are_stored_inverted():
+    image = Image.new("CMYK", (64, 64), (0, 255, 255, 0))
+    data = saved(image, "JPEG", quality=95)
+    assert b"Adobe" in data
+    assert decode_image(data).getpixel((32, 32)) == pytest.approx((255, 0, 0), abs=4)
+
+
+OVER_BLACK = {
+    "1 bit": (saved(Image.new("1", (1, 1), 1)), [255, 255, 255]),
+    "grey": (saved(Image.new("L", (1, 1), 77)), [77, 77, 77]),
+    "grey with alpha": (saved(Image.new("LA", (1, 1), (200, 128))), [100, 100, 100]),
+    "alpha": (saved(Image.new("RGBA", (1, 1), (200, 100, 50, 128))), [100, 50, 25]),
+    "transparent": (saved(Image.new("RGBA", (1, 1), (200, 100, 50, 0))), [0, 0, 0]),
+    "transparent webp": (
+        saved(Image.new("RGBA", (1, 1), (200, 100, 50, 0)), "WEBP", lossless=True, exact=True),
+        [0, 0, 0],
+    ),
+    "16-bit grey": (saved(Image.fromarray(np.full((1, 1), 0x1234, np.uint16))), [0x12] * 3),
+    "16-bit white": (saved(Image.fromarray(np.full((1, 1), 0xFFFF, np.uint16))), [255] * 3),
+    "16-bit transparent grey": (png(1, 1, 16, 0, [b"\x12\x34"], png_chunk(b"tRNS", b"\x12\x34")), [0, 0, 0]),
+    "16-bit grey beside the transparent one": (
+        png(1, 1, 16, 0, [b"\x12\x35"], png_chunk(b"tRNS", b"\x12\x34")),
+        [0x12] * 3,
+    ),
+    "16-bit RGB": (png(1, 1, 16, 2, [b"\x12\x34\x56\x78\x9a\xbc"]), [0x12, 0x56, 0x9A]),
+    "16-bit grey with alpha": (png(1, 1, 16, 4, [b"\xff\xff\x80\x00"]), [128, 128, 128]),
+    "16-bit RGBA": (png(1, 1, 16, 6, [b"\xff\xff\x80\x00\x00\x00\x80\x00"]), [128, 64, 0]),
+    "transparent colour": (png(1, 1, 8, 2, [b"\x0a\x14\x1e"], png_chunk(b"tRNS", b"\0\x0a\0\x14\0\x1e")), [0, 0, 0]),
+    "transparent grey": (png(1, 1, 8, 0, [b"\x0a"], png_chunk(b"tRNS", b"\0\x0a")), [0, 0, 0]),
+    "2-bit grey": (png(1, 1, 2, 0, [b"\x40"]), [85, 85, 85]),
+    "palette with a transparent entry": (
+        png(1, 1, 8, 3, [b"\1"], png_chunk(b"PLTE", b"abcdef"), png_chunk(b"tRNS", b"\xff\0")),
+        [0, 0, 0],
+    ),
+    "palette with alpha": (
+        png(1, 1, 8, 3, [b"\1"], png_chunk(b"PLTE", bytes([0, 0, 0, 90, 60, 30])), png_chunk(b"tRNS", b"\0\x80")),
+        [45, 30, 15],
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), OVER_BLACK.values(), ids=OVER_BLACK)
+def test_a_pixel_over_black(data, expected):
+    assert pixels(data) == [[expected]]
+
+
+ORIENTED = {
+    1: PICTURE,
+    2: PICTURE.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    3: PICTURE.rotate(180),
+    4: PICTURE.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+    5: PICTURE.transpose(Image.Transpose.TRANSPOSE),
+    6: PICTURE.rotate(90, expand=True),
+    7: PICTURE.transpose(Image.Transpose.TRANSVERSE),
+    8: PICTURE.rotate(-90, expand=True),
+}
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", list(ORIENTED))
+def test_orientation(orientation, image_format):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}}[image_format]
+    data = saved(ORIENTED[orientation], image_format, exif=exif, **options)
+    image = decode_image(data)
+    assert image.size == PICTURE.size
+    assert np.array(centres(image)) == pytest.approx(np.array(centres(PICTURE)), abs=12)
+    assert (check_image(data).width, check_image(data).height) == ORIENTED[orientation].size
+
+
+@pytest.mark.parametrize("value", [0, 9, 6000])
+def test_an_orientation_that_does_not_exist_is_ignored(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    assert decode_image(saved(PICTURE, exif=exif)).size == PICTURE.size
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12"])
+def test_broken_exif_is_ignored(exif):
+    for image_format in ("PNG", "JPEG", "WEBP"):
+        assert decode_image(saved(PICTURE, image_format, exif=exif)).size == PICTURE.size
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
+def test_the_first_frame_of_an_animation(image_format):
+    others = [Image.new("RGB", PICTURE.size, (i, i, i)) for i in range(3)]
+    data = saved(PICTURE, image_format, save_all=True, append_images=others, lossless=True)
+    assert centres(decode_image(data)) == centres(PICTURE)
+
+
+def test_check_image_names_format_and_size():
+    for image_format in ("PNG", "JPEG", "WEBP"):
+        info = check_image(saved(PICTURE, image_format))
+        assert (info.format, info.width, info.height) == (image_format, 64, 48)
+    info = check_image(saved(PICTURE, "WEBP", lossless=True))
+    assert (info.width, info.height) == (64, 48)
+    info = check_image(saved(PICTURE.convert("RGBA"), "WEBP", exif=b"Exif\0\0"))
+    assert (info.width, info.height) == (64, 48)
+
+
+def test_metadata_is_not_needed(tmp_path):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("workflow", "a" * 3_000_000)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = saved(PICTURE, pnginfo=text, icc_profile=profile)
+    assert centres(decode_image(data)) == centres(PICTURE)
+
+
+def test_load_image(tmp_path):
+    path = tmp_path / "image"
+    path.write_bytes(saved(PICTURE))
+    array = load_image(path)
+    assert array.dtype == np.uint8
+    assert array.flags.writeable
+    assert (array == QUADRANTS).all()
+
+
+def test_load_image_of_a_file_that_is_missing(tmp_path):
+    with pytest.raises(ImageError, match="cannot be read: No such file"):
+        load_image(tmp_path / "missing")

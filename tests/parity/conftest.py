@@ -1,0 +1,78 @@
+"""The goldens of the reference implementation and the files they were made from."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.spec import GenerationSpec, Keyframe
+
+DATA = Path(__file__).parent / "data"
+CASES: dict[str, dict[str, Any]] = json.loads((DATA / "cases.json").read_text())["cases"]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    checkpoint: str
+    spec: GenerationSpec
+    golden: dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The checkpoint files by the name that cases give them."""
+    bf16 = DATA / "ltx-tiny-distilled-bf16.safetensors"
+    fp8 = tmp_path_factory.mktemp("parity") / "ltx-tiny-distilled-fp8.safetensors"
+    part = DATA / "ltx-tiny-distilled-fp8.model-part.safetensors"
+    rest = {name: tensor for name, tensor in load_file(bf16).items() if not name.startswith("model.")}
+    with safe_open(part, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(part) | rest, fp8, metadata=metadata)
+    return {"bf16": bf16, "fp8": fp8}
+
+
+@pytest.fixture(scope="session")
+def components(checkpoints: dict[str, Path]) -> dict[str, Components]:
+    return {name: _load(path) for name, path in checkpoints.items()}
+
+
+def _load(checkpoint: Path) -> Components:
+    files = WeightFiles(checkpoint, DATA / "text_encoder", DATA / "ltx-tiny-spatial-upscaler-x2.safetensors")
+    return load_components(files, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    fields = CASES[request.param]
+    spec = GenerationSpec(
+        **{name: fields[name] for name in ("prompt", "seed", "width", "height", "num_frames")},
+        frame_rate=Fraction(fields["fps"]),
+        keyframes=tuple(
+            Keyframe(DATA / k["image"], k["frame_idx"], k["strength"], k["crf"]) for k in fields.get("keyframes", [])
+        ),
+    )
+    golden = load_file(DATA / f"golden-{request.param}.safetensors")
+    return Case(request.param, fields.get("checkpoint", "bf16"), spec, golden)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def relative_error() -> Callable[[torch.Tensor, torch.Tensor], float]:
+    def error(found: torch.Tensor, golden: torch.Tensor) -> float:
+        assert found.shape == golden.shape
+        return float((found - golden).abs().max() / golden.abs().max())
+
+    return error

@@ -1,0 +1,84 @@
+"""The pipeline against the reference implementation, result by result, in the process and through the command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipelines.ltx.components import Components
+from pipelines.ltx.pipeline import generate
+from pipelines.ltx.trace import Trace
+
+TOLERANCE = 2e-4
+RESULTS = ["stage_1_video", "stage_1_audio", "upsampled_video", "stage_2_video", "stage_2_audio", "waveform"]
+
+
+class Recorder(Trace):
+    def __init__(self) -> None:
+        self.kept: dict[str, torch.Tensor] = {}
+
+    def tensors(self, **tensors: torch.Tensor) -> None:
+        self.kept.update(tensors)
+
+
+def test_latents_and_waveform_equal_the_reference(case, components: dict[str, Components], relative_error) -> None:
+    recorder = Recorder()
+    generate(components[case.checkpoint], case.spec, recorder)
+
+    errors = {name: relative_error(recorder.kept[name], case.golden[name]) for name in RESULTS}
+    print(case.name, {name: f"{error:.1e}" for name, error in errors.items()})
+    assert max(errors.values()) < TOLERANCE, errors
+
+
+@pytest.mark.parametrize("case", ["t2v", "keyframes-partial"], indirect=True)
+def test_frames_equal_the_reference(case, components: dict[str, Components]) -> None:
+    clip = generate(components[case.checkpoint], case.spec, Trace())
+
+    frames = np.concatenate(list(clip.frames)).astype(int)
+    assert np.abs(frames - case.golden["frames"].numpy()).max() <= 1
+
+
+@pytest.mark.parametrize("case", ["t2v"], indirect=True)
+def test_contexts_equal_the_reference(case, components: dict[str, Components], relative_error) -> None:
+    with torch.inference_mode():
+        context = components[case.checkpoint].encode_prompt(case.spec.prompt)
+
+    assert relative_error(context.video, case.golden["context_video"]) < TOLERANCE
+    assert relative_error(context.audio, case.golden["context_audio"]) < TOLERANCE
+
+
+def test_the_command_saves_what_equals_the_reference(
+    case, checkpoints, data: Path, tmp_path: Path, relative_error
+) -> None:
+    spec = case.spec
+    saved = tmp_path / "latents.safetensors"
+    keyframes = [f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}" for k in spec.keyframes]
+    arguments = {
+        "--checkpoint": checkpoints[case.checkpoint],
+        "--text-encoder": data / "text_encoder",
+        "--upscaler": data / "ltx-tiny-spatial-upscaler-x2.safetensors",
+        "--device": "cpu",
+        "--dtype": "float32",
+        "--prompt": spec.prompt,
+        "--seed": spec.seed,
+        "--width": spec.width,
+        "--height": spec.height,
+        "--num-frames": spec.num_frames,
+        "--fps": float(spec.frame_rate),
+        "--save-latents": saved,
+        "-o": tmp_path / "clip.mp4",
+    }
+    command = [sys.executable, "-m", "server.cli", "generate", *(str(x) for pair in arguments.items() for x in pair)]
+    for keyframe in keyframes:
+        command += ["--keyframe", keyframe]
+    subprocess.run(command, check=True, env={k: v for k, v in os.environ.items() if not k.startswith("LTX23_")})
+
+    found = load_file(saved)
+    assert sorted(found) == sorted(RESULTS)
+    assert max(relative_error(found[name], case.golden[name]) for name in RESULTS) < TOLERANCE
+    assert (tmp_path / "clip.mp4").stat().st_size > 0

@@ -1,0 +1,26 @@
+"""The tiny model, loaded once, and specs of small clips."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+import torch
+
+from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.spec import GenerationSpec
+from weights.tiny import TinyFiles
+
+
+@pytest.fixture(scope="session")
+def components(tiny: TinyFiles) -> Components:
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    return load_components(files, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def spec() -> Callable[..., GenerationSpec]:
+    def make(**fields: object) -> GenerationSpec:
+        defaults = {"prompt": "a fox", "seed": 1, "width": 128, "height": 64, "num_frames": 9}
+        return GenerationSpec(**{**defaults, "frame_rate": Fraction(24), **fields})
+
+    return make

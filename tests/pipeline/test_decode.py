@@ -1,0 +1,43 @@
+"""The streamed decode against diffusers' own decode of the whole latent."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipelines.ltx.components import Components
+from pipelines.ltx.decode import decode_video, split_time, stream_decoder, to_frames
+
+
+@pytest.mark.parametrize("latent_frames", [1, 2, 3, 7, 16])
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+@torch.inference_mode()
+def test_streamed_pixels_equal_those_of_a_whole_decode(
+    latent_frames: int, at_once: int, components: Components
+) -> None:
+    vae = components.video_vae
+    latent = torch.randn(1, 128, latent_frames, 2, 3, generator=torch.Generator().manual_seed(latent_frames))
+    whole = vae.decoder(latent)
+
+    chunks = list(stream_decoder(vae.decoder, split_time(latent, at_once)))
+
+    assert whole.shape[2] == 8 * latent_frames - 7
+    torch.testing.assert_close(torch.cat(chunks, dim=2), whole, rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_long_clip_comes_in_chunks(components: Components) -> None:
+    latent = torch.randn(1, 128, 40, 8, 8)
+
+    sizes = [len(frames) for frames in decode_video(latent, components.video_vae)]
+
+    assert sum(sizes) == 8 * 40 - 7
+    assert max(sizes) < 100
+
+
+def test_frames_are_rounded_bytes() -> None:
+    pixels = torch.tensor([-2.0, -1.0, 0.0, 0.004, 1.0, 3.0]).reshape(1, 1, 1, 1, 6).expand(1, 3, 1, 1, 6)
+
+    frames = to_frames(pixels)
+
+    assert frames.dtype == np.uint8
+    assert frames[0, 0, :, 0].tolist() == [0, 0, 128, 128, 255, 255]

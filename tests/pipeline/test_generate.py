@@ -1,0 +1,137 @@
+"""generate(): what it reports, how it stops, and what its settings change."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipelines.errors import Cancelled, SpecError
+from pipelines.ltx.components import Components
+from pipelines.ltx.pipeline import generate
+from pipelines.ltx.trace import Trace
+from pipelines.render import render
+from pipelines.spec import GenerationSpec, Keyframe
+
+MakeSpec = Callable[..., GenerationSpec]
+
+
+class Recorder(Trace):
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int]] = []
+        self.steps: list[str] = []
+        self.kept: dict[str, torch.Tensor] = {}
+
+    def stage(self, name: str, steps: int) -> None:
+        self.stages.append((name, steps))
+
+    def step(self) -> None:
+        self.steps.append(self.stages[-1][0])
+
+    def tensors(self, **tensors: torch.Tensor) -> None:
+        self.kept.update(tensors)
+
+
+def run(components: Components, spec: GenerationSpec) -> tuple[Recorder, np.ndarray]:
+    recorder = Recorder()
+    clip = generate(components, spec, recorder)
+    return recorder, np.concatenate(list(clip.frames))
+
+
+def test_reports_every_stage_and_step(components: Components, spec: MakeSpec) -> None:
+    recorder, frames = run(components, spec())
+
+    assert [name for name, _ in recorder.stages] == ["encode", "stage_1", "upsample", "stage_2", "decode"]
+    counted = [(name, recorder.steps.count(name)) for name, _ in recorder.stages]
+    assert counted[:-1] == recorder.stages[:-1] == [("encode", 1), ("stage_1", 8), ("upsample", 1), ("stage_2", 3)]
+    assert frames.shape == (9, 64, 128, 3)
+
+
+def test_a_single_stage_runs_8_steps_at_full_size_without_the_upsampler(components: Components, spec: MakeSpec) -> None:
+    recorder, frames = run(replace(components, upsampler=None), spec(stages=1))
+
+    assert recorder.stages[:2] == [("encode", 1), ("stage_1", 8)]
+    assert set(recorder.kept) == {"stage_1_video", "stage_1_audio", "waveform"}
+    assert recorder.kept["stage_1_video"].shape == (1, 128, 2, 2, 4)
+    assert frames.shape == (9, 64, 128, 3)
+
+
+def test_two_stages_without_an_upsampler_are_refused(components: Components, spec: MakeSpec) -> None:
+    with pytest.raises(SpecError, match="needs the latent upsampler"):
+        generate(replace(components, upsampler=None), spec(), Trace())
+
+
+def test_without_sound_the_picture_is_the_same(components: Components, spec: MakeSpec) -> None:
+    with_sound, frames = run(components, spec())
+    silent = generate(components, spec(generate_audio=False), Trace())
+
+    assert "waveform" in with_sound.kept
+    assert silent.waveform is None
+    assert np.array_equal(np.concatenate(list(silent.frames)), frames)
+
+
+def test_the_default_clip_is_no_flat_picture(components: Components, spec: MakeSpec) -> None:
+    _, frames = run(components, spec())
+
+    assert 40 < frames.mean() < 215
+    assert frames.std() > 10
+
+
+@pytest.mark.parametrize("stop_at", ["encode", "stage_1", "upsample", "stage_2"])
+def test_a_trace_stops_it_between_steps(stop_at: str, components: Components, spec: MakeSpec) -> None:
+    class Stop(Recorder):
+        def step(self) -> None:
+            super().step()
+            if self.stages[-1][0] == stop_at:
+                raise Cancelled
+
+    trace = Stop()
+    with pytest.raises(Cancelled):
+        generate(components, spec(), trace)
+    assert trace.steps.count(stop_at) == 1
+
+
+def test_a_stop_while_decoding_leaves_no_file(components: Components, spec: MakeSpec, tmp_path: Path) -> None:
+    class Stop(Recorder):
+        def step(self) -> None:
+            if self.stages[-1][0] == "decode":
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        render(components, spec(), tmp_path / "clip.mp4", Stop())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_render_times_every_stage(components: Components, spec: MakeSpec, tmp_path: Path) -> None:
+    info, timings_s = render(components, spec(), tmp_path / "clip.mp4", Trace())
+
+    assert info.num_frames == 9
+    assert list(timings_s) == ["encode", "denoise", "decode", "mux"]
+    assert all(seconds > 0 for seconds in timings_s.values())
+
+
+def test_a_keyframe_of_strength_0_at_frame_0_changes_nothing(
+    components: Components, spec: MakeSpec, tmp_path: Path
+) -> None:
+    path = tmp_path / "red.png"
+    Image.new("RGB", (80, 60), "red").save(path)
+
+    plain, _ = run(components, spec())
+    ignored, _ = run(components, spec(keyframes=(Keyframe(path, strength=0.0),)))
+    kept, _ = run(components, spec(keyframes=(Keyframe(path),)))
+
+    torch.testing.assert_close(ignored.kept["stage_2_video"], plain.kept["stage_2_video"], rtol=0, atol=1e-5)
+    assert not torch.allclose(kept.kept["stage_2_video"], plain.kept["stage_2_video"], atol=1e-2)
+
+
+def test_a_prompt_is_encoded_once(components: Components, spec: MakeSpec) -> None:
+    with torch.inference_mode():
+        first = components.encode_prompt("once upon a time")
+        again = components.encode_prompt("  once upon a time ")
+        other = components.encode_prompt("twice upon a time")
+
+    assert first is again
+    assert not torch.allclose(first.video, other.video)

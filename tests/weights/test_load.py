@@ -1,0 +1,120 @@
+"""Loading: what a file lacks, has too much of or has in another shape is an error that names it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from pipelines.ltx.components import WeightFiles, load_components
+from weights.errors import FileError, TensorError, UnsupportedError, WeightsError
+from weights.tiny import TinyFiles
+from weights.tiny_config import CHECKPOINT_CONFIG
+
+CPU = torch.device("cpu")
+TABLE = "model.diffusion_model.transformer_blocks.1.scale_shift_table"
+
+
+def load(tiny: TinyFiles, **files: Path) -> None:
+    paths = {"checkpoint": tiny.checkpoint, "text_encoder": tiny.text_encoder, "upsampler": tiny.upsampler}
+    load_components(WeightFiles(**paths | files), CPU, torch.float32)
+
+
+def changed(source: Path, target: Path, metadata: dict[str, str] | None = None, **tensors: torch.Tensor | None) -> Path:
+    """A copy of a file with tensors replaced, added, or (None) left out."""
+    with safe_open(source, framework="pt") as file:
+        kept_metadata = file.metadata()
+    merged = load_file(source) | tensors
+    save_file({k: v for k, v in merged.items() if v is not None}, target, metadata=metadata or kept_metadata)
+    return target
+
+
+def test_loads_the_stored_values(tiny: TinyFiles) -> None:
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    components = load_components(files, CPU, torch.float32)
+
+    stored = load_file(tiny.checkpoint)
+    assert torch.equal(components.transformer.transformer_blocks[1].scale_shift_table, stored[TABLE])
+    assert all(p.dtype == torch.float32 for p in components.vocoder.parameters())
+
+
+def test_reports_bytes_up_to_the_size_of_each_component(tiny: TinyFiles) -> None:
+    last: dict[str, tuple[int, int]] = {}
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    load_components(files, CPU, torch.float32, lambda name, done, total: last.update({name: (done, total)}))
+
+    assert last.pop("text_encoder") == (0, 0)
+    assert set(last) == {"transformer", "connectors", "video_vae", "audio_vae", "vocoder", "upsampler"}
+    assert all(done == total > 0 for done, total in last.values())
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({TABLE: None}, "missing tensor 'transformer_blocks.1.scale_shift_table'"),
+        (
+            {"model.diffusion_model.extra.weight": torch.zeros(2)},
+            "unexpected tensor 'model.diffusion_model.extra.weight'",
+        ),
+        ({"stranger.weight": torch.zeros(2)}, "unexpected tensor 'stranger.weight'"),
+        ({TABLE: torch.zeros(9, 47)}, r"scale_shift_table' has shape \[9, 47\], .* needs \[9, 48\]"),
+    ],
+)
+def test_names_the_tensor_that_is_wrong(tensors, message: str, tiny: TinyFiles, tmp_path: Path) -> None:
+    path = changed(tiny.checkpoint, tmp_path / "wrong.safetensors", **tensors)
+
+    with pytest.raises(TensorError, match=message) as caught:
+        load(tiny, checkpoint=path)
+    assert str(path) in str(caught.value)
+
+
+def test_refuses_fp8_without_its_scale(tiny: TinyFiles, tmp_path: Path) -> None:
+    name = "model.diffusion_model.transformer_blocks.0.attn1.to_q.weight"
+    weight = load_file(tiny.checkpoint)[name].to(torch.float8_e4m3fn)
+
+    with pytest.raises(UnsupportedError, match="to_q.weight' is FP8 and has no"):
+        load(tiny, checkpoint=changed(tiny.checkpoint, tmp_path / "cast.safetensors", **{name: weight}))
+
+
+def test_refuses_a_checkpoint_without_config(tiny: TinyFiles, tmp_path: Path) -> None:
+    path = changed(tiny.checkpoint, tmp_path / "bare.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(UnsupportedError, match="has no `config` metadata"):
+        load(tiny, checkpoint=path)
+
+
+@pytest.mark.parametrize("feature", ["causal_decoder", "timestep_conditioning"])
+def test_refuses_a_video_decoder_of_another_generation(feature: str, tiny: TinyFiles, tmp_path: Path) -> None:
+    config = CHECKPOINT_CONFIG | {"vae": CHECKPOINT_CONFIG["vae"] | {feature: True}}
+    path = changed(tiny.checkpoint, tmp_path / "other.safetensors", metadata={"config": json.dumps(config)})
+
+    with pytest.raises(UnsupportedError, match=f"video VAE is not LTX-2.3's: {feature}"):
+        load(tiny, checkpoint=path)
+
+
+def test_refuses_the_upsampler_as_a_checkpoint(tiny: TinyFiles) -> None:
+    with pytest.raises(UnsupportedError, match="describes no transformer"):
+        load(tiny, checkpoint=tiny.upsampler)
+
+
+def test_refuses_a_checkpoint_as_the_upsampler(tiny: TinyFiles) -> None:
+    with pytest.raises(UnsupportedError, match="is not a latent upsampler"):
+        load(tiny, upsampler=tiny.checkpoint)
+
+
+def test_refuses_a_text_encoder_folder_without_config(tiny: TinyFiles, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"no config\.json"):
+        load(tiny, text_encoder=tmp_path)
+
+
+def test_never_leaves_a_part_of_the_text_encoder_random(tiny: TinyFiles, tmp_path: Path) -> None:
+    for file in tiny.text_encoder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = tmp_path / "model.safetensors"
+    name = next(name for name in load_file(path) if name.endswith("layers.1.self_attn.q_proj.weight"))
+    changed(tiny.text_encoder / "model.safetensors", path, **{name: None})
+
+    with pytest.raises(WeightsError, match="missing tensor .*q_proj.weight"):
+        load(tiny, text_encoder=tmp_path)

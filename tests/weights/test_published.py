@@ -1,0 +1,62 @@
+"""The published layout at full size: counts known of the real file, and every name with its place in a module."""
+
+import json
+from collections import Counter
+from math import prod
+from pathlib import Path
+
+import pytest
+
+from pipelines.ltx.components import build_module
+from weights.architecture import read_architecture
+from weights.header import Header
+from weights.load import validate_coverage, validate_match
+from weights.names import ONE_FILE
+from weights.published import published_tensors, upsampler_tensors
+
+DATA = Path(__file__).parent / "data"
+FULL_CONFIG = json.loads((DATA / "ltx-2.3-config.json").read_text())
+# Gemma 3 12B: 48 layers and the embedding.
+TEXT_LAYERS = 49
+
+
+@pytest.fixture(scope="module")
+def full() -> Header:
+    metadata = {"config": json.dumps(FULL_CONFIG), "model_version": "2.3.0"}
+    return Header(Path("ltx-2.3.safetensors"), metadata, published_tensors(FULL_CONFIG, TEXT_LAYERS))
+
+
+def test_holds_the_tensors_of_the_22b_file(full: Header) -> None:
+    groups = Counter(name.split(".")[0] for name in full.tensors)
+    dtypes = Counter(info.dtype for info in full.tensors.values())
+
+    assert groups == {"model": 4444, "vae": 170, "vocoder": 1227, "audio_vae": 102, "text_embedding_projection": 4}
+    assert dtypes == {"BF16": 5657, "F32": 290}
+    assert sum(prod(info.shape) for info in full.tensors.values()) == pytest.approx(23.07e9, rel=1e-3)
+
+
+def test_holds_the_tensors_of_the_upsampler_file() -> None:
+    tensors = upsampler_tensors({"mid_channels": 1024, "in_channels": 128, "num_blocks_per_stage": 4})
+
+    assert len(tensors) == 72
+    assert sum(info.size_bytes for info in tensors.values()) == 995_735_808
+
+
+def test_the_architecture_is_diffusers_ltx_2_3(full: Header) -> None:
+    expected = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
+    architecture = read_architecture(full)
+
+    found = {name: getattr(architecture, name) for name in ONE_FILE}
+    assert json.loads(json.dumps(found)) == {"video_vae": expected.pop("vae"), **expected}
+
+
+@pytest.mark.parametrize("component", ONE_FILE)
+def test_every_parameter_at_full_size_has_its_tensor(component: str, full: Header) -> None:
+    with torch.device("meta"):
+        module = build_module(component, getattr(read_architecture(full), component))
+
+    validate_match(module, full, ONE_FILE[component])
+
+
+def test_every_tensor_at_full_size_has_its_component(full: Header) -> None:
+    validate_coverage(full, ONE_FILE.values())
