@@ -37,6 +37,7 @@ class Announcer:
             self._say("No API key is configured: whoever reaches this port can render.")
         elif not settings.has_key:
             self._say("No API key is configured: listening on loopback only, open to every user of this machine.")
+        self._say(f"Listening on {self.url}; /health says when the model is there.")
         what = settings.checkpoint or "the tiny model (random weights, made here)"
         self._say(f"Loading {what} ...")
 

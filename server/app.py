@@ -1,7 +1,8 @@
 """The application: routes, errors and edge around one engine. Knows no process and no model."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -43,15 +44,18 @@ def create_api(settings: Settings, on_event: OnEvent) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings, on_event: OnEvent) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, on_event: OnEvent
+) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         dispatcher = Dispatcher(worker_config(settings), limits(settings), on_event)
         workspace = Workspace(settings.temp_dir)
         app.state.engine = Engine(settings, dispatcher, workspace)
-        dispatcher.start()
         try:
-            yield
+            dispatcher.start()
+            # For whoever runs the server: it shows in ASGI's lifespan state.
+            yield {"engine": app.state.engine}
         finally:
             dispatcher.stop()
             workspace.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from server.contract import RequestInvalid
@@ -42,6 +43,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     DeadlineExceeded: Answer(504),
     RenderFailed: Answer(500),
     JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
+    ClientDisconnect: Answer(CLIENT_CLOSED_REQUEST),
     Exception: Answer(500, body=lambda exc: {"detail": "Internal server error; the server's log has the reason"}),
 }
 

@@ -1,6 +1,8 @@
 """`ltx23 serve`: the application on a socket, and what the terminal says meanwhile."""
 
+import asyncio
 import logging
+import math
 import signal
 import socket
 import sys
@@ -11,18 +13,34 @@ import uvicorn
 from server.announce import Announcer
 from server.app import create_app
 from server.edge.keys import KeyRingError
+from server.engine import Engine
 from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
+from server.workspace import Workspace
+
+# Between the last answer and the end of its connection, once the jobs have ended.
+CLOSING_S = 5
 
 
 def serve(**options: Any) -> int:
     try:
         settings = load_settings(**options)
+        _validate_temp_dir(settings)
         listener = _listen(settings)
         return _run(settings, listener)
     except (SettingsError, KeyRingError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
+
+
+def _validate_temp_dir(settings: Settings) -> None:
+    try:
+        Workspace(settings.temp_dir).close()
+    except OSError as exc:
+        raise SettingsError(
+            f"LTX23_TEMP_DIR / --temp-dir: {settings.temp_dir or 'the system temporary folder'} cannot be written to: "
+            f"{exc.strerror or exc}"
+        ) from exc
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -46,23 +64,40 @@ def _run(settings: Settings, listener: socket.socket) -> int:
             # Nothing was ever served: better no server than one that only says 503.
             failed = server.should_exit = True
 
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s:     %(name)s: %(message)s")
     config = uvicorn.Config(
         create_app(settings, on_event),
         http="h11",
         log_level=settings.log_level.lower(),
         server_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.grace_s)),
+        timeout_graceful_shutdown=math.ceil(settings.grace_s) + CLOSING_S,
     )
     # Its "running" would come long before the model is there; the announcer knows better.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, settings.grace_s)
     announcer.start()
-    _exit_quietly_on_signals()
+    _exit_quietly_on_signals(server)
     server.run(sockets=[listener])
     return 1 if failed else 0
 
 
-def _exit_quietly_on_signals() -> None:
-    """uvicorn raises the signals it caught once more when it has shut down in order; that was the answer to them."""
+class DrainingServer(uvicorn.Server):
+    """Ends the jobs that outlast the grace: their clients get an answer, where uvicorn would cancel their requests."""
+
+    def __init__(self, config: uvicorn.Config, grace_s: float) -> None:
+        super().__init__(config)
+        self._grace_s = grace_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        engine: Engine = self.lifespan.state["engine"]
+        asyncio.get_running_loop().call_later(self._grace_s, engine.dispatcher.stop)
+        await super().shutdown(sockets)
+
+
+def _exit_quietly_on_signals(server: uvicorn.Server) -> None:
+    """uvicorn catches them while it runs, and raises them once more at its end; that was the answer to them.
+
+    One that comes before it runs must not be lost.
+    """
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: None)
+        signal.signal(signum, server.handle_exit)

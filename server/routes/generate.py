@@ -1,7 +1,9 @@
 """POST /generate: one clip, awaited."""
 
 import asyncio
+import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from pipelines.errors import ImageError
 from pipelines.media.codecs import FORMATS
-from pipelines.media.image import check_image
+from pipelines.media.image import decode_image
 from server.answers import Rendered, clip_headers, clip_json
 from server.contract import (
     Adjustment,
@@ -30,6 +32,8 @@ from server.workspace import write_images
 router = APIRouter()
 
 VIDEO = {"schema": {"type": "string", "format": "binary"}}
+# One image at a time, whoever sent it: 64 megapixels are several hundred megabytes while they are decoded.
+IMAGE_CHECKS = ThreadPoolExecutor(1, thread_name_prefix="image-check")
 NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
 
@@ -48,7 +52,7 @@ async def generate(request: Request) -> Response:
     resolved = await asyncio.to_thread(_resolve, await request.body(), strict)
     if strict and resolved.enhance_prompt:
         raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
-    await asyncio.to_thread(_check_images, resolved.images)
+    await _check_images(resolved.images)
     with engine.workspace.job_folder() as folder:
         rendered = await _render(request, engine, resolved, folder)
     headers = clip_headers(rendered) | preference_applied(request)
@@ -64,26 +68,34 @@ def _resolve(body: bytes, strict: bool) -> ResolvedRequest:
     return resolve_request(parse_body(body), strict=strict)
 
 
-def _check_images(images: tuple[ResolvedImage, ...]) -> None:
-    errors = []
-    for image in images:
-        try:
-            check_image(image.data)
-        except ImageError as exc:
-            errors.append(FieldError(image.loc, str(exc), "image_invalid"))
+async def _check_images(images: tuple[ResolvedImage, ...]) -> None:
+    """To the last pixel: what the worker would find out later could no longer be named by its field."""
+    loop = asyncio.get_running_loop()
+    found = [await loop.run_in_executor(IMAGE_CHECKS, _image_error, image) for image in images]
+    errors = [error for error in found if error is not None]
     if errors:
         raise RequestInvalid(errors)
+
+
+def _image_error(image: ResolvedImage) -> FieldError | None:
+    try:
+        decode_image(image.data)
+    except ImageError as exc:
+        return FieldError(image.loc, str(exc), "image_invalid")
+    return None
 
 
 async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, folder: Path) -> Rendered:
     image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
     spec = to_spec(resolved, image_paths, resolved.prompt, engine.settings.stages)
     path = folder / f"clip{FORMATS[spec.container].suffix}"
-    job = Job(request.state.request_id, spec, path)
+    request_id = request.state.request_id
+    # The caller's name for it need not be unique, ours has to be.
+    job = Job(f"{request_id}.{uuid.uuid4().hex[:8]}", spec, path)
     engine.dispatcher.submit(job)
     timings_s = await _await_job(request, engine, job)
     return Rendered(
-        id=job.id,
+        id=request_id,
         data=await asyncio.to_thread(path.read_bytes),
         spec=spec,
         original_prompt=resolved.prompt,

@@ -74,7 +74,7 @@ def test_refuses_fp8_without_its_scale(tiny: TinyFiles, tmp_path: Path) -> None:
     name = "model.diffusion_model.transformer_blocks.0.attn1.to_q.weight"
     weight = load_file(tiny.checkpoint)[name].to(torch.float8_e4m3fn)
 
-    with pytest.raises(UnsupportedError, match="to_q.weight' is FP8 and has no"):
+    with pytest.raises(UnsupportedError, match=r"to_q\.weight' is FP8 and has no"):
         load(tiny, checkpoint=changed(tiny.checkpoint, tmp_path / "cast.safetensors", **{name: weight}))
 
 
@@ -116,5 +116,5 @@ def test_never_leaves_a_part_of_the_text_encoder_random(tiny: TinyFiles, tmp_pat
     name = next(name for name in load_file(path) if name.endswith("layers.1.self_attn.q_proj.weight"))
     changed(tiny.text_encoder / "model.safetensors", path, **{name: None})
 
-    with pytest.raises(WeightsError, match="missing tensor .*q_proj.weight"):
+    with pytest.raises(WeightsError, match=r"missing tensor .*q_proj\.weight"):
         load(tiny, text_encoder=tmp_path)

@@ -1,0 +1,42 @@
+# The torch wheel for Linux brings CUDA's libraries; the base brings what the driver is matched against.
+FROM nvidia/cuda:13.0.1-runtime-ubuntu24.04
+
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 ltx23 \
+    && install --directory --owner ltx23 /data
+
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    LTX23_HOST=0.0.0.0 \
+    LTX23_PORT=8000 \
+    LTX23_CACHE_DIR=/data/cache
+
+# Dependencies before the code: they change less often than it does.
+WORKDIR /opt/ltx23
+COPY pyproject.toml constraints.txt ./
+RUN python3 -m venv /opt/venv \
+    && mkdir weights pipelines enhancer server \
+    && touch README.md \
+    && pip install --no-cache-dir --constraint constraints.txt .
+
+COPY README.md ./
+COPY weights weights
+COPY pipelines pipelines
+COPY enhancer enhancer
+COPY server server
+RUN pip install --no-cache-dir --no-deps --force-reinstall .
+
+USER 10001
+WORKDIR /data
+VOLUME ["/weights", "/data"]
+EXPOSE 8000
+
+# Loading the real weights takes a while; until then /health says 503.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 \
+    CMD ["python3", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"LTX23_PORT\"]}/livez', timeout=4)"]
+
+ENTRYPOINT ["ltx23"]
+CMD ["serve"]

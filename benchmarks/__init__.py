@@ -1,0 +1,1 @@
+"""Where the README's figures come from. Each module prints its own, with a ratio against something real."""

@@ -1,0 +1,96 @@
+"""What the server adds to a render: `python -m benchmarks.overhead [--pairs N]`.
+
+Two figures. The wall time of POST /generate against the same render (generate, mux, verify) called in this process,
+in turn, pair by pair, with the tiny model on the CPU. And the latency of GET /health while a render runs.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from pipelines.ltx.trace import Trace
+from pipelines.spec import GenerationSpec
+from server.engine import worker_config
+from server.model import Model, load_model
+from server.settings import load_settings
+
+REQUEST = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 25, "seed": 1}'
+LONG_REQUEST = b'{"prompt": "a red fox", "seed": 1}'
+SPEC = GenerationSpec("a red fox", seed=1, width=256, height=256, num_frames=25, frame_rate=Fraction(24))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=15)
+    pairs = parser.parse_args().pairs
+    model = load_model(worker_config(load_settings()), lambda *_: None)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {model.info.device}")
+    with running_server() as url, tempfile.TemporaryDirectory() as folder:
+        compare(lambda: direct(model, Path(folder) / "clip.mp4"), lambda: post(url, REQUEST), pairs)
+        measure_health(url)
+
+
+def compare(call_direct: Callable[[], None], call_server: Callable[[], None], pairs: int) -> None:
+    call_direct(), call_server()
+    timed = [(seconds(call_direct), seconds(call_server)) for _ in range(pairs)]
+    direct_s, server_s = (statistics.median(column) for column in zip(*timed, strict=True))
+    ratio = statistics.median(server / direct for direct, server in timed)
+    print(f"256x256, 25 frames, median of {pairs}: direct {direct_s:.3f} s, POST /generate {server_s:.3f} s")
+    print(f"ratio, median of the pairs: {ratio:.3f} (aim: 1.03)")
+
+
+def measure_health(url: str) -> None:
+    render = threading.Thread(target=post, args=(url, LONG_REQUEST))
+    render.start()
+    latencies_ms = []
+    while render.is_alive():
+        latencies_ms.append(1000 * seconds(lambda: urlopen(f"{url}/health", timeout=60).read()))
+        time.sleep(0.005)
+    p50, p99 = (statistics.quantiles(latencies_ms, n=100)[i] for i in (49, 98))
+    count = len(latencies_ms)
+    print(f"/health while 768x512, 121 frames render, {count} calls: p50 {p50:.1f} ms, p99 {p99:.1f} ms (aim: 20)")
+
+
+def direct(model: Model, path: Path) -> None:
+    model.render(SPEC, path, Trace())
+    path.read_bytes()
+
+
+def post(url: str, body: bytes) -> None:
+    with urlopen(Request(f"{url}/generate", data=body), timeout=600) as response:
+        response.read()
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        ready = next(line for line in process.stderr if "is ready on" in line)
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield ready.split("is ready on ")[1].split()[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The container files name settings that exist, and keep what they promise."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from server.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
+# Read by compose itself.
+COMPOSE_ONLY = {"LTX23_WEIGHTS", "LTX23_PUBLISH"}
+
+
+@pytest.fixture
+def service() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["ltx23"]  # type: ignore[no-any-return]
+
+
+def test_the_image_sets_only_settings_that_exist() -> None:
+    named = set(re.findall(r"LTX23_\w+(?==)", (ROOT / "Dockerfile").read_text()))
+
+    assert named
+    assert named <= SETTINGS
+
+
+def test_compose_sets_only_settings_that_exist(service: dict[str, Any]) -> None:
+    assert service["environment"].keys() <= SETTINGS
+    assert set(re.findall(r"\$\{(LTX23_\w+)", (ROOT / "compose.yaml").read_text())) <= SETTINGS | COMPOSE_ONLY
+
+
+def test_compose_asks_for_a_key_and_gives_no_more_rights_than_needed(service: dict[str, Any]) -> None:
+    assert service["environment"]["LTX23_API_KEYS"].startswith("${LTX23_API_KEYS:?")
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert all(volume.endswith(":ro") for volume in service["volumes"] if ":/weights" in volume)
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    users = re.findall(r"^USER (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+
+    assert users
+    assert users[-1] not in {"root", "0"}
