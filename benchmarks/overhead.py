@@ -81,7 +81,7 @@ def seconds(call: Callable[[], object]) -> float:
 @contextmanager
 def running_server() -> Iterator[str]:
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         ready = next(line for line in process.stderr if "is ready on" in line)

@@ -57,7 +57,7 @@ def _lifespan(
             # For whoever runs the server: it shows in ASGI's lifespan state.
             yield {"engine": app.state.engine}
         finally:
-            dispatcher.stop()
+            await dispatcher.stop()
             workspace.close()
 
     return lifespan

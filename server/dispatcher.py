@@ -1,7 +1,7 @@
 """Admits jobs, hands them to the worker one at a time, and sees to it that each of them ends.
 
-All of it runs on the event loop: no locks. A job leaves in one of three ways: the worker says how it ended, the worker
-dies, or the server stops.
+All of it runs on the event loop: no locks. One task keeps a worker running and hears it out; a job leaves
+because the worker says how it ended, because the worker died, or because the server stops.
 """
 
 import asyncio
@@ -25,18 +25,22 @@ from server.messages import (
     Loading,
     Memory,
     ModelInfo,
+    Progress,
     Ready,
     Started,
     WorkerConfig,
 )
-from server.worker import WORKER_PROGRAM, Exited, Worker
+from server.worker import WORKER_PROGRAM, Worker, run_worker
 
 log = logging.getLogger("ltx23.dispatcher")
 
 RETRY_WHILE_LOADING_S = 10
+# By the number of ends and failed loads since the last clip.
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
 # What a render is taken to last before one has been measured.
 FIRST_GUESS_S = 10.0
+# A job whose worker died before it began is not to blame, once.
+MAX_ATTEMPTS = 2
 
 
 class State(StrEnum):
@@ -71,6 +75,15 @@ class Status:
         return self.state is State.READY and (self.queued < self.capacity or not self.running)
 
 
+@dataclass
+class _Running:
+    """The job that the worker has. timer: its deadline, then its grace. stopping: why it was told to stop."""
+
+    job: Job
+    timer: asyncio.TimerHandle
+    stopping: JobError | None = None
+
+
 class Dispatcher:
     """`on_event` is told of every loading message, readiness and failure to load, for whoever looks at the terminal."""
 
@@ -84,12 +97,10 @@ class Dispatcher:
         self._config, self._limits, self._on_event, self._program = config, limits, on_event, program
         self._state = State.LOADING
         self._queue: deque[Job] = deque()
-        self._running: Job | None = None
-        self._stopping: JobError | None = None  # why the running job was told to stop
-        self._timers: list[asyncio.TimerHandle] = []
+        self._running: _Running | None = None
+        self._supervisor: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
-        self._restart: asyncio.TimerHandle | None = None
-        self._failed_starts = 0
+        self._failures = 0
         self._restarts = 0
         self._model: ModelInfo | None = None
         self._memory: Memory | None = None
@@ -98,20 +109,17 @@ class Dispatcher:
 
     def start(self) -> None:
         """Start the worker; Ready comes later. Needs a running event loop."""
-        self._worker = Worker(self._config, self._on_message, self._program)
+        self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
 
-    def stop(self) -> None:
-        """End every job with NotReady and the worker with them. Blocks until the process is gone."""
+    async def stop(self) -> None:
+        """End the worker, and every job with NotReady. The process is gone when this returns."""
         self._state = State.DRAINING
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait([self._supervisor])
         stopped = NotReady("the server is stopping", RETRY_WHILE_LOADING_S)
-        self._end_running(lambda job: job.fail(stopped))
-        while self._queue:
-            self._queue.popleft().fail(stopped)
-        if self._restart is not None:
-            self._restart.cancel()
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker.join()
+        self._end_running(stopped)
+        self._fail_waiting(stopped)
 
     @property
     def status(self) -> Status:
@@ -141,97 +149,134 @@ class Dispatcher:
         if job in self._queue:
             self._queue.remove(job)
             job.fail(JobCancelled("cancelled before it started"))
-        elif job is self._running:
+        elif self._running is not None and job is self._running.job:
             self._stop_running(JobCancelled("cancelled while it ran"))
 
     def _retry_after_s(self) -> int:
         return max(1, math.ceil(self._render_s * (len(self._queue) + 1) / 2))
 
     def _dispatch(self) -> None:
-        if self._state is not State.READY or self._running is not None or not self._queue:
+        if self._state is not State.READY or self._worker is None or self._running is not None or not self._queue:
             return
-        assert self._worker is not None
-        job = self._running = self._queue.popleft()
-        job.start()
+        job = self._queue.popleft()
+        job.attempts += 1
         deadline = DeadlineExceeded(self._limits.deadline_s)
-        self._after(self._limits.deadline_s, lambda: self._stop_running(deadline))
-        self._worker.send(Generate(job.id, job.spec, job.path))
+        self._running = _Running(job, self._after(self._limits.deadline_s, lambda: self._stop_running(deadline)))
+        self._worker.send(Generate(job.key, job.spec, job.path))
 
     def _stop_running(self, reason: JobError) -> None:
-        if self._running is None or self._stopping is not None or self._worker is None:
+        running, worker = self._running, self._worker
+        if running is None or worker is None or running.stopping is not None:
             return
-        self._stopping = reason
-        self._worker.send(Cancel(self._running.id))
-        self._after(self._limits.grace_s, self._worker.kill)
+        running.stopping = reason
+        running.timer.cancel()
+        running.timer = self._after(self._limits.grace_s, worker.kill)
+        worker.send(Cancel(running.job.key))
 
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, action))
+    def _after(self, seconds: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, action)
 
-    def _end_running(self, end: Callable[[Job], None]) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-        job, stopping = self._running, self._stopping
-        self._running = self._stopping = None
-        if job is None:
+    def _end_running(self, outcome: Mapping[str, float] | JobError) -> None:
+        """Why it was told to stop outweighs how it then ended. The next one's turn."""
+        running, self._running = self._running, None
+        if running is None:
             return
-        if stopping is not None:
-            job.fail(stopping)
+        running.timer.cancel()
+        outcome = running.stopping or outcome
+        if isinstance(outcome, JobError):
+            running.job.fail(outcome)
         else:
-            end(job)
+            running.job.succeed(outcome)
+        self._dispatch()
 
-    def _on_message(self, worker: Worker, message: FromWorker | Exited) -> None:
-        if worker is not self._worker:
-            return
+    def _fail_waiting(self, error: JobError) -> None:
+        while self._queue:
+            self._queue.popleft().fail(error)
+
+    async def _supervise(self) -> None:
+        """One worker after the other, until cancelled."""
+        while True:
+            try:
+                await self._run_worker()
+            except OSError as exc:
+                self._fail_to_load(f"no worker process can be started: {exc}")
+            delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
+            self._failures += 1
+            log.warning("the next worker starts in %g s", delay_s)
+            await asyncio.sleep(delay_s)
+            self._restarts += 1
+
+    async def _run_worker(self) -> None:
+        async with run_worker(self._config, self._program) as worker:
+            self._worker = worker
+            while (message := await worker.receive()) is not None:
+                self._on_message(message)
+                if isinstance(message, LoadFailed):
+                    break
+        assert worker.returncode is not None
+        self._on_exit(_exit_name(worker.returncode))
+
+    def _on_message(self, message: FromWorker) -> None:
         match message:
-            case Done(_, timings_s):
-                self._end_running(lambda job: self._succeed(job, timings_s))
-            case Failed(_, kind, text):
-                self._end_running(lambda job: job.fail(_error(kind, text)))
+            case Loading():
+                self._tell(message)
             case Ready(model):
-                self._model, self._load_error, self._failed_starts = model, None, 0
-                self._state = State.READY
+                self._model, self._load_error, self._state = model, None, State.READY
+                self._tell(message)
+                self._dispatch()
             case LoadFailed(text):
-                self._load_error = text
-                self._state = State.FAILED
+                self._fail_to_load(text)
             case Memory():
                 self._memory = message
-            case Exited(returncode):
-                self._on_exit(returncode)
-        if isinstance(message, Loading | Ready | LoadFailed):
-            self._on_event(message)
-        if not isinstance(message, Started | Memory):
-            self._dispatch()
+            case Started() | Progress() | Done() | Failed():
+                if self._running is not None and message.job_id == self._running.job.key:
+                    self._on_job_message(self._running.job, message)
 
-    def _succeed(self, job: Job, timings_s: Mapping[str, float]) -> None:
-        elapsed_s = time.monotonic() - (job.started_at or job.submitted_at)
-        self._render_s = 0.7 * self._render_s + 0.3 * elapsed_s
-        job.succeed(timings_s)
+    def _on_job_message(self, job: Job, message: Started | Progress | Done | Failed) -> None:
+        match message:
+            case Started():
+                job.start()
+            case Done(_, timings_s):
+                self._measure(job)
+                self._end_running(timings_s)
+            case Failed(_, kind, text):
+                self._end_running(RenderRefused(text) if kind is FailureKind.INVALID else RenderFailed(text))
 
-    def _on_exit(self, returncode: int) -> None:
-        """Its job fails alone; the queue waits for the next worker."""
+    def _measure(self, job: Job) -> None:
+        """A clip: the worker is a sound one, and this is how long one takes."""
+        self._failures = 0
+        if job.started_at is not None:
+            self._render_s = 0.7 * self._render_s + 0.3 * (time.monotonic() - job.started_at)
+
+    def _on_exit(self, how: str) -> None:
+        """Its job fails alone, or waits once more if it had not begun; the queue waits for the next worker."""
+        log.error("the worker ended with %s", how)
         self._worker = self._memory = None
-        self._end_running(lambda job: job.fail(RenderFailed("the worker process ended while it rendered this clip")))
-        if self._state is State.DRAINING:
-            return
-        if self._state is not State.FAILED:
+        if self._state is State.READY:
             self._state = State.LOADING
-        delay_s = RESTART_BACKOFF_S[min(self._failed_starts, len(RESTART_BACKOFF_S) - 1)]
-        self._failed_starts += 1
-        log.error("the worker ended with %s; the next starts in %g s", _exit_name(returncode), delay_s)
-        self._restart = asyncio.get_running_loop().call_later(delay_s, self._start_again)
+        elif self._state is State.LOADING:
+            self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
+        running = self._running
+        if running is None:
+            return
+        job = running.job
+        if job.started_at is None and running.stopping is None and job.attempts < MAX_ATTEMPTS:
+            running.timer.cancel()
+            self._running = None
+            self._queue.appendleft(job)
+        else:
+            self._end_running(RenderFailed("the worker process ended while it rendered this clip"))
 
-    def _start_again(self) -> None:
-        self._restarts += 1
-        self.start()
+    def _fail_to_load(self, reason: str) -> None:
+        """Nobody knows when it will load, so nobody waits for it. The same again at once would end the same."""
+        self._state, self._load_error = State.FAILED, reason
+        self._failures += 1
+        self._tell(LoadFailed(reason))
+        self._fail_waiting(NotReady(reason, RETRY_WHILE_LOADING_S))
 
-
-def _error(kind: FailureKind, message: str) -> JobError:
-    if kind is FailureKind.INVALID:
-        return RenderRefused(message)
-    if kind is FailureKind.CANCELLED:
-        return JobCancelled(message)
-    return RenderFailed(message)
+    def _tell(self, event: FromWorker) -> None:
+        """Later: what a listener does or raises is no part of this."""
+        asyncio.get_running_loop().call_soon(self._on_event, event)
 
 
 def _exit_name(returncode: int) -> str:

@@ -1,6 +1,5 @@
 """What the routes share: settings, the dispatcher, the workspace, and the start of it all."""
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 
@@ -17,8 +16,6 @@ class Engine:
     settings: Settings
     dispatcher: Dispatcher
     workspace: Workspace
-    # A picture of 64 megapixels takes more than a gigabyte while it is decoded.
-    image_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started_at: float = field(default_factory=time.monotonic)
 
     @property

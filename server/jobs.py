@@ -10,6 +10,7 @@ JobError
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,9 +52,15 @@ class JobCancelled(JobError):
     pass
 
 
-@dataclass
+_numbers = itertools.count(1)
+
+
+@dataclass(eq=False)
 class Job:
-    """One clip. `path` is where the worker writes it; `ended` resolves to the worker's timings, or raises JobError."""
+    """One clip. `path` is where the worker writes it; `ended` resolves to the worker's timings, or raises JobError.
+
+    id: the client's name for it, which a second request may bear too. key: the worker's, which no other job has.
+    """
 
     id: str
     spec: GenerationSpec
@@ -61,15 +68,21 @@ class Job:
     ended: asyncio.Future[Mapping[str, float]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+    number: int = field(default_factory=_numbers.__next__)
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
+    attempts: int = 0
 
-    def start(self) -> None:
-        self.started_at = time.monotonic()
+    @property
+    def key(self) -> str:
+        return f"{self.id}#{self.number}"
 
     @property
     def queued_s(self) -> float:
         return (self.started_at or time.monotonic()) - self.submitted_at
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
 
     def succeed(self, timings_s: Mapping[str, float]) -> None:
         if not self.ended.done():

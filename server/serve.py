@@ -6,6 +6,8 @@ import math
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -82,16 +84,31 @@ def _run(settings: Settings, listener: socket.socket) -> int:
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends the jobs that outlast the grace: their clients get an answer, where uvicorn would cancel their requests."""
+    """Ends the jobs that outlast the grace: their clients get an answer, where uvicorn would cancel their requests.
+
+    A second signal ends the grace at once.
+    """
 
     def __init__(self, config: uvicorn.Config, grace_s: float) -> None:
         super().__init__(config)
         self._grace_s = grace_s
+        self._end_grace: Callable[[], object] | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         engine: Engine = self.lifespan.state["engine"]
-        asyncio.get_running_loop().call_later(self._grace_s, engine.dispatcher.stop)
-        await super().shutdown(sockets)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._grace_s, engine.dispatcher.stop)
+        self._end_grace = lambda: loop.call_soon_threadsafe(engine.dispatcher.stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            self._end_grace = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._end_grace is None:
+            super().handle_exit(sig, frame)
+        else:
+            self._end_grace()
 
 
 def _exit_quietly_on_signals(server: uvicorn.Server) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.errors import Cancelled, ImageError, PipelineError, PromptError, SpecError
 from pipelines.ltx.trace import Trace
@@ -40,18 +40,22 @@ log = logging.getLogger("ltx23.worker")
 LOADING_INTERVAL_S = 0.2
 MEMORY_INTERVAL_S = 2.0
 
+# Exit code of a worker that another one has to replace.
+DEVICE_LOST = 3
+
 
 class Pipe:
     """Both directions of the pipe. Incoming messages are read by a thread, so that a render can be cancelled."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)  # a process started from here must not keep the pipe open
+        self._connection = Connection(fd)
         self._send_lock = threading.Lock()
-        self._cancelled: set[str] = set()
+        self._cancelled_id: str | None = None
         self.jobs: SimpleQueue[Generate] = SimpleQueue()
 
     def receive_config(self) -> WorkerConfig:
-        config = self._connection.recv()
+        config = self._receive()
         assert isinstance(config, WorkerConfig)
         return config
 
@@ -59,26 +63,35 @@ class Pipe:
         threading.Thread(target=self._read, name="pipe", daemon=True).start()
 
     def send(self, message: FromWorker) -> None:
-        with self._send_lock:
-            self._connection.send(message)
+        try:
+            with self._send_lock:
+                self._connection.send(message)
+        except OSError:
+            _server_gone()
 
     def is_cancelled(self, job_id: str) -> bool:
-        return job_id in self._cancelled
-
-    def forget(self, job_id: str) -> None:
-        self._cancelled.discard(job_id)
+        return job_id == self._cancelled_id
 
     def _read(self) -> None:
         while True:
-            try:
-                message: ToWorker = self._connection.recv()
-            except (EOFError, OSError):
-                # The server is gone. What runs is of no use to anyone, and a step cannot be left in another way.
-                os._exit(0)
+            message = self._receive()
             if isinstance(message, Cancel):
-                self._cancelled.add(message.job_id)
-            else:
+                # Of the last job that came, or of one that has ended by now: ids are not used twice.
+                self._cancelled_id = message.job_id
+            elif isinstance(message, Generate):
                 self.jobs.put(message)
+
+    def _receive(self) -> ToWorker | WorkerConfig:
+        try:
+            message: ToWorker | WorkerConfig = self._connection.recv()
+            return message
+        except (EOFError, OSError):
+            _server_gone()
+
+
+def _server_gone() -> NoReturn:
+    """What runs is of no use to anyone, and a step cannot be left in another way."""
+    os._exit(0)
 
 
 class JobTrace(Trace):
@@ -127,12 +140,11 @@ def run(pipe: Pipe) -> int:
         pipe.send(LoadFailed(str(exc)))
         return 1
     pipe.send(Ready(model.info))
-    threading.Thread(target=_report_memory, args=(pipe, model), name="memory", daemon=True).start()
+    threading.Thread(target=_watch_memory, args=(pipe, model), name="memory", daemon=True).start()
     while True:
         job = pipe.jobs.get()
         pipe.send(Started(job.job_id))
         pipe.send(_render(pipe, model, job))
-        pipe.forget(job.job_id)
 
 
 def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
@@ -147,17 +159,28 @@ def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
         return Failed(job.job_id, FailureKind.INTERNAL, str(exc))
     except Exception:
         log.exception("job %s failed", job.job_id)
+        _report_memory(pipe, model)
         return Failed(job.job_id, FailureKind.INTERNAL, "the render failed; the server's log has the reason")
 
 
-def _report_memory(pipe: Pipe, model: "Model") -> None:
+def _watch_memory(pipe: Pipe, model: "Model") -> None:
     while True:
-        pipe.send(model.memory())
+        _report_memory(pipe, model)
         time.sleep(MEMORY_INTERVAL_S)
 
 
+def _report_memory(pipe: Pipe, model: "Model") -> None:
+    """Ends the process when the device does not answer: a CUDA context that has failed once fails for ever."""
+    try:
+        memory = model.memory()
+    except RuntimeError:
+        log.exception("the device is lost")
+        os._exit(DEVICE_LOST)
+    pipe.send(memory)
+
+
 def main() -> int:
-    return run(Pipe(Connection(int(sys.argv[1]))))
+    return run(Pipe(int(sys.argv[1])))
 
 
 if __name__ == "__main__":

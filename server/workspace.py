@@ -1,17 +1,27 @@
 """Folders for what a job reads and writes. Each lives as long as its request, all of them as long as the server."""
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+PREFIX = "ltx23-"
 
 
 class Workspace:
+    """A folder below `parent`, or below the system's temporary folder. What a killed server left there is removed."""
+
     def __init__(self, parent: Path | None) -> None:
-        if parent is not None:
-            parent.mkdir(parents=True, exist_ok=True)
-        self._root = Path(tempfile.mkdtemp(prefix="ltx23-", dir=parent))
+        parent = parent or Path(tempfile.gettempdir())
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(parent)
+        # Locked before it has the name that others look for. The lock ends with this process, however that ends.
+        unnamed = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
+        self._lock = _lock(unnamed)
+        self._root = unnamed.rename(parent / unnamed.name.removeprefix("."))
 
     @contextmanager
     def job_folder(self) -> Iterator[Path]:
@@ -23,6 +33,26 @@ class Workspace:
 
     def close(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another user's, another server's, or gone by now
+            lock = _lock(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    """Raises BlockingIOError when another process holds it, and OSError for what is no folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
