@@ -59,7 +59,16 @@ def latent_grid(spec: GenerationSpec, downscale: int = 1) -> LatentGrid:
 
 
 def audio_latent_length(spec: GenerationSpec) -> int:
-    return round(spec.num_frames / float(spec.frame_rate) * AUDIO_LATENTS_PER_SECOND)
+    return round(spec.num_frames / position_fps(spec.frame_rate) * AUDIO_LATENTS_PER_SECOND)
+
+
+def position_fps(frame_rate: Fraction) -> float:
+    """The rate that positions in time are counted with.
+
+    For 24000/1001 that is 23.976, the decimal that users of the reference implementation pass to it: one millionth of
+    a difference in the rate is 6e-4 in the waveform of 49 frames.
+    """
+    return round(float(frame_rate), 3) if frame_rate in NTSC_RATES else float(frame_rate)
 
 
 def snap_size(width: int, height: int) -> tuple[int, int]:

@@ -86,13 +86,7 @@ async def run_worker(config: WorkerConfig, program: Sequence[str] = WORKER_PROGR
     with theirs:
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
-            # In a session of its own: Ctrl-C in the terminal is the server's to answer.
-            process = subprocess.Popen(
-                [*program, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            process = _start_process(program, theirs.fileno())
         except OSError:
             await _close(writer)
             raise
@@ -106,6 +100,12 @@ async def run_worker(config: WorkerConfig, program: Sequence[str] = WORKER_PROGR
         worker.kill()
         await asyncio.to_thread(process.wait)
         await _close(writer)
+
+
+def _start_process(program: Sequence[str], pipe_fd: int) -> subprocess.Popen[bytes]:
+    """In a session of its own: Ctrl-C in the terminal is the server's to answer."""
+    command = [*program, str(pipe_fd)]
+    return subprocess.Popen(command, pass_fds=[pipe_fd], stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PREFIX = "ltx23-"
+PREFIX = "ltx23-work-"
+LOCK = "lock"
 
 
 class Workspace:
@@ -20,7 +21,7 @@ class Workspace:
         _remove_abandoned(parent)
         # Locked before it has the name that others look for. The lock ends with this process, however that ends.
         unnamed = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
-        self._lock = _lock(unnamed)
+        self._lock = _lock(unnamed, os.O_CREAT)
         self._root = unnamed.rename(parent / unnamed.name.removeprefix("."))
 
     @contextmanager
@@ -32,27 +33,37 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        shutil.rmtree(self._root, ignore_errors=True)
+        _remove(self._root)
         os.close(self._lock)
 
 
 def _remove_abandoned(parent: Path) -> None:
+    """Those whose lock is there and free. A folder without one is none of ours, whatever its name."""
     for folder in parent.glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another user's, another server's, or gone by now
+        with suppress(OSError):
             lock = _lock(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             os.close(lock)
 
 
-def _lock(folder: Path) -> int:
-    """Raises BlockingIOError when another process holds it, and OSError for what is no folder."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def _lock(folder: Path, flags: int = 0) -> int:
+    """Its descriptor. Raises BlockingIOError when another process holds it, and OSError where there is none."""
+    fd = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | flags, mode=0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def _remove(root: Path) -> None:
+    """The jobs' folders, the lock, and the root if nothing else is in it."""
+    for folder in root.glob("job-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        (root / LOCK).unlink()
+        root.rmdir()
 
 
 def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:

@@ -159,3 +159,11 @@ def test_latents() -> None:
     assert geometry.latent_grid(spec, downscale=2) == geometry.LatentGrid(16, 8, 12)
     assert grid.tokens == 16 * grid.tokens_per_frame
     assert geometry.audio_latent_length(spec) == 126
+
+
+@pytest.mark.parametrize(
+    ("rate", "fps"),
+    [(Fraction(24000, 1001), 23.976), (Fraction(30000, 1001), 29.97), (Fraction(25, 2), 12.5), (Fraction(121, 5), 24.2)],
+)
+def test_positions_count_with_the_decimal_of_a_rate(rate: Fraction, fps: float) -> None:
+    assert geometry.position_fps(rate) == fps

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pipelines.errors import SpecError
-from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
+from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
 from pipelines.ltx.conditioning import ConditioningImage
 from pipelines.ltx.decode import decode_audio, decode_video
@@ -102,7 +102,7 @@ class _Stage:
     def prepare(self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor) -> tuple[State, State]:
         components, transformer = self.components, self.components.transformer
         conditionings = [image.encode(components.video_vae, grid, components.device) for image in self.images]
-        video = prepare_video(transformer, grid, float(self.spec.frame_rate), conditionings, video_latent)
+        video = prepare_video(transformer, grid, position_fps(self.spec.frame_rate), conditionings, video_latent)
         return video, prepare_audio(transformer, audio_latent)
 
 
