@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from pipelines.errors import PipelineError, SpecError
+from pipelines.errors import ImageError, PipelineError, SpecError
 from pipelines.geometry import exact_frame_rate
 from pipelines.ltx.trace import Trace
+from pipelines.media.image import check_image
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.engine import worker_config
 from server.settings import SettingsError, load_settings
@@ -77,9 +78,13 @@ def parse_keyframe(text: str, num_frames: int) -> Keyframe:
     match = KEYFRAME.fullmatch(text)
     if match is None:
         raise SpecError("keyframe", f"should be PATH:FRAME_IDX[:STRENGTH[:CRF]], got {text!r}")
-    frame_idx = int(match["frame_idx"])
+    frame_idx, path = int(match["frame_idx"]), Path(match["path"])
+    try:
+        check_image(path.read_bytes())
+    except (OSError, ImageError) as exc:
+        raise SpecError("keyframe", f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
     return Keyframe(
-        path=Path(match["path"]),
+        path=path,
         frame_idx=num_frames - 1 if frame_idx == -1 else frame_idx,
         strength=float(match["strength"] or 1.0),
         crf=int(match["crf"] or DEFAULT_CRF),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pipelines.ltx.text import PromptEncoder, load_text_encoder
+from pipelines.ltx.text import PromptEncoder, TextWidth, load_text_encoder
 from weights.architecture import read_architecture, upsampler_kwargs
 from weights.header import Header, read_header
 from weights.load import load_module, validate_coverage
@@ -82,8 +82,9 @@ def load_components(
         module_dtype = VOCODER_DTYPE if name == "vocoder" else dtype
         load_module(modules[name], header, name_map, device, module_dtype, counter)
     on_progress("text_encoder", 0, 0)
-    tokenizer, text_encoder = load_text_encoder(files.text_encoder, device, dtype)
     connectors = modules.pop("connectors")
+    wanted = TextWidth(connectors.config.caption_channels, connectors.config.text_proj_in_factor - 1)
+    tokenizer, text_encoder = load_text_encoder(files.text_encoder, wanted, device, dtype)
     return Components(
         **modules,
         upsampler=upsampler,

@@ -40,7 +40,8 @@ def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterato
 
 def to_frames(chunk: torch.Tensor) -> np.ndarray:
     """(1, 3, n, H, W) in -1 .. 1 to (n, H, W, 3) uint8, rounded."""
-    pixels = ((chunk[0].float() + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8)
+    # In place after the first: a chunk of a large clip is hundreds of megabytes.
+    pixels = chunk[0].float().add(1).div_(2).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
     frames: np.ndarray = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
     return frames
 

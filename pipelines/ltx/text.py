@@ -1,5 +1,6 @@
 """A prompt to the context the transformer attends to: Gemma 3's hidden states through the connectors."""
 
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,19 +29,27 @@ class Context:
     audio: torch.Tensor  # (1, 1024, D_audio)
 
 
-def load_text_encoder(
-    folder: Path, device: torch.device, dtype: torch.dtype
-) -> tuple["PreTrainedTokenizerBase", "Gemma3ForConditionalGeneration"]:
-    """Gemma 3 and its tokenizer from a Hugging Face folder. Raises WeightsError when a weight is missing.
+@dataclass(frozen=True)
+class TextWidth:
+    """What a checkpoint's projections were trained on; Gemma 3 12B has 48 layers of width 3840."""
 
-    transformers itself leaves a missing tensor at a random value.
+    hidden_size: int
+    num_layers: int
+
+
+def load_text_encoder(
+    folder: Path, wanted: TextWidth, device: torch.device, dtype: torch.dtype
+) -> tuple["PreTrainedTokenizerBase", "Gemma3ForConditionalGeneration"]:
+    """Gemma 3 and its tokenizer from a Hugging Face folder.
+
+    Raises WeightsError when it is another size than wanted, or a weight is missing, which transformers itself would
+    leave at a random value.
     """
     from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if not (folder / "config.json").is_file():
-        raise FileError(folder, "is not a Hugging Face folder (no config.json); Gemma 3 12B is needed")
+    _validate_config(folder, wanted)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, info = Gemma3ForConditionalGeneration.from_pretrained(
@@ -50,6 +59,21 @@ def load_text_encoder(
         raise UnsupportedError(folder, f"cannot be loaded as Gemma 3: {exc}") from exc
     _validate_loaded(folder, info)
     return tokenizer, model.to(device).requires_grad_(False).eval()
+
+
+def _validate_config(folder: Path, wanted: TextWidth) -> None:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+        text = config.get("text_config", config)
+        found = TextWidth(text["hidden_size"], text["num_hidden_layers"])
+    except OSError as exc:
+        raise FileError(folder, "is not a Hugging Face folder (no config.json); Gemma 3 12B is needed") from exc
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise UnsupportedError(folder, f"its config.json is not Gemma 3's: {exc!r}") from exc
+    if found != wanted:
+        raise UnsupportedError(folder, f"has {found.num_layers} layers of width {found.hidden_size}; the checkpoint "
+                                       f"needs {wanted.num_layers} of width {wanted.hidden_size}")  # fmt: skip
 
 
 def _validate_loaded(folder: Path, info: dict[str, Any]) -> None:

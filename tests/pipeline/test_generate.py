@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 
 from pipelines.errors import Cancelled, SpecError
-from pipelines.ltx.components import Components
+from pipelines.ltx.components import Components, WeightFiles, load_components
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
 from pipelines.render import render
 from pipelines.spec import GenerationSpec, Keyframe
+from weights.tiny import TinyFiles
 
 MakeSpec = Callable[..., GenerationSpec]
 
@@ -135,3 +136,16 @@ def test_a_prompt_is_encoded_once(components: Components, spec: MakeSpec) -> Non
 
     assert first is again
     assert not torch.allclose(first.video, other.video)
+
+
+def test_bfloat16_stays_near_float32(components: Components, tiny: TinyFiles, spec: MakeSpec) -> None:
+    """Two in a hundred, of random weights: what a tensor of the wrong dtype, or sigmas in bfloat16, would exceed."""
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    half = load_components(files, torch.device("cpu"), torch.bfloat16)
+
+    exact, _ = run(components, spec())
+    rounded, _ = run(half, spec())
+
+    for name in ("stage_1_video", "stage_1_audio", "stage_2_video", "stage_2_audio"):
+        difference = (rounded.kept[name] - exact.kept[name]).norm() / exact.kept[name].norm()
+        assert difference < 0.02, name

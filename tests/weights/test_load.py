@@ -109,6 +109,15 @@ def test_refuses_a_text_encoder_folder_without_config(tiny: TinyFiles, tmp_path:
         load(tiny, text_encoder=tmp_path)
 
 
+def test_refuses_a_text_encoder_of_another_size(tiny: TinyFiles, tmp_path: Path) -> None:
+    config = json.loads((tiny.text_encoder / "config.json").read_text())
+    config["text_config"]["hidden_size"] = 64
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(UnsupportedError, match="3 layers of width 64; the checkpoint needs 3 of width 32"):
+        load(tiny, text_encoder=tmp_path)
+
+
 def test_never_leaves_a_part_of_the_text_encoder_random(tiny: TinyFiles, tmp_path: Path) -> None:
     for file in tiny.text_encoder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

@@ -1,0 +1,80 @@
+"""`ltx23 generate` as a command: what it writes, and what it says when it cannot."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipelines.media.probe import probe
+from weights.tiny import TinyFiles
+
+SMALL = ["--prompt", "a fox", "--width", "64", "--height", "64", "--num-frames", "9"]
+
+
+def run(cache_dir: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    command = [sys.executable, "-m", "server.cli", *args]
+    return subprocess.run(command, capture_output=True, text=True, env=env | {"LTX23_CACHE_DIR": str(cache_dir)})
+
+
+def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, cache_dir: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), "red").save(tmp_path / "red.png")
+    clip = tmp_path / "clip.webm"
+
+    keyframe = ["--keyframe", f"{tmp_path}/red.png:-1:0.5"]
+    done = run(cache_dir, "generate", *SMALL, "--fps", "23.976", "--no-audio", *keyframe, "-o", str(clip))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "64x64, 9 frames, seed 42" in done.stdout
+    info = probe(clip)
+    assert (info.num_frames, info.has_audio, str(info.frame_rate)) == (9, False, "24000/1001")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--width", "100"], "width: must be a positive multiple of 64, got 100"),
+        (["--num-frames", "10"], "num_frames: must be 8k + 1 and at least 9, got 10"),
+        (["--fps", "fast"], "fps: should be a rate such as 24, 23.976 or 30000/1001, got 'fast'"),
+        (["--fps", "1/0"], "fps: should be a rate"),
+        (["--keyframe", "a.png"], "keyframe: should be PATH:FRAME_IDX[:STRENGTH[:CRF]], got 'a.png'"),
+        (["--keyframe", "absent.png:0"], "keyframe: absent.png: No such file or directory"),
+        (["--keyframe", "pyproject.toml:0"], "keyframe: pyproject.toml: "),
+        (["-o", "clip.avi"], "output: should end in .mp4 or .webm, got 'clip.avi'"),
+        (["-o", "nowhere/clip.mp4"], "output: there is no folder nowhere"),
+        (["--checkpoint", "absent.safetensors"], "a checkpoint needs its text encoder"),
+        (["--device", "abacus"], "device 'abacus' is none"),
+    ],
+)
+def test_says_what_is_wrong_in_one_line(args: list[str], message: str, cache_dir: Path, tmp_path: Path) -> None:
+    done = run(cache_dir, "generate", *SMALL, "-o", str(tmp_path / "clip.mp4"), *args)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("ltx23: error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_ends_when_its_weights_cannot_be_loaded(cache_dir: Path, tmp_path: Path) -> None:
+    companions = ["--text-encoder", str(tmp_path), "--upscaler", "absent.safetensors"]
+    done = run(cache_dir, "serve", "--port", "0", "--checkpoint", "absent.safetensors", *companions)
+
+    assert done.returncode == 1
+    assert "the model cannot be loaded: absent.safetensors: cannot be read: No such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PORT", "99999"), ("QUEUE_SIZE", "many"), ("STAGES", "3"), ("DTYPE", "int4"), ("API_KEYS_FILE", "/absent")],
+)
+def test_serve_names_the_setting_that_is_wrong(variable: str, value: str, tmp_path: Path) -> None:
+    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-m", "server.cli", "serve"], capture_output=True, text=True, env=env)
+
+    assert done.returncode == 1
+    assert variable in done.stderr or value in done.stderr
+    assert done.stderr.startswith("ltx23: error: ")
