@@ -17,13 +17,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
 from server.engine import worker_config
-from server.model import Model, load_model
 from server.settings import load_settings
+from server.threads import wait_passively
+
+if TYPE_CHECKING:
+    from server.model import Model
 
 REQUEST = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 25, "seed": 1}'
 LONG_REQUEST = b'{"prompt": "a red fox", "seed": 1}'
@@ -34,6 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
     pairs = parser.parse_args().pairs
+    wait_passively()
+    from server.model import load_model
+
     model = load_model(worker_config(load_settings()), lambda *_: None)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {model.info.device}")
     with running_server() as url, tempfile.TemporaryDirectory() as folder:
@@ -62,7 +69,7 @@ def measure_health(url: str) -> None:
     print(f"/health while 768x512, 121 frames render, {count} calls: p50 {p50:.1f} ms, p99 {p99:.1f} ms (aim: 20)")
 
 
-def direct(model: Model, path: Path) -> None:
+def direct(model: "Model", path: Path) -> None:
     model.render(SPEC, path, Trace())
     path.read_bytes()
 

@@ -70,8 +70,8 @@ class TimedTrace(Trace):
         if name in TIMING_BY_STAGE:
             self._inner.stage(name, steps)
 
-    def step(self) -> None:
-        self._inner.step()
+    def step(self, count: int = 1) -> None:
+        self._inner.step(count)
 
     def tensors(self, **tensors: "torch.Tensor") -> None:
         self._inner.tensors(**tensors)

@@ -57,7 +57,8 @@ def _lifespan(
             # For whoever runs the server: it shows in ASGI's lifespan state.
             yield {"engine": app.state.engine}
         finally:
-            await dispatcher.stop()
+            dispatcher.stop()
+            await dispatcher.stopped()
             workspace.close()
 
     return lifespan

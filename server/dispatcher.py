@@ -111,15 +111,17 @@ class Dispatcher:
         """Start the worker; Ready comes later. Needs a running event loop."""
         self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
 
-    async def stop(self) -> None:
-        """End the worker, and every job with NotReady. The process is gone when this returns."""
-        self._state = State.DRAINING
+    def stop(self) -> None:
+        """Kill the worker and end every job with NotReady. May be called twice; `stopped` waits until that is done."""
+        if self._state is not State.DRAINING:
+            self._state = State.DRAINING
+            if self._supervisor is not None:
+                self._supervisor.cancel()
+
+    async def stopped(self) -> None:
+        """Until the worker's process is gone and every job has ended."""
         if self._supervisor is not None:
-            self._supervisor.cancel()
             await asyncio.wait([self._supervisor])
-        stopped = NotReady("the server is stopping", RETRY_WHILE_LOADING_S)
-        self._end_running(stopped)
-        self._fail_waiting(stopped)
 
     @property
     def status(self) -> Status:
@@ -194,27 +196,40 @@ class Dispatcher:
             self._queue.popleft().fail(error)
 
     async def _supervise(self) -> None:
-        """One worker after the other, until cancelled."""
-        while True:
-            try:
+        """One worker after the other, until cancelled. No job outlives this."""
+        try:
+            while True:
                 await self._run_worker()
-            except OSError as exc:
-                self._fail_to_load(f"no worker process can be started: {exc}")
-            delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
-            self._failures += 1
-            log.warning("the next worker starts in %g s", delay_s)
-            await asyncio.sleep(delay_s)
-            self._restarts += 1
+                await self._back_off()
+                self._restarts += 1
+        finally:
+            self._state = State.DRAINING
+            stopped = NotReady("the server is stopping", RETRY_WHILE_LOADING_S)
+            self._end_running(stopped)
+            self._fail_waiting(stopped)
+
+    async def _back_off(self) -> None:
+        delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
+        self._failures += 1
+        log.warning("the next worker starts in %g s", delay_s)
+        await asyncio.sleep(delay_s)
 
     async def _run_worker(self) -> None:
-        async with run_worker(self._config, self._program) as worker:
-            self._worker = worker
-            while (message := await worker.receive()) is not None:
-                self._on_message(message)
-                if isinstance(message, LoadFailed):
-                    break
-        assert worker.returncode is not None
-        self._on_exit(_exit_name(worker.returncode))
+        try:
+            async with run_worker(self._config, self._program) as worker:
+                self._worker = worker
+                await self._hear_out(worker)
+        except OSError as exc:
+            self._fail_to_load(f"no worker process can be started: {exc}")
+        else:
+            assert worker.returncode is not None
+            self._on_exit(_exit_name(worker.returncode))
+
+    async def _hear_out(self, worker: Worker) -> None:
+        while (message := await worker.receive()) is not None:
+            self._on_message(message)
+            if isinstance(message, LoadFailed):
+                return
 
     def _on_message(self, message: FromWorker) -> None:
         match message:

@@ -15,6 +15,7 @@ from pipelines.media.image import check_image
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.engine import worker_config
 from server.settings import SettingsError, load_settings
+from server.threads import wait_passively
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\
 
 
 def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
+    wait_passively()
     from server.model import load_model
 
     trace = ConsoleTrace(keep_tensors=save_latents is not None)
@@ -119,8 +121,8 @@ class ConsoleTrace(Trace):
     def stage(self, name: str, steps: int) -> None:
         self._open(name, steps, unit="step")
 
-    def step(self) -> None:
-        self._bar.update()
+    def step(self, count: int = 1) -> None:
+        self._bar.update(count)
 
     def tensors(self, **tensors: "torch.Tensor") -> None:
         if self._keep_tensors:

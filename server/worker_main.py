@@ -29,6 +29,7 @@ from server.messages import (
     ToWorker,
     WorkerConfig,
 )
+from server.threads import wait_passively
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class JobTrace(Trace):
         self._stage, self._step, self._steps = name, 0, steps
         self._report()
 
-    def step(self) -> None:
-        self._step += 1
+    def step(self, count: int = 1) -> None:
+        self._step += count
         self._report()
 
     def _report(self) -> None:
@@ -180,6 +181,7 @@ def _report_memory(pipe: Pipe, model: "Model") -> None:
 
 
 def main() -> int:
+    wait_passively()
     return run(Pipe(int(sys.argv[1])))
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from server.threads import wait_passively
 from weights.tiny import TinyFiles, tiny_files
+
+wait_passively()
 
 READY = re.compile(r"LTX-23-Video is ready on (http://\S+)")
 

@@ -83,7 +83,8 @@ def load_components(
         load_module(modules[name], header, name_map, device, module_dtype, counter)
     on_progress("text_encoder", 0, 0)
     connectors = modules.pop("connectors")
-    wanted = TextWidth(connectors.config.caption_channels, connectors.config.text_proj_in_factor - 1)
+    text = architecture.connectors
+    wanted = TextWidth(text["caption_channels"], text["text_proj_in_factor"] - 1)
     tokenizer, text_encoder = load_text_encoder(files.text_encoder, wanted, device, dtype)
     return Components(
         **modules,

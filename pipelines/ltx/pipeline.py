@@ -59,7 +59,7 @@ def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip
         trace.step()
         video_latent, audio_latent = stage.run("stage_2", grid, STAGE_2_SIGMAS, video_latent, audio_latent)
 
-    trace.stage("decode", steps=grid.frames)
+    trace.stage("decode", steps=spec.num_frames)
     waveform = None
     if spec.generate_audio:
         waveform = decode_audio(audio_latent, components.audio_vae, components.vocoder)
@@ -121,5 +121,5 @@ def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:
 @torch.inference_mode()
 def _decode_frames(components: Components, latent: torch.Tensor, trace: Trace) -> Iterator[np.ndarray]:
     for frames in decode_video(latent, components.video_vae):
-        trace.step()
+        trace.step(len(frames))
         yield frames

@@ -10,6 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from pipelines.ltx.components import WeightFiles, load_components
 from weights.errors import FileError, TensorError, UnsupportedError, WeightsError
+from weights.header import read_header
+from weights.load import load_module
+from weights.names import UPSAMPLER
 from weights.tiny import TinyFiles
 from weights.tiny_config import CHECKPOINT_CONFIG
 
@@ -127,3 +130,13 @@ def test_never_leaves_a_part_of_the_text_encoder_random(tiny: TinyFiles, tmp_pat
 
     with pytest.raises(WeightsError, match=r"missing tensor .*q_proj\.weight"):
         load(tiny, text_encoder=tmp_path)
+
+
+def test_a_buffer_that_no_file_holds_must_not_stay_on_meta(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        module = torch.nn.Linear(2, 2, bias=False)
+        module.register_buffer("kernel", torch.zeros(3), persistent=False)
+    save_file({"weight": torch.ones(2, 2)}, tmp_path / "linear.safetensors")
+
+    with pytest.raises(TensorError, match="never loaded tensor 'kernel' of Linear"):
+        load_module(module, read_header(tmp_path / "linear.safetensors"), UPSAMPLER, CPU, torch.float32)

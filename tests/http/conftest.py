@@ -1,0 +1,133 @@
+"""Ways to ask the session's server for clips and refusals, images to send, and servers with settings of their own."""
+
+import base64
+import io
+import json
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import pytest
+from PIL import Image
+
+from tests.conftest import Server, run_server
+from weights.tiny import TinyFiles
+
+SMALL = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "seed": 7}
+# Takes far longer than any deadline or grace below, in steps of about a second.
+LONG = {"prompt": "a long walk", "width": 1536, "height": 1024, "num_frames": 121}
+STRICT = {"Prefer": "handling=strict"}
+
+KEY, FILE_KEY = "sk-of-the-environment", "sk-of-the-file"
+MAX_BODY_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class Clip:
+    response: httpx.Response
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return self.response.headers
+
+    @property
+    def content(self) -> bytes:
+        return self.response.content
+
+    @property
+    def adjustments(self) -> list[dict[str, Any]]:
+        return json.loads(self.headers["x-ltx-adjustments"])
+
+    @property
+    def changes(self) -> list[tuple[str, Any, Any]]:
+        return [(a["field"], a["requested"], a["used"]) for a in self.adjustments]
+
+    def open(self) -> av.container.InputContainer:
+        return av.open(io.BytesIO(self.content))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A 422 in the contract's shape."""
+
+    response: httpx.Response
+
+    @property
+    def detail(self) -> list[dict[str, Any]]:
+        return self.response.json()["detail"]
+
+    @property
+    def locs(self) -> list[str]:
+        return [".".join(map(str, error["loc"])) for error in self.detail]
+
+
+@pytest.fixture(scope="session")
+def generate(client: httpx.Client) -> Callable[..., Clip]:
+    """A small clip; `headers` go with the request, all else in its body."""
+
+    def generate(headers: dict[str, str] | None = None, **fields: Any) -> Clip:
+        response = client.post("/generate", json=SMALL | fields, headers=headers)
+        assert response.status_code == 200, response.text
+        return Clip(response)
+
+    return generate
+
+
+@pytest.fixture(scope="session")
+def refuse(client: httpx.Client) -> Callable[..., Refusal]:
+    """What a body is refused with: bytes as they are, or fields beside those of a small clip."""
+
+    def refuse(body: bytes | None = None, headers: dict[str, str] | None = None, **fields: Any) -> Refusal:
+        content = json.dumps(SMALL | fields).encode() if body is None else body
+        response = client.post("/generate", content=content, headers=headers)
+        assert response.status_code == 422, response.text
+        assert response.headers["content-type"] == "application/json"
+        assert response.content.isascii()
+        refusal = Refusal(response)
+        assert response.json().keys() == {"detail"}
+        assert all(error.keys() == {"loc", "msg", "type"} and error["loc"][0] == "body" for error in refusal.detail)
+        return refusal
+
+    return refuse
+
+
+def encode(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def picture(
+    image_format: str = "PNG", color: str = "orange", size: tuple[int, int] = (64, 48), **options: Any
+) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, image_format, **options)
+    return file.getvalue()
+
+
+def png(width: int, height: int, data: bytes) -> bytes:
+    """A PNG whose structure is right, whatever it holds."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.fixture(scope="session")
+def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Keys, listening everywhere; a small body limit, no queue and a short deadline."""
+    key_file = tmp_path_factory.mktemp("keys") / "keys.txt"
+    key_file.write_text(f"# who may come in\n\n{FILE_KEY}\n")
+    with run_server(
+        cache_dir,
+        tmp_path_factory.mktemp("guarded"),
+        *("--host", "0.0.0.0", "--api-keys-file", str(key_file), "--queue-size", "0", "--deadline-s", "2"),
+        LTX23_API_KEYS=f"sk-other, {KEY}",
+        LTX23_MAX_BODY_BYTES=str(MAX_BODY_BYTES),
+    ) as running:
+        yield running

@@ -1,0 +1,119 @@
+"""What does not fit is adjusted and reported; or refused, for who prefers that."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.conftest import SMALL, STRICT, encode, picture
+
+ADJUSTED: list[tuple[dict[str, Any], list[tuple[str, Any, Any]]]] = [
+    ({"width": 300, "height": 250}, [("width", 300, 320), ("height", 250, 256)]),
+    ({"width": 1}, [("width", 1, 256)]),
+    ({"num_frames": 10}, [("num_frames", 10, 9)]),
+    ({"num_frames": 13}, [("num_frames", 13, 17)]),
+    ({"frames": 10, "num_frames": None}, [("num_frames", 10, 9)]),
+    ({"fps": 5}, [("fps", 5.0, 8)]),
+    ({"fps": 120}, [("fps", 120.0, 50)]),
+    ({"duration": 3, "fps": 24}, [("duration", 3.0, 0.375)]),
+    ({"guidance_scale": 1}, [("guidance_scale", 1.0, 1.0)]),
+    ({"negative_prompt": "rain"}, [("negative_prompt", "rain", None)]),
+    ({"motion": 5, "steps": 4}, [("motion", 5, None)]),
+    ({"enhance_prompt": True}, [("enhance_prompt", True, False)]),
+]
+
+
+IDS = ["-".join(fields) for fields, _ in ADJUSTED]
+
+
+@pytest.mark.parametrize(("fields", "changes"), ADJUSTED, ids=IDS)
+def test_adjustments_are_in_the_header_and_in_the_json(generate: Callable, fields: dict, changes: list) -> None:
+    clip = generate(return_json=True, **fields)
+
+    assert clip.changes == changes
+    assert all(a.keys() == {"field", "requested", "used", "reason"} and a["reason"] for a in clip.adjustments)
+    assert clip.response.json()["adjustments"] == clip.adjustments
+
+
+@pytest.mark.parametrize(("fields", "changes"), ADJUSTED, ids=IDS)
+def test_strict_handling_refuses_each(refuse: Callable, fields: dict, changes: list) -> None:
+    refusal = refuse(headers=STRICT, **fields)
+
+    names = ["frames" if "frames" in fields else field for field, *_ in changes]
+    assert refusal.locs == [f"body.{name}" for name in names]
+    assert {error["type"] for error in refusal.detail} == {"adjustment_refused"}
+    assert refusal.response.headers["preference-applied"] == "handling=strict"
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"width": 5000, "height": 5000}, ["width", "height"]),
+        ({"width": 1920, "height": 1080}, ["height"]),
+        ({"num_frames": 489}, ["num_frames"]),
+        ({"num_frames": None, "duration": 21}, ["duration"]),
+        ({"width": 2560, "height": 1472, "num_frames": None, "duration": 11}, ["duration"]),
+        ({"use_random_seed": True}, ["seed"]),
+    ],
+    ids=str,
+)
+def test_strict_handling_names_what_would_be_adjusted(refuse: Callable, fields: dict, names: list[str]) -> None:
+    """The same adjustments, where the clip would take long or be another each time."""
+    assert refuse(headers=STRICT, **fields).locs == [f"body.{name}" for name in names]
+
+
+def test_strict_handling_serves_what_fits(generate: Callable) -> None:
+    clip = generate(headers={"Prefer": "respond-async, HANDLING=strict; wait=10"}, num_inference_steps=50)
+
+    assert clip.headers["preference-applied"] == "handling=strict"
+    assert clip.adjustments == []
+
+
+@pytest.mark.parametrize("prefer", ["handling=lenient", "strict", "handling"])
+def test_other_preferences_change_nothing(generate: Callable, prefer: str) -> None:
+    clip = generate(headers={"Prefer": prefer}, num_frames=10)
+
+    assert "preference-applied" not in clip.headers
+    assert clip.changes == [("num_frames", 10, 9)]
+
+
+def test_a_refusal_of_a_wrong_type_says_that_it_was_strict(refuse: Callable) -> None:
+    assert refuse(headers=STRICT, width="768").response.headers["preference-applied"] == "handling=strict"
+
+
+def test_defaults_and_nulls_are_no_adjustment(client: httpx.Client) -> None:
+    defaults = client.get("/models").json()["data"][0]["defaults"]
+    nulls = dict.fromkeys(
+        ["duration", "frames", "fps", "keyframes", "input_image_b64", "images", "resolution", "image"]
+    )
+
+    response = client.post("/generate", json=defaults | nulls | SMALL | {"num_inference_steps": 30}, headers=STRICT)
+
+    assert response.status_code == 200, response.text
+    assert response.headers["x-ltx-adjustments"] == "[]"
+
+
+def test_the_header_stays_small(generate: Callable) -> None:
+    clip = generate(return_json=True, **{f"unknown_{i}" * 9: "ü" * 1000 for i in range(60)})
+
+    assert len(clip.headers["x-ltx-adjustments"]) <= 4096
+    assert clip.adjustments[-1]["field"] == "adjustments"
+    assert len(clip.response.json()["adjustments"]) == 60
+
+
+def test_keyframes_win_over_a_single_image(generate: Callable) -> None:
+    image = encode(picture())
+    keyframes = [{"image_b64": image, "frame_idx": 0}, {"image_b64": image, "frame_idx": -1}]
+
+    [change] = generate(keyframes=keyframes, input_image_b64=image).changes
+
+    assert (change[0], change[2]) == ("input_image_b64", None)
+    assert len(change[1]) <= 64
+
+
+def test_without_an_enhancer_the_prompt_is_used_as_it_came(generate: Callable) -> None:
+    body = generate(enhance_prompt=True, return_json=True).response.json()
+
+    assert (body["prompt"], body["original_prompt"], body["enhanced"]) == ("a red fox", "a red fox", False)
+    assert body["adjustments"][0]["field"] == "enhance_prompt"

@@ -1,0 +1,183 @@
+"""Images that condition a clip: how they may be sent, and what is refused, each at its own field."""
+
+import struct
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from tests.http.conftest import encode, picture, png
+
+IMAGE = encode(picture())
+OTHER = encode(picture(color="blue"))
+
+
+def keyframe(frame_idx: object = 0, image: object = IMAGE, **fields: object) -> dict[str, object]:
+    return {"image_b64": image, "frame_idx": frame_idx} | fields
+
+
+@pytest.fixture(scope="module")
+def from_image(generate: Callable) -> bytes:
+    return generate(input_image_b64=IMAGE).content
+
+
+def test_the_image_matters(generate: Callable, from_image: bytes) -> None:
+    assert len({generate().content, from_image, generate(input_image_b64=OTHER).content}) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"data:image/png;base64,{IMAGE}",
+        f"DATA:;charset=x;base64,\n{IMAGE}",
+        "\r\n".join(IMAGE[i : i + 76] for i in range(0, len(IMAGE), 76)) + "\n",
+        IMAGE.rstrip("=").replace("+", "-").replace("/", "_"),
+    ],
+    ids=["data", "data-in-capitals", "lines", "url-safe"],
+)
+def test_spellings_of_base64(generate: Callable, from_image: bytes, text: str) -> None:
+    assert generate(input_image_b64=text).content == from_image
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image": IMAGE},
+        {"image_b64": IMAGE},
+        {"images": [{"image_b64": IMAGE}]},
+        {"images": [{"image_b64": IMAGE, "frame_index": 0, "strength": 1.0}]},
+    ],
+    ids=str,
+)
+def test_other_names_of_the_image(generate: Callable, from_image: bytes, fields: dict) -> None:
+    clip = generate(**fields)
+
+    assert clip.content == from_image
+    assert clip.adjustments == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        picture("JPEG"),
+        picture("WEBP"),
+        picture("WEBP", lossless=True),
+        picture("JPEG", size=(1, 1)),
+        picture("JPEG", progressive=True, size=(1000, 30)),
+    ],
+    ids=["jpeg", "webp", "webp-lossless", "pixel", "progressive"],
+)
+def test_formats(generate: Callable, image: bytes) -> None:
+    assert generate(input_image_b64=encode(image)).adjustments == []
+
+
+def test_keyframes(generate: Callable, from_image: bytes) -> None:
+    clip = generate(keyframes=[keyframe(-1, OTHER), keyframe(0, strength=0.9, crf=0)])
+    named = generate(images=[{"image_b64": IMAGE, "frame_index": 0}, {"image_b64": OTHER, "frame_index": 8}])
+
+    assert clip.content not in (from_image, named.content)
+    assert clip.adjustments == named.adjustments == []
+    assert generate(keyframes=[keyframe(8, OTHER), keyframe(0, crf=33)]).content != clip.content
+
+
+def test_order_is_free_and_minus_one_is_the_last(generate: Callable) -> None:
+    forth = generate(keyframes=[keyframe(0), keyframe(8, OTHER)])
+    back = generate(keyframes=[keyframe(-1, OTHER), keyframe(0)])
+
+    assert forth.content == back.content
+
+
+@pytest.mark.parametrize(
+    ("keyframes", "locs"),
+    [
+        ([], ["keyframes"]),
+        ([keyframe()], ["keyframes"]),
+        ([keyframe(1), keyframe(2)], ["keyframes"]),
+        ([keyframe(), keyframe(9)], ["keyframes.1.frame_idx"]),
+        ([keyframe(), keyframe(-2)], ["keyframes.1.frame_idx"]),
+        ([keyframe(), keyframe()], ["keyframes.1.frame_idx"]),
+        ([keyframe(), keyframe(8), keyframe(-1)], ["keyframes.2.frame_idx"]),
+        ([keyframe(), keyframe(8.5)], ["keyframes.1.frame_idx"]),
+        ([keyframe(), {"image_b64": IMAGE}], ["keyframes.1.frame_idx"]),
+        ([keyframe(), {"frame_idx": 8}], ["keyframes.1.image_b64"]),
+        ([keyframe(), keyframe(8, strength=1.5)], ["keyframes.1.strength"]),
+        ([keyframe(), keyframe(8, crf=52)], ["keyframes.1.crf"]),
+        ([keyframe(), "image"], ["keyframes.1"]),
+        (keyframe(), ["keyframes"]),
+        ([keyframe(0, "!"), keyframe(8, encode(b"GIF89a"))], ["keyframes.0.image_b64"]),
+        ([keyframe(), keyframe(8, encode(b"GIF89a"))], ["keyframes.1.image_b64"]),
+        ([keyframe(), keyframe(8, encode(picture()[:-9]))], ["keyframes.1.image_b64"]),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_keyframes_that_are_refused(refuse: Callable, keyframes: object, locs: list[str]) -> None:
+    assert refuse(keyframes=keyframes).locs == [f"body.{loc}" for loc in locs]
+
+
+def test_several_images_need_their_frames(refuse: Callable) -> None:
+    images = [{"image_b64": IMAGE, "frame_index": 0}, {"image_b64": IMAGE}]
+
+    assert refuse(images=images).locs == ["body.images.1.frame_index"]
+
+
+NOISE = bytes(range(256)) * 12
+BAD = {
+    "empty": b"",
+    "text": b"hello, this is no image",
+    "gif": b"GIF89a" + NOISE,
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "png-cut": picture()[:-20],
+    "png-short-of-pixels": png(64, 64, zlib.compress(b"\0" * 100)),
+    "png-not-compressed": png(64, 64, b"garbage"),
+    "jpeg-cut": picture("JPEG")[:-20],
+    "webp-cut": picture("WEBP", lossless=True)[:-10],
+    "webp-header-only": picture("WEBP")[:30],
+    "png-without-pixels": png(0, 64, zlib.compress(b"")),
+}
+
+
+@pytest.mark.parametrize("name", ["input_image_b64", "image"])
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
+def test_what_is_no_whole_image_is_refused_at_its_field(refuse: Callable, data: bytes, name: str) -> None:
+    refusal = refuse(**{name: encode(data)})
+
+    assert refusal.locs == [f"body.{name}"]
+    assert refusal.detail[0]["type"] == "image_invalid"
+
+
+@pytest.mark.parametrize(
+    "text", ["not base64!", "é", IMAGE[:-1] + "*", "data:image/png;base64,", "A", "data:image/png"]
+)
+def test_what_is_no_base64_is_refused(refuse: Callable, text: str) -> None:
+    assert refuse(input_image_b64=text).locs == ["body.input_image_b64"]
+
+
+def _jpeg_bomb() -> bytes:
+    """A small JPEG that announces 65,535 x 65,535 pixels."""
+    data = bytearray(picture("JPEG"))
+    start = data.index(b"\xff\xc0")
+    struct.pack_into(">HH", data, start + 5, 65_535, 65_535)
+    return bytes(data)
+
+
+def _webp_bomb() -> bytes:
+    extended = struct.pack("<4sIB3xHBHB", b"VP8X", 10, 0, 0xFFFF, 0, 0xFFFF, 0)
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(extended), b"WEBP") + extended
+
+
+@pytest.mark.parametrize(
+    "data", [png(60_000, 60_000, zlib.compress(b"")), _jpeg_bomb(), _webp_bomb()], ids=["png", "jpeg", "webp"]
+)
+def test_a_bomb_is_refused_by_its_header(refuse: Callable, data: bytes) -> None:
+    """Its pixels are not there: whoever decoded first would find the file cut short."""
+    refusal = refuse(input_image_b64=encode(data))
+
+    assert refusal.locs == ["body.input_image_b64"]
+    assert "64 megapixels" in refusal.detail[0]["msg"]
+
+
+def test_a_file_above_32_mib_is_refused(refuse: Callable) -> None:
+    refusal = refuse(input_image_b64="A" * (45 << 20))
+
+    assert refusal.locs == ["body.input_image_b64"]
+    assert "32 MiB" in refusal.detail[0]["msg"]

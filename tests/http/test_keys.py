@@ -1,0 +1,71 @@
+"""A server with keys: in its environment and in a file."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.conftest import Server
+from tests.http.conftest import FILE_KEY, KEY
+
+
+@pytest.fixture(scope="module")
+def stranger(guarded: Server) -> Iterator[httpx.Client]:
+    with guarded.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize("key", [KEY, FILE_KEY, "sk-other"])
+@pytest.mark.parametrize(("name", "prefix"), [("Authorization", "Bearer "), ("Authorization", ""), ("x-api-key", "")])
+def test_a_key_opens_in_each_of_its_spellings(stranger: httpx.Client, key: str, name: str, prefix: str) -> None:
+    headers = {name: prefix + key}
+
+    assert stranger.get("/models", headers=headers).status_code == 200
+    # Let in, and refused for what it asks.
+    assert stranger.post("/generate", content=b"{}", headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "wrong"},
+        {"x-api-key": "wrong"},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Basic {KEY}"},
+        {"x-api-key": f"{KEY},{FILE_KEY}"},
+        {"x-api-key": "# who may come in"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/generate"), ("GET", "/models"), ("GET", "/nowhere")])
+def test_without_one_nothing_opens(stranger: httpx.Client, headers: dict[str, str], method: str, path: str) -> None:
+    response = stranger.request(method, path, headers=headers)
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["content-type"] == "application/json"
+    assert response.json().keys() == {"detail"}
+    assert isinstance(response.json()["detail"], str)
+    assert "x-request-id" in response.headers
+    assert KEY not in response.text
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez", "/openapi.json"])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
+def test_what_probes_and_discoverers_read_needs_none(stranger: httpx.Client, path: str, headers: dict) -> None:
+    assert stranger.get(path, headers=headers).status_code == 200
+
+
+def test_keys_are_not_printed(guarded: Server) -> None:
+    said = "".join(guarded.lines)
+
+    assert "Bearer YOUR_KEY" in said
+    assert not any(key in said for key in (KEY, FILE_KEY))
+
+
+def test_with_a_key_it_listens_where_it_was_told(guarded: Server) -> None:
+    url = httpx.URL(guarded.url).copy_with(host="127.0.0.2")
+
+    assert httpx.get(url.join("/livez"), trust_env=False).status_code == 200

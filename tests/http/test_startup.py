@@ -1,0 +1,56 @@
+"""What the server process loads, and settings it cannot start with."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av"]
+
+
+def test_the_server_imports_nothing_heavy() -> None:
+    program = f"import sys, server.serve, server.app; print([name for name in {HEAVY} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args]
+    return subprocess.run(command, env=clean | env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"LTX23_QUEUE_SIZE": "many"}, "LTX23_QUEUE_SIZE"),
+        ({"LTX23_API_KEYS": "two words"}, "API key 1"),
+        ({"LTX23_API_KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
+        ({"LTX23_TEMP_DIR": "/dev/null/work"}, "LTX23_TEMP_DIR"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_a_setting_that_cannot_be_used_is_one_sentence(env: dict[str, str], named: str) -> None:
+    done = serve(**env)
+
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("ltx23: error: ")
+    assert named in sentence
+    assert "two words" not in sentence
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve("--port", str(port), "--temp-dir", str(tmp_path))
+
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert str(port) in sentence
+    assert "--port" in sentence

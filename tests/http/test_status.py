@@ -1,0 +1,42 @@
+"""GET /health, /livez, /models: what a ready server says of itself."""
+
+import httpx
+import pytest
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez", "/models", "/v1/models", "/openapi.json"])
+def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
+    response = client.request("GET", path, content=b"{}", headers={"Content-Type": "application/x-www-form-urlencoded"})
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.content.isascii()
+
+
+def test_health(client: httpx.Client) -> None:
+    body = client.get("/health").json()
+
+    assert body["status"] == "ok"
+    assert body["model"] == "LTX-23-Video"
+    assert body["device"] == "cpu"
+    assert body["uptime_s"] > 0
+    assert body["queue"] == {"depth": 0, "capacity": 8, "running": 0}
+    assert body["memory"]["resident_bytes"] > 0
+
+
+def test_livez(client: httpx.Client) -> None:
+    assert client.get("/livez").json() == {"status": "ok"}
+
+
+def test_models(client: httpx.Client) -> None:
+    listed = client.get("/models").json()
+
+    assert listed["object"] == "list"
+    [model] = listed["data"]
+    assert (model["id"], model["object"]) == ("LTX-23-Video", "model")
+    assert model["checkpoint"].endswith(".safetensors")
+    assert model["precision"] == "float32"
+    assert model["modes"] == ["text-to-video", "image-to-video", "keyframes"]
+    assert model["limits"]["width"] == {"min": 256, "max": 3840, "multiple_of": 64}
+    assert model["defaults"]["width"] == 768
+    assert client.get("/v1/models").json() == listed

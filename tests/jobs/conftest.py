@@ -1,0 +1,137 @@
+"""A dispatcher over a real child process, and the rule that nothing is left when it has stopped."""
+
+import asyncio
+import gc
+import inspect
+import itertools
+import os
+import select
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+
+from pipelines.spec import GenerationSpec, Keyframe
+from server.dispatcher import Dispatcher, Limits
+from server.jobs import Job, JobError
+from server.messages import FromWorker, WorkerConfig
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+# Nothing here takes long; a test that waits this long waits for ever.
+GUARD_S = 60
+
+Event = TypeVar("Event", bound=FromWorker)
+Dispatching = Callable[..., AbstractAsyncContextManager["Rig"]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """An async test runs in a loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), GUARD_S))
+    return True
+
+
+class WatchedJob(Job):
+    """A job that tells when its worker has begun it."""
+
+    begun: asyncio.Event
+
+    def start(self) -> None:
+        super().start()
+        self.begun.set()
+
+
+class Rig:
+    """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
+
+    def __init__(self, dispatcher: Dispatcher, events: asyncio.Queue[FromWorker], folder: Path) -> None:
+        self.dispatcher, self._events, self._folder = dispatcher, events, folder
+        self.ended: list[str] = []
+        self._numbers = itertools.count()
+
+    async def told(self, kind: type[Event]) -> Event:
+        """The next event of this kind."""
+        while not isinstance(event := await self._events.get(), kind):
+            pass
+        return event
+
+    def job(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe) -> WatchedJob:
+        id = id or prompt
+        spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), keyframes)
+        job = WatchedJob(id, spec, self._folder / f"{next(self._numbers)}.mp4")
+        job.begun = asyncio.Event()
+        job.ended.add_done_callback(lambda _: self.ended.append(id))
+        return job
+
+    def submit(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe) -> WatchedJob:
+        job = self.job(prompt, id, *keyframes)
+        self.dispatcher.submit(job)
+        return job
+
+
+async def outcome(job: Job) -> str:
+    """`done`, or the name of its error."""
+    try:
+        await job.ended
+    except JobError as exc:
+        return type(exc).__name__
+    return "done"
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Waits for it, within the guard's time. A zombie has ended: whose it is, is not our business."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([fd], [], [], GUARD_S)[0])
+    finally:
+        os.close(fd)
+
+
+@pytest.fixture
+def dispatching(tmp_path: Path) -> Dispatching:
+    """`async with dispatching("name of a program", **limits) as rig`; stopped at the end."""
+
+    @asynccontextmanager
+    async def dispatch(name: str, **limits: float) -> AsyncIterator[Rig]:
+        events: asyncio.Queue[FromWorker] = asyncio.Queue()
+        dispatcher = Dispatcher(
+            WorkerConfig(cache_dir=tmp_path),
+            Limits(**limits),  # type: ignore[arg-type]
+            events.put_nowait,
+            program=(sys.executable, str(PROGRAMS / f"{name}.py")),
+        )
+        dispatcher.start()
+        try:
+            yield Rig(dispatcher, events, tmp_path)
+        finally:
+            dispatcher.stop()
+            await dispatcher.stopped()
+
+    return dispatch
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """No process, thread or descriptor outlives a test."""
+    before = _held()
+    yield
+    gc.collect()
+    assert _held() == before
+
+
+def _held() -> tuple[set[int], set[str], int]:
+    processes = {child.pid for child in psutil.Process().children()}
+    return processes, {thread.name for thread in threading.enumerate()}, len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,75 @@
+"""The real worker process with the tiny model."""
+
+import asyncio
+from fractions import Fraction
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipelines.spec import GenerationSpec, Keyframe
+from server.dispatcher import Dispatcher, Limits
+from server.messages import Cancel, Done, Failed, FailureKind, FromWorker, Generate, Progress, Ready, WorkerConfig
+from server.worker import Worker, run_worker
+from tests.jobs.conftest import Event, Rig, outcome
+from weights.tiny import TinyFiles
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A busy machine, and a user whose own project lies where the server is started."""
+    # Two threads of torch that wait for each other take many times as long where other work has the cores.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    project = tmp_path_factory.mktemp("project")
+    (project / "server.py").write_text("raise SystemExit('this is not the server')")
+    monkeypatch.chdir(project)
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def heard(worker: Worker, kind: type[Event]) -> Event:
+    """Its next message of this kind."""
+    while not isinstance(message := await worker.receive(), kind):
+        assert message is not None, "the worker ended"
+    return message
+
+
+async def reached(worker: Worker, stage: str, step: int) -> None:
+    while (progress := await heard(worker, Progress)).stage != stage or progress.step != step:
+        pass
+
+
+async def test_a_render_is_cancelled_between_steps(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    spec = GenerationSpec("a red fox", 1, 256, 256, 9, Fraction(24))
+    async with run_worker(WorkerConfig(cache_dir)) as worker:
+        await heard(worker, Ready)
+        worker.send(Generate("first", spec, tmp_path / "first.mp4"))
+        await reached(worker, "stage_1", 1)
+        worker.send(Cancel("first"))
+        assert (await heard(worker, Failed)).kind is FailureKind.CANCELLED
+        assert names(tmp_path) == []
+
+        worker.send(Cancel("first"))
+        worker.send(Generate("second", spec, tmp_path / "second.mp4"))
+        assert (await heard(worker, Done)).job_id == "second"
+        worker.kill()
+    assert names(tmp_path) == ["second.mp4"]
+
+
+async def test_an_image_that_is_not_there_is_the_requests_fault(
+    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+) -> None:
+    events: asyncio.Queue[FromWorker] = asyncio.Queue()
+    dispatcher = Dispatcher(WorkerConfig(cache_dir), Limits(), events.put_nowait)
+    rig = Rig(dispatcher, events, tmp_path)
+    dispatcher.start()
+    await rig.told(Ready)
+    refused, following = rig.submit("a", None, Keyframe(tmp_path / "missing.png")), rig.submit("b")
+
+    assert [await outcome(refused), await outcome(following)] == ["RenderRefused", "done"]
+    assert names(tmp_path) == [following.path.name]
+    dispatcher.stop()
+    await dispatcher.stopped()
+    assert psutil.Process().children() == []

@@ -1,0 +1,8 @@
+"""Renders everything at once."""
+
+from manners import Pipe
+
+pipe = Pipe()
+pipe.ready()
+for job in pipe.jobs():
+    pipe.render(job)

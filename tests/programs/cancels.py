@@ -1,0 +1,15 @@
+"""Renders a job that says "long" until it is cancelled, and then says so."""
+
+from manners import Pipe
+
+from server.messages import Failed, FailureKind
+
+pipe = Pipe()
+pipe.ready()
+for job in pipe.jobs():
+    if job.spec.prompt == "long":
+        pipe.begin(job)
+        pipe.wait_for_cancel(job)
+        pipe.send(Failed(job.job_id, FailureKind.CANCELLED, "cancelled between steps"))
+    else:
+        pipe.render(job)

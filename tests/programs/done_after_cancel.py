@@ -1,0 +1,13 @@
+"""Finishes a job that says "late" although it was cancelled, as when the cancellation came with the last step."""
+
+from manners import Pipe
+
+pipe = Pipe()
+pipe.ready()
+for job in pipe.jobs():
+    if job.spec.prompt == "late":
+        pipe.begin(job)
+        pipe.wait_for_cancel(job)
+        pipe.finish(job)
+    else:
+        pipe.render(job)

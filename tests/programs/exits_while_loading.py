@@ -1,0 +1,15 @@
+"""Exits while it loads, the first time."""
+
+import os
+
+from manners import Pipe
+
+from server.messages import Loading
+
+pipe = Pipe()
+pipe.send(Loading("transformer", 0, 0))
+if pipe.life() == 1:
+    os._exit(7)
+pipe.ready()
+for job in pipe.jobs():
+    pipe.render(job)

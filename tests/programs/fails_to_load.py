@@ -1,0 +1,13 @@
+"""Cannot load the first time, and says why; then stays, and does nothing."""
+
+from manners import Pipe, hang
+
+from server.messages import LoadFailed
+
+pipe = Pipe()
+if pipe.life() == 1:
+    pipe.send(LoadFailed("the checkpoint is cut short"))
+    hang()
+pipe.ready()
+for job in pipe.jobs():
+    pipe.render(job)

@@ -1,0 +1,13 @@
+"""Reports progress on a job that says "flood", without end and as fast as it can."""
+
+from manners import Pipe
+
+from server.messages import Progress
+
+pipe = Pipe()
+pipe.ready()
+for job in pipe.jobs():
+    pipe.begin(job)
+    while job.spec.prompt == "flood":
+        pipe.send(Progress(job.job_id, "stage_1", 1, 8))
+    pipe.finish(job)

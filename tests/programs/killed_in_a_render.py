@@ -1,0 +1,14 @@
+"""Is killed in the render of a job that says "die", as by the kernel when memory runs out."""
+
+import os
+import signal
+
+from manners import Pipe
+
+pipe = Pipe()
+pipe.ready()
+for job in pipe.jobs():
+    if job.spec.prompt == "die":
+        pipe.begin(job)
+        os.kill(os.getpid(), signal.SIGKILL)
+    pipe.render(job)

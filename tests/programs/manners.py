@@ -1,0 +1,60 @@
+"""What the programs beside this file share: a worker's end of the pipe, and how one behaves that behaves well.
+
+Each program is a worker that commits one failure, where a job's prompt (or its own life) asks for it.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+from server.messages import Cancel, Done, FromWorker, Generate, ModelInfo, Progress, Ready, Started, WorkerConfig
+
+
+class Pipe:
+    def __init__(self) -> None:
+        self.connection = Connection(int(sys.argv[1]))
+        config = self.connection.recv()
+        assert isinstance(config, WorkerConfig)
+        self.folder = config.cache_dir
+
+    def send(self, message: FromWorker) -> None:
+        self.connection.send(message)
+
+    def ready(self) -> None:
+        self.send(Ready(ModelInfo(checkpoint="none", is_tiny=True, device="cpu", dtype="none")))
+
+    def jobs(self) -> Iterator[Generate]:
+        """Until the server closes the pipe; a Cancel that comes between two jobs is of none."""
+        while True:
+            try:
+                message = self.connection.recv()
+            except EOFError:
+                return
+            if isinstance(message, Generate):
+                yield message
+
+    def begin(self, job: Generate) -> None:
+        self.send(Started(job.job_id))
+        self.send(Progress(job.job_id, "stage_1", 0, 8))
+
+    def wait_for_cancel(self, job: Generate) -> None:
+        assert self.connection.recv() == Cancel(job.job_id)
+
+    def finish(self, job: Generate) -> None:
+        job.path.write_text(job.spec.prompt)
+        self.send(Done(job.job_id, {"encode": 0.0, "denoise": 0.0, "decode": 0.0, "mux": 0.0}))
+
+    def render(self, job: Generate) -> None:
+        self.begin(job)
+        self.finish(job)
+
+    def life(self) -> int:
+        """How many workers there have been in this folder, this one included."""
+        with (self.folder / "lives").open("a+") as lives:
+            lives.write("I")
+            return lives.tell()
+
+
+def hang() -> None:
+    threading.Event().wait()

@@ -1,0 +1,17 @@
+"""Is killed in its first render, and cannot be loaded after that."""
+
+import os
+import signal
+
+from manners import Pipe
+
+from server.messages import LoadFailed
+
+pipe = Pipe()
+if pipe.life() > 1:
+    pipe.send(LoadFailed("the checkpoint is gone"))
+    raise SystemExit(1)
+pipe.ready()
+for job in pipe.jobs():
+    pipe.begin(job)
+    os.kill(os.getpid(), signal.SIGKILL)

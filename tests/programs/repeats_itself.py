@@ -1,0 +1,16 @@
+"""Says twice how a job ended, and says it of the last job once more when the next one runs."""
+
+from manners import Pipe
+
+from server.messages import Done, Failed, FailureKind, FromWorker
+
+pipe = Pipe()
+pipe.ready()
+said: list[FromWorker] = []
+for job in pipe.jobs():
+    pipe.begin(job)
+    for message in said:
+        pipe.send(message)
+    pipe.finish(job)
+    said = [Done(job.job_id, {}), Failed(job.job_id, FailureKind.INTERNAL, "no, it failed")]
+    pipe.send(said[1])

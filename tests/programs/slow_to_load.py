@@ -1,0 +1,12 @@
+"""Loads until somebody writes to the pipe named `go`."""
+
+from manners import Pipe
+
+from server.messages import Loading
+
+pipe = Pipe()
+pipe.send(Loading("transformer", 1, 2))
+(pipe.folder / "go").read_bytes()
+pipe.ready()
+for job in pipe.jobs():
+    pipe.render(job)
