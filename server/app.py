@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from server.dispatcher import Dispatcher
 from server.edge.body_limit import BodyLimit
-from server.edge.keys import ApiKeys, KeyRing
+from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
@@ -27,7 +27,8 @@ def create_app(settings: Settings, on_event: OnEvent = lambda event: None) -> AS
     key_ring = KeyRing(settings.api_keys, settings.api_keys_file)
     app = create_api(settings, on_event)
     # Around the application, so that its last-resort 500 has an id too.
-    return RequestId(SecurityHeaders(ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring)))
+    keyed = ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring, OPEN_PATHS | {"/docs"})
+    return RequestId(SecurityHeaders(keyed))
 
 
 def create_api(settings: Settings, on_event: OnEvent) -> FastAPI:

@@ -44,7 +44,12 @@ ANSWERS: dict[type[Exception], Answer] = {
     RenderFailed: Answer(500),
     JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
     ClientDisconnect: Answer(CLIENT_CLOSED_REQUEST),
-    Exception: Answer(500, body=lambda exc: {"detail": "Internal server error; the server's log has the reason"}),
+    # What nobody foresaw goes on to uvicorn, which logs it and closes the connection: the client should know.
+    Exception: Answer(
+        500,
+        body=lambda exc: {"detail": "Internal server error; the server's log has the reason"},
+        headers=lambda exc: {"Connection": "close"},
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from math import prod, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weights.errors import FileError
 from weights.header import TensorInfo
 from weights.published import published_tensors, upsampler_tensors
 from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS, TEXT_WIDTH, UPSAMPLER_CONFIG
@@ -49,10 +50,15 @@ class TinyFiles:
 
 
 def tiny_files(cache: Path) -> TinyFiles:
-    """The files of the tiny model below `cache`, written there if they are not yet."""
+    """The files of the tiny model below `cache`, written there if they are not yet. Raises FileError if they cannot."""
     folder = cache / f"tiny-{_fingerprint()}"
     if not folder.is_dir():
-        _write_atomically(folder)
+        try:
+            _write_atomically(folder)
+        except OSError as exc:
+            raise FileError(
+                cache, f"the tiny model cannot be written here: {exc.strerror}; choose another cache"
+            ) from exc
     return TinyFiles(
         checkpoint=folder / "ltx-2.3-tiny-distilled.safetensors",
         upsampler=folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 
 from pipelines.geometry import SPATIAL_COMPRESSION, LatentGrid
 from pipelines.ltx.latents import normalize_video, pack_video
@@ -15,6 +16,13 @@ from pipelines.spec import Keyframe
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Video
+
+
+# How many times the frame's width or height a picture may be, scaled to cover it, before it is trimmed.
+MAX_OVERHANG = 8
+
+# x264 takes no more, and no odd sizes: a side of one pixel is doubled.
+MAX_ENCODER_SIDE = 16384
 
 
 @dataclass(frozen=True)
@@ -27,17 +35,18 @@ class Conditioning:
 
 
 class ConditioningImage:
-    """A keyframe's picture, read and re-compressed once, encoded once for each stage's size."""
+    """A keyframe's picture, read and re-compressed once, encoded once for each stage's size.
 
-    def __init__(self, keyframe: Keyframe) -> None:
-        self._keyframe = keyframe
+    aspect: width / height of the clip.
+    """
+
+    def __init__(self, keyframe: Keyframe, aspect: float) -> None:
+        self._keyframe, self._aspect = keyframe, aspect
 
     @cached_property
     def _pixels(self) -> torch.Tensor:
         """(1, 3, H, W) float32 in 0 .. 255."""
-        from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
-
-        pixels: np.ndarray = apply_image_conditioning_crf(load_image(self._keyframe.path), self._keyframe.crf)
+        pixels = recompress(trim(load_image(self._keyframe.path), self._aspect), self._keyframe.crf)
         return torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
 
     def encode(self, vae: "AutoencoderKLLTX2Video", grid: LatentGrid, device: torch.device) -> Conditioning:
@@ -47,6 +56,29 @@ class ConditioningImage:
         latent = vae.encode(picture.unsqueeze(2).to(vae.dtype)).latent_dist.mode()  # (1, C, 1, H, W)
         tokens = pack_video(normalize_video(latent.float(), vae))
         return Conditioning(self._keyframe.frame_idx, self._keyframe.strength, tokens)
+
+
+def trim(pixels: np.ndarray, aspect: float) -> np.ndarray:
+    """The centre of a very thin picture: scaled to cover the frame whole, 20000 x 2 pixels would take gigabytes."""
+    height, width = pixels.shape[:2]
+    max_width = math.ceil(height * aspect * MAX_OVERHANG)
+    max_height = math.ceil(width / aspect * MAX_OVERHANG)
+    top, left = max(0, height - max_height) // 2, max(0, width - max_width) // 2
+    return pixels[top : top + max_height, left : left + max_width]
+
+
+def recompress(pixels: np.ndarray, crf: int) -> np.ndarray:
+    """Once through H.264, as the pictures in training; 0 leaves it out."""
+    from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
+
+    if crf == 0:
+        return pixels
+    pixels = np.repeat(pixels, 2, axis=0) if pixels.shape[0] == 1 else pixels
+    pixels = np.repeat(pixels, 2, axis=1) if pixels.shape[1] == 1 else pixels
+    if max(pixels.shape) > MAX_ENCODER_SIDE:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(math.ceil(max(pixels.shape) / MAX_ENCODER_SIDE)))
+    recompressed: np.ndarray = apply_image_conditioning_crf(np.ascontiguousarray(pixels), crf)
+    return recompressed
 
 
 def cover(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
-from pipelines.ltx.conditioning import ConditioningImage
+from pipelines.ltx.conditioning import Conditioning, ConditioningImage
 from pipelines.ltx.decode import decode_audio, decode_video
 from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
 from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
@@ -20,6 +20,8 @@ from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
+
+Conditionings = dict[LatentGrid, list[Conditioning]]
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,17 @@ def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip
     if spec.stages == 2 and components.upsampler is None:
         raise SpecError("stages", "2 needs the latent upsampler, which is not loaded")
     generator = torch.Generator(components.device).manual_seed(spec.seed)
-    images = [ConditioningImage(keyframe) for keyframe in spec.keyframes]
     grid = latent_grid(spec)
+    first_grid = latent_grid(spec, downscale=2) if spec.stages == 2 else grid
 
-    trace.stage("encode", steps=1)
+    trace.stage("encode", steps=1 + len(spec.keyframes))
     context = components.encode_prompt(spec.prompt)
     trace.step()
+    conditionings = encode_keyframes(components, spec, {first_grid, grid}, trace)
 
-    first_grid = latent_grid(spec, downscale=2) if spec.stages == 2 else grid
     video_latent = _zeros(components, first_grid.tokens, components.transformer.config.in_channels)
     audio_latent = _zeros(components, audio_latent_length(spec), components.transformer.config.audio_in_channels)
-    stage = _Stage(components, spec, images, context, generator, trace)
+    stage = _Stage(components, spec, conditionings, context, generator, trace)
     video_latent, audio_latent = stage.run("stage_1", first_grid, STAGE_1_SIGMAS, video_latent, audio_latent)
 
     if spec.stages == 2:
@@ -74,7 +76,7 @@ class _Stage:
 
     components: Components
     spec: GenerationSpec
-    images: list[ConditioningImage]
+    conditionings: Conditionings
     context: Context
     generator: torch.Generator
     trace: Trace
@@ -100,10 +102,22 @@ class _Stage:
         return video_latent, audio.latent
 
     def prepare(self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor) -> tuple[State, State]:
-        components, transformer = self.components, self.components.transformer
-        conditionings = [image.encode(components.video_vae, grid, components.device) for image in self.images]
-        video = prepare_video(transformer, grid, position_fps(self.spec.frame_rate), conditionings, video_latent)
+        transformer, fps = self.components.transformer, position_fps(self.spec.frame_rate)
+        video = prepare_video(transformer, grid, fps, self.conditionings[grid], video_latent)
         return video, prepare_audio(transformer, audio_latent)
+
+
+def encode_keyframes(
+    components: Components, spec: GenerationSpec, grids: set[LatentGrid], trace: Trace
+) -> Conditionings:
+    """Every keyframe at the size of every stage, in the order of the spec."""
+    conditionings: Conditionings = {grid: [] for grid in grids}
+    for keyframe in spec.keyframes:
+        image = ConditioningImage(keyframe, spec.width / spec.height)
+        for grid in grids:
+            conditionings[grid].append(image.encode(components.video_vae, grid, components.device))
+        trace.step()
+    return conditionings
 
 
 def upsample(components: Components, tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:

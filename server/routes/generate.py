@@ -1,7 +1,6 @@
 """POST /generate: one clip, awaited."""
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,13 +88,11 @@ async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, f
     image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
     spec = to_spec(resolved, image_paths, resolved.prompt, engine.settings.stages)
     path = folder / f"clip{FORMATS[spec.container].suffix}"
-    request_id = request.state.request_id
-    # The caller's name for it need not be unique, ours has to be.
-    job = Job(f"{request_id}.{uuid.uuid4().hex[:8]}", spec, path)
+    job = Job(request.state.request_id, spec, path)
     engine.dispatcher.submit(job)
     timings_s = await _await_job(request, engine, job)
     return Rendered(
-        id=request_id,
+        id=job.id,
         data=await asyncio.to_thread(path.read_bytes),
         spec=spec,
         original_prompt=resolved.prompt,

@@ -75,7 +75,7 @@ def test_json(client: httpx.Client) -> None:
         "num_frames": 9,
         "fps": 24,
         "duration": 0.375,
-        "has_audio": True,
+        "has_audio": False,
         "seed": 7,
         "prompt": "a red fox",
         "original_prompt": "a red fox",
@@ -85,10 +85,10 @@ def test_json(client: httpx.Client) -> None:
 
 
 def test_json_of_another_kind_of_clip(generate: Callable) -> None:
-    body = generate(return_json=True, video_format="webm", generate_audio=False, fps=29.97).response.json()
+    body = generate(return_json=True, video_format="webm", generate_audio=True, fps=29.97).response.json()
 
     assert base64.b64decode(body["video"]).startswith(b"\x1a\x45\xdf\xa3")
-    assert (body["content_type"], body["has_audio"], body["fps"]) == ("video/webm", False, 29.97003)
+    assert (body["content_type"], body["has_audio"], body["fps"]) == ("video/webm", True, 29.97003)
 
 
 def test_everything_is_ascii_and_comes_back_whole(generate: Callable) -> None:

@@ -60,11 +60,9 @@ def test_the_size(generate: Callable) -> None:
 
 @pytest.mark.parametrize(("container", "codecs"), [("mp4", ["h264", "aac"]), ("webm", ["vp9", "opus"])])
 def test_containers(generate: Callable, container: str, codecs: list[str]) -> None:
-    with generate(video_format=container).open() as file:
+    with generate(video_format=container, generate_audio=True).open() as file:
         assert container in file.format.name
-        assert [stream.codec_context.name for stream in file.streams] == codecs or [
-            stream.codec_context.codec.canonical_name for stream in file.streams
-        ] == codecs
+        assert [stream.codec_context.codec.canonical_name for stream in file.streams] == codecs
 
 
 @pytest.mark.parametrize("container", ["mp4", "webm"])

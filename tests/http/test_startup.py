@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from server.serve import listen
+from server.settings import load_settings
+
 HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av"]
 
 
@@ -43,6 +46,16 @@ def test_a_setting_that_cannot_be_used_is_one_sentence(env: dict[str, str], name
     assert sentence.startswith("ltx23: error: ")
     assert named in sentence
     assert "two words" not in sentence
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_answers_are_not_held_back_for_an_acknowledgement(host: str) -> None:
+    with (
+        listen(load_settings(host=host, port=0)) as listener,
+        socket.create_connection(listener.getsockname()[:2]),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:

@@ -113,14 +113,22 @@ def dispatching(tmp_path: Path) -> Dispatching:
             events.put_nowait,
             program=(sys.executable, str(PROGRAMS / f"{name}.py")),
         )
+        timers = _timers()
         dispatcher.start()
         try:
             yield Rig(dispatcher, events, tmp_path)
         finally:
             dispatcher.stop()
             await dispatcher.stopped()
+        assert _timers() == timers
 
     return dispatch
+
+
+def _timers() -> int:
+    """Of this loop. One that outlives its job would stop another's, or kill a worker that did nothing."""
+    scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    return sum(not timer.cancelled() for timer in scheduled)
 
 
 @pytest.fixture(autouse=True)

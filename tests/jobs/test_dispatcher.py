@@ -170,6 +170,7 @@ async def test_stop_ends_every_job_and_the_worker(dispatching: Dispatching) -> N
         assert len(processes) == 2
 
         rig.dispatcher.stop()
+        await asyncio.sleep(0)
         rig.dispatcher.stop()
         await rig.dispatcher.stopped()
         assert [job.ended.done() for job in jobs] == [True] * 3

@@ -17,7 +17,11 @@ async def test_a_crash_fails_only_the_running_job(dispatching: Dispatching) -> N
         await rig.told(Ready)
         jobs = [rig.submit(prompt) for prompt in ("before", "die", "after", "last")]
 
-        assert [await outcome(job) for job in jobs] == ["done", "RenderFailed", "done", "done"]
+        assert [await outcome(job) for job in jobs[:2]] == ["done", "RenderFailed"]
+        assert (rig.dispatcher.status.state, rig.dispatcher.status.queued) == (State.LOADING, 2)
+        with pytest.raises(NotReady, match="loading"):
+            rig.submit()
+        assert [await outcome(job) for job in jobs[2:]] == ["done", "done"]
         assert rig.ended == ["before", "die", "after", "last"]
         assert rig.dispatcher.status.worker_restarts == 1
 

@@ -16,10 +16,8 @@ from weights.tiny import TinyFiles
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A busy machine, and a user whose own project lies where the server is started."""
-    # Two threads of torch that wait for each other take many times as long where other work has the cores.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The server is started where a project of the user's lies."""
     project = tmp_path_factory.mktemp("project")
     (project / "server.py").write_text("raise SystemExit('this is not the server')")
     monkeypatch.chdir(project)

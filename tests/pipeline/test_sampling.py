@@ -1,10 +1,11 @@
 """The arithmetic of states and steps, without weights."""
 
+import numpy as np
 import pytest
 import torch
 
 from pipelines.geometry import LatentGrid
-from pipelines.ltx.conditioning import cover, keyframe_coords
+from pipelines.ltx.conditioning import cover, keyframe_coords, recompress, trim
 from pipelines.ltx.sampling import State
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 
@@ -68,6 +69,24 @@ def test_an_appended_keyframe_has_the_place_of_the_first_frame_and_the_time_of_i
 
     assert torch.equal(keyframe[:, 1:], coords[:, 1:, :2])
     torch.testing.assert_close(keyframe[0, 0], torch.tensor([[11 / 30, 12 / 30]] * 2))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 20), (20, 1), (3, 5), (17000, 4), (4, 17000)])
+def test_a_picture_of_any_size_goes_through_the_encoder(shape: tuple[int, int]) -> None:
+    recompressed = recompress(np.full((*shape, 3), 90, np.uint8), crf=33)
+
+    assert recompressed.size
+    assert np.abs(recompressed.astype(int) - 90).max() < 8
+
+
+def test_only_very_thin_pictures_are_trimmed() -> None:
+    panorama, thread = np.zeros((100, 799, 3), np.uint8), np.zeros((2, 20001, 3), np.uint8)
+    thread[:, 10000] = 1
+
+    assert trim(panorama, aspect=1.0).shape == panorama.shape
+    trimmed = trim(thread, aspect=1.0)
+    assert trimmed.shape == (2, 16, 3)
+    assert trimmed[:, 8].all()
 
 
 @pytest.mark.parametrize(("source", "target"), [((70, 130), (64, 64)), ((10, 500), (128, 64)), ((64, 128), (64, 128))])
