@@ -28,6 +28,7 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 GUARD_S = 60
 
 Event = TypeVar("Event", bound=FromWorker)
+Started = Callable[[], list[psutil.Process]]
 Dispatching = Callable[..., AbstractAsyncContextManager["Rig"]]
 
 
@@ -98,6 +99,13 @@ def has_ended(process: psutil.Process) -> bool:
         return bool(select.select([fd], [], [], GUARD_S)[0])
     finally:
         os.close(fd)
+
+
+@pytest.fixture
+def started() -> Started:
+    """The processes that this test has started, and theirs. Servers of other tests may run beside them."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [process for process in psutil.Process().children(recursive=True) if process not in before]
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from server.dispatcher import Dispatcher, Limits, State
 from server.jobs import NotReady, QueueFull
 from server.messages import FromWorker, Loading, Ready, WorkerConfig
-from tests.jobs.conftest import PROGRAMS, Dispatching, Rig, has_ended, outcome
+from tests.jobs.conftest import PROGRAMS, Dispatching, Rig, Started, has_ended, outcome
 
 
 async def test_jobs_end_in_the_order_they_came(dispatching: Dispatching) -> None:
@@ -161,12 +160,12 @@ async def test_a_listener_that_raises_stops_nothing(tmp_path: Path) -> None:
     await dispatcher.stopped()
 
 
-async def test_stop_ends_every_job_and_the_worker(dispatching: Dispatching) -> None:
+async def test_stop_ends_every_job_and_the_worker(dispatching: Dispatching, started: Started) -> None:
     async with dispatching("hangs_in_a_step") as rig:
         await rig.told(Ready)
         jobs = [rig.submit("hang"), rig.submit("a"), rig.submit("b")]
         await jobs[0].begun.wait()
-        processes = psutil.Process().children(recursive=True)
+        processes = started()
         assert len(processes) == 2
 
         rig.dispatcher.stop()
@@ -180,16 +179,16 @@ async def test_stop_ends_every_job_and_the_worker(dispatching: Dispatching) -> N
             rig.submit()
 
 
-async def test_stop_does_not_wait_for_the_model(dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_stop_does_not_wait_for_the_model(dispatching: Dispatching, started: Started, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     async with dispatching("slow_to_load") as rig:
         await rig.told(Loading)
-    assert psutil.Process().children() == []
+    assert started() == []
 
 
-async def test_stop_right_after_start(dispatching: Dispatching) -> None:
+async def test_stop_right_after_start(dispatching: Dispatching, started: Started) -> None:
     async with dispatching("behaves"):
         pass
     async with dispatching("behaves"):
         await asyncio.sleep(0)
-    assert psutil.Process().children() == []
+    assert started() == []

@@ -3,13 +3,12 @@
 import asyncio
 from pathlib import Path
 
-import psutil
 import pytest
 
 from server.dispatcher import Dispatcher, Limits, State
 from server.jobs import NotReady
 from server.messages import FromWorker, LoadFailed, Ready, WorkerConfig
-from tests.jobs.conftest import Dispatching, has_ended, outcome
+from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 
 
 async def test_a_crash_fails_only_the_running_job(dispatching: Dispatching) -> None:
@@ -42,14 +41,14 @@ async def test_each_worker_that_ends_without_a_clip_delays_the_next(
     ("program", "prompt"), [("hangs_in_a_step", "hang"), ("talks_nonsense", "nonsense"), ("closes_its_pipe", "close")]
 )
 async def test_a_worker_that_cannot_be_talked_to_is_replaced(
-    dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch, program: str, prompt: str
+    dispatching: Dispatching, started: Started, monkeypatch: pytest.MonkeyPatch, program: str, prompt: str
 ) -> None:
     monkeypatch.setattr("server.worker.EXIT_S", 0.05)
     async with dispatching(program, grace_s=0.05) as rig:
         await rig.told(Ready)
         job, following = rig.submit(prompt), rig.submit("quick")
         await job.begun.wait()
-        first_workers = psutil.Process().children(recursive=True)
+        first_workers = started()
         if prompt == "hang":
             rig.dispatcher.cancel(job)
 

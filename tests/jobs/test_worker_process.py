@@ -4,14 +4,13 @@ import asyncio
 from fractions import Fraction
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipelines.spec import GenerationSpec, Keyframe
 from server.dispatcher import Dispatcher, Limits
 from server.messages import Cancel, Done, Failed, FailureKind, FromWorker, Generate, Progress, Ready, WorkerConfig
 from server.worker import Worker, run_worker
-from tests.jobs.conftest import Event, Rig, outcome
+from tests.jobs.conftest import Event, Rig, Started, outcome
 from weights.tiny import TinyFiles
 
 
@@ -57,7 +56,7 @@ async def test_a_render_is_cancelled_between_steps(cache_dir: Path, tiny: TinyFi
 
 
 async def test_an_image_that_is_not_there_is_the_requests_fault(
-    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+    cache_dir: Path, tiny: TinyFiles, started: Started, tmp_path: Path
 ) -> None:
     events: asyncio.Queue[FromWorker] = asyncio.Queue()
     dispatcher = Dispatcher(WorkerConfig(cache_dir), Limits(), events.put_nowait)
@@ -70,4 +69,4 @@ async def test_an_image_that_is_not_there_is_the_requests_fault(
     assert names(tmp_path) == [following.path.name]
     dispatcher.stop()
     await dispatcher.stopped()
-    assert psutil.Process().children() == []
+    assert started() == []

@@ -2,6 +2,7 @@
 
 import resource
 import threading
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -24,12 +25,20 @@ def clip_path(tmp_path):
     return tmp_path / "clip"
 
 
-@pytest.fixture
-def limit_file_size():
-    """Files of this process end there from then on, as on a full disk."""
+@contextmanager
+def full_disk(size_bytes=None):
+    """Files of this process end at `size_bytes`, or where `fill` says; until the test reports, to a file maybe."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    def fill(size_bytes):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+
+    try:
+        if size_bytes is not None:
+            fill(size_bytes)
+        yield fill
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def noise(spec):
@@ -55,23 +64,22 @@ def test_an_error_of_the_frames_is_raised_unchanged(
 
 
 @pytest.mark.parametrize("num_frames", [9, 49], ids=["at the very end", "on the way"])
-def test_a_full_disk(container, num_frames, clip_path, limit_file_size, make_spec):
+def test_a_full_disk(container, num_frames, clip_path, make_spec):
     spec = make_spec(container=container, num_frames=num_frames, generate_audio=False)
-    limit_file_size(20 * 1024)
-    with pytest.raises(MuxError, match="File too large") as caught:
+    with full_disk(20 * 1024), pytest.raises(MuxError, match="File too large") as caught:
         mux(clip_path, noise(spec), spec, None)
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_a_full_disk_does_not_hide_the_error_of_the_frames(container, clip_path, limit_file_size, make_spec):
+def test_a_full_disk_does_not_hide_the_error_of_the_frames(container, clip_path, make_spec):
     spec = make_spec(container=container, num_frames=25, generate_audio=False)
 
     def frames():
         yield from list(noise(spec))[:10]
-        limit_file_size(1)
+        fill(1)
         raise Cancelled("stop")
 
-    with pytest.raises(Cancelled):
+    with full_disk() as fill, pytest.raises(Cancelled):
         mux(clip_path, frames(), spec, None)
 
 
