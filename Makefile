@@ -22,6 +22,7 @@ check: $(VENV)/.installed-dev
 
 bench: setup
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.loading
 
 clean:
 	rm -rf $(VENV)

@@ -69,6 +69,9 @@ class Announcer:
         self.was_ready = True
         key = ' -H "Authorization: Bearer YOUR_KEY"' if self._settings.has_key else ""
         self._say(f"\nLTX-23-Video is ready on {self.url} ({model.checkpoint}, {model.device}, {model.dtype})\n")
+        sizes = ", ".join(f"{size / 1e9:.2f} GB {dtype}" for dtype, size in model.size_bytes.items())
+        fp8 = f"FP8 arithmetic in {model.fp8_linears} layers" if model.fp8_linears else "no FP8 arithmetic"
+        self._say(f"  Weights on the device: {sizes}; {fp8}\n")
         body = '{"prompt": "a red fox runs through deep snow"}'
         self._say(f"  curl -sS {self.url}/generate{key} -d '{body}' -o clip.mp4\n")
         self._say(f"  Docs of the API: {self.url}/docs")

@@ -1,8 +1,10 @@
-"""The `ltx23` command: `serve` and `generate`. Only parses; what it starts is elsewhere, and imported when started."""
+"""The `ltx23` command: serve, generate, weights. Only parses; what it starts is elsewhere, imported when started."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+
+from server import weights_command
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -15,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.serve import serve
 
         return serve(**args)
+    if command == "weights":
+        return weights_command.weights(**args)
     from server.generate import generate
 
     return generate(**args)
@@ -25,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))
+    weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
     return parser
 
 
@@ -33,6 +38,14 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--checkpoint", metavar="FILE", help="LTX-2.3 distilled, one .safetensors file")
     group.add_argument("--text-encoder", metavar="DIR", help="Hugging Face folder with Gemma 3 12B and its tokenizer")
     group.add_argument("--upscaler", metavar="FILE", help="the x2 latent upsampler's .safetensors file")
+    group.add_argument(
+        "--video-vae", metavar="FILE", help="where the checkpoint is the transformer alone: the video VAE"
+    )
+    group.add_argument("--audio-vae", metavar="FILE", help="... the audio VAE and vocoder")
+    group.add_argument("--text-projection", metavar="FILE", help="... the text projection")
+    group.add_argument(
+        "--fp8", choices=["auto", "scaled", "dequantize"], help="FP8 arithmetic (default: where it exists)"
+    )
     group.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
     group.add_argument(
         "--dtype", choices=["auto", "float32", "bfloat16"], help="default: bfloat16 on a GPU, else float32"

@@ -29,8 +29,10 @@ def worker_config(settings: Settings) -> WorkerConfig:
         checkpoint=settings.checkpoint,
         upsampler=settings.upscaler,
         text_encoder=settings.text_encoder,
+        companions=tuple(path for path in (settings.video_vae, settings.audio_vae, settings.text_projection) if path),
         device=settings.device,
         dtype=settings.dtype,
+        fp8=settings.fp8,
         stages=settings.stages,
         log_level=settings.log_level,
     )

@@ -21,7 +21,10 @@ from weights.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
-WEIGHT_OPTIONS = ("checkpoint", "text_encoder", "upscaler", "device", "dtype", "stages", "cache_dir")
+WEIGHT_OPTIONS = (
+    *("checkpoint", "text_encoder", "upscaler", "video_vae", "audio_vae", "text_projection"),
+    *("device", "dtype", "fp8", "stages", "cache_dir"),
+)
 
 # PATH:FRAME_IDX:STRENGTH:CRF from the right: a path may hold colons too.
 KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\d+))?(:(?P<crf>\d+))?")

@@ -20,14 +20,18 @@ class WorkerConfig:
 
     device: `auto`, `cpu`, `cuda` or `cuda:N`.
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
+    companions: files of parts that the checkpoint does not hold: video VAE, audio VAE, text projection.
+    fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
     """
 
     cache_dir: Path
     checkpoint: Path | None = None
     upsampler: Path | None = None
     text_encoder: Path | None = None
+    companions: tuple[Path, ...] = ()
     device: str = "auto"
     dtype: str = "auto"
+    fp8: str = "auto"
     stages: int = 2
     log_level: str = "INFO"
 
@@ -55,13 +59,14 @@ class Loading:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What runs where. size_bytes: parameters on the device, by dtype."""
+    """What runs where. size_bytes: parameters on the device, by dtype. fp8_linears: layers that multiply in FP8."""
 
     checkpoint: str
     is_tiny: bool
     device: str
     dtype: str
     size_bytes: Mapping[str, int] = field(default_factory=dict)
+    fp8_linears: int = 0
 
 
 @dataclass(frozen=True)

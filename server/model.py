@@ -8,6 +8,7 @@ import psutil
 import torch
 
 from pipelines.ltx.components import Components, OnProgress, WeightFiles, load_components
+from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
 from pipelines.ltx.trace import Trace
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
@@ -42,13 +43,14 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)
     files = resolve_files(config)
-    components = load_components(files, device, dtype, on_progress)
+    components = load_components(files, device, dtype, on_progress, resolve_fp8_mode(config.fp8, device))
     info = ModelInfo(
         checkpoint=files.checkpoint.name,
         is_tiny=config.checkpoint is None,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         dtype=str(dtype).removeprefix("torch."),
         size_bytes=_size_by_dtype(components),
+        fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
     )
     return Model(components, info)
 
@@ -80,7 +82,8 @@ def resolve_files(config: WorkerConfig) -> WeightFiles:
         raise ConfigError("a checkpoint needs its text encoder: --text-encoder, the folder with Gemma 3 12B")
     if config.upsampler is None and config.stages == 2:
         raise ConfigError("two stages need --upscaler, the file of the x2 latent upsampler; or set --stages 1")
-    return WeightFiles(config.checkpoint, config.text_encoder, config.upsampler if config.stages == 2 else None)
+    upsampler = config.upsampler if config.stages == 2 else None
+    return WeightFiles(config.checkpoint, config.text_encoder, upsampler, config.companions)
 
 
 def _size_by_dtype(components: Components) -> dict[str, int]:

@@ -43,11 +43,23 @@ class Settings(BaseSettings):
     text_encoder: Path | None = None
     """The Hugging Face folder with Gemma 3 12B and its tokenizer."""
 
+    video_vae: Path | None = None
+    """The video VAE's file, where the checkpoint is the transformer alone. So with the next two."""
+
+    audio_vae: Path | None = None
+    """The file of the audio VAE and its vocoder."""
+
+    text_projection: Path | None = None
+    """The text projection's file."""
+
     device: str = "auto"
     """`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` is bfloat16 on a GPU and float32 on a CPU."""
+
+    fp8: Literal["auto", "scaled", "dequantize"] = "auto"
+    """`scaled`: FP8 weights and FP8 arithmetic; `dequantize`: neither; `auto`: scaled on a card that multiplies FP8."""
 
     stages: Annotated[int, Field(ge=1, le=2)] = 2
     """2: half size, x2 upsampler, 3 refinement steps. 1: the 8 steps at full size, no upsampler."""
@@ -67,6 +79,9 @@ class Settings(BaseSettings):
     cache_dir: Path = Path("~/.cache/ltx23")
     """Where the tiny model is written."""
 
+    weights_dir: Path = Path("~/.cache/ltx23/weights")
+    """Where `ltx23 weights` puts what it fetches, and looks for it."""
+
     temp_dir: Path | None = None
     """Where clips and images live while their request does. None: the system's temporary folder."""
 
@@ -77,10 +92,10 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: Any) -> Any:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
 
-    @field_validator("cache_dir", "checkpoint", "upscaler", "text_encoder", "api_keys_file", "temp_dir")
+    @field_validator("*")
     @classmethod
-    def _expand_home(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value is not None else None
+    def _expand_home(cls, value: Any) -> Any:
+        return value.expanduser() if isinstance(value, Path) else value
 
     @property
     def has_key(self) -> bool:

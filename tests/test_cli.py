@@ -78,3 +78,18 @@ def test_serve_names_the_setting_that_is_wrong(variable: str, value: str, tmp_pa
     assert done.returncode == 1
     assert variable in done.stderr or value in done.stderr
     assert done.stderr.startswith("ltx23: error: ")
+
+
+def test_inspects_a_weight_file(tiny: TinyFiles, cache_dir: Path) -> None:
+    done = run(cache_dir, "weights", "inspect", str(tiny.checkpoint))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{tiny.checkpoint}: LTX-2.3; one file, BF16\n")
+    assert "needs beside it" not in done.stdout
+
+
+def test_says_when_a_file_is_no_weight_file(cache_dir: Path) -> None:
+    done = run(cache_dir, "weights", "inspect", "README.md")
+
+    assert done.returncode == 1
+    assert done.stderr == "ltx23: error: README.md: is not a safetensors file, or is cut short inside its header\n"

@@ -1,1 +1,1 @@
-"""Weight files on disk: names, shapes, dtypes, formats. Knows nothing of pixels or HTTP."""
+"""Weight files: where they come from, names, shapes, dtypes, formats. Knows nothing of pixels or of serving."""

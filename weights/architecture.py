@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from weights.checkpoint import Checkpoint
 from weights.errors import UnsupportedError
-from weights.header import Header
+from weights.header import Header, TensorInfo
 
 Kwargs = dict[str, Any]
 
@@ -33,37 +34,23 @@ class Architecture:
     vocoder: Kwargs
 
 
-def read_architecture(header: Header) -> Architecture:
-    """Raises UnsupportedError when the file is not an LTX-2.3 checkpoint with its config."""
-    config = header.json_metadata("config")
-    if config is None:
-        raise UnsupportedError(header.path, "has no `config` metadata; an LTX-2.3 one-file checkpoint carries it")
+def read_architecture(checkpoint: Checkpoint) -> Architecture:
+    """Raises UnsupportedError when the checkpoint is not LTX-2.3's."""
+    config = checkpoint.config
     try:
-        _validate_generation(header, config)
-        _validate_video_vae(header, config["vae"])
+        _validate_video_vae(checkpoint, config["vae"])
         return Architecture(
             transformer=transformer_kwargs(config["transformer"], config["audio_vae"]),
-            connectors=connector_kwargs(config["transformer"], header),
+            connectors=connector_kwargs(config["transformer"], checkpoint.tensors),
             video_vae=video_vae_kwargs(config["vae"]),
             audio_vae=audio_vae_kwargs(config["audio_vae"]),
             vocoder=vocoder_kwargs(config["vocoder"]),
         )
     except (KeyError, TypeError, IndexError) as exc:
-        raise UnsupportedError(header.path, f"its `config` metadata is not LTX-2.3's: {exc!r} is missing") from exc
+        raise UnsupportedError(checkpoint.path, f"its `config` metadata is not LTX-2.3's: {exc!r} is missing") from exc
 
 
-def _validate_generation(header: Header, config: Mapping[str, Any]) -> None:
-    version = header.metadata.get("model_version", "")
-    if "transformer" not in config:
-        raise UnsupportedError(header.path, "its config describes no transformer; the one-file checkpoint is needed")
-    if VIDEO_PROJECTION not in header.tensors or not config["transformer"].get("cross_attention_adaln"):
-        raise UnsupportedError(header.path, f"is not LTX-2.3 (model_version {version!r}): prompt modulation or the "
-                                            "per-modality text projection is not there")  # fmt: skip
-    if any("ff_bias" in name or "keyframes_abs_pos" in name for name in header.tensors):
-        raise UnsupportedError(header.path, "is LTX-2.5; this server runs LTX-2.3")
-
-
-def _validate_video_vae(header: Header, config: Mapping[str, Any]) -> None:
+def _validate_video_vae(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """The decode streams through the decoder, and knows LTX-2.3's."""
     blocks = [params for _, params in config["decoder_blocks"]]
     strange = [name for name in ("causal_decoder", "timestep_conditioning") if config.get(name)]
@@ -72,7 +59,7 @@ def _validate_video_vae(header: Header, config: Mapping[str, Any]) -> None:
         strange.append("norm_layer")
     if strange:
         raise UnsupportedError(
-            header.path, f"its video VAE is not LTX-2.3's: {', '.join(strange)} is set in its config"
+            checkpoint.path, f"its video VAE is not LTX-2.3's: {', '.join(strange)} is set in its config"
         )
 
 
@@ -126,9 +113,9 @@ def transformer_kwargs(config: Mapping[str, Any], audio: Mapping[str, Any]) -> K
     }
 
 
-def connector_kwargs(config: Mapping[str, Any], header: Header) -> Kwargs:
-    video_hidden_dim, text_dim = header.tensors[VIDEO_PROJECTION].shape
-    audio_hidden_dim, _ = header.tensors[AUDIO_PROJECTION].shape
+def connector_kwargs(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> Kwargs:
+    video_hidden_dim, text_dim = tensors[VIDEO_PROJECTION].shape
+    audio_hidden_dim, _ = tensors[AUDIO_PROJECTION].shape
     gated = config["connector_apply_gated_attention"]
     return {
         "caption_channels": config["caption_channels"],
@@ -151,7 +138,7 @@ def connector_kwargs(config: Mapping[str, Any], header: Header) -> Kwargs:
         "per_modality_projections": True,
         "video_hidden_dim": video_hidden_dim,
         "audio_hidden_dim": audio_hidden_dim,
-        "proj_bias": VIDEO_PROJECTION.removesuffix("weight") + "bias" in header.tensors,
+        "proj_bias": VIDEO_PROJECTION.removesuffix("weight") + "bias" in tensors,
     }
 
 

@@ -1,53 +1,72 @@
-"""Tensors of a file, one by one, with their scales applied.
+"""Tensors of a checkpoint, one by one, straight from their file to their device.
 
-Scaled FP8 (official layout): `NAME.weight` in F8_E4M3 with a float32 scalar `NAME.weight_scale`, and for static
-activation quantisation `NAME.input_scale`. Weights are given dequantised: weight * weight_scale; the input scale has
-no part in that and is not read.
+An FP8 weight `NAME.weight` may have a float32 scalar `NAME.weight_scale`: its values are then weight * weight_scale.
+Without any scale in the file the weights were plainly cast, and are what they say. `NAME.input_scale` belongs to FP8
+arithmetic on activations and has no part in a weight's value.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weights.errors import FileError, UnsupportedError
-from weights.header import Header
+from weights.checkpoint import Checkpoint
+from weights.errors import FileError
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHT_SCALE = "_scale"
-FP8_DTYPES = {"F8_E4M3", "F8_E5M2"}
+
+class TensorReader:
+    """The open files of one checkpoint. Use as a context manager. Raises FileError when a file cannot be read."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._files: dict[Path, Any] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "TensorReader":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stack.close()
+
+    def read(self, name: str, device: "torch.device", dtype: "torch.dtype | None" = None) -> "torch.Tensor":
+        """As stored, or as `dtype` where that is given; never a window into the mapped file."""
+        from safetensors import SafetensorError
+
+        stored = self._checkpoint.stored[name]
+        try:
+            tensor: torch.Tensor = self._open(stored.path).get_tensor(stored.name)
+        except (SafetensorError, OSError) as exc:
+            raise FileError(stored.path, f"cannot be read: {exc}") from exc
+        return tensor.to(device, dtype or tensor.dtype, copy=True)
+
+    def dequantize(self, name: str, device: "torch.device", dtype: "torch.dtype") -> "torch.Tensor":
+        """The values of a tensor, whatever it is stored as."""
+        scale = weight_scale_of(self._checkpoint, name)
+        if scale is None:
+            return self.read(name, device, dtype)
+        return (self.read(name, device).float() * self.read(scale, device).float()).to(dtype)
+
+    def _open(self, path: Path) -> Any:
+        from safetensors import safe_open
+
+        if path not in self._files:
+            self._files[path] = self._stack.enter_context(safe_open(path, framework="pt", device="cpu"))
+        return self._files[path]
 
 
-def is_scale(name: str) -> bool:
-    return name.endswith((".weight_scale", ".input_scale"))
+def weight_scale_of(checkpoint: Checkpoint, name: str) -> str | None:
+    """The name of the scale of an FP8 weight; None where the weight is not scaled."""
+    scale = f"{name}_scale"
+    return scale if scale in checkpoint.stored else None
 
 
-def stream_tensors(
-    header: Header, names: Iterable[str], device: "torch.device", dtype: "torch.dtype"
-) -> Iterator[tuple[str, "torch.Tensor"]]:
-    """(published name, tensor on `device`) for each name, dequantised, as `dtype`.
-
-    Raises UnsupportedError for an FP8 tensor without its scale, FileError when the file cannot be read.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(header.path, framework="pt", device="cpu") as file:
-            for name in names:
-                yield name, _read(file, header, name, device, dtype)
-    except (SafetensorError, OSError) as exc:
-        raise FileError(header.path, f"cannot be read: {exc}") from exc
-
-
-def _read(file: Any, header: Header, name: str, device: "torch.device", dtype: "torch.dtype") -> "torch.Tensor":
+def has_placeholder_scales(checkpoint: Checkpoint, names: Iterable[str]) -> bool:
+    """Whether all input scales are 1.0: some repacks write that where none was calibrated."""
     import torch
 
-    tensor: torch.Tensor = file.get_tensor(name)
-    if header.tensors[name].dtype not in FP8_DTYPES:
-        # Copied even when nothing changes: the original is a window into the mapped file.
-        return tensor.to(device, dtype, copy=True)
-    scale = name + WEIGHT_SCALE
-    if scale not in header.tensors:
-        raise UnsupportedError(header.path, f"{name!r} is FP8 and has no {scale!r}: plain-cast FP8 is not read here")
-    weight_scale: torch.Tensor = file.get_tensor(scale).to(device)
-    return (tensor.to(device).float() * weight_scale.float()).to(dtype)
+    with TensorReader(checkpoint) as reader:
+        scales = (reader.read(name, torch.device("cpu")) for name in names)
+        return all(bool((scale == 1).all()) for scale in scales)

@@ -1,5 +1,6 @@
 """The models of LTX-2.3, loaded from files into memory. Knows which file holds what; the flow is in `pipeline`."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pipelines.ltx.text import PromptEncoder, TextWidth, load_text_encoder
+from pipelines.ltx.fp8 import Fp8Mode, use_fp8_linears
+from pipelines.ltx.text import PromptEncoder, TextWidth, load_text_encoder, read_text_width
 from weights.architecture import read_architecture, upsampler_kwargs
-from weights.header import Header, read_header
+from weights.checkpoint import Checkpoint, open_checkpoint, open_single
+from weights.header import read_header
 from weights.load import load_module, validate_coverage
 from weights.names import ONE_FILE, UPSAMPLER, NameMap
-from weights.stream import is_scale
+from weights.quantization import fp8_weights, is_fp8, is_sidecar, validate_scales
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
@@ -30,12 +33,15 @@ VOCODER_DTYPE = torch.float32
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """checkpoint: the BF16 or scaled-FP8 one-file. upsampler: its own file; None runs a single stage only.
-    text_encoder: a Hugging Face folder with Gemma 3 and its tokenizer."""
+    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not.
+    upsampler: its own file; None runs a single stage only.
+    text_encoder: a Hugging Face folder with Gemma 3 and its tokenizer.
+    """
 
     checkpoint: Path
     text_encoder: Path
     upsampler: Path | None = None
+    companions: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,23 +70,29 @@ def load_components(
     device: torch.device,
     dtype: torch.dtype,
     on_progress: OnProgress = lambda component, done, total: None,
+    fp8: Fp8Mode = Fp8Mode.DEQUANTIZE,
 ) -> Components:
     """Raises WeightsError with the file's name when a file is not what it should be."""
-    header = read_header(files.checkpoint)
-    architecture = read_architecture(header)
-    validate_coverage(header, ONE_FILE.values())
+    checkpoint = open_checkpoint(
+        read_header(files.checkpoint),
+        [read_header(path) for path in files.companions],
+        caption_channels=read_text_width(files.text_encoder).hidden_size,
+    )
+    architecture = read_architecture(checkpoint)
+    validate_coverage(checkpoint, ONE_FILE.values())
+    validate_scales(checkpoint)
     upsampler = None
     if files.upsampler is not None:
-        upsampler_header = read_header(files.upsampler)
-        upsampler = build_module("upsampler", upsampler_kwargs(upsampler_header))
-        counter = _ByteCounter("upsampler", _total_bytes(upsampler_header, UPSAMPLER), on_progress)
-        load_module(upsampler, upsampler_header, UPSAMPLER, device, dtype, counter)
+        header = read_header(files.upsampler)
+        upsampler = build_module("upsampler", upsampler_kwargs(header))
+        _load("upsampler", upsampler, open_single(header), UPSAMPLER, device, dtype, on_progress)
     modules = {}
     for name, name_map in ONE_FILE.items():
         modules[name] = build_module(name, getattr(architecture, name))
-        counter = _ByteCounter(name, _total_bytes(header, name_map), on_progress)
+        if name == "transformer" and fp8 is Fp8Mode.SCALED:
+            use_fp8(modules[name], checkpoint)
         module_dtype = VOCODER_DTYPE if name == "vocoder" else dtype
-        load_module(modules[name], header, name_map, device, module_dtype, counter)
+        _load(name, modules[name], checkpoint, name_map, device, module_dtype, on_progress)
     on_progress("text_encoder", 0, 0)
     connectors = modules.pop("connectors")
     text = architecture.connectors
@@ -126,9 +138,38 @@ def _meta_parameters() -> Iterator[None]:
         yield
 
 
-def _total_bytes(header: Header, name_map: NameMap) -> int:
-    names = name_map.select(name for name in header.tensors if not is_scale(name))
-    return sum(header.tensors[name].size_bytes for name in names)
+def use_fp8(transformer: nn.Module, checkpoint: Checkpoint) -> None:
+    """FP8 where the file has it; a file without FP8 is quantised as the official one is."""
+    stored = {name: weight for name, weight in fp8_weights(checkpoint).items() if not weight.dequantize}
+    if stored:
+        rename = ONE_FILE["transformer"].rename
+        static = [rename(name) for name, weight in stored.items() if weight.input_scale is not None]
+        use_fp8_linears(transformer, [rename(name) for name in stored], static)
+    elif not any(is_fp8(info) for info in checkpoint.tensors.values()):
+        use_fp8_linears(transformer, officially_fp8(transformer), static=())
+
+
+def officially_fp8(transformer: nn.Module) -> list[str]:
+    """The choice of ltx-2.3-22b-distilled-fp8: every Linear of the blocks but the first four and the last."""
+    last = sum(1 for _ in transformer.get_submodule("transformer_blocks").children()) - 1
+    chosen = re.compile(r"transformer_blocks\.(\d+)\.")
+    linears = (name for name, module in transformer.named_modules() if isinstance(module, nn.Linear))
+    return [f"{name}.weight" for name in linears if (match := chosen.match(name)) and 4 <= int(match[1]) < last]
+
+
+def _load(
+    name: str,
+    module: nn.Module,
+    checkpoint: Checkpoint,
+    name_map: NameMap,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_progress: OnProgress,
+) -> None:
+    tensors = checkpoint.tensors
+    names = name_map.select(published for published in tensors if not is_sidecar(published))
+    counter = _ByteCounter(name, sum(tensors[published].size_bytes for published in names), on_progress)
+    load_module(module, checkpoint, name_map, device, dtype, counter)
 
 
 class _ByteCounter:

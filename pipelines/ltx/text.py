@@ -49,7 +49,7 @@ def load_text_encoder(
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    _validate_config(folder, wanted)
+    _validate_width(folder, wanted)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, info = Gemma3ForConditionalGeneration.from_pretrained(
@@ -61,16 +61,21 @@ def load_text_encoder(
     return tokenizer, model.to(device).requires_grad_(False).eval()
 
 
-def _validate_config(folder: Path, wanted: TextWidth) -> None:
+def read_text_width(folder: Path) -> TextWidth:
+    """From its config.json. Raises WeightsError when the folder is none of Gemma 3's."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text())
         text = config.get("text_config", config)
-        found = TextWidth(text["hidden_size"], text["num_hidden_layers"])
+        return TextWidth(text["hidden_size"], text["num_hidden_layers"])
     except OSError as exc:
         raise FileError(folder, "is not a Hugging Face folder (no config.json); Gemma 3 12B is needed") from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise UnsupportedError(folder, f"its config.json is not Gemma 3's: {exc!r}") from exc
+
+
+def _validate_width(folder: Path, wanted: TextWidth) -> None:
+    found = read_text_width(folder)
     if found != wanted:
         raise UnsupportedError(folder, f"has {found.num_layers} layers of width {found.hidden_size}; the checkpoint "
                                        f"needs {wanted.num_layers} of width {wanted.hidden_size}")  # fmt: skip

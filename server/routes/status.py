@@ -71,6 +71,7 @@ def model_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "device": model.device if model else None,
         "precision": model.dtype if model else None,
         "size_bytes": dict(model.size_bytes) if model else None,
+        "fp8_linears": model.fp8_linears if model else None,
         "stages": engine.settings.stages,
         "num_inference_steps": 8,
         "modes": MODES,

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pipelines.ltx.components import WeightFiles, load_components
+from weights.checkpoint import open_single
 from weights.errors import FileError, TensorError, UnsupportedError, WeightsError
 from weights.header import read_header
 from weights.load import load_module
@@ -73,19 +74,33 @@ def test_names_the_tensor_that_is_wrong(tensors, message: str, tiny: TinyFiles, 
     assert str(path) in str(caught.value)
 
 
-def test_refuses_fp8_without_its_scale(tiny: TinyFiles, tmp_path: Path) -> None:
-    name = "model.diffusion_model.transformer_blocks.0.attn1.to_q.weight"
-    weight = load_file(tiny.checkpoint)[name].to(torch.float8_e4m3fn)
+def test_refuses_fp8_without_its_scale_among_scaled_ones(tiny: TinyFiles, tmp_path: Path) -> None:
+    prefix = "model.diffusion_model.transformer_blocks.0.attn1."
+    stored = load_file(tiny.checkpoint)
+    tensors = {
+        f"{prefix}{name}.weight": stored[f"{prefix}{name}.weight"].to(torch.float8_e4m3fn) for name in ("to_q", "to_k")
+    }
+    scale = {f"{prefix}to_k.weight_scale": torch.tensor(0.5)}
 
-    with pytest.raises(UnsupportedError, match=r"to_q\.weight' is FP8 and has no"):
-        load(tiny, checkpoint=changed(tiny.checkpoint, tmp_path / "cast.safetensors", **{name: weight}))
+    with pytest.raises(UnsupportedError, match=r"to_q\.weight' is FP8 and has no scale, unlike 1 others"):
+        load(tiny, checkpoint=changed(tiny.checkpoint, tmp_path / "half.safetensors", **tensors, **scale))
 
 
-def test_refuses_a_checkpoint_without_config(tiny: TinyFiles, tmp_path: Path) -> None:
-    path = changed(tiny.checkpoint, tmp_path / "bare.safetensors", metadata={"format": "pt"})
+@pytest.mark.parametrize(
+    ("prefixes", "option"),
+    [
+        (("vae.",), "no video VAE: give --video-vae"),
+        (("audio_vae.", "vocoder."), "no audio VAE: give --audio-vae"),
+        (("text_embedding_projection.",), "no text projection: give --text-projection"),
+    ],
+)
+def test_says_which_companion_is_missing(
+    prefixes: tuple[str, ...], option: str, tiny: TinyFiles, tmp_path: Path
+) -> None:
+    gone = {name: None for name in load_file(tiny.checkpoint) if name.startswith(prefixes)}
 
-    with pytest.raises(UnsupportedError, match="has no `config` metadata"):
-        load(tiny, checkpoint=path)
+    with pytest.raises(UnsupportedError, match=option):
+        load(tiny, checkpoint=changed(tiny.checkpoint, tmp_path / "part.safetensors", **gone))
 
 
 @pytest.mark.parametrize("feature", ["causal_decoder", "timestep_conditioning"])
@@ -98,7 +113,7 @@ def test_refuses_a_video_decoder_of_another_generation(feature: str, tiny: TinyF
 
 
 def test_refuses_the_upsampler_as_a_checkpoint(tiny: TinyFiles) -> None:
-    with pytest.raises(UnsupportedError, match="describes no transformer"):
+    with pytest.raises(UnsupportedError, match="holds no transformer"):
         load(tiny, checkpoint=tiny.upsampler)
 
 
@@ -139,4 +154,4 @@ def test_a_buffer_that_no_file_holds_must_not_stay_on_meta(tmp_path: Path) -> No
     save_file({"weight": torch.ones(2, 2)}, tmp_path / "linear.safetensors")
 
     with pytest.raises(TensorError, match="never loaded tensor 'kernel' of Linear"):
-        load_module(module, read_header(tmp_path / "linear.safetensors"), UPSAMPLER, CPU, torch.float32)
+        load_module(module, open_single(read_header(tmp_path / "linear.safetensors")), UPSAMPLER, CPU, torch.float32)

@@ -2,14 +2,16 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
 import pytest
 
-from pipelines.ltx.components import build_module
+from pipelines.ltx.components import build_module, officially_fp8
 from weights.architecture import read_architecture
-from weights.header import Header
+from weights.checkpoint import Checkpoint, open_checkpoint
+from weights.header import Header, TensorInfo
 from weights.load import validate_coverage, validate_match
 from weights.names import ONE_FILE
 from weights.published import published_tensors, upsampler_tensors
@@ -21,12 +23,15 @@ TEXT_LAYERS = 49
 
 
 @pytest.fixture(scope="module")
-def full() -> Header:
-    metadata = {"config": json.dumps(FULL_CONFIG), "model_version": "2.3.0"}
-    return Header(Path("ltx-2.3.safetensors"), metadata, published_tensors(FULL_CONFIG, TEXT_LAYERS))
+def full() -> Checkpoint:
+    return open_checkpoint(header(published_tensors(FULL_CONFIG, TEXT_LAYERS), config=json.dumps(FULL_CONFIG)))
 
 
-def test_holds_the_tensors_of_the_22b_file(full: Header) -> None:
+def header(tensors: Mapping[str, TensorInfo], **metadata: str) -> Header:
+    return Header(Path("ltx-2.3.safetensors"), metadata, tensors)
+
+
+def test_holds_the_tensors_of_the_22b_file(full: Checkpoint) -> None:
     groups = Counter(name.split(".")[0] for name in full.tensors)
     dtypes = Counter(info.dtype for info in full.tensors.values())
 
@@ -42,7 +47,7 @@ def test_holds_the_tensors_of_the_upsampler_file() -> None:
     assert sum(info.size_bytes for info in tensors.values()) == 995_735_808
 
 
-def test_the_architecture_is_diffusers_ltx_2_3(full: Header) -> None:
+def test_the_architecture_is_diffusers_ltx_2_3(full: Checkpoint) -> None:
     expected = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
     architecture = read_architecture(full)
 
@@ -50,12 +55,26 @@ def test_the_architecture_is_diffusers_ltx_2_3(full: Header) -> None:
     assert json.loads(json.dumps(found)) == {"video_vae": expected.pop("vae"), **expected}
 
 
+def test_the_architecture_is_the_same_without_the_config(full: Checkpoint) -> None:
+    bare = open_checkpoint(header(full.tensors), caption_channels=FULL_CONFIG["transformer"]["caption_channels"])
+
+    assert read_architecture(bare) == read_architecture(full)
+
+
+def test_the_official_fp8_layers_are_those_of_the_blocks_between(full: Checkpoint) -> None:
+    transformer = build_module("transformer", read_architecture(full).transformer)
+    names = officially_fp8(transformer)
+
+    assert len(names) == 34 * 43 == 1462
+    assert {name.split(".")[1] for name in names} == {str(i) for i in range(4, 47)}
+
+
 @pytest.mark.parametrize("component", ONE_FILE)
-def test_every_parameter_at_full_size_has_its_tensor(component: str, full: Header) -> None:
+def test_every_parameter_at_full_size_has_its_tensor(component: str, full: Checkpoint) -> None:
     module = build_module(component, getattr(read_architecture(full), component))
 
     validate_match(module, full, ONE_FILE[component])
 
 
-def test_every_tensor_at_full_size_has_its_component(full: Header) -> None:
+def test_every_tensor_at_full_size_has_its_component(full: Checkpoint) -> None:
     validate_coverage(full, ONE_FILE.values())

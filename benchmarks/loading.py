@@ -1,0 +1,188 @@
+"""How fast a checkpoint loads, and into how much memory: `python -m benchmarks.loading [--blocks N] [--dir DIR]`.
+
+Writes a scaled-FP8 transformer in the published layout, with the widths of the 22B model and fewer blocks, and random
+bytes for weights. Loads it as the server does, FP8 kept, onto the CPU; reads the same file from front to back into
+memory, as loading must, and once more into a small buffer that is used again; prints seconds of each, the ratio to the
+first, and the host memory in use beyond the loaded weights themselves.
+"""
+
+import argparse
+import json
+import os
+import platform
+import struct
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from math import prod
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from pipelines.ltx.components import build_module
+from pipelines.ltx.fp8 import use_fp8_linears
+from weights.architecture import transformer_kwargs
+from weights.checkpoint import open_single
+from weights.header import TensorInfo, read_header
+from weights.load import load_module
+from weights.names import MODEL, TRANSFORMER
+from weights.published import published_tensors
+from weights.quantization import fp8_weights
+from weights.tiny_config import CHECKPOINT_CONFIG
+
+# The widths of ltx-2.3-22b-distilled.
+FULL = {
+    "num_attention_heads": 32,
+    "attention_head_dim": 128,
+    "cross_attention_dim": 4096,
+    "caption_channels": 3840,
+    "audio_num_attention_heads": 32,
+    "audio_attention_head_dim": 64,
+    "audio_cross_attention_dim": 2048,
+}
+T = TypeVar("T")
+
+READ_BYTES = 16 * 2**20
+RUNS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--dir", type=Path, help="where the file is written (default: the system's temporary folder)")
+    args = parser.parse_args()
+    config = CHECKPOINT_CONFIG["transformer"] | FULL | {"num_layers": args.blocks}
+    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
+        path = Path(folder) / "fp8.safetensors"
+        write_checkpoint(path, config)
+        size_gb = path.stat().st_size / 1e9
+        print(f"{platform.machine()}, {os.cpu_count()} cores: {args.blocks} blocks, {size_gb:.2f} GB of scaled FP8")
+        for _ in range(RUNS):
+            # Each in a process of its own: memory that an earlier one has freed would count against the next.
+            load_s, beyond_mb = in_process(timed_load, path, config)
+            read_s, discard_s = in_process(seconds, read, path), in_process(seconds, discard, path)
+            print(
+                f"load {load_s:.2f} s, plain read into memory {read_s:.2f} s: {read_s / load_s:.0%} of its speed (aim 80)"
+            )
+            print(
+                f"  read and discarded {discard_s:.2f} s; host memory beyond the weights {beyond_mb:.0f} MB (aim 1074)"
+            )
+
+
+def write_checkpoint(path: Path, config: dict[str, object]) -> None:
+    """Tensor by tensor: the whole never sits in memory."""
+    infos = dict(_fp8_infos(config))
+    entries, offset = {}, 0
+    for name, info in infos.items():
+        span = [offset, offset + info.size_bytes]
+        entries[name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": span}
+        offset = span[1]
+    header = json.dumps(entries).encode()
+    generator = torch.Generator().manual_seed(0)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for info in infos.values():
+            file.write(_random_bytes(info, generator))
+
+
+def _fp8_infos(config: dict[str, object]) -> Iterator[tuple[str, TensorInfo]]:
+    """The 2D weights of all blocks in FP8 with their scale; all else as in the BF16 file."""
+    published = published_tensors(CHECKPOINT_CONFIG | {"transformer": config}, text_layers=49)
+    for name, info in published.items():
+        if not TRANSFORMER.takes(name):
+            continue
+        if name.startswith(f"{MODEL}transformer_blocks.") and name.endswith(".weight") and len(info.shape) == 2:
+            yield name, TensorInfo("F8_E4M3", info.shape)
+            yield f"{name}_scale", TensorInfo("F32", ())
+        else:
+            yield name, info
+
+
+def _random_bytes(info: TensorInfo, generator: torch.Generator) -> bytes:
+    values = torch.rand(prod(info.shape), generator=generator)
+    dtypes = {"F8_E4M3": torch.float8_e4m3fn, "BF16": torch.bfloat16, "F32": torch.float32}
+    return bytes(values.to(dtypes[info.dtype]).view(torch.uint8).numpy())
+
+
+def load(path: Path, config: dict[str, object]) -> torch.nn.Module:
+    checkpoint = open_single(read_header(path))
+    transformer = build_module("transformer", transformer_kwargs(config, CHECKPOINT_CONFIG["audio_vae"]))
+    use_fp8_linears(transformer, [TRANSFORMER.rename(name) for name in fp8_weights(checkpoint)], static=())
+    load_module(transformer, checkpoint, TRANSFORMER, torch.device("cpu"), torch.bfloat16)
+    return transformer
+
+
+def read(path: Path) -> None:
+    kept = memoryview(torch.empty(path.stat().st_size, dtype=torch.uint8).numpy())
+    with path.open("rb", buffering=0) as file:
+        for start in range(0, len(kept), READ_BYTES):
+            file.readinto(kept[start : start + READ_BYTES])
+
+
+def discard(path: Path) -> None:
+    buffer = bytearray(READ_BYTES)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
+
+
+def load_imports(config: dict[str, object]) -> None:
+    """Importing the model's classes takes seconds of its own."""
+    import safetensors.torch  # noqa: F401
+
+    build_module("transformer", transformer_kwargs(config | {"num_layers": 1}, CHECKPOINT_CONFIG["audio_vae"]))
+
+
+def timed_load(path: Path, config: dict[str, object]) -> tuple[float, float]:
+    """Seconds, and peak megabytes of private memory beyond what is held afterwards."""
+    load_imports(config)
+    before = private_bytes()
+    with peak_of(private_bytes) as peak:
+        start = time.perf_counter()
+        transformer = load(path, config)
+        load_s = time.perf_counter() - start
+    weights = sum(parameter.nbytes for parameter in transformer.parameters())
+    return load_s, (peak[0] - before - weights) / 1e6
+
+
+def in_process(call: Callable[..., T], *args: object) -> T:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(call, *args).result()
+
+
+def seconds(call: Callable[[Path], None], path: Path) -> float:
+    start = time.perf_counter()
+    call(path)
+    return time.perf_counter() - start
+
+
+def private_bytes() -> int:
+    """Resident memory that is the process's own; pages of the mapped file are the page cache's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+
+
+@contextmanager
+def peak_of(measure: Callable[[], int]) -> Iterator[list[int]]:
+    peak, done = [measure()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.005):
+            peak[0] = max(peak[0], measure())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""FP8 arithmetic: one Linear, by scaled matmul where the hardware has it, by dequantising elsewhere.
+
+W = weight * weight_scale. Activations are quantised with the scale of the checkpoint (static) or with one of their own
+(dynamic), and clamped at 448: without that, values beyond it become NaN and the picture black.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from weights.errors import WeightsError
+
+FP8 = torch.float8_e4m3fn
+FP8_MAX = torch.finfo(FP8).max  # 448
+
+# Ada, Hopper, Blackwell (data centre and RTX): the tensor cores that multiply FP8.
+MIN_CAPABILITY = (8, 9)
+
+# What a scaled matmul needs of both widths.
+ALIGNMENT = 16
+
+
+class Fp8Mode(StrEnum):
+    """scaled: FP8 weights, FP8 arithmetic. dequantize: no FP8 stays in memory; weights have the model's dtype."""
+
+    SCALED = "scaled"
+    DEQUANTIZE = "dequantize"
+
+
+def resolve_fp8_mode(name: str, device: torch.device) -> Fp8Mode:
+    """`auto` is scaled where the card multiplies FP8. Raises WeightsError where `scaled` cannot be had."""
+    capable = has_fp8_arithmetic(device)
+    if name == "auto":
+        return Fp8Mode.SCALED if device.type == "cuda" and capable else Fp8Mode.DEQUANTIZE
+    if name == Fp8Mode.SCALED and not capable:
+        card = torch.cuda.get_device_name(device)
+        raise WeightsError(f"{card} does not multiply FP8 (compute capability 8.9 is needed); use --fp8 dequantize")
+    return Fp8Mode(name)
+
+
+def has_fp8_arithmetic(device: torch.device) -> bool:
+    """torch has a kernel of its own for the CPU."""
+    return device.type == "cpu" or torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
+
+
+class Fp8Linear(nn.Module):
+    """Born on `meta`, filled by the loader. x: (..., in) in a float dtype; returns (..., out) in the same dtype.
+
+    `input_scale` is None where activations are quantised by their own largest value.
+    """
+
+    weight: torch.Tensor
+    weight_scale: torch.Tensor
+    input_scale: torch.Tensor | None
+    bias: nn.Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool, static: bool) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        weight = torch.empty(out_features, in_features, dtype=FP8, device="meta")
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.register_buffer("weight_scale", torch.empty((), device="meta"))
+        self.register_buffer("input_scale", torch.empty((), device="meta") if static else None)
+        self.bias = nn.Parameter(torch.empty(out_features, device="meta"), requires_grad=False) if bias else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(-1, self.in_features)
+        scale = self.input_scale if self.input_scale is not None else dynamic_scale(rows)
+        quantized = (rows.float() / scale).clamp(-FP8_MAX, FP8_MAX).to(FP8)
+        # float32 comes out of the CPU's kernel, bfloat16 of the GPU's; the bias is added where it loses nothing.
+        product = torch._scaled_mm(
+            quantized, self.weight.t(), scale_a=scale, scale_b=self.weight_scale, out_dtype=_out_dtype(x)
+        ).to(x.dtype)
+        if self.bias is not None:
+            product = product + self.bias
+        return product.reshape(*x.shape[:-1], self.out_features)
+
+
+def dynamic_scale(x: torch.Tensor) -> torch.Tensor:
+    """One float32 scale of shape [] that maps the largest value of x to 448."""
+    return (x.abs().amax().float() / FP8_MAX).clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def _out_dtype(x: torch.Tensor) -> torch.dtype:
+    return torch.bfloat16 if x.is_cuda else x.dtype
+
+
+def use_fp8_linears(module: nn.Module, weights: Collection[str], static: Collection[str]) -> int:
+    """Put an Fp8Linear in the place of each Linear on `meta` whose weight is named. Returns how many.
+
+    A Linear whose widths the hardware cannot take stays, and is given dequantised weights.
+    """
+    replaced = 0
+    for name in weights:
+        path, _, leaf = name.removesuffix(".weight").rpartition(".")
+        owner = module.get_submodule(path)
+        linear = owner.get_submodule(leaf)
+        if not isinstance(linear, nn.Linear) or linear.in_features % ALIGNMENT or linear.out_features % ALIGNMENT:
+            continue
+        fp8 = Fp8Linear(linear.in_features, linear.out_features, linear.bias is not None, static=name in static)
+        owner.add_module(leaf, fp8)
+        replaced += 1
+    return replaced
+
+
+def dequantized(linear: Fp8Linear, x: torch.Tensor) -> torch.Tensor:
+    """The same layer without quantised activations: what `forward` is measured against."""
+    weight = (linear.weight.float() * linear.weight_scale).to(x.dtype)
+    return F.linear(x, weight, linear.bias)

@@ -1,0 +1,223 @@
+"""`ltx23 weights`: lists, fetches and verifies weights. Only parses and prints; a subcommand is a row in COMMANDS."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from server.settings import Settings, SettingsError, load_settings
+from weights.checkpoint import OPTIONS
+from weights.disk import FreeBytes, format_bytes, free_bytes
+from weights.errors import WeightsError
+from weights.inspect import inspect
+from weights.progress import Progress
+from weights.registry import REGISTRY, Part, Registry, Role, WeightSet
+from weights.retry import DELAYS_S
+from weights.store import State, Store, combine
+
+# What the shell reports of a command that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class World:
+    """What the subcommands meet. Tests have a smaller one."""
+
+    registry: Registry = REGISTRY
+    delays_s: Sequence[float] = DELAYS_S
+    free: FreeBytes = free_bytes
+
+
+@dataclass(frozen=True)
+class Command:
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[..., int]
+
+
+def weights(*, weights_command: str, world: World | None = None, **options: Any) -> int:
+    try:
+        return COMMANDS[weights_command].run(world or World(), **options)
+    except (WeightsError, SettingsError, OSError) as exc:
+        print(f"ltx23: error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ltx23: interrupted; what has arrived is kept", file=sys.stderr)
+        return INTERRUPTED
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="weights_command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.help, description=command.help)
+        command.add_arguments(subparser)
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights-dir", metavar="DIR", help="where weights lie (default: ~/.cache/ltx23/weights)")
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    names = ", ".join(weight_set.name for weight_set in REGISTRY.sets)
+    parser.add_argument("set_name", nargs="?", metavar="SET", help=f"{names} (default: {REGISTRY.default.name})")
+    encoders = ", ".join(REGISTRY.text_encoders)
+    parser.add_argument("--text-encoder", metavar="NAME", help=f"in place of the set's own: {encoders}")
+    _add_folder(parser)
+
+
+def _open_store(weights_dir: str | None) -> Store:
+    return Store(load_settings(weights_dir=weights_dir).weights_dir)
+
+
+def _list(world: World, *, weights_dir: str | None) -> int:
+    store = _open_store(weights_dir)
+    print(f"in {store.root}:")
+    for weight_set in world.registry.sets:
+        default = " (default)" if weight_set is world.registry.default else ""
+        state = combine(store.part_presence(part) for part in weight_set.parts).state
+        print(f"\n{weight_set.name}{default}: {weight_set.summary}\n  {state}, {_size(weight_set.parts)} in all")
+        for part in weight_set.parts:
+            _print_part(store, part, part.role)
+    print("\nwith --text-encoder NAME:")
+    for name, part in world.registry.text_encoders.items():
+        _print_part(store, part, name)
+        licence = f"accept its licence at {part.page}" if part.is_gated else ""
+        print(" " * 18 + "; ".join(text for text in (part.note, licence) if text))
+    return 0
+
+
+def _print_part(store: Store, part: Part, label: str) -> None:
+    presence = store.part_presence(part)
+    is_partial = presence.state == State.PARTIAL
+    state = f"{format_bytes(presence.on_disk_bytes)} of it" if is_partial else str(presence.state)
+    print(f"  {label:<16}{state:<14}{_size([part]):>15}  {part.name}{' (gated)' if part.is_gated else ''}")
+
+
+def _size(parts: Sequence[Part]) -> str:
+    known = [part.size_bytes for part in parts if part.size_bytes is not None]
+    if len(known) < len(parts):
+        return f"over {format_bytes(sum(known))}" if known else "size not known"
+    about = "" if all(part.file for part in parts) else "about "
+    return about + format_bytes(sum(known))
+
+
+def _pull(world: World, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None) -> int:
+    from weights.download import pull
+
+    weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
+    with ConsoleProgress() as progress:
+        pull(weight_set, store, progress, world.delays_s, world.free)
+    print(f"{weight_set.name} is complete in {store.root}")
+    return 0
+
+
+def _verify(world: World, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None) -> int:
+    from weights.verify import verify_set
+
+    weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
+    failures = 0
+    with ConsoleProgress() as progress:
+        for verdict in verify_set(weight_set, store, progress):
+            progress.close()
+            print(f"bad: {verdict.error}" if verdict.error else f"ok: {verdict.path}", flush=True)
+            failures += verdict.error is not None
+    if failures:
+        advice = "delete what is bad, and pull the set again"
+        print(f"ltx23: error: {failures} bad in {weight_set.name}: {advice}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _where(world: World, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None) -> int:
+    weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
+    for part in weight_set.parts:
+        print(f"{part.role:<16}{store.path(part)}")
+    print(f"\n{serve_command(weight_set, store)}")
+    if unserved := [part.role for part in weight_set.parts if _option(part.role) is None]:
+        print(f"ltx23: note: ltx23 serve has no option for {', '.join(unserved)} yet", file=sys.stderr)
+    if lacking := [part.role for part in weight_set.parts if store.part_presence(part).state != State.COMPLETE]:
+        print(f"ltx23: note: not complete there: {', '.join(lacking)}", file=sys.stderr)
+    return 0
+
+
+def serve_command(weight_set: WeightSet, store: Store) -> str:
+    words = ["ltx23", "serve"]
+    for part in weight_set.parts:
+        if option := _option(part.role):
+            words += [option, str(store.path(part))]
+    return shlex.join(words)
+
+
+def _option(role: Role) -> str | None:
+    """Roles are named like the settings that take their files."""
+    return "--" + role.replace("_", "-") if role.value in Settings.model_fields else None
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .safetensors file; its header alone is read")
+
+
+def _inspect(world: World, *, file: Path) -> int:
+    found = inspect(file)
+    print(f"{found.path}: {found.generation or 'no LTX transformer'}; {found.layout}")
+    print(f"  architecture: {'from its config' if found.has_config else 'from its shapes: it has no config'}")
+    for dtype, (count, size_bytes) in found.dtypes.items():
+        print(f"  {dtype:<8} {count:>6,} tensors {format_bytes(size_bytes):>10}")
+    for role in found.missing:
+        print(f"  needs beside it: {OPTIONS[role]}")
+    return 0
+
+
+COMMANDS: dict[str, Command] = {
+    "list": Command("the published sets, and what of them is here", _add_folder, _list),
+    "pull": Command("fetch a set, or the rest of it", _add_set, _pull),
+    "verify": Command("hold every byte of a set against what was published", _add_set, _verify),
+    "where": Command("the paths of a set, and the command that serves it", _add_set, _where),
+    "inspect": Command("what a weight file is, from its header", _add_file, _inspect),
+}
+
+
+class ConsoleProgress(Progress):
+    """A bar a file on a terminal; what happened, in lines, everywhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> "ConsoleProgress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(self, activity: str, name: str, total_bytes: int, done_bytes: int = 0) -> None:
+        self.close()
+        self._bar = tqdm(
+            desc=f"{activity} {Path(name).name}",
+            total=total_bytes,
+            initial=done_bytes,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=None,
+            file=sys.stderr,
+        )
+
+    def advance(self, count_bytes: int) -> None:
+        self._bar.update(count_bytes)
+
+    def note(self, sentence: str) -> None:
+        self.close()
+        print(f"ltx23: {sentence}", file=sys.stderr, flush=True)
+
+    def arrived(self, name: str, size_bytes: int) -> None:
+        self.close()
+        print(f"{name}: {format_bytes(size_bytes)}, verified", flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,110 @@
+"""The FP8 Linear by itself, and BF16 weights that are quantised while they load."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipelines.ltx.components import WeightFiles, load_components
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, resolve_fp8_mode
+from weights.load import quantize
+from weights.published import published_tensors
+from weights.tiny import TinyFiles
+from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS
+
+# Round to nearest in E4M3: half of a step of 2^-3 relative; below 2^-6, half of 2^-9 of the scale.
+RELATIVE, ABSOLUTE = 2**-4, 2**-10
+
+
+def linear(weight: torch.Tensor, input_scale: float | None = None, bias: torch.Tensor | None = None) -> Fp8Linear:
+    layer = Fp8Linear(weight.shape[1], weight.shape[0], bias is not None, static=input_scale is not None)
+    quantized, scale = quantize(weight)
+    layer.weight, layer.weight_scale = torch.nn.Parameter(quantized, requires_grad=False), scale
+    if input_scale is not None:
+        layer.input_scale = torch.tensor(input_scale)
+    if bias is not None:
+        layer.bias = torch.nn.Parameter(bias, requires_grad=False)
+    return layer
+
+
+def test_quantising_keeps_every_weight_within_its_rounding() -> None:
+    weight = torch.randn(64, 48, generator=torch.Generator().manual_seed(0)) * 3
+    quantized, scale = quantize(weight)
+
+    assert quantized.dtype == torch.float8_e4m3fn
+    assert float(quantized.float().abs().max()) == 448
+    assert ((quantized.float() * scale - weight).abs() <= RELATIVE * weight.abs() + ABSOLUTE * scale).all()
+
+
+def test_a_weight_of_zeros_stays_one() -> None:
+    quantized, scale = quantize(torch.zeros(16, 16))
+
+    assert torch.isfinite(scale)
+    assert not quantized.float().any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
+@pytest.mark.parametrize("shape", [(48,), (5, 48), (2, 3, 48)])
+def test_a_product_is_off_by_no_more_than_the_rounding_of_activations(
+    shape: tuple[int, ...], static: bool, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(shape, generator=generator)
+    scale = float(x.abs().max()) / 448
+    layer = linear(
+        torch.randn(32, 48, generator=generator), scale if static else None, torch.randn(32, generator=generator)
+    )
+
+    assert layer.bias is not None
+    layer.bias.data = layer.bias.to(dtype)
+
+    product = layer(x.to(dtype))
+
+    layer.bias.data = layer.bias.float()
+    exact = dequantized(layer, x)
+    weight = (layer.weight.float() * layer.weight_scale).abs()
+    bound = (RELATIVE * x.abs() + ABSOLUTE * scale) @ weight.T
+    if dtype == torch.bfloat16:
+        bound = bound + 2**-7 * (x.abs() @ weight.T + 3)
+    assert product.dtype == dtype
+    assert product.shape == (*shape[:-1], 32)
+    assert ((product.float() - exact).abs() <= 1.01 * bound + 1e-5).all()
+
+
+def test_activations_beyond_the_static_scale_are_clamped_rather_than_lost() -> None:
+    layer = linear(torch.eye(16), input_scale=1.0)
+
+    product = layer(torch.tensor([[1e6] + [1.0] * 15]))
+
+    assert torch.isfinite(product).all()
+    torch.testing.assert_close(product, torch.tensor([[448.0] + [1.0] * 15]), rtol=1e-2, atol=1e-2)
+
+
+def test_on_a_cpu_fp8_arithmetic_is_there_but_not_chosen() -> None:
+    cpu = torch.device("cpu")
+
+    assert resolve_fp8_mode("auto", cpu) is Fp8Mode.DEQUANTIZE
+    assert resolve_fp8_mode("scaled", cpu) is Fp8Mode.SCALED
+
+
+def test_bf16_weights_are_quantised_while_they_load(tiny: TinyFiles, tmp_path: Path) -> None:
+    """Six blocks: as in the official file the first four and the last stay as they are."""
+    config = CHECKPOINT_CONFIG | {"transformer": CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}}
+    tensors = load_file(tiny.checkpoint)
+    for name, info in published_tensors(config, TEXT_LAYERS + 1).items():
+        tensors.setdefault(name, torch.randn(info.shape).to(torch.float32 if info.dtype == "F32" else torch.bfloat16))
+    path = tmp_path / "six.safetensors"
+    save_file(tensors, path, {"config": json.dumps(config)})
+
+    files = WeightFiles(path, tiny.text_encoder, tiny.upsampler)
+    transformer = load_components(files, torch.device("cpu"), torch.float32, fp8=Fp8Mode.SCALED).transformer
+
+    fp8 = {name: module for name, module in transformer.named_modules() if isinstance(module, Fp8Linear)}
+    assert {name.split(".")[1] for name in fp8} == {"4"}
+    name = "transformer_blocks.4.attn1.to_q"
+    stored = tensors[f"model.diffusion_model.{name}.weight"].float()
+    values = fp8[name].weight.float() * fp8[name].weight_scale
+    assert ((values - stored).abs() <= RELATIVE * stored.abs() + ABSOLUTE * fp8[name].weight_scale).all()

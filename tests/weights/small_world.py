@@ -1,0 +1,60 @@
+"""`ltx23 weights` with sets that fit into a test, and retries that wait for nothing. Run as a program."""
+
+import hashlib
+import os
+import random
+import resource
+import sys
+
+from server.cli import build_parser
+from server.weights_command import World, weights
+from tests.weights.hub import Repo
+from weights.disk import free_bytes
+from weights.registry import Part, PublishedFile, Registry, Role, WeightSet
+
+MODEL_REPO, MODEL_PATH = "maker/video", "models/model.safetensors"
+ENCODER_REPO, SHARD_PATH = "maker/words", "model-00001-of-00001.safetensors"
+TOKEN = "hf_accepted"
+COMMIT = "c" * 40
+
+MODEL = random.Random(1).randbytes(1_500_000)
+SHARD = random.Random(2).randbytes(300_000)
+ENCODER_FILES = {
+    "config.json": b'{"model_type": "gemma3"}',
+    SHARD_PATH: SHARD,
+    "tokenizer.model": random.Random(3).randbytes(5_000),
+    "README.md": b"# Words",
+    "original/config.json": b"{}",
+}
+LOADED_FILES = {"config.json", SHARD_PATH, "tokenizer.model"}
+
+CHECKPOINT = Part(Role.CHECKPOINT, MODEL_REPO, PublishedFile(MODEL_PATH, len(MODEL), hashlib.sha256(MODEL).hexdigest()))
+ENCODER = Part(Role.TEXT_ENCODER, ENCODER_REPO, is_gated=True, about_bytes=300_000)
+REGISTRY = Registry(
+    sets=(
+        WeightSet("one", "a checkpoint", (CHECKPOINT,)),
+        WeightSet("both", "a checkpoint and a text encoder", (CHECKPOINT, ENCODER)),
+    ),
+    text_encoders={"words": ENCODER},
+)
+
+
+def repos() -> dict[str, Repo]:
+    return {
+        MODEL_REPO: Repo({COMMIT: {MODEL_PATH: MODEL}}, COMMIT),
+        ENCODER_REPO: Repo({COMMIT: ENCODER_FILES}, COMMIT, needs_token=TOKEN),
+    }
+
+
+def main() -> int:
+    args = vars(build_parser().parse_args(["weights", *sys.argv[1:]]))
+    del args["command"]
+    if limit_bytes := os.environ.get("FILE_LIMIT_BYTES"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
+    free = os.environ.get("FREE_BYTES")
+    world = World(REGISTRY, (0.0,) * 3, (lambda _: int(free)) if free else free_bytes)
+    return weights(world=world, **args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

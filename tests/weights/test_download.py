@@ -1,0 +1,178 @@
+"""`ltx23 weights`: what it fetches, what it leaves alone, and what it says of what is there."""
+
+import json
+from pathlib import Path
+
+from tests.weights.conftest import Shell
+from tests.weights.hub import Hub
+from tests.weights.small_world import (
+    COMMIT,
+    ENCODER_FILES,
+    ENCODER_REPO,
+    LOADED_FILES,
+    MODEL,
+    MODEL_PATH,
+    SHARD,
+    SHARD_PATH,
+    TOKEN,
+)
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_pull_fetches_the_set_and_the_next_asks_nobody(hub: Hub, shell: Shell) -> None:
+    first = shell.run("pull", "both")
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "maker/video/models/model.safetensors: 1.5 MB, verified" in first.stdout
+    assert first.stdout.endswith(f"both is complete in {shell.weights_dir}\n")
+    assert shell.model.read_bytes() == MODEL
+    encoder = shell.weights_dir / ENCODER_REPO
+    assert files_below(encoder) == {*LOADED_FILES, ".published.json"}
+    assert all((encoder / path).read_bytes() == ENCODER_FILES[path] for path in LOADED_FILES)
+
+    hub.seen.clear()
+    second = shell.run("pull", "both")
+
+    assert (second.returncode, hub.seen) == (0, [])
+
+
+def test_the_token_goes_to_the_hub_and_not_to_its_storage(hub: Hub, shell: Shell) -> None:
+    assert shell.run("pull", "both").returncode == 0
+
+    sent = {seen.server: seen.authorization for seen in hub.seen}
+    assert sent == {"hub": f"Bearer {TOKEN}", "redirect": f"Bearer {TOKEN}", "storage": None}
+
+
+def test_keeps_what_the_hub_said(shell: Shell) -> None:
+    shell.run("pull", "both")
+
+    record = json.loads((shell.weights_dir / ENCODER_REPO / ".published.json").read_text())
+    assert set(record["verified"]) == LOADED_FILES
+    assert {entry["commit"] for entry in record["files"].values()} == {COMMIT}
+    assert all(len(entry["sha256"]) == 64 for entry in record["files"].values())
+
+
+def test_stays_at_its_commit_when_main_moves(hub: Hub, shell: Shell) -> None:
+    shell.run("pull", "both")
+    shard = shell.weights_dir / ENCODER_REPO / SHARD_PATH
+    shard.unlink()
+    repo = hub.repos[ENCODER_REPO]
+    repo.main = "d" * 40
+    repo.commits[repo.main] = dict.fromkeys(ENCODER_FILES, b"another version")
+
+    assert shell.run("pull", "both").returncode == 0
+    assert shard.read_bytes() == SHARD
+
+
+def test_a_file_that_came_by_another_way_is_verified_and_not_fetched(hub: Hub, shell: Shell) -> None:
+    shell.model.parent.mkdir(parents=True)
+    shell.model.write_bytes(MODEL)
+
+    assert "unverified" in shell.run("list").stdout
+    assert shell.run("pull", HF_HUB_OFFLINE="1").returncode == 0
+    assert hub.seen == []
+    assert "unverified" not in shell.run("list").stdout
+
+
+def test_a_folder_that_came_by_another_way_is_completed(hub: Hub, shell: Shell) -> None:
+    encoder = shell.weights_dir / ENCODER_REPO
+    encoder.mkdir(parents=True)
+    (encoder / SHARD_PATH).write_bytes(SHARD)
+
+    assert "nothing is known to verify it against" in shell.run("verify", "both").stdout
+    assert shell.run("pull", "both").returncode == 0
+    assert hub.gets(SHARD_PATH) == []
+    assert shell.run("verify", "both").returncode == 0
+
+
+def test_a_file_that_is_another_is_named_and_kept(hub: Hub, shell: Shell) -> None:
+    shell.model.parent.mkdir(parents=True)
+    shell.model.write_bytes(MODEL[::-1])
+
+    done = shell.run("pull")
+
+    assert done.returncode == 1
+    assert f"ltx23: error: {shell.model} has the sha256 " in done.stderr
+    assert "delete it" in done.stderr
+    assert shell.model.read_bytes() == MODEL[::-1]
+    assert hub.gets(MODEL_PATH) == []
+
+
+def test_list_tells_what_is_there(shell: Shell) -> None:
+    shell.run("pull", "one")
+    shell.partial.write_bytes(MODEL[:500_000])
+    shell.model.unlink()
+
+    listed = shell.run("list").stdout
+
+    assert "one (default): a checkpoint\n  partial, 1.5 MB in all" in listed
+    assert "500.0 kB of it" in listed
+    assert "maker/words (gated)" in listed
+    assert "accept its licence at https://huggingface.co/maker/words" in listed
+
+
+def test_verify_names_each_file(shell: Shell) -> None:
+    shell.run("pull", "both")
+    assert shell.run("verify", "both").returncode == 0
+
+    shell.model.write_bytes(MODEL[:-1] + b"?")
+    encoder = shell.weights_dir / ENCODER_REPO
+    (encoder / "config.json").write_bytes(b'{"model_type": "gemma4"}')
+    (encoder / "tokenizer.model").unlink()
+    done = shell.run("verify", "both")
+
+    assert done.returncode == 1
+    assert f"bad: {shell.model} has the sha256 " in done.stdout
+    assert f"bad: {encoder}/config.json has the sha256 " in done.stdout
+    assert f"bad: {encoder}/tokenizer.model: is missing; pull the set" in done.stdout
+    assert f"ok: {encoder}/{SHARD_PATH}\n" in done.stdout
+    assert done.stderr == "ltx23: error: 3 bad in both: delete what is bad, and pull the set again\n"
+
+
+def test_verify_of_nothing_is_not_a_success(shell: Shell) -> None:
+    done = shell.run("verify", "both")
+
+    assert done.returncode == 1
+    assert f"bad: {shell.model}: is missing; pull the set" in done.stdout
+    assert f"bad: {shell.weights_dir / ENCODER_REPO}: is missing; pull the set" in done.stdout
+
+
+def test_offline_lists_what_is_missing(hub: Hub, shell: Shell) -> None:
+    shell.run("pull", "one")
+    hub.seen.clear()
+
+    done = shell.run("pull", "both", HF_HUB_OFFLINE="1")
+
+    assert done.returncode == 1
+    assert done.stderr == f"ltx23: error: HF_HUB_OFFLINE is set, and {shell.weights_dir} lacks maker/words\n"
+    assert shell.run("pull", "one", HF_HUB_OFFLINE="1").returncode == 0
+    assert hub.seen == []
+
+
+def test_a_record_that_was_edited_to_pieces_is_named(shell: Shell) -> None:
+    shell.run("pull", "one")
+    record = shell.weights_dir / "maker/video/.published.json"
+    record.write_text('{"files": [')
+
+    done = shell.run("verify", "one")
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"{record}: is not what a pull writes; delete it" in done.stderr
+
+
+def test_where_prints_paths_and_the_command_that_serves_them(shell: Shell) -> None:
+    done = shell.run("where", "both")
+
+    encoder = shell.weights_dir / ENCODER_REPO
+    assert f"ltx23 serve --checkpoint {shell.model} --text-encoder {encoder}\n" in done.stdout
+    assert "not complete there: checkpoint, text_encoder" in done.stderr
+    assert "--checkpoint /elsewhere/maker/video" in shell.run("where", "--weights-dir", "/elsewhere").stdout
+
+
+def test_an_unknown_set_is_an_error_that_lists_the_known(shell: Shell) -> None:
+    done = shell.run("pull", "none")
+
+    assert (done.returncode, done.stderr) == (1, "ltx23: error: there is no weight set 'none'; there are one, both\n")

@@ -1,0 +1,92 @@
+"""The table of published weights: whole, consistent, and of use to `ltx23 serve`."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from server.cli import build_parser
+from server.weights_command import serve_command
+from weights.errors import UnknownSetError
+from weights.registry import GEMMA, REGISTRY, UPSCALER, Part, PublishedFile, Role, WeightSet
+from weights.store import Store
+
+PARTS = {part.name: part for weight_set in REGISTRY.sets for part in weight_set.parts} | {
+    part.name: part for part in REGISTRY.text_encoders.values()
+}
+FILES = [part.file for part in PARTS.values() if part.file is not None]
+
+
+def test_the_default_is_the_hosted_endpoints_set() -> None:
+    assert REGISTRY.default.name == "hosted"
+    assert sum(part.size_bytes or 0 for part in REGISTRY.default.parts) == pytest.approx(54.75e9, rel=1e-3)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: Path(file.path).name)
+def test_every_file_has_its_size_and_hash(file: PublishedFile) -> None:
+    assert file.size_bytes > 0
+    assert re.fullmatch("[0-9a-f]{64}", file.sha256 or "")
+    assert not Path(file.path).is_absolute()
+    assert file.path.endswith(".safetensors")
+
+
+def test_no_two_files_share_a_hash() -> None:
+    assert len({file.sha256 for file in FILES}) == len(FILES)
+
+
+def test_a_repository_is_a_folder_or_holds_files() -> None:
+    """Its record would otherwise not tell whether the folder's files are all listed."""
+    repos = {(part.repo, part.file is None) for part in PARTS.values()}
+
+    assert len({repo for repo, _ in repos}) == len(repos)
+
+
+@pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
+def test_every_set_has_what_a_server_needs_once(weight_set: WeightSet) -> None:
+    roles = [part.role for part in weight_set.parts]
+
+    assert len(set(roles)) == len(roles)
+    assert {Role.CHECKPOINT, Role.UPSCALER, Role.TEXT_ENCODER} <= set(roles)
+    assert UPSCALER in weight_set.parts
+    assert GEMMA in weight_set.parts
+
+
+@pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
+def test_serve_takes_the_command_that_is_printed(weight_set: WeightSet) -> None:
+    words = shlex.split(serve_command(weight_set, Store(Path("/mnt/my weights"))))
+
+    options = vars(build_parser().parse_args(words[1:]))
+    assert options["text_encoder"] == f"/mnt/my weights/{GEMMA.repo}"
+
+
+@pytest.mark.parametrize("name", REGISTRY.text_encoders)
+def test_any_text_encoder_takes_the_place_of_the_sets_own(name: str) -> None:
+    weight_set = REGISTRY.find("bf16", name)
+
+    assert [part.name for part in weight_set.parts if part.role == Role.TEXT_ENCODER] == [
+        REGISTRY.text_encoders[name].name
+    ]
+
+
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownSetError, match="no weight set 'int4'; there are hosted, bf16, fp8"):
+        REGISTRY.find("int4")
+    with pytest.raises(UnknownSetError, match="no text encoder 't5'; there are gemma, gemma-bnb-4bit, gemma-fp8"):
+        REGISTRY.find("fp8", "t5")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_taken"),
+    [
+        ("model-00001-of-00005.safetensors", True),
+        ("tokenizer.model", True),
+        ("chat_template.jinja", True),
+        ("README.md", False),
+        ("pytorch_model.bin", False),
+        ("original/config.json", False),
+        ("../../config.json", False),
+    ],
+)
+def test_a_folder_takes_what_its_loader_reads(path: str, is_taken: bool) -> None:
+    assert Part(Role.TEXT_ENCODER, "maker/words").takes(path) is is_taken

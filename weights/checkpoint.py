@@ -1,0 +1,130 @@
+"""One model from one file or several: its tensors under the names of the one-file layout, and its config.
+
+What a file holds is told from its header, never from its name. A file of its own for the video VAE, the audio VAE or
+the text projection stands in for that part of the main file.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weights.errors import UnsupportedError
+from weights.generation import Generation, detect_generation
+from weights.header import Header, TensorInfo
+from weights.infer import infer_audio_vae, infer_transformer, infer_video_vae, infer_vocoder
+from weights.names import MODEL
+
+# Role of a file: prefixes of its tensors in the one-file layout.
+ROLES = {
+    "transformer": (MODEL,),
+    "video VAE": ("vae.",),
+    "audio VAE": ("audio_vae.", "vocoder."),
+    "text projection": ("text_embedding_projection.",),
+}
+
+# How a user names the file of a role that is missing.
+OPTIONS = {"video VAE": "--video-vae", "audio VAE": "--audio-vae", "text projection": "--text-projection"}
+
+# A video VAE of its own comes with or without its prefix.
+BARE_VIDEO_VAE = ("encoder.", "decoder.", "per_channel_statistics.")
+
+# Comfy's older spelling of scales.
+SCALE_SPELLINGS = {".scale_weight": ".weight_scale", ".scale_input": ".input_scale"}
+
+# Says that the file's weights are scaled; which of them are shows in the tensors themselves.
+MARKER = "scaled_fp8"
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor of a file, by the name it has there."""
+
+    path: Path
+    name: str
+    info: TensorInfo
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`path` is the main file, for messages; `stored` the tensors by one-file name; `config` as published there."""
+
+    path: Path
+    stored: Mapping[str, StoredTensor]
+    config: Mapping[str, Any]
+    model_version: str = ""
+
+    @property
+    def tensors(self) -> dict[str, TensorInfo]:
+        return {name: stored.info for name, stored in self.stored.items()}
+
+
+def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_channels: int = 3840) -> Checkpoint:
+    """Put a checkpoint and its companions together. caption_channels: the width of the text encoder, Gemma 3 12B's by
+    default; it is used where no config says it. Raises WeightsError when a part is missing, or no part of LTX-2.3.
+    """
+    stored = canonical_tensors(main)
+    configs = [main.json_metadata("config") or {}]
+    for companion in companions:
+        tensors = canonical_tensors(companion)
+        replaced = tuple(prefix for role in roles(tensors) for prefix in ROLES[role])
+        if not replaced:
+            raise UnsupportedError(companion.path, f"is none of: {', '.join(OPTIONS)}")
+        stored = {name: tensor for name, tensor in stored.items() if not name.startswith(replaced)} | tensors
+        configs.append(companion.json_metadata("config") or {})
+    _validate_whole(main.path, stored)
+    config = _merge_configs(main.path, stored, configs, caption_channels)
+    return Checkpoint(main.path, stored, config, main.metadata.get("model_version", ""))
+
+
+def open_single(header: Header) -> Checkpoint:
+    """A file that is a model of its own, such as the latent upsampler."""
+    return Checkpoint(header.path, canonical_tensors(header), header.json_metadata("config") or {})
+
+
+def canonical_tensors(header: Header) -> dict[str, StoredTensor]:
+    """The tensors of one file by their one-file names."""
+    names = (name for name in header.tensors if name != MARKER)
+    return {canonical_name(name): StoredTensor(header.path, name, header.tensors[name]) for name in names}
+
+
+def canonical_name(name: str) -> str:
+    for old, new in SCALE_SPELLINGS.items():
+        if name.endswith(old):
+            name = name.removesuffix(old) + new
+    return f"vae.{name}" if name.startswith(BARE_VIDEO_VAE) else name
+
+
+def roles(names: Iterable[str]) -> set[str]:
+    listed = tuple(names)
+    return {role for role, prefixes in ROLES.items() if any(name.startswith(prefixes) for name in listed)}
+
+
+def _validate_whole(path: Path, stored: Mapping[str, StoredTensor]) -> None:
+    generation = detect_generation(stored)
+    if generation is None:
+        raise UnsupportedError(path, "holds no transformer; an LTX-2.3 checkpoint is needed")
+    if generation is not Generation.LTX_2_3:
+        raise UnsupportedError(path, f"is {generation}; this server runs LTX-2.3 distilled")
+    missing = [role for role in ROLES if role not in roles(stored)]
+    if missing:
+        options = " and ".join(OPTIONS[role] for role in missing)
+        raise UnsupportedError(path, f"holds no {' and no '.join(missing)}: give {options} as well")
+
+
+def _merge_configs(
+    path: Path, stored: Mapping[str, StoredTensor], configs: list[dict[str, Any]], caption_channels: int
+) -> dict[str, Any]:
+    """Each part as the last file that describes it has it, else from the shapes of its tensors."""
+    tensors = {name: tensor.info for name, tensor in stored.items()}
+    merged: dict[str, Any] = {}
+    for config in configs:
+        merged |= config
+    try:
+        merged["transformer"] = merged.get("transformer") or infer_transformer(tensors, caption_channels)
+        merged["vae"] = merged.get("vae") or infer_video_vae(tensors)
+        merged["audio_vae"] = merged.get("audio_vae") or infer_audio_vae(tensors)
+        merged["vocoder"] = merged.get("vocoder") or infer_vocoder(tensors)
+    except (KeyError, IndexError, ZeroDivisionError) as exc:
+        raise UnsupportedError(path, f"is not LTX-2.3: {exc} is missing") from exc
+    return merged

@@ -1,0 +1,141 @@
+"""Questions to the Hugging Face hub, and its bytes. The only module that knows huggingface_hub.
+
+The library brings the endpoint (HF_ENDPOINT), the token (HF_TOKEN or `hf auth login`), the redirects, the offline mode
+and the hub's own words for errors. Its `hf_hub_download` is not used: it writes into a file of a random name and
+deletes that when it fails, so that no later process can resume; it compares sizes, never a sha256; and of too full a
+disk it only warns. So the bytes are fetched here, by plain HTTP with a Range. That holds for files that the hub stores
+in Xet, too: Xet's own protocol cannot go on with half a file either, and over HTTP the hub serves up to 50 GB a file.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from weights.errors import AccessError, DownloadError, HubError, NotFoundError, SizeError, UnreachableError
+from weights.registry import Part, PublishedFile
+
+# Statuses that mean "later", beside 5xx.
+RETRIED_STATUSES = {408, 429}
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+GIT_BLOB = re.compile(r"[0-9a-f]{40}")
+
+
+def is_offline() -> bool:
+    """HF_HUB_OFFLINE=1: the library refuses every request."""
+    from huggingface_hub.constants import is_offline_mode
+
+    return is_offline_mode()
+
+
+def list_files(part: Part) -> tuple[str, tuple[str, ...]]:
+    """The commit that the part's revision is, and the paths of the part's files. Raises DownloadError."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
+
+    try:
+        with _translated(part):
+            info = HfApi().model_info(part.repo, revision=part.revision, timeout=HF_HUB_ETAG_TIMEOUT)
+    except (ValueError, KeyError) as exc:
+        raise HubError(f"{part.repo}: the answer is not a hub's; check HF_ENDPOINT and proxies") from exc
+    paths = tuple(sibling.rfilename for sibling in info.siblings or () if part.takes(sibling.rfilename))
+    if info.sha is None or not paths:
+        raise NotFoundError(f"{part.repo} at {part.revision} holds none of the files that a model's folder has")
+    return info.sha, paths
+
+
+def describe_file(part: Part, path: str, revision: str) -> PublishedFile:
+    """What the hub says of a file without sending it: size, hash, commit. Raises DownloadError."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
+
+    with _translated(part, path, revision):
+        url = hf_hub_url(part.repo, path, revision=revision)
+        metadata = get_hf_file_metadata(url, timeout=HF_HUB_ETAG_TIMEOUT)
+    if metadata.size is None or metadata.commit_hash is None:
+        raise HubError(f"{url}: the answer names no size or no commit; check HF_ENDPOINT and proxies")
+    etag = metadata.etag or ""
+    return PublishedFile(
+        path,
+        metadata.size,
+        sha256=etag if SHA256.fullmatch(etag) else None,
+        git_blob=etag if GIT_BLOB.fullmatch(etag) else None,
+        commit=metadata.commit_hash,
+    )
+
+
+@contextmanager
+def open_file(part: Part, file: PublishedFile, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """The file's bytes with where they begin: at `offset`, or at 0 where the server knows no ranges.
+
+    Each call asks the hub anew: the link that it gives to its storage does not live long.
+    Raises DownloadError, also while the bytes are read; SizeError when the file ends before `offset`.
+    """
+    from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, lazily exported
+
+    revision = file.commit or part.revision
+    # Compressed, the length and the range would be those of other bytes.
+    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+    with _translated(part, file.path, revision):
+        url = hf_hub_url(part.repo, file.path, revision=revision)
+        with get_session().stream("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT) as response:
+            if response.status_code == 416:
+                raise SizeError.of(part.name_of(file), file.size_bytes, offset)
+            hf_raise_for_status(response)
+            yield offset if response.status_code == 206 else 0, response.iter_bytes()
+
+
+@contextmanager
+def _translated(part: Part, path: str = "", revision: str = "") -> Iterator[None]:
+    # The library's own HTTP client; a dropped connection comes out of it untranslated.
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    except HfHubHTTPError as exc:
+        raise _hub_error(exc, part, path, revision or part.revision) from exc
+    except httpx2.RequestError as exc:
+        raise UnreachableError(f"{part.repo}: the connection failed: {_first_line(exc) or type(exc).__name__}") from exc
+
+
+def _hub_error(exc: Exception, part: Part, path: str, revision: str) -> DownloadError:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    assert isinstance(exc, HfHubHTTPError)
+    status = exc.response.status_code
+    reason = f"{status} {exc.response.reason_phrase}".strip()
+    # Behind the hub's redirect: a link to its storage that has expired, not a right that is missing.
+    is_storage = exc.response.history and exc.response.url.netloc != exc.response.history[0].url.netloc
+    if status in RETRIED_STATUSES or status >= 500 or is_storage:
+        return UnreachableError(f"{part.repo}: the hub answered {reason}")
+    wanted = f" (wanted: {path})" if path else ""
+    match exc:
+        case GatedRepoError():
+            return AccessError(f"{part.repo} is gated: open {part.page} and accept its licence, then log in with "
+                               "`hf auth login` or set HF_TOKEN")  # fmt: skip
+        case RevisionNotFoundError():
+            return NotFoundError(f"{part.repo} has no revision {revision!r}{wanted}")
+        case RemoteEntryNotFoundError():
+            return NotFoundError(f"{part.repo} has no file {path!r} at revision {revision!r}")
+        case RepositoryNotFoundError():
+            return NotFoundError(f"{part.repo} at revision {revision!r} is not there, or is private{wanted}")
+    if status in (401, 403):
+        said = exc.server_message or reason
+        return AccessError(f"{part.repo}: the hub refuses access ({_first_line(said)}): log in again with "
+                           f"`hf auth login` or correct HF_TOKEN, and see {part.page}")  # fmt: skip
+    return HubError(f"{part.repo}: the hub answered {reason} at revision {revision!r}{wanted}")
+
+
+def _first_line(message: object) -> str:
+    return str(message).strip().split("\n")[0]
