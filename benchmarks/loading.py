@@ -66,11 +66,9 @@ def main() -> None:
             # Each in a process of its own: memory that an earlier one has freed would count against the next.
             load_s, beyond_mb = in_process(timed_load, path, config)
             read_s, discard_s = in_process(seconds, read, path), in_process(seconds, discard, path)
+            print(f"load {load_s:.2f} s, plain read into memory {read_s:.2f} s (discarded: {discard_s:.2f} s)")
             print(
-                f"load {load_s:.2f} s, plain read into memory {read_s:.2f} s: {read_s / load_s:.0%} of its speed (aim 80)"
-            )
-            print(
-                f"  read and discarded {discard_s:.2f} s; host memory beyond the weights {beyond_mb:.0f} MB (aim 1074)"
+                f"  {read_s / load_s:.0%} of its speed (aim: 80 %), {beyond_mb:.0f} MB beyond the weights (aim: 1074)"
             )
 
 
