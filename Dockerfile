@@ -12,7 +12,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     LTX23_HOST=0.0.0.0 \
     LTX23_PORT=8000 \
-    LTX23_CACHE_DIR=/data/cache
+    LTX23_CACHE_DIR=/data/cache \
+    LTX23_WEIGHTS_DIR=/weights
 
 # Dependencies before the code: they change less often than it does.
 WORKDIR /opt/ltx23

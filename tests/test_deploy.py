@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from server.settings import PREFIX, Settings
+from weights.registry import REGISTRY
+from weights.store import Store
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
@@ -44,3 +46,11 @@ def test_the_image_does_not_run_as_root() -> None:
 
     assert users
     assert users[-1] not in {"root", "0"}
+
+
+def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any]) -> None:
+    store = Store(Path("/weights"))
+    pulled = {str(part.role): str(store.path(part)) for part in REGISTRY.find("bf16", None).parts}
+    settings = {PREFIX + role.upper(): path for role, path in pulled.items()}
+
+    assert {name: path for name, path in service["environment"].items() if path.startswith("/weights")} == settings
