@@ -7,31 +7,28 @@ first, and the host memory in use beyond the loaded weights themselves.
 """
 
 import argparse
-import json
 import os
 import platform
-import struct
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from math import prod
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from benchmarks.synthetic import write_checkpoint
 from pipelines.ltx.components import build_module
 from pipelines.ltx.fp8 import use_fp8_linears
 from weights.architecture import transformer_kwargs
 from weights.checkpoint import open_single
-from weights.header import TensorInfo, read_header
+from weights.header import read_header
 from weights.load import load_module
 from weights.names import MODEL, TRANSFORMER
-from weights.published import published_tensors
 from weights.quantization import fp8_weights
 from weights.tiny_config import CHECKPOINT_CONFIG
 
@@ -59,7 +56,7 @@ def main() -> None:
     config = CHECKPOINT_CONFIG["transformer"] | FULL | {"num_layers": args.blocks}
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
         path = Path(folder) / "fp8.safetensors"
-        write_checkpoint(path, config)
+        write_checkpoint(path, CHECKPOINT_CONFIG | {"transformer": config}, 49, TRANSFORMER.takes, is_fp8)
         size_gb = path.stat().st_size / 1e9
         print(f"{platform.machine()}, {os.cpu_count()} cores: {args.blocks} blocks, {size_gb:.2f} GB of scaled FP8")
         for _ in range(RUNS):
@@ -72,45 +69,16 @@ def main() -> None:
             )
 
 
-def write_checkpoint(path: Path, config: dict[str, object]) -> None:
-    """Tensor by tensor: the whole never sits in memory."""
-    infos = dict(_fp8_infos(config))
-    entries, offset = {}, 0
-    for name, info in infos.items():
-        span = [offset, offset + info.size_bytes]
-        entries[name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": span}
-        offset = span[1]
-    header = json.dumps(entries).encode()
-    generator = torch.Generator().manual_seed(0)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header)
-        for info in infos.values():
-            file.write(_random_bytes(info, generator))
-
-
-def _fp8_infos(config: dict[str, object]) -> Iterator[tuple[str, TensorInfo]]:
-    """The 2D weights of all blocks in FP8 with their scale; all else as in the BF16 file."""
-    published = published_tensors(CHECKPOINT_CONFIG | {"transformer": config}, text_layers=49)
-    for name, info in published.items():
-        if not TRANSFORMER.takes(name):
-            continue
-        if name.startswith(f"{MODEL}transformer_blocks.") and name.endswith(".weight") and len(info.shape) == 2:
-            yield name, TensorInfo("F8_E4M3", info.shape)
-            yield f"{name}_scale", TensorInfo("F32", ())
-        else:
-            yield name, info
-
-
-def _random_bytes(info: TensorInfo, generator: torch.Generator) -> bytes:
-    values = torch.rand(prod(info.shape), generator=generator)
-    dtypes = {"F8_E4M3": torch.float8_e4m3fn, "BF16": torch.bfloat16, "F32": torch.float32}
-    return bytes(values.to(dtypes[info.dtype]).view(torch.uint8).numpy())
+def is_fp8(name: str) -> bool:
+    """Every matrix of every block."""
+    return name.startswith(f"{MODEL}transformer_blocks.") and name.endswith(".weight") and "norm" not in name
 
 
 def load(path: Path, config: dict[str, object]) -> torch.nn.Module:
     checkpoint = open_single(read_header(path))
     transformer = build_module("transformer", transformer_kwargs(config, CHECKPOINT_CONFIG["audio_vae"]))
-    use_fp8_linears(transformer, [TRANSFORMER.rename(name) for name in fp8_weights(checkpoint)], static=())
+    fp8 = fp8_weights(checkpoint)
+    use_fp8_linears(transformer, [TRANSFORMER.rename(name) for name in fp8], [TRANSFORMER.rename(name) for name in fp8])
     load_module(transformer, checkpoint, TRANSFORMER, torch.device("cpu"), torch.bfloat16)
     return transformer
 

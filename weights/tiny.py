@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod, sqrt
 from pathlib import Path
@@ -38,6 +39,16 @@ NEIGHBOURS = {
     "vae.decoder.up_blocks.5.conv.conv.weight": 2,
     "vae.decoder.up_blocks.7.conv.conv.weight": 4,
     "vae.decoder.conv_out.conv.weight": 16,
+}
+TINY_GEMMA = {
+    "hidden_size": TEXT_WIDTH,
+    "intermediate_size": 2 * TEXT_WIDTH,
+    "num_hidden_layers": TEXT_LAYERS,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "query_pre_attn_scalar": 16,
+    "sliding_window": 128,
 }
 SPECIAL_TOKENS = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"]
 
@@ -160,24 +171,24 @@ def _mel_filters(mel_bins: int, frequencies: int) -> "torch.Tensor":
 def _write_text_encoder(folder: Path) -> None:
     """A Gemma 3 of three layers and a tokenizer with one token a byte."""
     import torch
-    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+    from transformers import Gemma3ForConditionalGeneration
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    tokenizer = _byte_tokenizer()
-    config = Gemma3Config(
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": TEXT_WIDTH,
-            "intermediate_size": 2 * TEXT_WIDTH,
-            "num_hidden_layers": TEXT_LAYERS,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "head_dim": 16,
-            "query_pre_attn_scalar": 16,
-            "sliding_window": 128,
-            "max_position_embeddings": 2048,
-        },
+    tokenizer = byte_tokenizer()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED + 2)
+        model = Gemma3ForConditionalGeneration(gemma_config(tokenizer, TINY_GEMMA))
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def gemma_config(tokenizer: Any, text_config: Mapping[str, Any]) -> Any:
+    """With a vision tower of next to nothing, which no prompt uses."""
+    from transformers import Gemma3Config
+
+    return Gemma3Config(
+        text_config={"vocab_size": len(tokenizer), "max_position_embeddings": 2048, **text_config},
         vision_config={
             "hidden_size": 16,
             "intermediate_size": 32,
@@ -191,14 +202,9 @@ def _write_text_encoder(folder: Path) -> None:
         eoi_token_index=tokenizer.convert_tokens_to_ids("<end_of_image>"),
         image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED + 2)
-        model = Gemma3ForConditionalGeneration(config)
-    model.to(torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
-def _byte_tokenizer() -> Any:
+def byte_tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

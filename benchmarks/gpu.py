@@ -1,0 +1,156 @@
+"""The whole 22B model on one CUDA card, with random weights: `python -m benchmarks.gpu [--dir DIR]`.
+
+Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR, loads them as the
+server does, and prints memory by component, the FP8 Linear against BF16 (speed, error), and the seconds of one clip by
+stage against the 0.97 PFLOP of matrix work that it takes. Needs a card with 80 GB, 60 GB of disk and 40 GB of memory.
+
+`--tiny` runs the same script at the tiny model's size on the CPU: it shows that the script works, and nothing else.
+"""
+
+import argparse
+import os
+import platform
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.full_size import GEMMA_12B, UPSAMPLER, full_config
+from benchmarks.synthetic import write_checkpoint, write_text_encoder, write_upsampler
+from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
+from pipelines.ltx.trace import Trace
+from pipelines.render import render
+from pipelines.spec import GenerationSpec
+from weights.load import quantize
+from weights.names import MODEL
+from weights.tiny import TINY_GEMMA
+from weights.tiny_config import CHECKPOINT_CONFIG, UPSAMPLER_CONFIG
+
+CLIP_PFLOP = 0.97
+ROWS = 6144  # video tokens of stage 2 at 768x512, 121 frames
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--dir", type=Path, help="where the weights are written (default: the system's temporary folder)"
+    )
+    parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
+    parser.add_argument("--clips", type=int, default=3, help="clips rendered, the first one warms up")
+    args = parser.parse_args()
+    device = torch.device("cpu" if args.tiny else "cuda")
+    name = platform.processor() or "cpu" if args.tiny else torch.cuda.get_device_name(device)
+    print(f"{name}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
+    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
+        start = time.perf_counter()
+        files = write_weights(Path(folder), TINY if args.tiny else FULL)
+        print(f"weights written in {time.perf_counter() - start:.0f} s")
+        components = load(files, device)
+        print_memory(components)
+        compare_linear(device, *((256, 64, 32) if args.tiny else (ROWS, 4096, 16384)))
+        spec = GenerationSpec("a red fox", 1, *((128, 64, 9) if args.tiny else (768, 512, 121)), Fraction(24))
+        for i in range(args.clips):
+            print_clip(components, spec, Path(folder) / "clip.mp4", "warm-up" if i == 0 else f"clip {i}")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    checkpoint: dict[str, Any]
+    upsampler: dict[str, Any]
+    text: dict[str, Any]
+
+
+FULL = Sizes(full_config(), UPSAMPLER, GEMMA_12B)
+# One block more than stays in BF16.
+TINY_TRANSFORMER = CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}
+TINY = Sizes(CHECKPOINT_CONFIG | {"transformer": TINY_TRANSFORMER}, UPSAMPLER_CONFIG, TINY_GEMMA)
+
+
+def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
+    last = sizes.checkpoint["transformer"]["num_layers"] - 1
+    block = re.compile(rf"{re.escape(MODEL)}transformer_blocks\.(\d+)\.(?!.*norm).*\.weight$")
+
+    def is_fp8(name: str) -> bool:
+        """The choice of the official file: every Linear of the blocks but the first four and the last."""
+        match = block.match(name)
+        return match is not None and 4 <= int(match[1]) < last
+
+    files = WeightFiles(folder / "fp8.safetensors", folder / "text_encoder", folder / "upsampler.safetensors")
+    text_layers = sizes.text["num_hidden_layers"] + 1
+    write_checkpoint(files.checkpoint, sizes.checkpoint, text_layers, lambda name: True, is_fp8)
+    write_upsampler(folder / "upsampler.safetensors", sizes.upsampler)
+    write_text_encoder(files.text_encoder, sizes.text)
+    return files
+
+
+def load(files: WeightFiles, device: torch.device) -> Components:
+    start = time.perf_counter()
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    components = load_components(files, device, dtype, fp8=Fp8Mode.SCALED)
+    linears = sum(isinstance(module, Fp8Linear) for module in components.transformer.modules())
+    print(f"loaded in {time.perf_counter() - start:.1f} s, {linears} layers multiply in FP8")
+    return components
+
+
+def print_memory(components: Components) -> None:
+    for module in components.modules():
+        size_gb = sum(parameter.nbytes for parameter in module.parameters()) / 1e9
+        print(f"  {type(module).__name__:<34} {size_gb:8.2f} GB")
+    if components.device.type == "cuda":
+        print(f"  allocated on the card              {torch.cuda.memory_allocated() / 1e9:8.2f} GB")
+
+
+@torch.inference_mode()
+def compare_linear(device: torch.device, rows: int, inputs: int, outputs: int) -> None:
+    dtype = torch.bfloat16
+    weight = torch.randn(outputs, inputs, device=device) / inputs**0.5
+    layer = Fp8Linear(inputs, outputs, bias=False, static=False)
+    quantized, layer.weight_scale = quantize(weight)
+    layer.weight = torch.nn.Parameter(quantized, requires_grad=False)
+    plain, x = weight.to(dtype), torch.randn(rows, inputs, device=device, dtype=dtype)
+    fp8_s = seconds(lambda: layer(x), device)
+    bf16_s = seconds(lambda: torch.nn.functional.linear(x, plain), device)
+    error = (layer(x).float() - dequantized(layer, x.float())).norm() / dequantized(layer, x.float()).norm()
+    print(
+        f"Linear {inputs} -> {outputs}, {rows} rows: FP8 {1e3 * fp8_s:.2f} ms, BF16 {1e3 * bf16_s:.2f} ms "
+        f"({bf16_s / fp8_s:.2f} times as fast), error of quantised activations {error:.1%}"
+    )
+
+
+def seconds(call, device: torch.device, runs: int = 20) -> float:  # type: ignore[no-untyped-def]
+    for _ in range(3):
+        call()
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(runs):
+        call()
+    synchronize(device)
+    return (time.perf_counter() - start) / runs
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def print_clip(components: Components, spec: GenerationSpec, path: Path, label: str) -> None:
+    if components.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    _, timings_s = render(components, spec, path, Trace())
+    total_s = time.perf_counter() - start
+    stages = ", ".join(f"{name} {value:.2f}" for name, value in timings_s.items())
+    print(f"{label}: {spec.width}x{spec.height}, {spec.num_frames} frames in {total_s:.2f} s ({stages})")
+    if components.device.type == "cuda":
+        rate = 1000 * CLIP_PFLOP / timings_s["denoise"]
+        print(f"  {rate:.0f} TFLOP/s while denoising; peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""The benchmark for a big card is run nowhere else than there: here at tiny size, so that it works when it is needed."""
+
+import subprocess
+import sys
+
+from benchmarks.full_size import full_config
+from tests.weights.test_published import FULL_CONFIG, TEXT_LAYERS
+from weights.published import published_tensors
+
+
+def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--clips", "1"], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "10 layers multiply in FP8" in done.stdout
+    assert "warm-up: 128x64, 9 frames" in done.stdout
+
+
+def test_the_benchmarks_full_size_is_that_of_the_published_file() -> None:
+    assert published_tensors(full_config(), TEXT_LAYERS) == published_tensors(FULL_CONFIG, TEXT_LAYERS)
