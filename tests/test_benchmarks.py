@@ -1,4 +1,4 @@
-"""The benchmark for a big card is run nowhere else than there: here at tiny size, so that it works when it is needed."""
+"""The benchmark for a big card runs on none here: at tiny size, so that it works when it is needed."""
 
 import subprocess
 import sys
