@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import resource
+import signal
 import sys
 
 from server.cli import build_parser
@@ -47,6 +48,8 @@ def repos() -> dict[str, Repo]:
 
 
 def main() -> int:
+    # As from a terminal: what runs in the background of a script inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     args = vars(build_parser().parse_args(["weights", *sys.argv[1:]]))
     del args["command"]
     if limit_bytes := os.environ.get("FILE_LIMIT_BYTES"):
