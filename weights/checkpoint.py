@@ -38,11 +38,12 @@ MARKER = "scaled_fp8"
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor of a file, by the name it has there."""
+    """A tensor in its file; its bytes begin at `offset`."""
 
     path: Path
     name: str
     info: TensorInfo
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def open_single(header: Header) -> Checkpoint:
 def canonical_tensors(header: Header) -> dict[str, StoredTensor]:
     """The tensors of one file by their one-file names."""
     names = (name for name in header.tensors if name != MARKER)
-    return {canonical_name(name): StoredTensor(header.path, name, header.tensors[name]) for name in names}
+    return {
+        canonical_name(name): StoredTensor(header.path, name, header.tensors[name], header.offsets.get(name, 0))
+        for name in names
+    }
 
 
 def canonical_name(name: str) -> str:

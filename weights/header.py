@@ -6,7 +6,7 @@ Format: https://huggingface.co/docs/safetensors#format
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,12 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Header:
+    """offsets: where each tensor's bytes begin in the file."""
+
     path: Path
     metadata: Mapping[str, str]
     tensors: Mapping[str, TensorInfo]
+    offsets: Mapping[str, int] = field(default_factory=dict)
 
     def json_metadata(self, key: str) -> dict[str, Any] | None:
         """The metadata entry `key` parsed as a JSON object; None when the file has none."""
@@ -81,6 +84,8 @@ def _parse(path: Path, text: bytes, data_bytes: int) -> Header:
         metadata = entries.pop("__metadata__", None) or {}
         tensors = {name: TensorInfo(entry["dtype"], tuple(entry["shape"])) for name, entry in entries.items()}
         ends = [entry["data_offsets"][1] for entry in entries.values()]
+        start = 8 + len(text)
+        offsets = {name: start + entry["data_offsets"][0] for name, entry in entries.items()}
         sizes = {name: info.size_bytes for name, info in tensors.items()}
         wrong = [n for n, e in entries.items() if e["data_offsets"][1] - e["data_offsets"][0] != sizes[n]]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
@@ -90,4 +95,4 @@ def _parse(path: Path, text: bytes, data_bytes: int) -> Header:
     if max(ends, default=0) != data_bytes:
         raise FileError(path, f"is cut short or damaged: {max(ends, default=0):,} bytes of tensors announced, "
                               f"{data_bytes:,} there; download it again")  # fmt: skip
-    return Header(path, metadata, tensors)
+    return Header(path, metadata, tensors, offsets)

@@ -1,0 +1,114 @@
+"""Every published layout at full size, as a file that is all header: each tensor has a place, each place a tensor."""
+
+import json
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pipelines.ltx.components import build_module, use_fp8
+from pipelines.ltx.fp8 import Fp8Linear
+from weights.architecture import read_architecture
+from weights.checkpoint import Checkpoint, open_checkpoint
+from weights.header import TensorInfo, read_header
+from weights.inspect import inspect
+from weights.load import validate_coverage, validate_match
+from weights.names import MODEL, ONE_FILE
+from weights.published import published_tensors
+
+CONFIG = json.loads((Path(__file__).parent / "data" / "ltx-2.3-config.json").read_text())
+# Gemma 3 12B: 48 layers and the embedding.
+TEXT_LAYERS = 49
+SCALAR = TensorInfo("F32", ())
+
+Tensors = dict[str, TensorInfo]
+
+
+@pytest.fixture(scope="module")
+def bf16() -> Tensors:
+    return published_tensors(CONFIG, TEXT_LAYERS)
+
+
+def official_fp8(bf16: Tensors) -> Tensors:
+    """Every matrix of the blocks 4 to 46 in FP8, with both scales."""
+    tensors: Tensors = {}
+    for name, info in bf16.items():
+        tensors[name] = info
+        block = name.removeprefix(f"{MODEL}transformer_blocks.").split(".")[0]
+        if block.isdigit() and 4 <= int(block) <= 46 and name.endswith(".weight") and len(info.shape) == 2:
+            layer = name.removesuffix(".weight")
+            tensors[name] = TensorInfo("F8_E4M3", info.shape)
+            tensors |= {f"{layer}.weight_scale": SCALAR, f"{layer}.input_scale": SCALAR}
+    return tensors
+
+
+def sparse_file(path: Path, tensors: Mapping[str, TensorInfo], **metadata: str) -> Path:
+    """Takes no room on the disk beyond its header: what it holds is zeros."""
+    entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for name, info in tensors.items():
+        entries[name] = {"dtype": info.dtype, "shape": info.shape, "data_offsets": [end, end + info.size_bytes]}
+        end += info.size_bytes
+    header = json.dumps(entries).encode()
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + end)
+    return path
+
+
+def validate_whole(checkpoint: Checkpoint) -> int:
+    """As the loader does, but for reading. Returns how many layers would multiply in FP8."""
+    architecture = read_architecture(checkpoint)
+    validate_coverage(checkpoint, ONE_FILE.values())
+    linears = 0
+    for name, name_map in ONE_FILE.items():
+        module = build_module(name, getattr(architecture, name))
+        if name == "transformer":
+            use_fp8(module, checkpoint)
+            linears = sum(isinstance(layer, Fp8Linear) for layer in module.modules())
+        validate_match(module, checkpoint, name_map)
+    return linears
+
+
+def test_the_official_fp8_file(bf16: Tensors, tmp_path: Path) -> None:
+    tensors = official_fp8(bf16)
+    path = sparse_file(tmp_path / "fp8.safetensors", tensors, config=json.dumps(CONFIG), model_version="2.3.0")
+
+    assert Counter(info.dtype for info in tensors.values()) == {"BF16": 4195, "F32": 3214, "F8_E4M3": 1462}
+    assert inspect(path).layout == "one file, scaled FP8, static activations"
+    assert validate_whole(open_checkpoint(read_header(path))) == 1462
+
+
+def test_a_bf16_file_takes_the_official_choice(bf16: Tensors, tmp_path: Path) -> None:
+    path = sparse_file(tmp_path / "bf16.safetensors", bf16, config=json.dumps(CONFIG), model_version="2.3.0")
+
+    assert validate_whole(open_checkpoint(read_header(path))) == 1462
+
+
+def test_a_plain_cast_has_nothing_to_multiply_in_fp8(bf16: Tensors, tmp_path: Path) -> None:
+    cast = {n: TensorInfo("F8_E4M3", info.shape) if n.startswith(MODEL) else info for n, info in bf16.items()}
+    path = sparse_file(tmp_path / "cast.safetensors", cast, config=json.dumps(CONFIG))
+
+    assert inspect(path).layout == "one file, FP8 cast without scales"
+    assert validate_whole(open_checkpoint(read_header(path))) == 0
+
+
+def test_comfys_transformer_with_its_companions_and_no_config(bf16: Tensors, tmp_path: Path) -> None:
+    scaled = {n: info for n, info in official_fp8(bf16).items() if n.startswith(MODEL) and "input_scale" not in n}
+    markers = {n.replace("weight_scale", "comfy_quant"): TensorInfo("U8", (27,)) for n in scaled if "weight_scale" in n}
+    main = sparse_file(tmp_path / "transformer.safetensors", scaled | markers)
+    parts = {
+        "video_vae": {n.removeprefix("vae."): info for n, info in bf16.items() if n.startswith("vae.")},
+        "audio_vae": {n: info for n, info in bf16.items() if n.startswith(("audio_vae.", "vocoder."))},
+        "projection": {n: info for n, info in bf16.items() if n.startswith("text_embedding_projection.")},
+    }
+    companions = [sparse_file(tmp_path / f"{name}.safetensors", tensors) for name, tensors in parts.items()]
+
+    assert [len(tensors) for tensors in parts.values()] == [170, 1329, 4]
+    # The sizes of the three published files, headers left out.
+    sizes = [sum(info.size_bytes for info in tensors.values()) for tensors in parts.values()]
+    assert sizes == [1_452_212_450, 364_666_868, 2_312_122_368]
+    assert inspect(main).missing == ("video VAE", "audio VAE", "text projection")
+    assert validate_whole(open_checkpoint(read_header(main), map(read_header, companions))) == 1462
