@@ -21,6 +21,8 @@ from typing import TypeVar
 
 import torch
 
+from benchmarks.full_size import TEXT_LAYERS
+from benchmarks.full_size import TRANSFORMER as TRANSFORMER_CONFIG
 from benchmarks.synthetic import write_checkpoint
 from pipelines.ltx.components import build_module
 from pipelines.ltx.fp8 import use_fp8_linears
@@ -32,16 +34,6 @@ from weights.names import MODEL, TRANSFORMER
 from weights.quantization import fp8_weights
 from weights.tiny_config import CHECKPOINT_CONFIG
 
-# The widths of ltx-2.3-22b-distilled.
-FULL = {
-    "num_attention_heads": 32,
-    "attention_head_dim": 128,
-    "cross_attention_dim": 4096,
-    "caption_channels": 3840,
-    "audio_num_attention_heads": 32,
-    "audio_attention_head_dim": 64,
-    "audio_cross_attention_dim": 2048,
-}
 T = TypeVar("T")
 
 READ_BYTES = 16 * 2**20
@@ -53,10 +45,10 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=8)
     parser.add_argument("--dir", type=Path, help="where the file is written (default: the system's temporary folder)")
     args = parser.parse_args()
-    config = CHECKPOINT_CONFIG["transformer"] | FULL | {"num_layers": args.blocks}
+    config = TRANSFORMER_CONFIG | {"num_layers": args.blocks}
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
         path = Path(folder) / "fp8.safetensors"
-        write_checkpoint(path, CHECKPOINT_CONFIG | {"transformer": config}, 49, TRANSFORMER.takes, is_fp8)
+        write_checkpoint(path, CHECKPOINT_CONFIG | {"transformer": config}, TEXT_LAYERS, TRANSFORMER.takes, is_fp8)
         size_gb = path.stat().st_size / 1e9
         print(f"{platform.machine()}, {os.cpu_count()} cores: {args.blocks} blocks, {size_gb:.2f} GB of scaled FP8")
         for _ in range(RUNS):

@@ -4,7 +4,6 @@ PipelineError
 +-- SpecError        the spec asks for something no clip can be (names the field)
 +-- ImageError       an image that cannot be used (not one, cut short, too large)
 +-- MuxError         the clip could not be written, or what was written is not what was asked
-+-- PromptError      the prompt cannot be encoded
 +-- Cancelled        the caller asked to stop; raised between steps
 """
 
@@ -31,10 +30,6 @@ class ImageError(PipelineError, ValueError):
 
 class MuxError(PipelineError):
     """The clip could not be written, or the file written differs from what was asked for."""
-
-
-class PromptError(PipelineError, ValueError):
-    """The prompt cannot be turned into a context."""
 
 
 class Cancelled(PipelineError):

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn
 
-from pipelines.errors import Cancelled, ImageError, PipelineError, PromptError, SpecError
+from pipelines.errors import Cancelled, ImageError, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
 from server.messages import (
     Cancel,
@@ -153,7 +153,7 @@ def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
         return Done(job.job_id, model.render(job.spec, job.path, JobTrace(pipe, job.job_id)))
     except Cancelled as exc:
         return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
-    except (SpecError, ImageError, PromptError) as exc:
+    except (SpecError, ImageError) as exc:
         return Failed(job.job_id, FailureKind.INVALID, str(exc))
     except PipelineError as exc:
         log.error("job %s: %s", job.job_id, exc)

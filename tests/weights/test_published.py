@@ -73,7 +73,7 @@ def test_the_official_fp8_layers_are_those_of_the_blocks_between(full: Checkpoin
 def test_every_parameter_at_full_size_has_its_tensor(component: str, full: Checkpoint) -> None:
     module = build_module(component, getattr(read_architecture(full), component))
 
-    validate_match(module, full, ONE_FILE[component])
+    assert validate_match(module, full, ONE_FILE[component])
 
 
 def test_every_tensor_at_full_size_has_its_component(full: Checkpoint) -> None:
