@@ -22,6 +22,9 @@ MIN_CAPABILITY = (8, 9)
 # What a scaled matmul needs of both widths.
 ALIGNMENT = 16
 
+# At LTX-2.3's widest, 16384, that many rows are 512 MB in float32.
+QUANTIZED_ROWS = 8192
+
 
 class Fp8Mode(StrEnum):
     """scaled: FP8 weights, FP8 arithmetic. dequantize: no FP8 stays in memory; weights have the model's dtype."""
@@ -69,19 +72,27 @@ class Fp8Linear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(-1, self.in_features)
         scale = self.input_scale if self.input_scale is not None else dynamic_scale(rows)
-        quantized = (rows.float() / scale).clamp(-FP8_MAX, FP8_MAX).to(FP8)
+        quantized = quantize_rows(rows, scale)
         # float32 comes out of the CPU's kernel, bfloat16 of the GPU's; the bias is added where it loses nothing.
         product = torch._scaled_mm(
             quantized, self.weight.t(), scale_a=scale, scale_b=self.weight_scale, out_dtype=_out_dtype(x)
         ).to(x.dtype)
         if self.bias is not None:
-            product = product + self.bias
+            product += self.bias
         return product.reshape(*x.shape[:-1], self.out_features)
 
 
 def dynamic_scale(x: torch.Tensor) -> torch.Tensor:
     """One float32 scale of shape [] that maps the largest value of x to 448."""
     return (x.abs().amax().float() / FP8_MAX).clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def quantize_rows(rows: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """rows / scale in FP8, clamped. Some rows at a time: all in float32 would be the largest tensor of a step."""
+    quantized = torch.empty(rows.shape, dtype=FP8, device=rows.device)
+    for source, target in zip(torch.split(rows, QUANTIZED_ROWS), torch.split(quantized, QUANTIZED_ROWS), strict=True):
+        target.copy_(source.to(torch.float32, copy=True).div_(scale).clamp_(-FP8_MAX, FP8_MAX))
+    return quantized
 
 
 def _out_dtype(x: torch.Tensor) -> torch.dtype:
