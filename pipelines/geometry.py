@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from typing import Protocol
 
-from pipelines.spec import SIZE_MULTIPLE, GenerationSpec
+from pipelines.spec import SIZE_MULTIPLE
 
 # LTX-2.3's video VAE: 32 x 32 pixels and 8 frames to a latent; the first latent frame holds one pixel frame.
 SPATIAL_COMPRESSION = 32
@@ -32,6 +33,19 @@ NTSC_TOLERANCE = Fraction(1, 1000)
 MAX_RATE_DENOMINATOR = 1_000_000
 
 
+class ClipShape(Protocol):
+    """A spec, or whatever else has a size, a length and a rate."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def num_frames(self) -> int: ...
+    @property
+    def frame_rate(self) -> Fraction: ...
+
+
 @dataclass(frozen=True)
 class LatentGrid:
     """The video latent of one stage: latent frames, rows and columns."""
@@ -49,17 +63,17 @@ class LatentGrid:
         return self.height * self.width
 
 
-def latent_grid(spec: GenerationSpec, downscale: int = 1) -> LatentGrid:
-    """The grid of `spec` at full size, or at 1 / `downscale` of its width and height."""
+def latent_grid(clip: ClipShape, downscale: int = 1) -> LatentGrid:
+    """The grid of `clip` at full size, or at 1 / `downscale` of its width and height."""
     return LatentGrid(
-        frames=(spec.num_frames - 1) // TEMPORAL_COMPRESSION + 1,
-        height=spec.height // (SPATIAL_COMPRESSION * downscale),
-        width=spec.width // (SPATIAL_COMPRESSION * downscale),
+        frames=(clip.num_frames - 1) // TEMPORAL_COMPRESSION + 1,
+        height=clip.height // (SPATIAL_COMPRESSION * downscale),
+        width=clip.width // (SPATIAL_COMPRESSION * downscale),
     )
 
 
-def audio_latent_length(spec: GenerationSpec) -> int:
-    return round(spec.num_frames / position_fps(spec.frame_rate) * AUDIO_LATENTS_PER_SECOND)
+def audio_latent_length(clip: ClipShape) -> int:
+    return round(clip.num_frames / position_fps(clip.frame_rate) * AUDIO_LATENTS_PER_SECOND)
 
 
 def position_fps(frame_rate: Fraction) -> float:

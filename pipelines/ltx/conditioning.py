@@ -52,8 +52,9 @@ class ConditioningImage:
     def encode(self, vae: "AutoencoderKLLTX2Video", grid: LatentGrid, device: torch.device) -> Conditioning:
         """Encoded with the VAE's dtype, returned as float32."""
         height, width = grid.height * SPATIAL_COMPRESSION, grid.width * SPATIAL_COMPRESSION
-        picture = cover(self._pixels.to(device), height, width) / 127.5 - 1
-        latent = vae.encode(picture.unsqueeze(2).to(vae.dtype)).latent_dist.mode()  # (1, C, 1, H, W)
+        # Scaled where it is: a photograph of 64 megapixels is 768 MB of float32, and the frame takes little of it.
+        picture = cover(self._pixels, height, width) / 127.5 - 1
+        latent = vae.encode(picture.unsqueeze(2).to(device, vae.dtype)).latent_dist.mode()  # (1, C, 1, H, W)
         tokens = pack_video(normalize_video(latent.float(), vae))
         return Conditioning(self._keyframe.frame_idx, self._keyframe.strength, tokens)
 

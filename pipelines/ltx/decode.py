@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pipelines.geometry import SPATIAL_COMPRESSION
 from pipelines.ltx.latents import denormalize_audio, denormalize_video, unpack_audio
+from pipelines.memory import DECODED_PIXEL
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video
@@ -40,13 +42,22 @@ CHUNKS_AT_ONCE = 16
 def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterator[np.ndarray]:
     """Normalised latent (1, C, F, h, w) to chunks of frames (n, H, W, 3) uint8; 8F - 7 frames in all."""
     latent = denormalize_video(latent.float(), vae).to(vae.dtype)
-    for chunk in stream_decoder(vae.decoder, [latent], chunk_bytes_for(free_bytes(latent.device))):
+    chunk_bytes = chunk_bytes_for(free_bytes(latent.device), kept_bytes(latent, vae))
+    for chunk in stream_decoder(vae.decoder, [latent], chunk_bytes):
         yield to_frames(chunk)
 
 
-def chunk_bytes_for(free: int | None) -> int:
-    """free: bytes that nothing uses; None where that is not known."""
-    return MIN_CHUNK_BYTES if free is None else min(max(free // CHUNKS_AT_ONCE, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES)
+def chunk_bytes_for(free: int | None, kept: int) -> int:
+    """As large as what is free allows. free: bytes that nothing uses, None where that is not known. kept: by the
+    stream itself, whatever its chunks."""
+    if free is None:
+        return MIN_CHUNK_BYTES
+    return min(max((free - kept) // CHUNKS_AT_ONCE, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES)
+
+
+def kept_bytes(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> int:
+    pixels = latent.shape[-1] * latent.shape[-2] * SPATIAL_COMPRESSION**2
+    return round(DECODED_PIXEL * pixels * vae.decoder.conv_out.conv.in_channels * latent.element_size())
 
 
 def free_bytes(device: torch.device) -> int | None:

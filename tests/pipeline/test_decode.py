@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from pipelines.ltx.components import Components
-from pipelines.ltx.decode import decode_video, stream_decoder, to_frames
+from pipelines.ltx.decode import (
+    MAX_CHUNK_BYTES,
+    MIN_CHUNK_BYTES,
+    chunk_bytes_for,
+    decode_video,
+    stream_decoder,
+    to_frames,
+)
 
 
 @pytest.mark.parametrize("latent_frames", [1, 2, 3, 7, 16])
@@ -32,6 +39,19 @@ def test_a_long_clip_comes_in_chunks(components: Components) -> None:
 
     assert sum(sizes) == 8 * 20 - 7
     assert max(sizes) <= 64
+
+
+@pytest.mark.parametrize(
+    ("free", "chunk_bytes"),
+    [
+        (None, MIN_CHUNK_BYTES),
+        (10**9, MIN_CHUNK_BYTES),
+        (3 * 10**9 + 2**32, 2**28),
+        (90 * 10**9, MAX_CHUNK_BYTES),
+    ],
+)
+def test_chunks_are_as_large_as_memory_allows(free: int | None, chunk_bytes: int) -> None:
+    assert chunk_bytes_for(free, kept=3 * 10**9) == chunk_bytes
 
 
 def test_frames_are_rounded_bytes() -> None:

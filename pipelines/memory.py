@@ -1,0 +1,189 @@
+"""What a clip takes of a device's memory, from sizes alone: no torch, nothing loaded.
+
+Activations grow linearly: with tokens in the transformer, with pixels in the video VAE, with latents in the upsampler
+and the vocoder. The factors were counted, allocation by allocation, on the full-size models on `meta`
+(tests/pipeline/test_memory.py counts again); they are numbers of values in use at once, at the worst moment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+
+from pipelines.errors import SpecError
+from pipelines.geometry import MIN_NUM_FRAMES, MIN_SIDE, TEMPORAL_COMPRESSION, audio_latent_length, latent_grid
+from pipelines.spec import SIZE_MULTIPLE
+
+# Per token and hidden value. A conditioned clip modulates every token by itself.
+FREE_TOKEN, CONDITIONED_TOKEN = 18.2, 45.3
+
+# Per hidden value of the 1024 rows of the prompt, at every layer of the text encoder.
+PROMPT_VALUE = 4.6
+PROMPT_ROWS = 1024
+
+# Per cell of the upsampled latent and channel of the upsampler.
+UPSAMPLED_CELL = 4.1
+
+# Per pixel and base channel. The decoder's share is what its convolutions over time keep.
+ENCODED_PIXEL, DECODED_PIXEL = 0.75, 5.5
+
+# Per audio latent and hidden channel of the vocoder, which is float32.
+AUDIO_LATENT = 285
+
+# Kernels and the allocator want some, too: a share of the activations, and what a CUDA context and cuBLAS take.
+OVERHEAD = 1.1
+RESERVED_BYTES = 10**9
+
+# The chunk that the decoder works on is as large as memory allows; this is what the smallest takes.
+SMALLEST_CHUNK_BYTES = 500 * 10**6
+
+FLOAT32_BYTES = 4
+
+
+class MemoryLevel(StrEnum):
+    """What of the model stays on the device between its uses."""
+
+    RESIDENT = "resident"
+    BALANCED = "balanced"
+    LOW = "low"
+
+
+# The components that are kept in host memory, and come to the device block by block as they run.
+STREAMED: Mapping[MemoryLevel, frozenset[str]] = {
+    MemoryLevel.RESIDENT: frozenset(),
+    MemoryLevel.BALANCED: frozenset({"text_encoder"}),
+    MemoryLevel.LOW: frozenset({"text_encoder", "transformer"}),
+}
+
+# The component that each stage of a clip runs; the others have no blocks to stream.
+RUNS = {"prompt": "text_encoder", "denoise": "transformer"}
+
+
+@dataclass(frozen=True)
+class ClipSize:
+    """What of a spec decides on memory. later_keyframes: images at another frame than the first."""
+
+    width: int
+    height: int
+    num_frames: int
+    frame_rate: Fraction = Fraction(24)
+    is_conditioned: bool = False
+    later_keyframes: int = 0
+    has_audio: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} with {self.num_frames} frames"
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Of the models: what activations are proportional to. item_bytes: of a value, but in the float32 vocoder."""
+
+    video: int
+    audio: int
+    text: int
+    text_layers: int
+    upsampler: int
+    encoder: int
+    decoder: int
+    vocoder: int
+    item_bytes: int
+
+
+@dataclass(frozen=True)
+class ComponentSize:
+    """size_bytes: of the weights as they lie in memory. working_bytes: of these on the device at once, if streamed."""
+
+    size_bytes: int
+    working_bytes: int
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """capacity_bytes: what the device has for this model and its clips."""
+
+    level: MemoryLevel
+    components: Mapping[str, ComponentSize]
+    widths: Widths
+    capacity_bytes: int
+
+    @property
+    def streamed(self) -> frozenset[str]:
+        return STREAMED[self.level] & self.components.keys()
+
+    @property
+    def resident_bytes(self) -> int:
+        return sum(size.size_bytes for name, size in self.components.items() if name not in self.streamed)
+
+    @property
+    def host_bytes(self) -> int:
+        """Pinned, while the model is loaded."""
+        return sum(self.components[name].size_bytes for name in self.streamed)
+
+    def peak_bytes(self, clip: ClipSize) -> int:
+        stages = activation_bytes(self.widths, clip)
+        return self.resident_bytes + max(self._working_bytes(stage) + needed for stage, needed in stages.items())
+
+    def fits(self, clip: ClipSize) -> bool:
+        return self.peak_bytes(clip) + RESERVED_BYTES <= self.capacity_bytes
+
+    def validate(self, clip: ClipSize) -> None:
+        """Raises SpecError, which names a size that would fit, when the clip does not."""
+        if self.fits(clip):
+            return
+        needed, has = self.peak_bytes(clip) + RESERVED_BYTES, self.capacity_bytes
+        fitting = [str(found) for found in (self.smaller(clip), self.shorter(clip)) if found]
+        advice = f"{' or '.join(fitting)} would fit" if fitting else "no clip of this shape would fit"
+        raise SpecError("width", f"{clip} needs {needed / 1e9:.1f} GB of memory, the device has {has / 1e9:.1f} GB for "
+                                 f"it; {advice}")  # fmt: skip
+
+    def smaller(self, clip: ClipSize) -> ClipSize | None:
+        """The largest clip of this shape and length that fits; None when even the smallest does not."""
+        aspect = clip.width / clip.height
+        for height in range(clip.height, MIN_SIDE - 1, -SIZE_MULTIPLE):
+            width = min(max(round(height * aspect / SIZE_MULTIPLE) * SIZE_MULTIPLE, MIN_SIDE), clip.width)
+            if self.fits(candidate := replace(clip, width=width, height=height)):
+                return candidate
+        return None
+
+    def shorter(self, clip: ClipSize) -> ClipSize | None:
+        """The longest clip of this size that fits; None when even the shortest does not."""
+        lengths = range(clip.num_frames, MIN_NUM_FRAMES - 1, -TEMPORAL_COMPRESSION)
+        candidates = (replace(clip, num_frames=num_frames) for num_frames in lengths)
+        return next(filter(self.fits, candidates), None)
+
+    def _working_bytes(self, stage: str) -> int:
+        component = RUNS.get(stage, "")
+        return self.components[component].working_bytes if component in self.streamed else 0
+
+
+def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
+    """By stage, each at its worst."""
+    grid, audio, pixels = latent_grid(clip), audio_latent_length(clip), clip.width * clip.height
+    tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
+    per_token = CONDITIONED_TOKEN if clip.is_conditioned else FREE_TOKEN
+    values = {
+        "prompt": PROMPT_VALUE * PROMPT_ROWS * widths.text * (widths.text_layers + 1),
+        "denoise": per_token * (tokens * widths.video + audio * widths.audio),
+        "upsample": UPSAMPLED_CELL * grid.tokens * widths.upsampler,
+        "encode": ENCODED_PIXEL * pixels * widths.encoder * clip.is_conditioned,
+        "decode": DECODED_PIXEL * pixels * widths.decoder,
+    }
+    needed = {stage: OVERHEAD * count * widths.item_bytes for stage, count in values.items()}
+    needed["decode"] += SMALLEST_CHUNK_BYTES
+    needed["audio"] = OVERHEAD * AUDIO_LATENT * audio * widths.vocoder * FLOAT32_BYTES * clip.has_audio
+    return {stage: round(size) for stage, size in needed.items()}
+
+
+# The hosted endpoint's default clip, from an image.
+DEFAULT_CLIP = ClipSize(768, 512, 121, is_conditioned=True)
+SMALLEST_CLIP = ClipSize(MIN_SIDE, MIN_SIDE, MIN_NUM_FRAMES)
+
+
+def choose_plan(
+    wanted: MemoryLevel | None, components: Mapping[str, ComponentSize], widths: Widths, capacity_bytes: int
+) -> MemoryPlan:
+    """wanted None: the first level at which the default clip fits, else the one that takes least."""
+    levels = list(MemoryLevel) if wanted is None else [wanted]
+    plans = [MemoryPlan(level, components, widths, capacity_bytes) for level in levels]
+    return next((plan for plan in plans if plan.fits(DEFAULT_CLIP)), plans[-1])

@@ -1,0 +1,235 @@
+"""What a clip takes: the estimates against a count of every allocation at full size, and what follows from them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.full_size import GEMMA_12B, TEXT_LAYERS, UPSAMPLER, full_config
+from pipelines.errors import SpecError
+from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
+from pipelines.ltx.components import build_module
+from pipelines.ltx.decode import stream_decoder
+from pipelines.ltx.sampling import cross_modality_gates
+from pipelines.memory import (
+    DEFAULT_CLIP,
+    OVERHEAD,
+    RESERVED_BYTES,
+    SMALLEST_CHUNK_BYTES,
+    SMALLEST_CLIP,
+    ClipSize,
+    ComponentSize,
+    MemoryLevel,
+    MemoryPlan,
+    Widths,
+    activation_bytes,
+    choose_plan,
+)
+from tests.pipeline.count_memory import META, peak_bytes
+from weights.architecture import (
+    audio_vae_kwargs,
+    connector_kwargs,
+    transformer_kwargs,
+    video_vae_kwargs,
+    vocoder_kwargs,
+)
+from weights.published import published_tensors
+
+CONFIG = full_config()
+WIDTHS = Widths(4096, 2048, 3840, 48, upsampler=1024, encoder=128, decoder=128, vocoder=1536, item_bytes=2)
+CLIPS = [
+    ClipSize(768, 512, 121),
+    ClipSize(1920, 1088, 241),
+    ClipSize(768, 512, 121, is_conditioned=True),
+    ClipSize(1920, 1088, 241, Fraction(25), is_conditioned=True, later_keyframes=2),
+]
+
+
+def module(component: str, kwargs: dict[str, Any], dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+    return build_module(component, kwargs).to(META, dtype)
+
+
+def tensors(*modules: nn.Module) -> list[torch.Tensor]:
+    return [tensor for each in modules for tensor in (*each.parameters(), *each.buffers())]
+
+
+def zeros(*shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
+    return torch.zeros(*shape, device=META, dtype=dtype)
+
+
+def assert_near(estimate: int, counted: int) -> None:
+    """Never too little; and not so much that what fits would be refused."""
+    assert counted <= estimate <= 1.25 * counted
+
+
+@pytest.fixture(scope="module")
+def transformer() -> nn.Module:
+    """Blocks run one after the other: the peak is that of any number of them."""
+    config = CONFIG["transformer"] | {"num_layers": 2}
+    return module("transformer", transformer_kwargs(config, CONFIG["audio_vae"]))
+
+
+def forward(transformer: nn.Module, clip: ClipSize) -> Callable[[], object]:
+    grid, audio = latent_grid(clip), audio_latent_length(clip)
+    tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
+    sigma = zeros(1, 1, dtype=torch.float32)
+
+    def call() -> object:
+        with cross_modality_gates(transformer, sigma.flatten()):  # type: ignore[arg-type]
+            return transformer(
+                hidden_states=zeros(1, tokens, 128),
+                audio_hidden_states=zeros(1, audio, 128),
+                encoder_hidden_states=zeros(1, 1024, 4096),
+                audio_encoder_hidden_states=zeros(1, 1024, 2048),
+                timestep=sigma.expand(1, tokens) if clip.is_conditioned else sigma,
+                audio_timestep=sigma,
+                sigma=sigma.flatten(),
+                audio_sigma=sigma.flatten(),
+                video_coords=zeros(1, 3, tokens, 2, dtype=torch.float32),
+                audio_coords=zeros(1, 1, audio, 2, dtype=torch.float32),
+                return_dict=False,
+            )
+
+    return call
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=str)
+def test_a_forward_of_the_transformer(clip: ClipSize, transformer: nn.Module) -> None:
+    counted = peak_bytes(forward(transformer, clip), tensors(transformer))
+
+    assert_near(activation_bytes(WIDTHS, clip)["denoise"], counted)
+
+
+def test_a_prompt() -> None:
+    from transformers import Gemma3TextConfig, Gemma3TextModel
+
+    with META:
+        gemma = Gemma3TextModel(Gemma3TextConfig(vocab_size=1000, **GEMMA_12B)).to(torch.bfloat16)
+    published = published_tensors(CONFIG, TEXT_LAYERS)
+    connectors = module("connectors", connector_kwargs(CONFIG["transformer"], published))
+    rows = torch.zeros(1, 1024, device=META, dtype=torch.long)
+
+    def call() -> object:
+        # Masks are made by looking at values, which `meta` has not.
+        masks = {"full_attention": None, "sliding_attention": None}
+        output = gemma(rows, attention_mask=masks, output_hidden_states=True, use_cache=False)
+        stacked = torch.stack(output.hidden_states, dim=-1)
+        del output
+        return connectors(stacked, rows)
+
+    assert_near(activation_bytes(WIDTHS, DEFAULT_CLIP)["prompt"], peak_bytes(call, tensors(gemma, connectors)))
+
+
+@pytest.mark.parametrize("clip", CLIPS[:2], ids=str)
+def test_the_upsampler(clip: ClipSize) -> None:
+    kwargs = {name: UPSAMPLER[name] for name in ("in_channels", "mid_channels", "num_blocks_per_stage", "dims")}
+    upsampler = module("upsampler", kwargs | {"rational_spatial_scale": 2.0, "use_rational_resampler": False})
+    grid = latent_grid(clip, downscale=2)
+    counted = peak_bytes(lambda: upsampler(zeros(1, 128, *shape(grid))), tensors(upsampler))
+
+    assert_near(activation_bytes(WIDTHS, clip)["upsample"], counted)
+
+
+def shape(grid: LatentGrid) -> tuple[int, int, int]:
+    return grid.frames, grid.height, grid.width
+
+
+@pytest.fixture(scope="module")
+def video_vae() -> nn.Module:
+    return module("video_vae", video_vae_kwargs(CONFIG["vae"]))
+
+
+@pytest.mark.parametrize("clip", CLIPS[2:], ids=str)
+def test_an_image(clip: ClipSize, video_vae: nn.Module) -> None:
+    pixels = zeros(1, 3, 1, clip.height, clip.width)
+    counted = peak_bytes(lambda: video_vae.encode(pixels), tensors(video_vae))
+
+    assert_near(activation_bytes(WIDTHS, clip)["encode"], counted)
+
+
+@pytest.mark.parametrize("size", [(768, 512), (1920, 1088)])
+def test_the_decoder_whatever_the_length(size: tuple[int, int], video_vae: nn.Module) -> None:
+    clip = ClipSize(*size, 65)
+
+    def call() -> None:
+        for chunk in stream_decoder(video_vae.decoder, [zeros(1, 128, *shape(latent_grid(clip)))], chunk_bytes=2**25):
+            del chunk
+
+    counted, estimate = peak_bytes(call, tensors(video_vae)), activation_bytes(WIDTHS, clip)["decode"]
+    assert counted <= estimate <= 1.25 * counted + SMALLEST_CHUNK_BYTES
+
+
+@pytest.mark.parametrize("clip", CLIPS[:2], ids=str)
+def test_sound(clip: ClipSize) -> None:
+    audio_vae = module("audio_vae", audio_vae_kwargs(CONFIG["audio_vae"]))
+    vocoder = module("vocoder", vocoder_kwargs(CONFIG["vocoder"]), torch.float32)
+    latent = zeros(1, 8, audio_latent_length(clip), 16)
+
+    def call() -> object:
+        return vocoder(audio_vae.decode(latent, return_dict=False)[0].float())
+
+    assert_near(activation_bytes(WIDTHS, clip)["audio"], peak_bytes(call, tensors(audio_vae, vocoder)))
+    assert activation_bytes(WIDTHS, replace(clip, has_audio=False))["audio"] == 0
+
+
+GB = 10**9
+COMPONENTS = {
+    "transformer": ComponentSize(21 * GB, 2 * GB),
+    "text_encoder": ComponentSize(24 * GB, 3 * GB),
+    "connectors": ComponentSize(6 * GB, 6 * GB),
+    "video_vae": ComponentSize(2 * GB, 2 * GB),
+}
+
+
+@pytest.mark.parametrize(("capacity_gb", "level"), [(96, "resident"), (48, "balanced"), (24, "low"), (16, "low")])
+def test_a_level_that_the_card_has_room_for(capacity_gb: int, level: str) -> None:
+    plan = choose_plan(None, COMPONENTS, WIDTHS, capacity_gb * GB)
+
+    assert plan.level == level
+    assert plan.resident_bytes + plan.host_bytes == 53 * GB
+    assert plan.fits(DEFAULT_CLIP)
+
+
+def test_a_level_that_is_asked_for() -> None:
+    plan = choose_plan(MemoryLevel.LOW, COMPONENTS, WIDTHS, 96 * GB)
+
+    assert plan.streamed == {"transformer", "text_encoder"}
+    assert plan.host_bytes == 45 * GB
+
+
+def test_what_does_not_fit_is_refused_with_sizes_that_do() -> None:
+    plan = MemoryPlan(MemoryLevel.RESIDENT, COMPONENTS, WIDTHS, 70 * GB)
+    clip = ClipSize(3840, 2176, 121)
+
+    with pytest.raises(SpecError, match=r"3840x2176 with 121 frames needs [\d.]+ GB of memory, the device has 70.0 GB"):
+        plan.validate(clip)
+    smaller, shorter = plan.smaller(clip), plan.shorter(clip)
+    assert smaller is not None
+    assert shorter is not None
+    for fitting in (smaller, shorter):
+        plan.validate(fitting)
+    assert smaller.num_frames == 121
+    assert abs(smaller.width / smaller.height - clip.width / clip.height) < 0.1
+    assert not plan.fits(replace(clip, num_frames=shorter.num_frames + 8))
+    assert (shorter.width, shorter.height) == (3840, 2176)
+
+
+def test_a_card_too_small_for_anything_says_so() -> None:
+    plan = choose_plan(None, COMPONENTS, WIDTHS, 8 * GB)
+
+    assert not plan.fits(SMALLEST_CLIP)
+    with pytest.raises(SpecError, match="no clip of this shape would fit"):
+        plan.validate(SMALLEST_CLIP)
+
+
+def test_the_peak_is_that_of_the_worst_stage() -> None:
+    plan = MemoryPlan(MemoryLevel.LOW, COMPONENTS, WIDTHS, 24 * GB)
+    stages = activation_bytes(WIDTHS, DEFAULT_CLIP)
+
+    assert plan.peak_bytes(DEFAULT_CLIP) == 8 * GB + max(stages["denoise"] + 2 * GB, stages["prompt"] + 3 * GB)
+    assert plan.fits(DEFAULT_CLIP) is (plan.peak_bytes(DEFAULT_CLIP) + RESERVED_BYTES <= 24 * GB)
+    assert OVERHEAD > 1
