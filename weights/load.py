@@ -33,8 +33,11 @@ def load_module(
 ) -> None:
     """Fill `module` from the file. Raises TensorError before anything is read when the two do not match."""
     names = validate_match(module, checkpoint, name_map)
-    with TensorReader(checkpoint) as reader:
-        for published, name in names.items():
+    # In the order of the file, which a disk likes best.
+    in_order = sorted(names, key=lambda name: checkpoint.stored[name].offset)
+    with TensorReader(checkpoint, ahead=in_order) as reader:
+        for published in in_order:
+            name = names[published]
             _load_tensor(module, name, reader, checkpoint, published, device, dtype)
             on_bytes(checkpoint.tensors[published].size_bytes)
     _move_buffers(module, device)

@@ -5,16 +5,24 @@ Without any scale in the file the weights were plainly cast, and are what they s
 arithmetic on activations and has no part in a weight's value.
 """
 
+import os
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from weights.checkpoint import Checkpoint, StoredTensor
 from weights.errors import FileError, UnsupportedError
 
 if TYPE_CHECKING:
     import torch
+
+# One reader waits for the disk while another fills memory; both together hold no more than this.
+READERS = 2
+AHEAD_BYTES = 256 * 2**20
+READ_BYTES = 2**26
 
 # What torch calls the dtypes of weights.
 TORCH_NAMES = {
@@ -34,27 +42,50 @@ TORCH_NAMES = {
 class TensorReader:
     """The open files of one checkpoint. Use as a context manager. Raises FileError when a file cannot be read.
 
+    ahead: names in the order in which they will be asked for; the next ones are read while the last is put to use.
+
     Reads rather than maps: safetensors maps a file as private memory, which the kernel refuses where the file is larger
     than the machine's memory, as a 46 GB checkpoint may well be beside a card.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, ahead: Iterable[str] = ()) -> None:
         self._checkpoint = checkpoint
-        self._files: dict[Path, BinaryIO] = {}
+        self._files: dict[Path, int] = {}
         self._stack = ExitStack()
+        self._ahead = deque(ahead)
+        self._coming: dict[str, Future[torch.Tensor]] = {}
+        self._coming_bytes = 0
 
     def __enter__(self) -> "TensorReader":
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="weights"))
+        self._read_ahead()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
         self._stack.close()
 
     def read(self, name: str, device: "torch.device", dtype: "torch.dtype | None" = None) -> "torch.Tensor":
         """As stored, or as `dtype` where that is given."""
-        tensor = self._read(self._checkpoint.stored[name])
+        stored = self._checkpoint.stored[name]
+        if name in self._coming:
+            tensor = self._coming.pop(name).result()
+            self._coming_bytes -= stored.info.size_bytes
+            self._read_ahead()
+        else:
+            tensor = self._read(stored, self._open(stored.path))
         return tensor.to(device, dtype or tensor.dtype)
 
-    def _read(self, stored: StoredTensor) -> "torch.Tensor":
+    def _read_ahead(self) -> None:
+        """At least one, and no more than may wait in memory."""
+        while self._ahead:
+            stored = self._checkpoint.stored[self._ahead[0]]
+            if self._coming and self._coming_bytes + stored.info.size_bytes > AHEAD_BYTES:
+                return
+            self._coming_bytes += stored.info.size_bytes
+            self._coming[self._ahead.popleft()] = self._pool.submit(self._read, stored, self._open(stored.path))
+
+    def _read(self, stored: StoredTensor, file: int) -> "torch.Tensor":
         import torch
 
         if stored.info.dtype not in TORCH_NAMES:
@@ -62,11 +93,7 @@ class TensorReader:
         tensor = torch.empty(stored.info.shape, dtype=getattr(torch, TORCH_NAMES[stored.info.dtype]))
         buffer = tensor.reshape(-1).view(torch.uint8).numpy().data
         try:
-            file = self._open(stored.path)
-            file.seek(stored.offset)
-            done = 0
-            while done < len(buffer) and (count := file.readinto(buffer[done:])):  # type: ignore[attr-defined]
-                done += count
+            done = _fill(buffer, file, stored.offset)
         except OSError as exc:
             raise FileError(stored.path, f"cannot be read: {exc.strerror or exc}") from exc
         if done < len(buffer):
@@ -80,10 +107,22 @@ class TensorReader:
             return self.read(name, device, dtype)
         return (self.read(name, device).float() * self.read(scale, device).float()).to(dtype)
 
-    def _open(self, path: Path) -> BinaryIO:
+    def _open(self, path: Path) -> int:
         if path not in self._files:
-            self._files[path] = self._stack.enter_context(path.open("rb", buffering=0))
+            try:
+                self._files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as exc:
+                raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
+            self._stack.callback(os.close, self._files[path])
         return self._files[path]
+
+
+def _fill(buffer: memoryview, file: int, offset: int) -> int:
+    """The bytes that were read: fewer than asked for at the end of the file. Without a position that threads share."""
+    done = 0
+    while done < len(buffer) and (count := os.preadv(file, [buffer[done : done + READ_BYTES]], offset + done)):
+        done += count
+    return done
 
 
 def weight_scale_of(checkpoint: Checkpoint, name: str) -> str | None:

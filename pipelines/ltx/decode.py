@@ -57,7 +57,8 @@ def chunk_bytes_for(free: int | None, kept: int) -> int:
 
 def kept_bytes(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> int:
     pixels = latent.shape[-1] * latent.shape[-2] * SPATIAL_COMPRESSION**2
-    return round(DECODED_PIXEL * pixels * vae.decoder.conv_out.conv.in_channels * latent.element_size())
+    channels: int = vae.decoder.conv_out.conv.in_channels
+    return round(DECODED_PIXEL * pixels * channels * latent.element_size())
 
 
 def free_bytes(device: torch.device) -> int | None:
