@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from weights.errors import TensorError, UnsupportedError
+from weights.names import TEXT_ENCODER
 
 OPTION = "--text-encoder-quantization"
 
@@ -75,7 +76,7 @@ def _stored(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def _validate_loaded(folder: Path, info: dict[str, Any]) -> None:
-    missing = sorted(name for name in info["missing_keys"] if not name.startswith("lm_head"))
+    missing = sorted(name for name in info["missing_keys"] if not TEXT_ENCODER.is_unused(name))
     if missing:
         raise TensorError(f"{folder}: missing tensor {missing[0]!r} and {len(missing) - 1} more of Gemma 3")
     if info["mismatched_keys"]:
