@@ -13,7 +13,7 @@ from torch import nn
 
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.text_config import read_text_config, to_text_config
-from pipelines.ltx.text_quantized import TextQuantization, load_quantized, resolve_quantization
+from pipelines.ltx.text_quantized import TextQuantization, load_quantized, resolve_quantization, validate_stored
 from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
 from weights.checkpoint import Checkpoint, open_single
 from weights.errors import FileError, UnsupportedError
@@ -21,7 +21,7 @@ from weights.gemma import infer_gemma
 from weights.header import read_header
 from weights.load import load_module, validate_match
 from weights.names import TEXT_ENCODER
-from weights.quantization import validate_scales
+from weights.quantization import is_sidecar, validate_scales
 from weights.shards import open_shards
 
 if TYPE_CHECKING:
@@ -112,12 +112,15 @@ def load_text_encoder(
     FP8 weights become `dtype`: the hidden states of all layers are what the checkpoint was trained on, and a prompt is
     encoded once, so that FP8 arithmetic would save nothing that is worth its error.
     """
+    model = _build(source.config)
+    if source.is_stored_quantized:
+        validate_stored(model, source.checkpoint)
+    else:
+        validate_match(model, source.checkpoint, TEXT_ENCODER)
     if source.quantization is not TextQuantization.NONE:
         on_progress("text_encoder", 0, 0)
         return load_quantized(source.path, source.quantization, source.is_stored_quantized, device, dtype)
-    model = _build(source.config)
-    names = validate_match(model, source.checkpoint, TEXT_ENCODER)
-    total = sum(source.checkpoint.tensors[name].size_bytes for name in names)
+    total = sum(info.size_bytes for name, info in source.checkpoint.tensors.items() if not is_sidecar(name))
     counter = ByteCounter("text_encoder", total, on_progress)
     load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter)
     return model

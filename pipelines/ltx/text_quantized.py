@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from weights.checkpoint import Checkpoint
 from weights.errors import TensorError, UnsupportedError
 from weights.names import TEXT_ENCODER
 
 OPTION = "--text-encoder-quantization"
+
+# What bitsandbytes keeps beside `LAYER.weight`, by the dtype of that.
+BESIDE_WEIGHT = {"U8": ("weight.absmax", "weight.quant_map"), "I8": ("SCB",)}
 
 
 class TextQuantization(StrEnum):
@@ -37,6 +41,17 @@ def resolve_quantization(folder: Path, asked: TextQuantization, stored: dict[str
         raise UnsupportedError(folder, f"holds {found} weights, {OPTION} {asked} was asked for; leave the option "
                                        "out, or give the folder of a plain Gemma 3 12B")  # fmt: skip
     return found
+
+
+def validate_stored(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Raises TensorError when a tensor of `model` is missing, or what belongs to it: transformers names neither."""
+    published = {name: checkpoint.tensors[stored] for stored, name in TEXT_ENCODER.select(checkpoint.stored).items()}
+    needed = set(model.state_dict())
+    for name, info in published.items():
+        if name.endswith(".weight"):
+            needed |= {name.removesuffix("weight") + beside for beside in BESIDE_WEIGHT.get(info.dtype, ())}
+    if missing := sorted(needed - published.keys()):
+        raise TensorError(f"{checkpoint.path}: missing tensor {missing[0]!r}, {len(missing)} in all")
 
 
 def load_quantized(

@@ -1,6 +1,7 @@
 """The text encoder as ComfyUI stores it: one file, scaled FP8, with its tokenizer inside or beside it."""
 
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -172,8 +173,10 @@ def test_a_clips_prompt_is_encoded_by_a_single_file(tiny: TinyFiles, spiece: Spi
     def context(file: Path) -> torch.Tensor:
         components = load_components(WeightFiles(tiny.checkpoint, file, tiny.upsampler), CPU, torch.float32)
         with torch.inference_mode():
-            return components.encode_prompt("a red fox").video
+            return components.encode_prompt("a red fox runs through deep snow, " * 60).video
 
     found, expected = context(path), context(exact)
-    # 2^-4 is the rounding of a weight; contexts are normalised, and here as random as the weights.
-    assert 0 < (found - expected).norm() / expected.norm() < RELATIVE
+    # Root mean square of the rounding, over three layers of five matrix products one after the other.
+    error = (found - expected).norm() / expected.norm()
+    print(f"{error:.1e}")
+    assert 0 < error < sqrt(15) * RELATIVE / sqrt(3)
