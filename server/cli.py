@@ -36,7 +36,16 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("weights", "without --checkpoint: the tiny model, random and made here")
     group.add_argument("--checkpoint", metavar="FILE", help="LTX-2.3 distilled, one .safetensors file")
-    group.add_argument("--text-encoder", metavar="DIR", help="Hugging Face folder with Gemma 3 12B and its tokenizer")
+    group.add_argument(
+        "--text-encoder",
+        metavar="PATH",
+        help="Hugging Face folder with Gemma 3 12B and its tokenizer, or its single file",
+    )
+    group.add_argument(
+        "--text-encoder-quantization",
+        choices=["none", "8bit", "4bit"],
+        help="quantise Gemma 3 while it loads, through bitsandbytes (default: none)",
+    )
     group.add_argument("--upscaler", metavar="FILE", help="the x2 latent upsampler's .safetensors file")
     group.add_argument(
         "--video-vae", metavar="FILE", help="where the checkpoint is the transformer alone: the video VAE"

@@ -29,6 +29,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         checkpoint=settings.checkpoint,
         upsampler=settings.upscaler,
         text_encoder=settings.text_encoder,
+        text_encoder_quantization=settings.text_encoder_quantization,
         companions=tuple(path for path in (settings.video_vae, settings.audio_vae, settings.text_projection) if path),
         device=settings.device,
         dtype=settings.dtype,

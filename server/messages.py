@@ -22,12 +22,14 @@ class WorkerConfig:
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
     companions: files of parts that the checkpoint does not hold: video VAE, audio VAE, text projection.
     fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
+    text_encoder_quantization: `none` (as the file has it), `8bit` or `4bit`.
     """
 
     cache_dir: Path
     checkpoint: Path | None = None
     upsampler: Path | None = None
     text_encoder: Path | None = None
+    text_encoder_quantization: str = "none"
     companions: tuple[Path, ...] = ()
     device: str = "auto"
     dtype: str = "auto"

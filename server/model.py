@@ -7,8 +7,10 @@ from pathlib import Path
 import psutil
 import torch
 
-from pipelines.ltx.components import Components, OnProgress, WeightFiles, load_components
+from pipelines.ltx.components import Components, WeightFiles, load_components
 from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
+from pipelines.ltx.progress import OnProgress
+from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
@@ -43,7 +45,8 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)
     files = resolve_files(config)
-    components = load_components(files, device, dtype, on_progress, resolve_fp8_mode(config.fp8, device))
+    fp8, text = resolve_fp8_mode(config.fp8, device), TextQuantization(config.text_encoder_quantization)
+    components = load_components(files, device, dtype, on_progress, fp8, text)
     info = ModelInfo(
         checkpoint=files.checkpoint.name,
         is_tiny=config.checkpoint is None,
@@ -79,7 +82,7 @@ def resolve_files(config: WorkerConfig) -> WeightFiles:
         tiny = tiny_files(config.cache_dir)
         return WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler if config.stages == 2 else None)
     if config.text_encoder is None:
-        raise ConfigError("a checkpoint needs its text encoder: --text-encoder, the folder with Gemma 3 12B")
+        raise ConfigError("a checkpoint needs its text encoder: --text-encoder, the folder or file of Gemma 3 12B")
     if config.upsampler is None and config.stages == 2:
         raise ConfigError("two stages need --upscaler, the file of the x2 latent upsampler; or set --stages 1")
     upsampler = config.upsampler if config.stages == 2 else None

@@ -41,7 +41,10 @@ class Settings(BaseSettings):
     """The x2 latent upsampler's file, needed for two stages."""
 
     text_encoder: Path | None = None
-    """The Hugging Face folder with Gemma 3 12B and its tokenizer."""
+    """The Hugging Face folder with Gemma 3 12B and its tokenizer, or its single file."""
+
+    text_encoder_quantization: Literal["none", "8bit", "4bit"] = "none"
+    """What the text encoder's weights become while they load. A folder that is quantised already needs no setting."""
 
     video_vae: Path | None = None
     """The video VAE's file, where the checkpoint is the transformer alone. So with the next two."""

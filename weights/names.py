@@ -119,6 +119,14 @@ VOCODER = NameMap(
 
 UPSAMPLER = NameMap(prefixes=("",), rules=())
 
+# Gemma 3's text model, by the names of older Hugging Face folders, of newer ones, and of Comfy's single file. Its
+# vision tower and its head over the vocabulary have no part in a context.
+TEXT_ENCODER = NameMap(
+    prefixes=("",),
+    rules=((r"^(language_model\.model|model\.language_model|model)\.", ""),),
+    unused=r"^(model\.)?(vision_tower|vision_model|multi_modal_projector)\.|^(language_model\.)?lm_head\.|^spiece_model$",
+)
+
 ONE_FILE = {
     "transformer": TRANSFORMER,
     "connectors": CONNECTORS,

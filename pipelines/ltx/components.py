@@ -11,7 +11,10 @@ import torch
 from torch import nn
 
 from pipelines.ltx.fp8 import Fp8Mode, use_fp8_linears
-from pipelines.ltx.text import PromptEncoder, TextWidth, load_text_encoder, read_text_width
+from pipelines.ltx.progress import ByteCounter, OnProgress
+from pipelines.ltx.text import PromptEncoder
+from pipelines.ltx.text_encoder import TextWidth, load_text_encoder, open_text_encoder, validate_width
+from pipelines.ltx.text_quantized import TextQuantization
 from weights.architecture import read_architecture, upsampler_kwargs
 from weights.checkpoint import Checkpoint, open_checkpoint, open_single
 from weights.header import read_header
@@ -24,9 +27,6 @@ if TYPE_CHECKING:
     from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
     from diffusers.pipelines.ltx2.vocoder import LTX2VocoderWithBWE
 
-# (component, bytes read so far, bytes in all)
-OnProgress = Callable[[str, int, int], None]
-
 # 10.8 % off in bfloat16; the reference runs it in float32 too.
 VOCODER_DTYPE = torch.float32
 
@@ -35,7 +35,7 @@ VOCODER_DTYPE = torch.float32
 class WeightFiles:
     """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not.
     upsampler: its own file; None runs a single stage only.
-    text_encoder: a Hugging Face folder with Gemma 3 and its tokenizer.
+    text_encoder: a Hugging Face folder with Gemma 3 and its tokenizer, or a single file of it.
     """
 
     checkpoint: Path
@@ -71,14 +71,15 @@ def load_components(
     dtype: torch.dtype,
     on_progress: OnProgress = lambda component, done, total: None,
     fp8: Fp8Mode = Fp8Mode.DEQUANTIZE,
+    text_quantization: TextQuantization = TextQuantization.NONE,
 ) -> Components:
     """Raises WeightsError with the file's name when a file is not what it should be."""
-    checkpoint = open_checkpoint(
-        read_header(files.checkpoint),
-        [read_header(path) for path in files.companions],
-        caption_channels=read_text_width(files.text_encoder).hidden_size,
-    )
+    headers = [read_header(path) for path in (files.checkpoint, *files.companions)]
+    text = open_text_encoder(files.text_encoder, text_quantization)
+    checkpoint = open_checkpoint(headers[0], headers[1:], caption_channels=text.width.hidden_size)
     architecture = read_architecture(checkpoint)
+    caption = architecture.connectors
+    validate_width(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
     validate_coverage(checkpoint, ONE_FILE.values())
     validate_scales(checkpoint)
     upsampler = None
@@ -93,15 +94,12 @@ def load_components(
             use_fp8(modules[name], checkpoint)
         module_dtype = VOCODER_DTYPE if name == "vocoder" else dtype
         _load(name, modules[name], checkpoint, name_map, device, module_dtype, on_progress)
-    on_progress("text_encoder", 0, 0)
     connectors = modules.pop("connectors")
-    text = architecture.connectors
-    wanted = TextWidth(text["caption_channels"], text["text_proj_in_factor"] - 1)
-    tokenizer, text_encoder = load_text_encoder(files.text_encoder, wanted, device, dtype)
+    text_encoder = load_text_encoder(text, device, dtype, on_progress)
     return Components(
         **modules,
         upsampler=upsampler,
-        encode_prompt=PromptEncoder(tokenizer, text_encoder, connectors),
+        encode_prompt=PromptEncoder(text.tokenizer, text_encoder, connectors),
         device=device,
         dtype=dtype,
     )
@@ -168,15 +166,5 @@ def _load(
 ) -> None:
     tensors = checkpoint.tensors
     names = name_map.select(published for published in tensors if not is_sidecar(published))
-    counter = _ByteCounter(name, sum(tensors[published].size_bytes for published in names), on_progress)
+    counter = ByteCounter(name, sum(tensors[published].size_bytes for published in names), on_progress)
     load_module(module, checkpoint, name_map, device, dtype, counter)
-
-
-class _ByteCounter:
-    def __init__(self, component: str, total: int, on_progress: OnProgress) -> None:
-        self._component, self._total, self._on_progress = component, total, on_progress
-        self._done = 0
-
-    def __call__(self, size_bytes: int) -> None:
-        self._done += size_bytes
-        self._on_progress(self._component, self._done, self._total)

@@ -1,0 +1,136 @@
+"""Gemma 3 as LTX-2.3's text encoder: its text model alone, from a Hugging Face folder or from one file.
+
+What a folder or file is, is told before anything is read. Plain and FP8 weights are read tensor by tensor, straight to
+the device; 8- and 4-bit ones are transformers' and bitsandbytes' work, in `text_quantized`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from pipelines.ltx.progress import ByteCounter, OnProgress
+from pipelines.ltx.text_config import read_text_config, to_text_config
+from pipelines.ltx.text_quantized import TextQuantization, load_quantized, resolve_quantization, validate_stored
+from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
+from weights.checkpoint import Checkpoint, open_single
+from weights.errors import FileError, UnsupportedError
+from weights.gemma import infer_gemma
+from weights.header import read_header
+from weights.load import load_module, validate_match
+from weights.names import TEXT_ENCODER
+from weights.quantization import is_sidecar, validate_scales
+from weights.shards import open_shards
+
+if TYPE_CHECKING:
+    from transformers import Gemma3TextConfig
+
+
+@dataclass(frozen=True)
+class TextWidth:
+    """What a checkpoint's projections were trained on; Gemma 3 12B has 48 layers of width 3840."""
+
+    hidden_size: int
+    num_layers: int
+
+
+@dataclass(frozen=True)
+class TextEncoderSource:
+    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already."""
+
+    path: Path
+    config: "Gemma3TextConfig"
+    checkpoint: Checkpoint
+    tokenizer: PromptTokenizer
+    quantization: TextQuantization = TextQuantization.NONE
+    is_stored_quantized: bool = False
+
+    @property
+    def width(self) -> TextWidth:
+        return TextWidth(self.config.hidden_size, self.config.num_hidden_layers)
+
+
+def open_text_encoder(path: Path, quantization: TextQuantization = TextQuantization.NONE) -> TextEncoderSource:
+    """Reads headers, config and tokenizer. Raises WeightsError when it is no Gemma 3, or not whole."""
+    if not path.exists():
+        raise FileError(path, "is not there; the folder of Gemma 3 12B is needed, or its single file")
+    return _open_folder(path, quantization) if path.is_dir() else _open_file(path, quantization)
+
+
+def _open_folder(folder: Path, asked: TextQuantization) -> TextEncoderSource:
+    config, stored = read_text_config(folder)
+    quantization = resolve_quantization(folder, asked, stored)
+    checkpoint = open_shards(folder)
+    return TextEncoderSource(
+        path=folder,
+        config=config,
+        checkpoint=_needed(checkpoint),
+        tokenizer=load_tokenizer(folder, checkpoint),
+        quantization=quantization,
+        is_stored_quantized=stored is not None,
+    )
+
+
+def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
+    if asked is not TextQuantization.NONE:
+        raise UnsupportedError(path, f"is a single file; --text-encoder-quantization {asked} needs the folder of a "
+                                     "plain Gemma 3 12B")  # fmt: skip
+    checkpoint = open_single(read_header(path))
+    try:
+        config = to_text_config(path, infer_gemma(checkpoint.tensors))
+    except (KeyError, ValueError, ZeroDivisionError) as exc:
+        raise UnsupportedError(path, f"is not Gemma 3: {exc}") from exc
+    needed = _needed(checkpoint)
+    validate_scales(needed)
+    return TextEncoderSource(path, config, needed, load_tokenizer(path, checkpoint))
+
+
+def _needed(checkpoint: Checkpoint) -> Checkpoint:
+    """Without the vision tower and its like, scales included."""
+    stored = {name: tensor for name, tensor in checkpoint.stored.items() if not TEXT_ENCODER.is_unused(name)}
+    return replace(checkpoint, stored=stored)
+
+
+def validate_width(source: TextEncoderSource, wanted: TextWidth) -> None:
+    """Raises UnsupportedError when it is a Gemma 3 of another size."""
+    found = source.width
+    if found != wanted:
+        raise UnsupportedError(source.path, f"has {found.num_layers} layers of width {found.hidden_size}; the "
+                               f"checkpoint needs {wanted.num_layers} of width {wanted.hidden_size}")  # fmt: skip
+
+
+def load_text_encoder(
+    source: TextEncoderSource,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_progress: OnProgress = lambda component, done, total: None,
+) -> nn.Module:
+    """Raises WeightsError when a tensor is missing, left over or mis-shaped.
+
+    FP8 weights become `dtype`: the hidden states of all layers are what the checkpoint was trained on, and a prompt is
+    encoded once, so that FP8 arithmetic would save nothing that is worth its error.
+    """
+    model = _build(source.config)
+    if source.is_stored_quantized:
+        validate_stored(model, source.checkpoint)
+    else:
+        validate_match(model, source.checkpoint, TEXT_ENCODER)
+    if source.quantization is not TextQuantization.NONE:
+        on_progress("text_encoder", 0, 0)
+        return load_quantized(source.path, source.quantization, source.is_stored_quantized, device, dtype)
+    total = sum(info.size_bytes for name, info in source.checkpoint.tensors.items() if not is_sidecar(name))
+    counter = ByteCounter("text_encoder", total, on_progress)
+    load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter)
+    return model
+
+
+def _build(config: "Gemma3TextConfig") -> nn.Module:
+    """On `meta`, but for the RoPE frequencies and the embedding's scale, which no file holds."""
+    from accelerate import init_empty_weights
+    from transformers import Gemma3TextModel
+
+    with init_empty_weights(include_buffers=False):
+        model: nn.Module = Gemma3TextModel(config)
+    return model

@@ -1,0 +1,106 @@
+"""Gemma 3 in 8 or 4 bits: bitsandbytes' formats, quantised while loading or stored so, read by transformers."""
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from weights.checkpoint import Checkpoint
+from weights.errors import TensorError, UnsupportedError
+from weights.names import TEXT_ENCODER
+
+OPTION = "--text-encoder-quantization"
+
+# What bitsandbytes keeps beside `LAYER.weight`, by the dtype of that.
+BESIDE_WEIGHT = {"U8": ("weight.absmax", "weight.quant_map"), "I8": ("SCB",)}
+
+
+class TextQuantization(StrEnum):
+    """8bit: LLM.int8(). 4bit: NF4 weights, multiplied in the model's dtype."""
+
+    NONE = "none"
+    INT8 = "8bit"
+    NF4 = "4bit"
+
+
+def resolve_quantization(folder: Path, asked: TextQuantization, stored: dict[str, Any] | None) -> TextQuantization:
+    """What its config.json says, else what is asked for. Raises UnsupportedError where the two differ, or the folder is
+    quantised by other means.
+    """
+    if stored is None:
+        return asked
+    method = stored.get("quant_method", "bitsandbytes")
+    if method != "bitsandbytes":
+        raise UnsupportedError(folder, f"is quantised by {method}, which is not read here; plain weights are, and "
+                                       "those of bitsandbytes")  # fmt: skip
+    found = TextQuantization.NF4 if stored.get("load_in_4bit") else TextQuantization.INT8
+    if asked not in (TextQuantization.NONE, found):
+        raise UnsupportedError(folder, f"holds {found} weights, {OPTION} {asked} was asked for; leave the option "
+                                       "out, or give the folder of a plain Gemma 3 12B")  # fmt: skip
+    return found
+
+
+def validate_stored(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Raises TensorError when a tensor of `model` is missing, or what belongs to it: transformers names neither."""
+    published = {name: checkpoint.tensors[stored] for stored, name in TEXT_ENCODER.select(checkpoint.stored).items()}
+    needed = set(model.state_dict())
+    for name, info in published.items():
+        if name.endswith(".weight"):
+            needed |= {name.removesuffix("weight") + beside for beside in BESIDE_WEIGHT.get(info.dtype, ())}
+    if missing := sorted(needed - published.keys()):
+        raise TensorError(f"{checkpoint.path}: missing tensor {missing[0]!r}, {len(missing)} in all")
+
+
+def load_quantized(
+    folder: Path, quantization: TextQuantization, is_stored: bool, device: torch.device, dtype: torch.dtype
+) -> nn.Module:
+    """Raises WeightsError when a tensor is missing, which transformers itself would leave at a random value."""
+    from transformers import Gemma3ForConditionalGeneration
+
+    _quieten()
+    how = _stored(folder, dtype) if is_stored else {"quantization_config": _bitsandbytes(quantization, dtype)}
+    try:
+        model, info = Gemma3ForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, device_map={"": device}, local_files_only=True, output_loading_info=True, **how
+        )
+    except (OSError, ValueError, RuntimeError, ImportError) as exc:
+        raise UnsupportedError(folder, f"cannot be loaded in {quantization}: {exc}") from exc
+    _validate_loaded(folder, info)
+    text_model: nn.Module = model.model.language_model
+    return text_model.requires_grad_(False).eval()
+
+
+def _bitsandbytes(quantization: TextQuantization, dtype: torch.dtype) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization is TextQuantization.INT8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+def _stored(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """Its own config, but with arithmetic in the model's dtype: some say float16, where Gemma 3's output is empty."""
+    from transformers import Gemma3Config
+
+    config = Gemma3Config.from_pretrained(folder, local_files_only=True)
+    config.quantization_config["bnb_4bit_compute_dtype"] = str(dtype).removeprefix("torch.")
+    return {"config": config}
+
+
+def _validate_loaded(folder: Path, info: dict[str, Any]) -> None:
+    missing = sorted(name for name in info["missing_keys"] if not TEXT_ENCODER.is_unused(name))
+    if missing:
+        raise TensorError(f"{folder}: missing tensor {missing[0]!r} and {len(missing) - 1} more of Gemma 3")
+    if info["mismatched_keys"]:
+        raise TensorError(f"{folder}: mis-shaped {sorted(map(str, info['mismatched_keys']))[0]}; see its config.json")
+
+
+def _quieten() -> None:
+    """Bars of their own, and a warning per layer and prompt that 8-bit arithmetic goes through float16."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)

@@ -1,0 +1,94 @@
+"""Gemma 3's tokenizer: from a Hugging Face folder, from a sentencepiece model, or from inside a checkpoint.
+
+A prompt is encoded as the reference does it: <bos>, no <eos>, no chat template, padded on the left. A sentencepiece
+model takes `<bos>` and `<eos>` written out in a prompt for text, a tokenizer.json for the tokens of these names.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from weights.checkpoint import Checkpoint
+from weights.errors import FileError, UnsupportedError
+from weights.gemma import TOKENIZER_TENSOR
+from weights.stream import TensorReader
+
+# Lightricks/LTX-2, ltx_core: the context has this many rows whatever the prompt.
+MAX_TOKENS = 1024
+
+# In every Gemma's vocabulary: <pad>, <eos>, <bos>, <unk>.
+PAD_ID, BOS_ID = 0, 2
+
+
+@dataclass(frozen=True)
+class PromptTokenizer:
+    """`encode` gives the ids of a text, <bos> first."""
+
+    encode: Callable[[str], list[int]]
+
+    def __call__(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask, both (1, 1024)."""
+        ids = self.encode(prompt)[:MAX_TOKENS]
+        padding = MAX_TOKENS - len(ids)
+        mask = [0] * padding + [1] * len(ids)
+        return torch.tensor([[PAD_ID] * padding + ids]), torch.tensor([mask])
+
+
+def load_tokenizer(path: Path, checkpoint: Checkpoint) -> PromptTokenizer:
+    """From inside the checkpoint, else from the folder `path`, or that of the file `path`. Raises WeightsError."""
+    folder = path if path.is_dir() else path.parent
+    model = folder / "tokenizer.model"
+    if TOKENIZER_TENSOR in checkpoint.stored:
+        return _validated(path, _from_sentencepiece(path, _stored_bytes(checkpoint)))
+    if all((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        return _validated(folder, _from_folder(folder))
+    if model.is_file():
+        return _validated(model, _from_sentencepiece(model, _read_bytes(model)))
+    raise FileError(path, f"has no tokenizer: put Gemma 3's tokenizer.json and tokenizer_config.json, or its "
+                          f"tokenizer.model, into {folder}")  # fmt: skip
+
+
+def _from_folder(folder: Path) -> PromptTokenizer:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError) as exc:
+        raise UnsupportedError(folder, f"its tokenizer cannot be loaded: {exc}") from exc
+    return PromptTokenizer(lambda text: list(tokenizer(text, truncation=True, max_length=MAX_TOKENS).input_ids))
+
+
+def _from_sentencepiece(path: Path, model: bytes) -> PromptTokenizer:
+    """By sentencepiece itself: transformers' conversion of such a model leaves out <bos>, and splits runs of blanks
+    in another way.
+    """
+    from sentencepiece import SentencePieceProcessor
+
+    try:
+        processor = SentencePieceProcessor(model_proto=model, add_bos=True)
+    except RuntimeError as exc:
+        raise UnsupportedError(path, "its tokenizer is not a sentencepiece model") from exc
+    return PromptTokenizer(processor.encode)
+
+
+def _validated(path: Path, tokenizer: PromptTokenizer) -> PromptTokenizer:
+    """Without <bos> Gemma's hidden states are of no use, and nothing else would show it."""
+    if (ids := tokenizer.encode("")) != [BOS_ID]:
+        raise UnsupportedError(
+            path, f"its tokenizer is not Gemma 3's: an empty prompt is {ids}, not [{BOS_ID}] (<bos>)"
+        )
+    return tokenizer
+
+
+def _stored_bytes(checkpoint: Checkpoint) -> bytes:
+    with TensorReader(checkpoint) as reader:
+        return bytes(reader.read(TOKENIZER_TENSOR, torch.device("cpu")).numpy())
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc

@@ -1,0 +1,219 @@
+"""The text encoder in 8 and 4 bits, quantised while it loads or stored so."""
+
+import json
+import re
+from collections.abc import Callable
+from math import sqrt
+from pathlib import Path
+
+import pytest
+import torch
+from bitsandbytes.functional import dequantize_4bit
+from safetensors.torch import save_file
+from torch import nn
+from transformers import BitsAndBytesConfig, Gemma3ForConditionalGeneration
+
+from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.text_encoder import load_text_encoder, open_text_encoder
+from pipelines.ltx.text_quantized import TextQuantization
+from tests.pipeline.gemma import (
+    CPU,
+    TOKENIZER_FILES,
+    Tensors,
+    copy_of,
+    hidden_states,
+    new_names,
+    single_file_names,
+    tensors_of,
+    write_gemma,
+)
+from weights.errors import TensorError, UnsupportedError
+from weights.tiny import TinyFiles
+
+INT8, NF4 = TextQuantization.INT8, TextQuantization.NF4
+
+# Half of the widest gap between neighbours of NF4's 16 values, -1 to -0.6962, in parts of the largest of 64 weights.
+NF4_ROUNDING, NF4_BLOCK = 0.152, 64
+# 127 steps to the largest value of a row.
+INT8_ROUNDING = 0.5 / 127
+
+# Root mean square of the rounding of random weights, and in 8 bits of activations too, in parts of their own.
+ROUNDING_RMS = {INT8: 0.01, NF4: 0.095}
+
+# Of the tiny model: three layers of five matrix products one after the other.
+PRODUCTS = 15
+
+# A token a byte: fills the context, of which a short prompt is a small part.
+LONG_PROMPT = "a red fox runs through deep snow, " * 30
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gemma(tmp_path_factory.mktemp("gemma") / "plain")
+
+
+def stored(folder: Path, target: Path, **options: object) -> Path:
+    """As published: quantised by transformers, and saved by it."""
+    config = BitsAndBytesConfig(**options)
+    model = Gemma3ForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.bfloat16, quantization_config=config, device_map={"": CPU}
+    )
+    model.save_pretrained(target)
+    for name in TOKENIZER_FILES:
+        (target / name).write_bytes((folder / name).read_bytes())
+    return target
+
+
+@pytest.fixture(scope="module")
+def stored_4bit(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With unsloth's options, but for one: arithmetic in float16."""
+    return stored(
+        folder,
+        tmp_path_factory.mktemp("gemma") / "4bit",
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float16,
+        llm_int8_skip_modules=["lm_head", "multi_modal_projector", "vision_tower"],
+    )
+
+
+def load(folder: Path, quantization: TextQuantization, dtype: torch.dtype = torch.float32) -> nn.Module:
+    return load_text_encoder(open_text_encoder(folder, quantization), CPU, dtype)
+
+
+def quantized(model: nn.Module, dtype: torch.dtype) -> dict[str, nn.Module]:
+    return {name: module for name, module in model.named_modules() if getattr(module, "weight", None) is not None
+            and module.weight.dtype == dtype}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_4_bits_are_nf4_within_its_rounding(dtype: torch.dtype, folder: Path) -> None:
+    exact = tensors_of(folder)
+    linears = quantized(load(folder, NF4, dtype), torch.uint8)
+
+    assert len(linears) == 6 * 7
+    for name, linear in linears.items():
+        weight = exact[f"language_model.model.{name}.weight"].float()
+        blocks = weight.reshape(-1, NF4_BLOCK).abs().amax(1, keepdim=True).expand(-1, NF4_BLOCK).reshape(weight.shape)
+        values = dequantize_4bit(linear.weight.data, linear.weight.quant_state).float()
+        assert linear.weight.quant_state.quant_type == "nf4"
+        assert linear.weight.nbytes == weight.numel() / 2
+        assert linear.compute_dtype == dtype
+        assert ((values - weight).abs() <= (NF4_ROUNDING + 2**-8) * blocks).all(), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_8_bits_are_within_their_rounding(dtype: torch.dtype, folder: Path) -> None:
+    exact = tensors_of(folder)
+    linears = quantized(load(folder, INT8, dtype), torch.int8)
+
+    assert len(linears) == 6 * 7
+    for name, linear in linears.items():
+        weight = exact[f"language_model.model.{name}.weight"].float()
+        largest = weight.abs().amax(1, keepdim=True)
+        values = linear.weight.data.float() * linear.weight.SCB.unsqueeze(1) / 127
+        # Scales are kept in, and weights are rounded from, float16.
+        assert ((values - weight).abs() <= (INT8_ROUNDING + 2**-10) * largest).all(), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("quantization", [INT8, NF4])
+def test_a_context_stays_near_the_unquantised_one(
+    quantization: TextQuantization, dtype: torch.dtype, tiny: TinyFiles
+) -> None:
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    reports: list[tuple[str, int, int]] = []
+
+    def context(components: Components) -> torch.Tensor:
+        with torch.inference_mode():
+            return components.encode_prompt(LONG_PROMPT).video.float()
+
+    found = context(
+        load_components(files, CPU, dtype, lambda *report: reports.append(report), text_quantization=quantization)
+    )
+    expected = context(load_components(files, CPU, dtype))
+
+    assert ("text_encoder", 0, 0) in reports
+    error = float((found - expected).norm() / expected.norm())
+    print(quantization, dtype, f"{error:.1e}")
+    assert 0 < error < sqrt(PRODUCTS) * ROUNDING_RMS[quantization]
+
+
+SPELLINGS: dict[str, Callable[[Tensors], Tensors]] = {
+    "as saved": dict,
+    "new names": new_names,
+    "published vision tower": lambda found: {
+        name.replace("vision_tower.", "vision_tower.vision_model."): tensor for name, tensor in found.items()
+    },
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("asked", [TextQuantization.NONE, NF4])
+def test_a_stored_4_bit_folder_needs_no_setting(
+    asked: TextQuantization, spelling: str, stored_4bit: Path, tmp_path: Path
+) -> None:
+    """And multiplies in the model's dtype, whatever its config says: Gemma 3 is of no use in float16."""
+    reference = Gemma3ForConditionalGeneration.from_pretrained(stored_4bit, dtype=torch.float32, device_map={"": CPU})
+    linears = quantized(reference.model.language_model, torch.uint8)
+    for linear in linears.values():
+        linear.compute_dtype = torch.float32
+    spelt = copy_of(stored_4bit, tmp_path / "spelt", SPELLINGS[spelling](tensors_of(stored_4bit)))
+
+    source = open_text_encoder(spelt, asked)
+    model = load_text_encoder(source, CPU, torch.float32)
+
+    assert {linear.compute_dtype for linear in quantized(model, torch.uint8).values()} == {torch.float32}
+    expected = hidden_states(reference.model.language_model, source.tokenizer)
+    assert torch.equal(hidden_states(model, source.tokenizer), expected)
+
+
+def test_a_stored_8_bit_folder_equals_one_quantised_while_loading(folder: Path, tmp_path: Path) -> None:
+    source = open_text_encoder(stored(folder, tmp_path / "8bit", load_in_8bit=True))
+
+    found = hidden_states(load_text_encoder(source, CPU, torch.bfloat16), source.tokenizer)
+
+    assert source.quantization is INT8
+    assert torch.equal(found, hidden_states(load(folder, INT8, torch.bfloat16), source.tokenizer))
+
+
+def test_refuses_8_bits_of_a_4_bit_folder(stored_4bit: Path) -> None:
+    with pytest.raises(UnsupportedError, match="holds 4bit weights, --text-encoder-quantization 8bit was asked for"):
+        open_text_encoder(stored_4bit, INT8)
+
+
+def test_refuses_to_quantise_a_single_file(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gemma.safetensors"
+    save_file(single_file_names(tensors_of(folder)), path)
+
+    with pytest.raises(UnsupportedError, match="is a single file; --text-encoder-quantization 4bit needs the folder"):
+        open_text_encoder(path, NF4)
+
+
+def test_refuses_other_quantisations_by_their_name(folder: Path, tmp_path: Path) -> None:
+    copy = copy_of(folder, tmp_path / "gptq")
+    config = json.loads((copy / "config.json").read_text()) | {"quantization_config": {"quant_method": "gptq"}}
+    (copy / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(UnsupportedError, match="is quantised by gptq, which is not read here"):
+        open_text_encoder(copy)
+
+
+@pytest.mark.parametrize(
+    "suffix", ["q_norm.weight", "q_proj.weight", "q_proj.weight.absmax", "q_proj.weight.quant_map"]
+)
+def test_names_a_tensor_that_a_quantised_folder_lacks(suffix: str, stored_4bit: Path, tmp_path: Path) -> None:
+    tensors = tensors_of(stored_4bit)
+    del tensors[f"language_model.model.layers.1.self_attn.{suffix}"]
+
+    with pytest.raises(TensorError, match=rf"missing tensor .*layers\.1\.self_attn\.{re.escape(suffix)}'"):
+        load(copy_of(stored_4bit, tmp_path / "lacking", tensors), TextQuantization.NONE)
+
+
+def test_names_a_tensor_that_is_missing_where_weights_are_quantised_while_loading(folder: Path, tmp_path: Path) -> None:
+    tensors = tensors_of(folder)
+    del tensors["language_model.model.layers.1.self_attn.q_proj.weight"]
+
+    with pytest.raises(TensorError, match=r"missing tensor .*layers\.1\.self_attn\.q_proj\.weight"):
+        load(copy_of(folder, tmp_path / "lacking", tensors), NF4)
