@@ -35,13 +35,13 @@ class Settings(BaseSettings):
     """Listen on `host` even though no key is configured: anyone who reaches the port can render."""
 
     checkpoint: Path | None = None
-    """The LTX-2.3 one-file checkpoint. None: the tiny model."""
+    """The LTX-2.3 one-file checkpoint, or a diffusers folder. None: the tiny model."""
 
     upscaler: Path | None = None
-    """The x2 latent upsampler's file, needed for two stages."""
+    """The x2 latent upsampler's file or folder, needed for two stages where the checkpoint brings none."""
 
     text_encoder: Path | None = None
-    """The Hugging Face folder with Gemma 3 12B and its tokenizer."""
+    """The Hugging Face folder with Gemma 3 12B and its tokenizer. A diffusers folder may bring its own."""
 
     video_vae: Path | None = None
     """The video VAE's file, where the checkpoint is the transformer alone. So with the next two."""

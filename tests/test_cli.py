@@ -59,8 +59,8 @@ def test_says_what_is_wrong_in_one_line(args: list[str], message: str, cache_dir
     assert list(tmp_path.iterdir()) == []
 
 
-def test_serve_ends_when_its_weights_cannot_be_loaded(cache_dir: Path, tmp_path: Path) -> None:
-    companions = ["--text-encoder", str(tmp_path), "--upscaler", "absent.safetensors"]
+def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir: Path) -> None:
+    companions = ["--text-encoder", str(tiny.text_encoder), "--upscaler", "absent.safetensors"]
     done = run(cache_dir, "serve", "--port", "0", "--checkpoint", "absent.safetensors", *companions)
 
     assert done.returncode == 1

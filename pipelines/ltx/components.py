@@ -12,12 +12,12 @@ from torch import nn
 
 from pipelines.ltx.fp8 import Fp8Mode, use_fp8_linears
 from pipelines.ltx.text import PromptEncoder, TextWidth, load_text_encoder, read_text_width
-from weights.architecture import read_architecture, upsampler_kwargs
-from weights.checkpoint import Checkpoint, open_checkpoint, open_single
-from weights.header import read_header
+from weights.checkpoint import Checkpoint
+from weights.errors import UnsupportedError
 from weights.load import load_module, validate_coverage
-from weights.names import ONE_FILE, UPSAMPLER, NameMap
+from weights.names import NameMap
 from weights.quantization import fp8_weights, is_fp8, is_sidecar, validate_scales
+from weights.source import Source, open_source, open_upsampler
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
@@ -33,15 +33,17 @@ VOCODER_DTYPE = torch.float32
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not.
-    upsampler: its own file; None runs a single stage only.
-    text_encoder: a Hugging Face folder with Gemma 3 and its tokenizer.
+    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not. Or a
+    diffusers folder.
+    upsampler: its own file, or its folder; None runs a single stage only.
+    text_encoder: a Hugging Face folder with Gemma 3; and with its tokenizer, unless that has a folder of its own.
     """
 
     checkpoint: Path
     text_encoder: Path
     upsampler: Path | None = None
     companions: tuple[Path, ...] = ()
+    tokenizer: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,31 +75,21 @@ def load_components(
     fp8: Fp8Mode = Fp8Mode.DEQUANTIZE,
 ) -> Components:
     """Raises WeightsError with the file's name when a file is not what it should be."""
-    checkpoint = open_checkpoint(
-        read_header(files.checkpoint),
-        [read_header(path) for path in files.companions],
-        caption_channels=read_text_width(files.text_encoder).hidden_size,
-    )
-    architecture = read_architecture(checkpoint)
-    validate_coverage(checkpoint, ONE_FILE.values())
-    validate_scales(checkpoint)
+    source = open_source(files.checkpoint, files.companions, read_text_width(files.text_encoder).hidden_size)
+    validate_coverage(source.checkpoint, source.name_maps.values())
+    validate_scales(source.checkpoint)
     upsampler = None
     if files.upsampler is not None:
-        header = read_header(files.upsampler)
-        upsampler = build_module("upsampler", upsampler_kwargs(header))
-        _load("upsampler", upsampler, open_single(header), UPSAMPLER, device, dtype, on_progress)
+        upsampler = _load("upsampler", open_upsampler(files.upsampler), device, dtype, on_progress)
     modules = {}
-    for name, name_map in ONE_FILE.items():
-        modules[name] = build_module(name, getattr(architecture, name))
-        if name == "transformer" and fp8 is Fp8Mode.SCALED:
-            use_fp8(modules[name], checkpoint)
+    for name in source.name_maps:
         module_dtype = VOCODER_DTYPE if name == "vocoder" else dtype
-        _load(name, modules[name], checkpoint, name_map, device, module_dtype, on_progress)
+        modules[name] = _load(name, source, device, module_dtype, on_progress, fp8)
     on_progress("text_encoder", 0, 0)
     connectors = modules.pop("connectors")
-    text = architecture.connectors
+    text = source.architecture["connectors"]
     wanted = TextWidth(text["caption_channels"], text["text_proj_in_factor"] - 1)
-    tokenizer, text_encoder = load_text_encoder(files.text_encoder, wanted, device, dtype)
+    tokenizer, text_encoder = load_text_encoder(files.text_encoder, wanted, device, dtype, files.tokenizer)
     return Components(
         **modules,
         upsampler=upsampler,
@@ -138,11 +130,11 @@ def _meta_parameters() -> Iterator[None]:
         yield
 
 
-def use_fp8(transformer: nn.Module, checkpoint: Checkpoint) -> None:
+def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap) -> None:
     """FP8 where the file has it; a file without FP8 is quantised as the official one is."""
     stored = {name: weight for name, weight in fp8_weights(checkpoint).items() if not weight.dequantize}
     if stored:
-        rename = ONE_FILE["transformer"].rename
+        rename = name_map.rename
         static = [rename(name) for name, weight in stored.items() if weight.input_scale is not None]
         use_fp8_linears(transformer, [rename(name) for name in stored], static)
     elif not any(is_fp8(info) for info in checkpoint.tensors.values()):
@@ -159,17 +151,28 @@ def officially_fp8(transformer: nn.Module) -> list[str]:
 
 def _load(
     name: str,
-    module: nn.Module,
-    checkpoint: Checkpoint,
-    name_map: NameMap,
+    source: Source,
     device: torch.device,
     dtype: torch.dtype,
     on_progress: OnProgress,
-) -> None:
+    fp8: Fp8Mode = Fp8Mode.DEQUANTIZE,
+) -> nn.Module:
+    checkpoint, name_map = source.checkpoint, source.name_maps[name]
+    module = _build(name, source)
+    if name == "transformer" and fp8 is Fp8Mode.SCALED:
+        use_fp8(module, checkpoint, name_map)
     tensors = checkpoint.tensors
     names = name_map.select(published for published in tensors if not is_sidecar(published))
     counter = _ByteCounter(name, sum(tensors[published].size_bytes for published in names), on_progress)
     load_module(module, checkpoint, name_map, device, dtype, counter)
+    return module
+
+
+def _build(name: str, source: Source) -> nn.Module:
+    try:
+        return build_module(name, source.architecture[name])
+    except (TypeError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as exc:
+        raise UnsupportedError(source.checkpoint.path, f"its config makes no {name} of LTX-2.3: {exc}") from exc
 
 
 class _ByteCounter:

@@ -38,9 +38,9 @@ class TextWidth:
 
 
 def load_text_encoder(
-    folder: Path, wanted: TextWidth, device: torch.device, dtype: torch.dtype
+    folder: Path, wanted: TextWidth, device: torch.device, dtype: torch.dtype, tokenizer_folder: Path | None = None
 ) -> tuple["PreTrainedTokenizerBase", "Gemma3ForConditionalGeneration"]:
-    """Gemma 3 and its tokenizer from a Hugging Face folder.
+    """Gemma 3 from a Hugging Face folder, and its tokenizer from there or from a folder of its own.
 
     Raises WeightsError when it is another size than wanted, or a weight is missing, which transformers itself would
     leave at a random value.
@@ -51,7 +51,7 @@ def load_text_encoder(
     logging.disable_progress_bar()
     _validate_width(folder, wanted)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder or folder, local_files_only=True)
         model, info = Gemma3ForConditionalGeneration.from_pretrained(
             folder, local_files_only=True, dtype=dtype, output_loading_info=True
         )

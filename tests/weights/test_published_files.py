@@ -66,7 +66,7 @@ def validate_whole(checkpoint: Checkpoint) -> int:
     for name, name_map in ONE_FILE.items():
         module = build_module(name, getattr(architecture, name))
         if name == "transformer":
-            use_fp8(module, checkpoint)
+            use_fp8(module, checkpoint, name_map)
             linears = sum(isinstance(layer, Fp8Linear) for layer in module.modules())
         validate_match(module, checkpoint, name_map)
     return linears
