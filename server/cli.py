@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("weights", "without --checkpoint: the tiny model, random and made here")
-    group.add_argument("--checkpoint", metavar="FILE", help="LTX-2.3 distilled, one .safetensors file")
+    group.add_argument("--checkpoint", metavar="PATH", help="LTX-2.3 distilled: .safetensors file or diffusers folder")
     group.add_argument(
         "--text-encoder",
         metavar="PATH",
@@ -46,7 +46,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
         choices=["none", "8bit", "4bit"],
         help="quantise Gemma 3 while it loads, through bitsandbytes (default: none)",
     )
-    group.add_argument("--upscaler", metavar="FILE", help="the x2 latent upsampler's .safetensors file")
+    group.add_argument("--upscaler", metavar="PATH", help="the x2 latent upsampler's .safetensors file, or its folder")
     group.add_argument(
         "--video-vae", metavar="FILE", help="where the checkpoint is the transformer alone: the video VAE"
     )

@@ -16,6 +16,7 @@ from pipelines.render import render
 from pipelines.spec import GenerationSpec
 from server.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
+from weights.folder import OwnParts, find_own_parts
 from weights.tiny import tiny_files
 
 
@@ -48,7 +49,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     fp8, text = resolve_fp8_mode(config.fp8, device), TextQuantization(config.text_encoder_quantization)
     components = load_components(files, device, dtype, on_progress, fp8, text)
     info = ModelInfo(
-        checkpoint=files.checkpoint.name,
+        checkpoint=files.checkpoint.absolute().name,
         is_tiny=config.checkpoint is None,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         dtype=str(dtype).removeprefix("torch."),
@@ -77,16 +78,28 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def resolve_files(config: WorkerConfig) -> WeightFiles:
-    """With no checkpoint the tiny model's files; with one, its companions must be named."""
+    """With no checkpoint the tiny model's files; with one, what it does not bring along must be named."""
     if config.checkpoint is None:
         tiny = tiny_files(config.cache_dir)
         return WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler if config.stages == 2 else None)
-    if config.text_encoder is None:
-        raise ConfigError("a checkpoint needs its text encoder: --text-encoder, the folder or file of Gemma 3 12B")
-    if config.upsampler is None and config.stages == 2:
+    own = find_own_parts(config.checkpoint)
+    text_encoder, tokenizer = _resolve_text_encoder(config, own)
+    upsampler = config.upsampler or own.upsampler
+    if upsampler is None and config.stages == 2:
         raise ConfigError("two stages need --upscaler, the file of the x2 latent upsampler; or set --stages 1")
-    upsampler = config.upsampler if config.stages == 2 else None
-    return WeightFiles(config.checkpoint, config.text_encoder, upsampler, config.companions)
+    used_upsampler = upsampler if config.stages == 2 else None
+    return WeightFiles(config.checkpoint, text_encoder, used_upsampler, config.companions, tokenizer)
+
+
+def _resolve_text_encoder(config: WorkerConfig, own: OwnParts) -> tuple[Path, Path | None]:
+    """With the folder of its tokenizer, where that is another."""
+    if config.text_encoder is not None:
+        return config.text_encoder, None
+    if own.text_encoder is None:
+        raise ConfigError("a checkpoint needs its text encoder: --text-encoder, the folder or file of Gemma 3 12B")
+    if own.tokenizer is None:
+        raise ConfigError(f"{config.checkpoint}: holds no tokenizer/ for its text_encoder/; download it again")
+    return own.text_encoder, own.tokenizer
 
 
 def _size_by_dtype(components: Components) -> dict[str, int]:

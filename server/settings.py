@@ -35,13 +35,13 @@ class Settings(BaseSettings):
     """Listen on `host` even though no key is configured: anyone who reaches the port can render."""
 
     checkpoint: Path | None = None
-    """The LTX-2.3 one-file checkpoint. None: the tiny model."""
+    """The LTX-2.3 one-file checkpoint, or a diffusers folder. None: the tiny model."""
 
     upscaler: Path | None = None
-    """The x2 latent upsampler's file, needed for two stages."""
+    """The x2 latent upsampler's file or folder, needed for two stages where the checkpoint brings none."""
 
     text_encoder: Path | None = None
-    """The Hugging Face folder with Gemma 3 12B and its tokenizer, or its single file."""
+    """Gemma 3 12B: its Hugging Face folder with the tokenizer, or a single file. A diffusers folder may bring its own."""
 
     text_encoder_quantization: Literal["none", "8bit", "4bit"] = "none"
     """What the text encoder's weights become while they load. A folder that is quantised already needs no setting."""

@@ -11,7 +11,6 @@ from typing import Any
 from tqdm import tqdm
 
 from server.settings import Settings, SettingsError, load_settings
-from weights.checkpoint import OPTIONS
 from weights.disk import FreeBytes, format_bytes, free_bytes
 from weights.errors import WeightsError
 from weights.inspect import inspect
@@ -158,7 +157,12 @@ def _option(role: Role) -> str | None:
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .safetensors file; its header alone is read")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a .safetensors file or a diffusers folder; no tensor is read",
+    )
 
 
 def _inspect(world: World, *, file: Path) -> int:
@@ -167,8 +171,12 @@ def _inspect(world: World, *, file: Path) -> int:
     print(f"  architecture: {'from its config' if found.has_config else 'from its shapes: it has no config'}")
     for dtype, (count, size_bytes) in found.dtypes.items():
         print(f"  {dtype:<8} {count:>6,} tensors {format_bytes(size_bytes):>10}")
-    for role in found.missing:
-        print(f"  needs beside it: {OPTIONS[role]}")
+    if found.path.is_dir():
+        print(f"  holds: {', '.join(found.holds)}")
+        for folder in found.missing:
+            print(f"  lacks: {folder}")
+    for option in found.needs:
+        print(f"  needs beside it: {option}")
     return 0
 
 
@@ -177,7 +185,7 @@ COMMANDS: dict[str, Command] = {
     "pull": Command("fetch a set, or the rest of it", _add_set, _pull),
     "verify": Command("hold every byte of a set against what was published", _add_set, _verify),
     "where": Command("the paths of a set, and the command that serves it", _add_set, _where),
-    "inspect": Command("what a weight file is, from its header", _add_file, _inspect),
+    "inspect": Command("what a weight file or a diffusers folder is", _add_file, _inspect),
 }
 
 

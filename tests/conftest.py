@@ -30,6 +30,16 @@ def tiny(cache_dir: Path) -> TinyFiles:
     return tiny_files(cache_dir)
 
 
+@pytest.fixture(scope="session")
+def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model as a diffusers folder with everything in it; for tests that leave it as it is."""
+    from pipelines.ltx.components import WeightFiles
+    from tests.diffusers_folder import write_folder
+
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    return write_folder(files, tmp_path_factory.mktemp("diffusers") / "tiny")
+
+
 class Server:
     """A running `ltx23 serve`, with what it printed so far."""
 

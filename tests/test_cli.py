@@ -1,6 +1,7 @@
 """`ltx23 generate` as a command: what it writes, and what it says when it cannot."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipelines.media.probe import probe
+from tests.diffusers_folder import copy_folder
 from weights.tiny import TinyFiles
 
 SMALL = ["--prompt", "a fox", "--width", "64", "--height", "64", "--num-frames", "9"]
@@ -59,8 +61,8 @@ def test_says_what_is_wrong_in_one_line(args: list[str], message: str, cache_dir
     assert list(tmp_path.iterdir()) == []
 
 
-def test_serve_ends_when_its_weights_cannot_be_loaded(cache_dir: Path, tmp_path: Path) -> None:
-    companions = ["--text-encoder", str(tmp_path), "--upscaler", "absent.safetensors"]
+def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir: Path) -> None:
+    companions = ["--text-encoder", str(tiny.text_encoder), "--upscaler", "absent.safetensors"]
     done = run(cache_dir, "serve", "--port", "0", "--checkpoint", "absent.safetensors", *companions)
 
     assert done.returncode == 1
@@ -86,6 +88,58 @@ def test_inspects_a_weight_file(tiny: TinyFiles, cache_dir: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{tiny.checkpoint}: LTX-2.3; one file, BF16\n")
     assert "needs beside it" not in done.stdout
+
+
+def test_inspects_a_diffusers_folder(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    folder = copy_folder(tiny_folder, tmp_path / "folder")
+    shutil.rmtree(folder / "connectors")
+    shutil.rmtree(folder / "latent_upsampler")
+    done = run(cache_dir, "weights", "inspect", str(folder))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{folder}: LTX-2.3; diffusers folder, BF16\n")
+    assert "  holds: transformer, vae, audio_vae, vocoder, text_encoder, tokenizer\n" in done.stdout
+    assert "  lacks: connectors/\n  needs beside it: --upscaler\n" in done.stdout
+
+
+def test_a_diffusers_folder_is_served_with_what_is_inside(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    done = run(cache_dir, "generate", *SMALL, "--checkpoint", str(tiny_folder), "-o", str(clip))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert probe(clip).has_audio
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("text_encoder", "a checkpoint needs its text encoder: --text-encoder"),
+        ("tokenizer", "folder: holds no tokenizer/ for its text_encoder/"),
+        ("latent_upsampler", "two stages need --upscaler"),
+    ],
+)
+def test_says_what_a_diffusers_folder_does_not_bring(
+    part: str, message: str, tiny_folder: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    folder = copy_folder(tiny_folder, tmp_path / "folder")
+    shutil.rmtree(folder / part)
+    done = run(cache_dir, "generate", *SMALL, "--checkpoint", str(folder), "-o", str(tmp_path / "clip.mp4"))
+
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_named_takes_the_place_of_what_a_diffusers_folder_has(
+    tiny: TinyFiles, tiny_folder: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    folder = copy_folder(tiny_folder, tmp_path / "folder")
+    shutil.rmtree(folder / "text_encoder")
+    shutil.rmtree(folder / "latent_upsampler")
+    named = ["--text-encoder", str(tiny.text_encoder), "--upscaler", str(tiny_folder / "latent_upsampler")]
+    done = run(cache_dir, "generate", *SMALL, "--checkpoint", str(folder), *named, "-o", str(tmp_path / "clip.mp4"))
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_says_when_a_file_is_no_weight_file(cache_dir: Path) -> None:

@@ -85,10 +85,14 @@ def open_single(header: Header) -> Checkpoint:
 
 def canonical_tensors(header: Header) -> dict[str, StoredTensor]:
     """The tensors of one file by their one-file names."""
-    names = (name for name in header.tensors if name != MARKER)
+    return {canonical_name(name): tensor for name, tensor in stored_tensors(header).items() if name != MARKER}
+
+
+def stored_tensors(header: Header) -> dict[str, StoredTensor]:
+    """The tensors of one file by the names they have there."""
     return {
-        canonical_name(name): StoredTensor(header.path, name, header.tensors[name], header.offsets.get(name, 0))
-        for name in names
+        name: StoredTensor(header.path, name, info, header.offsets.get(name, 0))
+        for name, info in header.tensors.items()
     }
 
 

@@ -24,6 +24,18 @@ PROMPT_MODULATION = f"{MODEL}prompt_adaln_single.linear.weight"
 AUDIO_INPUT = f"{MODEL}audio_patchify_proj.weight"
 VIDEO_INPUT = f"{MODEL}patchify_proj.weight"
 
+# The same in diffusers' module; what is not here has its published name there.
+PUBLISHED_NAMES = {
+    "proj_in.weight": VIDEO_INPUT,
+    "audio_proj_in.weight": AUDIO_INPUT,
+    "prompt_adaln.linear.weight": PROMPT_MODULATION,
+}
+
+
+def detect_module_generation(names: Iterable[str]) -> Generation | None:
+    """By the names of diffusers' transformer."""
+    return detect_generation(PUBLISHED_NAMES.get(name, MODEL + name) for name in names)
+
 
 def detect_generation(names: Iterable[str]) -> Generation | None:
     """None where the names are of no LTX transformer."""

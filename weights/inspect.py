@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weights.checkpoint import OPTIONS, ROLES, canonical_tensors, roles
+from weights.component import read_component
+from weights.folder import FOLDERS, find_own_parts, missing_folders
 from weights.gemma import GEMMA_3_SIZES, TOKENIZER_TENSOR, count_layers, text_tensors
-from weights.generation import Generation, detect_generation
+from weights.generation import Generation, detect_generation, detect_module_generation
 from weights.header import Header, TensorInfo, read_header
 from weights.quantization import is_fp8
 
@@ -19,7 +21,9 @@ BITSANDBYTES = {".quant_state.bitsandbytes__": "4 bits by bitsandbytes", ".SCB":
 
 @dataclass(frozen=True)
 class Inspection:
-    """dtypes: (tensors, bytes) by dtype. holds, missing: roles; missing is empty for a companion."""
+    """dtypes: (tensors, bytes) by dtype. holds, missing: roles, or of a diffusers folder the folders in it; missing is
+    empty for a companion. needs: options of `ltx23 serve` that name what the file or folder does not hold.
+    """
 
     path: Path
     layout: str
@@ -28,6 +32,7 @@ class Inspection:
     holds: tuple[str, ...]
     missing: tuple[str, ...]
     has_config: bool
+    needs: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -35,18 +40,43 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Reads the header alone. Raises FileError when it is none."""
+    """Of a file, or of a diffusers folder: reads headers and configs alone. Raises WeightsError when it is neither."""
+    return _inspect_folder(path) if path.is_dir() else _inspect_file(path)
+
+
+def _inspect_file(path: Path) -> Inspection:
     header = read_header(path)
     tensors = {name: stored.info for name, stored in canonical_tensors(header).items()}
     held = tuple(role for role in ROLES if role in roles(tensors))
+    missing = tuple(role for role in OPTIONS if role not in held) if "transformer" in held else ()
     return Inspection(
         path=path,
         layout=_layout(header, tensors, held),
         generation=detect_generation(tensors),
         dtypes=_by_dtype(tensors),
         holds=held,
-        missing=tuple(role for role in OPTIONS if role not in held) if "transformer" in held else (),
+        missing=missing,
         has_config="config" in header.metadata,
+        needs=tuple(OPTIONS[role] for role in missing),
+    )
+
+
+def _inspect_folder(path: Path) -> Inspection:
+    """dtypes are those of the components, without the text encoder and the upsampler."""
+    own = find_own_parts(path)
+    here = {folder: read_component(path / folder) for folder in FOLDERS.values() if (path / folder).is_dir()}
+    tensors = {f"{folder}.{name}": t.info for folder, part in here.items() for name, t in part.stored.items()}
+    parts = (own.text_encoder, own.tokenizer, own.upsampler)
+    options = {"--text-encoder": own.text_encoder and own.tokenizer, "--upscaler": own.upsampler}
+    return Inspection(
+        path=path,
+        layout=f"diffusers folder, {_precision(tensors)}",
+        generation=detect_module_generation(here["transformer"].stored) if "transformer" in here else None,
+        dtypes=_by_dtype(tensors),
+        holds=(*here, *(part.name for part in parts if part)),
+        missing=tuple(missing_folders(path)),
+        has_config=True,
+        needs=tuple(option for option, part in options.items() if part is None),
     )
 
 

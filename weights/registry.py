@@ -1,8 +1,8 @@
 """The published weights as a table: which file of which repository, how large, with which hash, and what it is for.
 
-Knows nothing of the disk or the network. Sizes and hashes are those that the hub shows on each file's page. The commits
-they came with are not known, so `main` is followed, and the hash is what pins a file. Of a folder not even the names of
-the files are known: the hub lists them at the first pull, and `weights.store` keeps what it said.
+Knows nothing of the disk or the network. Sizes and hashes are those that the hub shows on each file's page. Where the
+commit they came with is not known, `main` is followed, and the hash is what pins a file. Of a folder not even the names
+of the files are known: the hub lists them at the first pull, and `weights.store` keeps what it said.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from weights.errors import UnknownSetError
 
-# What transformers reads of a model's folder; the rest (README, pictures, other formats) stays on the hub.
+# What is read of a model's folder; the rest (README, pictures, other formats) stays on the hub.
 FOLDER_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
 
 
@@ -51,6 +51,9 @@ class Part:
     is_gated: bool = False
     """Its licence has to be accepted on its page before it can be fetched."""
 
+    subfolders: tuple[str, ...] = ()
+    """Of a folder, those that belong to it beside its top level."""
+
     about_bytes: int | None = None
     """The size of a folder, for the eye. None: not known."""
 
@@ -75,15 +78,16 @@ class Part:
         return self.file.size_bytes if self.file else self.about_bytes
 
     def takes(self, path: str) -> bool:
-        """Whether the file at `path` in the repository belongs to this part. Of a folder, only its top level does."""
+        """Whether the file at `path` in the repository belongs to this part, a folder with its `subfolders`."""
         if self.file is not None:
             return path == self.file.path
-        return "/" not in path and any(fnmatchcase(path, pattern) for pattern in FOLDER_FILES)
+        folder, _, name = path.rpartition("/")
+        return folder in ("", *self.subfolders) and any(fnmatchcase(name, pattern) for pattern in FOLDER_FILES)
 
 
 @dataclass(frozen=True)
 class WeightSet:
-    """Everything that one server needs."""
+    """Everything that one server needs. A checkpoint that is a folder has its text encoder inside."""
 
     name: str
     summary: str
@@ -232,7 +236,31 @@ FP8 = WeightSet(
     ),
 )
 
+DIFFUSERS = WeightSet(
+    "diffusers",
+    "distilled as a diffusers folder in BF16, text encoder included",
+    (
+        Part(
+            Role.CHECKPOINT,
+            "diffusers/LTX-2.3-Distilled-Diffusers",
+            revision="432e0d3c2d1769aaa4d295f9243f7062bf6b47ee",
+            subfolders=(
+                "transformer",
+                "connectors",
+                "vae",
+                "audio_vae",
+                "vocoder",
+                "scheduler",
+                "text_encoder",
+                "tokenizer",
+            ),
+            about_bytes=94_977_700_554,
+        ),
+        UPSCALER,
+    ),
+)
+
 REGISTRY = Registry(
-    sets=(HOSTED, BF16, FP8),
+    sets=(HOSTED, BF16, FP8, DIFFUSERS),
     text_encoders=MappingProxyType({"gemma": GEMMA, "gemma-bnb-4bit": GEMMA_BNB_4BIT, "gemma-fp8": GEMMA_FP8}),
 )

@@ -100,8 +100,8 @@ class Store:
     def _unknown_sizes(self, part: Part) -> Iterator[int]:
         """Of a folder that came here by another way than a pull."""
         folder = self.path(part)
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if part.takes(path.name) and not path.name.startswith("."):
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.name.startswith(".") and part.takes(path.relative_to(folder).as_posix()):
                 yield path.stat().st_size
 
     def _record_path(self, part: Part) -> Path:

@@ -15,12 +15,12 @@ from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.text import PromptEncoder
 from pipelines.ltx.text_encoder import TextWidth, load_text_encoder, open_text_encoder, validate_width
 from pipelines.ltx.text_quantized import TextQuantization
-from weights.architecture import read_architecture, upsampler_kwargs
-from weights.checkpoint import Checkpoint, open_checkpoint, open_single
-from weights.header import read_header
+from weights.checkpoint import Checkpoint
+from weights.errors import UnsupportedError
 from weights.load import load_module, validate_coverage
-from weights.names import ONE_FILE, UPSAMPLER, NameMap
+from weights.names import NameMap
 from weights.quantization import fp8_weights, is_fp8, is_sidecar, validate_scales
+from weights.source import Source, open_source, open_upsampler
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
@@ -33,15 +33,18 @@ VOCODER_DTYPE = torch.float32
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not.
-    upsampler: its own file; None runs a single stage only.
-    text_encoder: a Hugging Face folder with Gemma 3 and its tokenizer, or a single file of it.
+    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not. Or a
+    diffusers folder.
+    upsampler: its own file, or its folder; None runs a single stage only.
+    text_encoder: a Hugging Face folder with Gemma 3, or a single file of it; with its tokenizer, unless that has a
+    folder of its own.
     """
 
     checkpoint: Path
     text_encoder: Path
     upsampler: Path | None = None
     companions: tuple[Path, ...] = ()
+    tokenizer: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,26 +77,19 @@ def load_components(
     text_quantization: TextQuantization = TextQuantization.NONE,
 ) -> Components:
     """Raises WeightsError with the file's name when a file is not what it should be."""
-    headers = [read_header(path) for path in (files.checkpoint, *files.companions)]
-    text = open_text_encoder(files.text_encoder, text_quantization)
-    checkpoint = open_checkpoint(headers[0], headers[1:], caption_channels=text.width.hidden_size)
-    architecture = read_architecture(checkpoint)
-    caption = architecture.connectors
+    text = open_text_encoder(files.text_encoder, text_quantization, files.tokenizer)
+    source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
+    caption = source.architecture["connectors"]
     validate_width(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
-    validate_coverage(checkpoint, ONE_FILE.values())
-    validate_scales(checkpoint)
+    validate_coverage(source.checkpoint, source.name_maps.values())
+    validate_scales(source.checkpoint)
     upsampler = None
     if files.upsampler is not None:
-        header = read_header(files.upsampler)
-        upsampler = build_module("upsampler", upsampler_kwargs(header))
-        _load("upsampler", upsampler, open_single(header), UPSAMPLER, device, dtype, on_progress)
+        upsampler = _load("upsampler", open_upsampler(files.upsampler), device, dtype, on_progress)
     modules = {}
-    for name, name_map in ONE_FILE.items():
-        modules[name] = build_module(name, getattr(architecture, name))
-        if name == "transformer" and fp8 is Fp8Mode.SCALED:
-            use_fp8(modules[name], checkpoint)
+    for name in source.name_maps:
         module_dtype = VOCODER_DTYPE if name == "vocoder" else dtype
-        _load(name, modules[name], checkpoint, name_map, device, module_dtype, on_progress)
+        modules[name] = _load(name, source, device, module_dtype, on_progress, fp8)
     connectors = modules.pop("connectors")
     text_encoder = load_text_encoder(text, device, dtype, on_progress)
     return Components(
@@ -136,11 +132,11 @@ def _meta_parameters() -> Iterator[None]:
         yield
 
 
-def use_fp8(transformer: nn.Module, checkpoint: Checkpoint) -> None:
+def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap) -> None:
     """FP8 where the file has it; a file without FP8 is quantised as the official one is."""
     stored = {name: weight for name, weight in fp8_weights(checkpoint).items() if not weight.dequantize}
     if stored:
-        rename = ONE_FILE["transformer"].rename
+        rename = name_map.rename
         static = [rename(name) for name, weight in stored.items() if weight.input_scale is not None]
         use_fp8_linears(transformer, [rename(name) for name in stored], static)
     elif not any(is_fp8(info) for info in checkpoint.tensors.values()):
@@ -157,14 +153,25 @@ def officially_fp8(transformer: nn.Module) -> list[str]:
 
 def _load(
     name: str,
-    module: nn.Module,
-    checkpoint: Checkpoint,
-    name_map: NameMap,
+    source: Source,
     device: torch.device,
     dtype: torch.dtype,
     on_progress: OnProgress,
-) -> None:
+    fp8: Fp8Mode = Fp8Mode.DEQUANTIZE,
+) -> nn.Module:
+    checkpoint, name_map = source.checkpoint, source.name_maps[name]
+    module = _build(name, source)
+    if name == "transformer" and fp8 is Fp8Mode.SCALED:
+        use_fp8(module, checkpoint, name_map)
     tensors = checkpoint.tensors
     names = name_map.select(published for published in tensors if not is_sidecar(published))
     counter = ByteCounter(name, sum(tensors[published].size_bytes for published in names), on_progress)
     load_module(module, checkpoint, name_map, device, dtype, counter)
+    return module
+
+
+def _build(name: str, source: Source) -> nn.Module:
+    try:
+        return build_module(name, source.architecture[name])
+    except (TypeError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as exc:
+        raise UnsupportedError(source.checkpoint.path, f"its config makes no {name} of LTX-2.3: {exc}") from exc

@@ -52,14 +52,19 @@ class TextEncoderSource:
         return TextWidth(self.config.hidden_size, self.config.num_hidden_layers)
 
 
-def open_text_encoder(path: Path, quantization: TextQuantization = TextQuantization.NONE) -> TextEncoderSource:
-    """Reads headers, config and tokenizer. Raises WeightsError when it is no Gemma 3, or not whole."""
+def open_text_encoder(
+    path: Path, quantization: TextQuantization = TextQuantization.NONE, tokenizer: Path | None = None
+) -> TextEncoderSource:
+    """Reads headers, config and tokenizer. Raises WeightsError when it is no Gemma 3, or not whole.
+
+    tokenizer: its folder, where that is another.
+    """
     if not path.exists():
         raise FileError(path, "is not there; the folder of Gemma 3 12B is needed, or its single file")
-    return _open_folder(path, quantization) if path.is_dir() else _open_file(path, quantization)
+    return _open_folder(path, quantization, tokenizer) if path.is_dir() else _open_file(path, quantization)
 
 
-def _open_folder(folder: Path, asked: TextQuantization) -> TextEncoderSource:
+def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) -> TextEncoderSource:
     config, stored = read_text_config(folder)
     quantization = resolve_quantization(folder, asked, stored)
     checkpoint = open_shards(folder)
@@ -67,7 +72,7 @@ def _open_folder(folder: Path, asked: TextQuantization) -> TextEncoderSource:
         path=folder,
         config=config,
         checkpoint=_needed(checkpoint),
-        tokenizer=load_tokenizer(folder, checkpoint),
+        tokenizer=load_tokenizer(tokenizer or folder, checkpoint),
         quantization=quantization,
         is_stored_quantized=stored is not None,
     )

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from pipelines.ltx.components import Components, WeightFiles, load_components
 from pipelines.spec import GenerationSpec, Keyframe
+from tests.diffusers_folder import write_folder
 
 DATA = Path(__file__).parent / "data"
 CASES: dict[str, dict[str, Any]] = json.loads((DATA / "cases.json").read_text())["cases"]
@@ -46,8 +47,17 @@ def components(checkpoints: dict[str, Path]) -> dict[str, Components]:
 
 
 def _load(checkpoint: Path) -> Components:
-    files = WeightFiles(checkpoint, DATA / "text_encoder", DATA / "ltx-tiny-spatial-upscaler-x2.safetensors")
-    return load_components(files, torch.device("cpu"), torch.float32)
+    return load_components(_files(checkpoint), torch.device("cpu"), torch.float32)
+
+
+def _files(checkpoint: Path) -> WeightFiles:
+    return WeightFiles(checkpoint, DATA / "text_encoder", DATA / "ltx-tiny-spatial-upscaler-x2.safetensors")
+
+
+@pytest.fixture(scope="session")
+def folder(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The BF16 checkpoint as a diffusers folder, with its text encoder and its upsampler."""
+    return write_folder(_files(checkpoints["bf16"]), tmp_path_factory.mktemp("diffusers") / "folder")
 
 
 @pytest.fixture(params=CASES)

@@ -52,16 +52,11 @@ def test_contexts_equal_the_reference(case, components: dict[str, Components], r
     assert relative_error(context.audio, case.golden["context_audio"]) < TOLERANCE
 
 
-def test_the_command_saves_what_equals_the_reference(
-    case, checkpoints, data: Path, tmp_path: Path, relative_error
-) -> None:
+def saved_latents(case, folder: Path, **weights: Path) -> dict[str, torch.Tensor]:
+    """What `ltx23 generate` saves; it also writes the clip."""
     spec = case.spec
-    saved = tmp_path / "latents.safetensors"
-    keyframes = [f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}" for k in spec.keyframes]
     arguments = {
-        "--checkpoint": checkpoints[case.checkpoint],
-        "--text-encoder": data / "text_encoder",
-        "--upscaler": data / "ltx-tiny-spatial-upscaler-x2.safetensors",
+        **{f"--{name.replace('_', '-')}": path for name, path in weights.items()},
         "--device": "cpu",
         "--dtype": "float32",
         "--prompt": spec.prompt,
@@ -70,15 +65,38 @@ def test_the_command_saves_what_equals_the_reference(
         "--height": spec.height,
         "--num-frames": spec.num_frames,
         "--fps": float(spec.frame_rate),
-        "--save-latents": saved,
-        "-o": tmp_path / "clip.mp4",
+        "--save-latents": folder / "latents.safetensors",
+        "-o": folder / "clip.mp4",
     }
     command = [sys.executable, "-m", "server.cli", "generate", *(str(x) for pair in arguments.items() for x in pair)]
-    for keyframe in keyframes:
-        command += ["--keyframe", keyframe]
+    for k in spec.keyframes:
+        command += ["--keyframe", f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}"]
     subprocess.run(command, check=True, env={k: v for k, v in os.environ.items() if not k.startswith("LTX23_")})
+    assert (folder / "clip.mp4").stat().st_size > 0
+    return load_file(folder / "latents.safetensors")
 
-    found = load_file(saved)
+
+def test_the_command_saves_what_equals_the_reference(
+    case, checkpoints, data: Path, tmp_path: Path, relative_error
+) -> None:
+    found = saved_latents(
+        case,
+        tmp_path,
+        checkpoint=checkpoints[case.checkpoint],
+        text_encoder=data / "text_encoder",
+        upscaler=data / "ltx-tiny-spatial-upscaler-x2.safetensors",
+    )
+
     assert sorted(found) == sorted(RESULTS)
     assert max(relative_error(found[name], case.golden[name]) for name in RESULTS) < TOLERANCE
-    assert (tmp_path / "clip.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize("case", ["t2v"], indirect=True)
+def test_a_diffusers_folder_is_enough_and_equals_the_reference(
+    case, folder: Path, tmp_path: Path, relative_error
+) -> None:
+    found = saved_latents(case, tmp_path, checkpoint=folder)
+
+    errors = {name: relative_error(found[name], case.golden[name]) for name in RESULTS}
+    print(case.name, {name: f"{error:.1e}" for name, error in errors.items()})
+    assert max(errors.values()) < TOLERANCE, errors

@@ -28,13 +28,25 @@ ENCODER_FILES = {
     "original/config.json": b"{}",
 }
 LOADED_FILES = {"config.json", SHARD_PATH, "tokenizer.model"}
+FOLDER_REPO, DEEP_PATH = "maker/folder", "transformer/model-00001-of-00001.safetensors"
+FOLDER_FILES = {
+    "model_index.json": b'{"_class_name": "LTX2Pipeline"}',
+    DEEP_PATH: random.Random(4).randbytes(200_000),
+    "transformer/config.json": b"{}",
+    "transformer/README.md": b"# Transformer",
+    "vae/config.json": b'{"latent_channels": 128}',
+    "assets/config.json": b"{}",
+}
+WHOLE_FOLDER = {"model_index.json", DEEP_PATH, "transformer/config.json", "vae/config.json"}
 
 CHECKPOINT = Part(Role.CHECKPOINT, MODEL_REPO, PublishedFile(MODEL_PATH, len(MODEL), hashlib.sha256(MODEL).hexdigest()))
 ENCODER = Part(Role.TEXT_ENCODER, ENCODER_REPO, is_gated=True, about_bytes=300_000)
+FOLDER = Part(Role.CHECKPOINT, FOLDER_REPO, revision=COMMIT, subfolders=("transformer", "vae"), about_bytes=200_000)
 REGISTRY = Registry(
     sets=(
         WeightSet("one", "a checkpoint", (CHECKPOINT,)),
         WeightSet("both", "a checkpoint and a text encoder", (CHECKPOINT, ENCODER)),
+        WeightSet("folder", "a checkpoint that is a folder", (FOLDER,)),
     ),
     text_encoders={"words": ENCODER},
 )
@@ -44,6 +56,8 @@ def repos() -> dict[str, Repo]:
     return {
         MODEL_REPO: Repo({COMMIT: {MODEL_PATH: MODEL}}, COMMIT),
         ENCODER_REPO: Repo({COMMIT: ENCODER_FILES}, COMMIT, needs_token=TOKEN),
+        # Its main has moved on.
+        FOLDER_REPO: Repo({COMMIT: FOLDER_FILES, "e" * 40: {"README.md": b"moved"}}, "e" * 40),
     }
 
 

@@ -7,14 +7,18 @@ from tests.weights.conftest import Shell
 from tests.weights.hub import Hub
 from tests.weights.small_world import (
     COMMIT,
+    DEEP_PATH,
     ENCODER_FILES,
     ENCODER_REPO,
+    FOLDER_FILES,
+    FOLDER_REPO,
     LOADED_FILES,
     MODEL,
     MODEL_PATH,
     SHARD,
     SHARD_PATH,
     TOKEN,
+    WHOLE_FOLDER,
 )
 
 
@@ -86,6 +90,33 @@ def test_a_folder_that_came_by_another_way_is_completed(hub: Hub, shell: Shell) 
     assert shell.run("pull", "both").returncode == 0
     assert hub.gets(SHARD_PATH) == []
     assert shell.run("verify", "both").returncode == 0
+
+
+def test_a_folder_comes_with_its_subfolders_at_its_commit(shell: Shell) -> None:
+    folder = shell.weights_dir / FOLDER_REPO
+    where = shell.run("where", "folder")
+    pulled = shell.run("pull", "folder")
+
+    assert where.stdout.endswith(f"ltx23 serve --checkpoint {folder}\n")
+    assert (pulled.returncode, pulled.stderr) == (0, "")
+    assert files_below(folder) == {*WHOLE_FOLDER, ".published.json"}
+    assert all((folder / path).read_bytes() == FOLDER_FILES[path] for path in WHOLE_FOLDER)
+    verified = shell.run("verify", "folder")
+    assert (verified.returncode, verified.stdout.count("ok: ")) == (0, 4)
+    assert "folder: a checkpoint that is a folder\n  complete, about 200.0 kB in all" in shell.run("list").stdout
+
+    (folder / DEEP_PATH).write_bytes(b"?" * 200_000)
+    assert f"bad: {folder / DEEP_PATH} has the sha256 " in shell.run("verify", "folder").stdout
+
+
+def test_a_subfolder_that_came_by_another_way_counts(hub: Hub, shell: Shell) -> None:
+    path = shell.weights_dir / FOLDER_REPO / DEEP_PATH
+    path.parent.mkdir(parents=True)
+    path.write_bytes(FOLDER_FILES[DEEP_PATH])
+
+    assert "folder: a checkpoint that is a folder\n  unverified" in shell.run("list").stdout
+    assert shell.run("pull", "folder").returncode == 0
+    assert hub.gets(DEEP_PATH) == []
 
 
 def test_a_file_that_is_another_is_named_and_kept(hub: Hub, shell: Shell) -> None:
@@ -175,4 +206,7 @@ def test_where_prints_paths_and_the_command_that_serves_them(shell: Shell) -> No
 def test_an_unknown_set_is_an_error_that_lists_the_known(shell: Shell) -> None:
     done = shell.run("pull", "none")
 
-    assert (done.returncode, done.stderr) == (1, "ltx23: error: there is no weight set 'none'; there are one, both\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "ltx23: error: there is no weight set 'none'; there are one, both, folder\n",
+    )

@@ -10,15 +10,18 @@ import pytest
 
 from pipelines.ltx.components import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
-from weights.architecture import read_architecture
-from weights.checkpoint import Checkpoint, open_checkpoint
-from weights.header import TensorInfo, read_header
+from weights.header import TensorInfo
 from weights.inspect import inspect
 from weights.load import validate_coverage, validate_match
 from weights.names import MODEL, ONE_FILE
 from weights.published import published_tensors
+from weights.source import Source, open_source
 
-CONFIG = json.loads((Path(__file__).parent / "data" / "ltx-2.3-config.json").read_text())
+DATA = Path(__file__).parent / "data"
+CONFIG = json.loads((DATA / "ltx-2.3-config.json").read_text())
+# By folder, as diffusers saves them; the key `scheduler` among them.
+DIFFUSERS_CONFIGS = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
+FOLDERS = {name: "vae" if name == "video_vae" else name for name in ONE_FILE}
 # Gemma 3 12B: 48 layers and the embedding.
 TEXT_LAYERS = 49
 SCALAR = TensorInfo("F32", ())
@@ -58,15 +61,35 @@ def sparse_file(path: Path, tensors: Mapping[str, TensorInfo], **metadata: str) 
     return path
 
 
-def validate_whole(checkpoint: Checkpoint) -> int:
-    """As the loader does, but for reading. Returns how many layers would multiply in FP8."""
-    architecture = read_architecture(checkpoint)
-    validate_coverage(checkpoint, ONE_FILE.values())
-    linears = 0
+def sparse_folder(path: Path, tensors: Mapping[str, TensorInfo], configs: Mapping[str, object]) -> Path:
+    """The same as diffusers saves it, the transformer in two shards."""
     for name, name_map in ONE_FILE.items():
-        module = build_module(name, getattr(architecture, name))
+        part = path / FOLDERS[name]
+        part.mkdir(parents=True)
+        (part / "config.json").write_text(json.dumps(configs[FOLDERS[name]]))
+        renamed = {new: tensors[published] for published, new in name_map.select(tensors).items()}
+        if name != "transformer":
+            sparse_file(part / "diffusion_pytorch_model.safetensors", renamed)
+            continue
+        shards = {tensor: f"part-{i % 2}.safetensors" for i, tensor in enumerate(renamed)}
+        for file in set(shards.values()):
+            sparse_file(part / file, {tensor: info for tensor, info in renamed.items() if shards[tensor] == file})
+        index = {"metadata": {"total_size": 0}, "weight_map": shards}
+        (part / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    (path / "scheduler").mkdir()
+    (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(configs["scheduler"]))
+    return path
+
+
+def validate_whole(source: Source) -> int:
+    """As the loader does, but for reading. Returns how many layers would multiply in FP8."""
+    checkpoint = source.checkpoint
+    validate_coverage(checkpoint, source.name_maps.values())
+    linears = 0
+    for name, name_map in source.name_maps.items():
+        module = build_module(name, source.architecture[name])
         if name == "transformer":
-            use_fp8(module, checkpoint)
+            use_fp8(module, checkpoint, name_map)
             linears = sum(isinstance(layer, Fp8Linear) for layer in module.modules())
         validate_match(module, checkpoint, name_map)
     return linears
@@ -78,13 +101,13 @@ def test_the_official_fp8_file(bf16: Tensors, tmp_path: Path) -> None:
 
     assert Counter(info.dtype for info in tensors.values()) == {"BF16": 4195, "F32": 3214, "F8_E4M3": 1462}
     assert inspect(path).layout == "one file, scaled FP8, static activations"
-    assert validate_whole(open_checkpoint(read_header(path))) == 1462
+    assert validate_whole(open_source(path)) == 1462
 
 
 def test_a_bf16_file_takes_the_official_choice(bf16: Tensors, tmp_path: Path) -> None:
     path = sparse_file(tmp_path / "bf16.safetensors", bf16, config=json.dumps(CONFIG), model_version="2.3.0")
 
-    assert validate_whole(open_checkpoint(read_header(path))) == 1462
+    assert validate_whole(open_source(path)) == 1462
 
 
 def test_a_plain_cast_has_nothing_to_multiply_in_fp8(bf16: Tensors, tmp_path: Path) -> None:
@@ -92,7 +115,7 @@ def test_a_plain_cast_has_nothing_to_multiply_in_fp8(bf16: Tensors, tmp_path: Pa
     path = sparse_file(tmp_path / "cast.safetensors", cast, config=json.dumps(CONFIG))
 
     assert inspect(path).layout == "one file, FP8 cast without scales"
-    assert validate_whole(open_checkpoint(read_header(path))) == 0
+    assert validate_whole(open_source(path)) == 0
 
 
 def test_comfys_transformer_with_its_companions_and_no_config(bf16: Tensors, tmp_path: Path) -> None:
@@ -111,4 +134,24 @@ def test_comfys_transformer_with_its_companions_and_no_config(bf16: Tensors, tmp
     sizes = [sum(info.size_bytes for info in tensors.values()) for tensors in parts.values()]
     assert sizes == [1_452_212_450, 364_666_868, 2_312_122_368]
     assert inspect(main).missing == ("video VAE", "audio VAE", "text projection")
-    assert validate_whole(open_checkpoint(read_header(main), map(read_header, companions))) == 1462
+    assert validate_whole(open_source(main, companions)) == 1462
+
+
+def test_the_diffusers_folder(bf16: Tensors, tmp_path: Path) -> None:
+    path = sparse_folder(tmp_path / "folder", bf16, DIFFUSERS_CONFIGS)
+    source = open_source(path)
+
+    # Of the VAEs' statistics diffusers keeps two each; the file has more where it is the video VAE's.
+    assert len(source.checkpoint.tensors) == sum(len(name_map.select(bf16)) for name_map in ONE_FILE.values())
+    assert inspect(path).layout == "diffusers folder, BF16"
+    assert validate_whole(source) == 1462
+
+
+def test_a_config_that_says_nothing_means_ltx_2_3(bf16: Tensors, tmp_path: Path) -> None:
+    """Not what the classes have as defaults, which is LTX-2.0 in many places."""
+    full = open_source(sparse_folder(tmp_path / "full", bf16, DIFFUSERS_CONFIGS))
+    bare = open_source(sparse_folder(tmp_path / "bare", bf16, {key: {} for key in DIFFUSERS_CONFIGS}))
+
+    assert bare.architecture == full.architecture
+    for name, folder in FOLDERS.items():
+        assert full.architecture[name].items() >= DIFFUSERS_CONFIGS[folder].items()

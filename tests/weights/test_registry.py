@@ -44,12 +44,15 @@ def test_a_repository_is_a_folder_or_holds_files() -> None:
 
 @pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
 def test_every_set_has_what_a_server_needs_once(weight_set: WeightSet) -> None:
-    roles = [part.role for part in weight_set.parts]
+    parts = {part.role: part for part in weight_set.parts}
 
-    assert len(set(roles)) == len(roles)
-    assert {Role.CHECKPOINT, Role.UPSCALER, Role.TEXT_ENCODER} <= set(roles)
-    assert UPSCALER in weight_set.parts
-    assert GEMMA in weight_set.parts
+    assert len(parts) == len(weight_set.parts)
+    assert parts[Role.UPSCALER] is UPSCALER
+    if parts[Role.CHECKPOINT].file is None:
+        assert "text_encoder" in parts[Role.CHECKPOINT].subfolders
+        assert "tokenizer" in parts[Role.CHECKPOINT].subfolders
+    else:
+        assert parts[Role.TEXT_ENCODER] is GEMMA
 
 
 @pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
@@ -57,7 +60,8 @@ def test_serve_takes_the_command_that_is_printed(weight_set: WeightSet) -> None:
     words = shlex.split(serve_command(weight_set, Store(Path("/mnt/my weights"))))
 
     options = vars(build_parser().parse_args(words[1:]))
-    assert options["text_encoder"] == f"/mnt/my weights/{GEMMA.repo}"
+    assert options["text_encoder"] == (f"/mnt/my weights/{GEMMA.repo}" if GEMMA in weight_set.parts else None)
+    assert options["checkpoint"].startswith("/mnt/my weights/")
 
 
 @pytest.mark.parametrize("name", REGISTRY.text_encoders)
@@ -70,7 +74,7 @@ def test_any_text_encoder_takes_the_place_of_the_sets_own(name: str) -> None:
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownSetError, match="no weight set 'int4'; there are hosted, bf16, fp8"):
+    with pytest.raises(UnknownSetError, match="no weight set 'int4'; there are hosted, bf16, fp8, diffusers"):
         REGISTRY.find("int4")
     with pytest.raises(UnknownSetError, match="no text encoder 't5'; there are gemma, gemma-bnb-4bit, gemma-fp8"):
         REGISTRY.find("fp8", "t5")
@@ -90,3 +94,29 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
 )
 def test_a_folder_takes_what_its_loader_reads(path: str, is_taken: bool) -> None:
     assert Part(Role.TEXT_ENCODER, "maker/words").takes(path) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("path", "is_taken"),
+    [
+        ("model_index.json", True),
+        ("transformer/diffusion_pytorch_model-00001-of-00008.safetensors", True),
+        ("transformer/diffusion_pytorch_model.safetensors.index.json", True),
+        ("tokenizer/tokenizer.model", True),
+        ("vae/README.md", False),
+        ("vae/old/config.json", False),
+        ("assets/clip.json", False),
+        ("transformer/../../config.json", False),
+    ],
+)
+def test_a_folder_takes_its_own_subfolders(path: str, is_taken: bool) -> None:
+    checkpoint = next(part for part in REGISTRY.find("diffusers").parts if part.role == Role.CHECKPOINT)
+
+    assert checkpoint.takes(path) is is_taken
+
+
+def test_the_diffusers_set_is_pinned_to_a_commit() -> None:
+    part = REGISTRY.find("diffusers").parts[0]
+
+    assert re.fullmatch("[0-9a-f]{40}", part.revision)
+    assert part.size_bytes == 94_977_700_554

@@ -1,0 +1,68 @@
+"""A model as a diffusers folder, written by diffusers itself, in the state of the published one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.ltx.components import WeightFiles, load_components
+
+# Of diffusers/LTX-2.3-Distilled-Diffusers.
+SCHEDULER = {
+    "use_dynamic_shifting": False,
+    "base_shift": 0.95,
+    "max_shift": 2.05,
+    "base_image_seq_len": 1024,
+    "max_image_seq_len": 4096,
+    "shift_terminal": None,
+}
+
+
+def write_folder(files: WeightFiles, folder: Path) -> Path:
+    """All values as `files` have them: BF16 but for the tables, in shards of a size that splits the transformer."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from diffusers.pipelines.ltx2 import LTX2Pipeline
+    from diffusers.utils import logging
+    from transformers import AutoTokenizer
+
+    logging.disable_progress_bar()
+    components = load_components(files, torch.device("cpu"), torch.float32)
+    text_encoder, connectors = components.encode_prompt.modules
+    for module in components.modules():
+        for name, parameter in module.named_parameters():
+            if "scale_shift_table" not in name:
+                parameter.data = parameter.data.to(torch.bfloat16)
+    LTX2Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(**SCHEDULER),
+        vae=components.video_vae,
+        audio_vae=components.audio_vae,
+        text_encoder=text_encoder,
+        tokenizer=AutoTokenizer.from_pretrained(files.text_encoder),
+        connectors=connectors,
+        transformer=components.transformer,
+        vocoder=components.vocoder,
+    ).save_pretrained(folder, max_shard_size="200KB")
+    components.upsampler.save_pretrained(folder / "latent_upsampler")
+    # What the conversion that made the published folder lost.
+    change_json(folder / "vocoder" / "config.json", final_act_fn=None)
+    return folder
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    """A key of value `...` is left out."""
+    merged = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in merged.items() if value is not ...}))
+
+
+def copy_folder(source: Path, target: Path) -> Path:
+    """With a config and an index of its own; the tensors are links."""
+    for path in source.rglob("*"):
+        copy = target / path.relative_to(source)
+        if path.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".safetensors":
+                copy.symlink_to(path)
+            else:
+                copy.write_bytes(path.read_bytes())
+    return target

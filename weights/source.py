@@ -1,0 +1,69 @@
+"""A checkpoint ready to be loaded, whatever its layout: its tensors, how to name them, and what to build for them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from weights.architecture import Kwargs, read_architecture, upsampler_kwargs
+from weights.checkpoint import Checkpoint, StoredTensor, open_checkpoint, open_single
+from weights.component import Component, read_component
+from weights.diffusers_config import component_kwargs
+from weights.errors import UnsupportedError
+from weights.folder import FOLDERS, is_diffusers_folder, read_folder, refuse_folder
+from weights.header import read_header
+from weights.names import ONE_FILE, UPSAMPLER, NameMap
+
+
+@dataclass(frozen=True)
+class Source:
+    """By component: the constructor arguments of its module, and the map from stored names to the module's."""
+
+    checkpoint: Checkpoint
+    architecture: Mapping[str, Kwargs]
+    name_maps: Mapping[str, NameMap]
+
+
+def open_source(path: Path, companions: Iterable[Path] = (), caption_channels: int = 3840) -> Source:
+    """One file with its companions, or a diffusers folder. caption_channels: as in `open_checkpoint`.
+
+    Raises WeightsError when it is not LTX-2.3 distilled, or not whole.
+    """
+    companions = tuple(companions)
+    if path.is_dir():
+        return _open_folder(path, companions)
+    checkpoint = open_checkpoint(read_header(path), map(read_header, companions), caption_channels)
+    architecture = read_architecture(checkpoint)
+    return Source(checkpoint, {name: getattr(architecture, name) for name in ONE_FILE}, ONE_FILE)
+
+
+def open_upsampler(path: Path) -> Source:
+    """The published file, or a folder with config.json as diffusers saves it. Its one component is `upsampler`."""
+    if path.is_dir():
+        component = read_component(path)
+        checkpoint, kwargs = Checkpoint(path, component.stored, {}), component_kwargs("upsampler", component)
+    else:
+        header = read_header(path)
+        checkpoint, kwargs = open_single(header), upsampler_kwargs(header)
+    return Source(checkpoint, {"upsampler": kwargs}, {"upsampler": UPSAMPLER})
+
+
+def _open_folder(path: Path, companions: tuple[Path, ...]) -> Source:
+    if not is_diffusers_folder(path):
+        refuse_folder(path)
+    if companions:
+        raise UnsupportedError(path, "is a diffusers folder, which has all its parts: leave out "
+                                     f"{', '.join(companion.name for companion in companions)}")  # fmt: skip
+    components = read_folder(path)
+    return Source(
+        checkpoint=Checkpoint(path, _joined(components), {}),
+        architecture={name: component_kwargs(name, component) for name, component in components.items()},
+        name_maps={name: NameMap(prefixes=(f"{FOLDERS[name]}.",), rules=()) for name in components},
+    )
+
+
+def _joined(components: Mapping[str, Component]) -> dict[str, StoredTensor]:
+    return {
+        f"{FOLDERS[name]}.{tensor_name}": tensor
+        for name, component in components.items()
+        for tensor_name, tensor in component.stored.items()
+    }
