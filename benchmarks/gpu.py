@@ -22,8 +22,9 @@ import torch
 
 from benchmarks.full_size import GEMMA_12B, UPSAMPLER, full_config
 from benchmarks.synthetic import write_checkpoint, write_text_encoder, write_upsampler
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
+from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.trace import Trace
 from pipelines.render import render
 from pipelines.spec import GenerationSpec

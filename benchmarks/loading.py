@@ -24,7 +24,7 @@ import torch
 from benchmarks.full_size import TEXT_LAYERS
 from benchmarks.full_size import TRANSFORMER as TRANSFORMER_CONFIG
 from benchmarks.synthetic import write_checkpoint
-from pipelines.ltx.components import build_module
+from pipelines.ltx.build import build_module
 from pipelines.ltx.fp8 import use_fp8_linears
 from weights.architecture import transformer_kwargs
 from weights.checkpoint import open_single

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from pipelines.errors import SpecError
 from pipelines.geometry import MIN_NUM_FRAMES, MIN_SIDE, TEMPORAL_COMPRESSION, audio_latent_length, latent_grid
-from pipelines.spec import SIZE_MULTIPLE
+from pipelines.spec import SIZE_MULTIPLE, GenerationSpec
 
 # Per token and hidden value. A conditioned clip modulates every token by itself.
 FREE_TOKEN, CONDITIONED_TOKEN = 18.2, 45.3
@@ -30,12 +30,12 @@ ENCODED_PIXEL, DECODED_PIXEL = 0.75, 5.5
 # Per audio latent and hidden channel of the vocoder, which is float32.
 AUDIO_LATENT = 285
 
-# Kernels and the allocator want some, too: a share of the activations, and what a CUDA context and cuBLAS take.
+# Kernels and the allocator want some, too: a share of the activations, and what cuBLAS and cuDNN work in.
 OVERHEAD = 1.1
-RESERVED_BYTES = 10**9
+RESERVED_BYTES = 500 * 10**6
 
 # The chunk that the decoder works on is as large as memory allows; this is what the smallest takes.
-SMALLEST_CHUNK_BYTES = 500 * 10**6
+SMALLEST_CHUNK_BYTES = 200 * 10**6
 
 FLOAT32_BYTES = 4
 
@@ -71,6 +71,12 @@ class ClipSize:
     later_keyframes: int = 0
     has_audio: bool = True
 
+    @classmethod
+    def of(cls, spec: GenerationSpec) -> "ClipSize":
+        later = sum(keyframe.frame_idx > 0 for keyframe in spec.keyframes)
+        size = (spec.width, spec.height, spec.num_frames, spec.frame_rate)
+        return cls(*size, bool(spec.keyframes), later, spec.generate_audio)
+
     def __str__(self) -> str:
         return f"{self.width}x{self.height} with {self.num_frames} frames"
 
@@ -92,10 +98,12 @@ class Widths:
 
 @dataclass(frozen=True)
 class ComponentSize:
-    """size_bytes: of the weights as they lie in memory. working_bytes: of these on the device at once, if streamed."""
+    """size_bytes: of the weights as they lie in memory. working_bytes: of these on the device at once, if streamed;
+    None where they cannot be streamed.
+    """
 
     size_bytes: int
-    working_bytes: int
+    working_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,8 @@ class MemoryPlan:
 
     @property
     def streamed(self) -> frozenset[str]:
-        return STREAMED[self.level] & self.components.keys()
+        wanted = STREAMED[self.level] & self.components.keys()
+        return frozenset(name for name in wanted if self.components[name].working_bytes is not None)
 
     @property
     def resident_bytes(self) -> int:
@@ -154,7 +163,7 @@ class MemoryPlan:
 
     def _working_bytes(self, stage: str) -> int:
         component = RUNS.get(stage, "")
-        return self.components[component].working_bytes if component in self.streamed else 0
+        return (self.components[component].working_bytes or 0) if component in self.streamed else 0
 
 
 def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import sys
 from typing import TextIO
 
+from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready
 from server.settings import Settings
 
@@ -12,6 +13,14 @@ TINY = """
     ltx23 serve --checkpoint ltx-2.3-22b-distilled-1.1.safetensors \\
                 --upscaler ltx-2.3-spatial-upscaler-x2-1.1.safetensors --text-encoder gemma-3-12b-it/
 """
+
+
+def describe_plan(plan: MemoryPlan) -> str:
+    streamed = f", {' and '.join(sorted(plan.streamed))} streamed from host memory" if plan.streamed else ""
+    return (
+        f"Memory: {plan.resident_bytes / 1e9:.2f} GB stay on the device{streamed}; a default clip peaks at "
+        f"{plan.peak_bytes(DEFAULT_CLIP) / 1e9:.2f} of {plan.capacity_bytes / 1e9:.2f} GB"
+    )
 
 
 class Announcer:
@@ -72,6 +81,10 @@ class Announcer:
         sizes = ", ".join(f"{size / 1e9:.2f} GB {dtype}" for dtype, size in model.size_bytes.items())
         fp8 = f"FP8 arithmetic in {model.fp8_linears} layers" if model.fp8_linears else "no FP8 arithmetic"
         self._say(f"  Weights on the device: {sizes}; {fp8}\n")
+        if model.plan:
+            self._say(f"  {describe_plan(model.plan)}\n")
+        for warning in model.warnings:
+            self._say(f"  Note: {warning}\n")
         body = '{"prompt": "a red fox runs through deep snow"}'
         self._say(f"  curl -sS {self.url}/generate{key} -d '{body}' -o clip.mp4\n")
         self._say(f"  Docs of the API: {self.url}/docs")

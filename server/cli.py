@@ -55,6 +55,12 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fp8", choices=["auto", "scaled", "dequantize"], help="FP8 arithmetic (default: where it exists)"
     )
+    group.add_argument(
+        "--memory",
+        choices=["auto", "resident", "balanced", "low"],
+        help="what stays on the device: all; not the text encoder; nor the transformer (default: what fits)",
+    )
+    group.add_argument("--vram", type=float, metavar="GB", help="memory of the device that may be used (default: all)")
     group.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
     group.add_argument(
         "--dtype", choices=["auto", "float32", "bfloat16"], help="default: bfloat16 on a GPU, else float32"

@@ -34,6 +34,8 @@ def worker_config(settings: Settings) -> WorkerConfig:
         device=settings.device,
         dtype=settings.dtype,
         fp8=settings.fp8,
+        memory=settings.memory,
+        vram_bytes=None if settings.vram is None else round(settings.vram * 1e9),
         stages=settings.stages,
         log_level=settings.log_level,
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WEIGHT_OPTIONS = (
     *("checkpoint", "text_encoder", "upscaler", "video_vae", "audio_vae", "text_projection"),
-    *("text_encoder_quantization", "device", "dtype", "fp8", "stages", "cache_dir"),
+    *("text_encoder_quantization", "device", "dtype", "fp8", "memory", "vram", "stages", "cache_dir"),
 )
 
 # PATH:FRAME_IDX:STRENGTH:CRF from the right: a path may hold colons too.

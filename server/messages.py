@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from pipelines.memory import MemoryPlan
 from pipelines.spec import GenerationSpec
 
 
@@ -23,6 +24,7 @@ class WorkerConfig:
     companions: files of parts that the checkpoint does not hold: video VAE, audio VAE, text projection.
     fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
     text_encoder_quantization: `none` (as the file has it), `8bit` or `4bit`.
+    memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: what may be used; None: what is free.
     """
 
     cache_dir: Path
@@ -34,6 +36,8 @@ class WorkerConfig:
     device: str = "auto"
     dtype: str = "auto"
     fp8: str = "auto"
+    memory: str = "auto"
+    vram_bytes: int | None = None
     stages: int = 2
     log_level: str = "INFO"
 
@@ -61,7 +65,10 @@ class Loading:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What runs where. size_bytes: parameters on the device, by dtype. fp8_linears: layers that multiply in FP8."""
+    """What runs where. size_bytes: parameters by dtype. fp8_linears: layers that multiply in FP8.
+
+    plan: where the weights are, and which clips fit beside them. warnings: what a person should know of the files.
+    """
 
     checkpoint: str
     is_tiny: bool
@@ -69,6 +76,8 @@ class ModelInfo:
     dtype: str
     size_bytes: Mapping[str, int] = field(default_factory=dict)
     fp8_linears: int = 0
+    plan: MemoryPlan | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

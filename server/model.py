@@ -7,11 +7,13 @@ from pathlib import Path
 import psutil
 import torch
 
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
+from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
+from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
 from server.messages import Memory, ModelInfo, WorkerConfig
@@ -30,6 +32,7 @@ class Model:
     info: ModelInfo
 
     def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
+        self.components.plan.validate(ClipSize.of(spec))
         _, timings_s = render(self.components, spec, path, trace)
         return timings_s
 
@@ -46,8 +49,16 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)
     files = resolve_files(config)
-    fp8, text = resolve_fp8_mode(config.fp8, device), TextQuantization(config.text_encoder_quantization)
-    components = load_components(files, device, dtype, on_progress, fp8, text)
+    components = load_components(
+        files,
+        device,
+        dtype,
+        on_progress,
+        resolve_fp8_mode(config.fp8, device),
+        TextQuantization(config.text_encoder_quantization),
+        None if config.memory == "auto" else MemoryLevel(config.memory),
+        resolve_capacity(device, config.vram_bytes),
+    )
     info = ModelInfo(
         checkpoint=files.checkpoint.absolute().name,
         is_tiny=config.checkpoint is None,
@@ -55,6 +66,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         dtype=str(dtype).removeprefix("torch."),
         size_bytes=_size_by_dtype(components),
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
+        plan=components.plan,
     )
     return Model(components, info)
 
@@ -69,6 +81,12 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
     return device
+
+
+def resolve_capacity(device: torch.device, limit_bytes: int | None) -> int:
+    """What of the device's memory is there for the models and their clips; of the host's where that is the device."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return free if limit_bytes is None else min(free, limit_bytes)
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:

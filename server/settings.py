@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     """The x2 latent upsampler's file or folder, needed for two stages where the checkpoint brings none."""
 
     text_encoder: Path | None = None
-    """Gemma 3 12B: its Hugging Face folder with the tokenizer, or a single file. A diffusers folder may bring its own."""
+    """Gemma 3 12B: its Hugging Face folder with the tokenizer, or one file. A diffusers folder may bring its own."""
 
     text_encoder_quantization: Literal["none", "8bit", "4bit"] = "none"
     """What the text encoder's weights become while they load. A folder that is quantised already needs no setting."""
@@ -63,6 +63,13 @@ class Settings(BaseSettings):
 
     fp8: Literal["auto", "scaled", "dequantize"] = "auto"
     """`scaled`: FP8 weights and FP8 arithmetic; `dequantize`: neither; `auto`: scaled on a card that multiplies FP8."""
+
+    memory: Literal["auto", "resident", "balanced", "low"] = "auto"
+    """What stays on the device: everything; all but the text encoder; neither that nor the transformer. The rest comes
+    from host memory, block by block as it runs. `auto`: the first at which the default clip fits."""
+
+    vram: Annotated[float, Field(gt=0)] | None = None
+    """Gigabytes of the device's memory that may be used. None: what is free when the worker starts."""
 
     stages: Annotated[int, Field(ge=1, le=2)] = 2
     """2: half size, x2 upsampler, 3 refinement steps. 1: the 8 steps at full size, no upsampler."""

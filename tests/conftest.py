@@ -33,7 +33,7 @@ def tiny(cache_dir: Path) -> TinyFiles:
 @pytest.fixture(scope="session")
 def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model as a diffusers folder with everything in it; for tests that leave it as it is."""
-    from pipelines.ltx.components import WeightFiles
+    from pipelines.ltx.models import WeightFiles
     from tests.diffusers_folder import write_folder
 
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)

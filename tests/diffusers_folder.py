@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from pipelines.ltx.components import WeightFiles, load_components
+from pipelines.ltx.components import load_components
+from pipelines.ltx.models import WeightFiles
 
 # Of diffusers/LTX-2.3-Distilled-Diffusers.
 SCHEDULER = {

@@ -30,17 +30,23 @@ def load_module(
     device: "torch.device",
     dtype: "torch.dtype",
     on_bytes: OnBytes = lambda size_bytes: None,
+    pin: bool = False,
 ) -> None:
-    """Fill `module` from the file. Raises TensorError before anything is read when the two do not match."""
+    """Fill `module` from the file. pin: page-lock its memory, that of the host, where there is a card to copy it to.
+
+    Raises TensorError before anything is read when the two do not match.
+    """
     names = validate_match(module, checkpoint, name_map)
     # In the order of the file, which a disk likes best.
-    in_order = sorted(names, key=lambda name: checkpoint.stored[name].offset)
+    in_order = sorted(names, key=lambda name: (checkpoint.stored[name].path, checkpoint.stored[name].offset))
     with TensorReader(checkpoint, ahead=in_order) as reader:
         for published in in_order:
             name = names[published]
             _load_tensor(module, name, reader, checkpoint, published, device, dtype)
             on_bytes(checkpoint.tensors[published].size_bytes)
     _move_buffers(module, device)
+    if pin:
+        _pin(module)
     _validate_materialised(module, checkpoint)
     module.requires_grad_(False).eval()
 
@@ -142,6 +148,18 @@ def _move_buffers(module: "nn.Module", device: "torch.device") -> None:
         for name, buffer in owner._buffers.items():
             if buffer is not None and not buffer.is_meta and buffer.device != device:
                 owner._buffers[name] = buffer.to(device)
+
+
+def _pin(module: "nn.Module") -> None:
+    """One by one: what was there before is let go at once."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    for owner in module.modules():
+        for name, tensor in [*owner._parameters.items(), *owner._buffers.items()]:
+            if tensor is not None:
+                _assign(owner, name, tensor.data.pin_memory())
 
 
 def _validate_materialised(module: "nn.Module", checkpoint: Checkpoint) -> None:

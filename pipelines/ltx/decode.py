@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Chunks = Iterable[torch.Tensor]  # (1, C, f, H, W), f >= 1, in order of time
 
 # A step of the decoder works on so many bytes at a time, or on one frame.
-MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 2**25, 2**29
+MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 2**24, 2**29
 
 # What is free is shared by about this many chunks at once.
 CHUNKS_AT_ONCE = 16

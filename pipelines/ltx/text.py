@@ -24,8 +24,11 @@ class Context:
 class PromptEncoder:
     """Encodes a prompt once: the context of the last prompts is kept, the hidden states are not."""
 
-    def __init__(self, tokenizer: PromptTokenizer, text_encoder: Any, connectors: nn.Module) -> None:
+    def __init__(
+        self, tokenizer: PromptTokenizer, text_encoder: Any, connectors: nn.Module, device: torch.device
+    ) -> None:
         self._tokenizer, self._text_encoder, self._connectors = tokenizer, text_encoder, connectors
+        self._device = device
         self._contexts: OrderedDict[str, Context] = OrderedDict()
 
     @property
@@ -42,7 +45,7 @@ class PromptEncoder:
         return self._contexts[prompt]
 
     def _encode(self, prompt: str) -> Context:
-        ids, mask = (tensor.to(self._text_encoder.device) for tensor in self._tokenizer(prompt))
+        ids, mask = (tensor.to(self._device) for tensor in self._tokenizer(prompt))
         # No keys and values are kept: there is no next token.
         output = self._text_encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         stacked = torch.stack(output.hidden_states, dim=-1)  # (1, 1024, C, layers + 1)

@@ -12,9 +12,17 @@ import torch
 from torch import nn
 
 from pipelines.ltx.progress import ByteCounter, OnProgress
+from pipelines.ltx.streaming import weight_bytes, working_bytes
 from pipelines.ltx.text_config import read_text_config, to_text_config
-from pipelines.ltx.text_quantized import TextQuantization, load_quantized, resolve_quantization, validate_stored
+from pipelines.ltx.text_quantized import (
+    BYTES_PER_WEIGHT,
+    TextQuantization,
+    load_quantized,
+    resolve_quantization,
+    validate_stored,
+)
 from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
+from pipelines.memory import ComponentSize
 from weights.checkpoint import Checkpoint, open_single
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import infer_gemma
@@ -50,6 +58,15 @@ class TextEncoderSource:
     @property
     def width(self) -> TextWidth:
         return TextWidth(self.config.hidden_size, self.config.num_hidden_layers)
+
+    def size(self, item_bytes: int) -> ComponentSize:
+        """item_bytes: of a plain weight. What bitsandbytes has quantised is not streamed."""
+        model = _build(self.config)
+        if self.quantization is TextQuantization.NONE:
+            return ComponentSize(weight_bytes(model, item_bytes), working_bytes(model, item_bytes))
+        linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
+        saved = linear * (item_bytes - BYTES_PER_WEIGHT[self.quantization])
+        return ComponentSize(weight_bytes(model, item_bytes) - round(saved))
 
 
 def open_text_encoder(
@@ -111,8 +128,9 @@ def load_text_encoder(
     device: torch.device,
     dtype: torch.dtype,
     on_progress: OnProgress = lambda component, done, total: None,
+    pin: bool = False,
 ) -> nn.Module:
-    """Raises WeightsError when a tensor is missing, left over or mis-shaped.
+    """Raises WeightsError when a tensor is missing, left over or mis-shaped. pin: as in `load_module`.
 
     FP8 weights become `dtype`: the hidden states of all layers are what the checkpoint was trained on, and a prompt is
     encoded once, so that FP8 arithmetic would save nothing that is worth its error.
@@ -127,7 +145,7 @@ def load_text_encoder(
         return load_quantized(source.path, source.quantization, source.is_stored_quantized, device, dtype)
     total = sum(info.size_bytes for name, info in source.checkpoint.tensors.items() if not is_sidecar(name))
     counter = ByteCounter("text_encoder", total, on_progress)
-    load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter)
+    load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter, pin)
     return model
 
 

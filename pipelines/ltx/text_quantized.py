@@ -26,6 +26,10 @@ class TextQuantization(StrEnum):
     NF4 = "4bit"
 
 
+# Of a Linear's weight, its scales included: one float32 for 64 values of NF4, one for a row of INT8.
+BYTES_PER_WEIGHT = {TextQuantization.INT8: 1.0, TextQuantization.NF4: 0.5 + 4 / 64}
+
+
 def resolve_quantization(folder: Path, asked: TextQuantization, stored: dict[str, Any] | None) -> TextQuantization:
     """What its config.json says, else what is asked for. Raises UnsupportedError where the two differ, or the folder is
     quantised by other means.

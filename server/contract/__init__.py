@@ -4,7 +4,7 @@ from server.contract.adjustments import Adjustment, adjustments_header, adjustme
 from server.contract.body import parse_body
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.images import ResolvedImage
-from server.contract.resolve import ResolvedRequest, resolve_request, to_spec
+from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
 from server.contract.schema import request_schema
 from server.contract.seed import draw_seed
 from server.contract.wire import GenerateRequest, KeyframeRequest
@@ -20,6 +20,7 @@ __all__ = [
     "ResolvedRequest",
     "adjustments_header",
     "adjustments_json",
+    "clip_size",
     "draw_seed",
     "parse_body",
     "request_schema",

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipelines.memory import ClipSize
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment
 from server.contract.aliases import SentRequest, read_names
@@ -88,6 +89,19 @@ def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str,
         generate_audio=resolved.generate_audio,
         container=resolved.container,
         stages=stages,
+    )
+
+
+def clip_size(resolved: ResolvedRequest) -> ClipSize:
+    """What decides on the memory that it takes, before there is a spec."""
+    return ClipSize(
+        width=resolved.width,
+        height=resolved.height,
+        num_frames=resolved.num_frames,
+        frame_rate=resolved.frame_rate,
+        is_conditioned=bool(resolved.images),
+        later_keyframes=sum(image.frame_idx > 0 for image in resolved.images),
+        has_audio=resolved.generate_audio,
     )
 
 

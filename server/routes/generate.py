@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from pipelines.errors import ImageError
+from pipelines.errors import ImageError, SpecError
 from pipelines.media.codecs import FORMATS
 from pipelines.media.image import decode_image
 from server.answers import Rendered, clip_headers, clip_json
@@ -18,6 +18,7 @@ from server.contract import (
     RequestInvalid,
     ResolvedImage,
     ResolvedRequest,
+    clip_size,
     parse_body,
     request_schema,
     resolve_request,
@@ -51,6 +52,7 @@ async def generate(request: Request) -> Response:
     resolved = await asyncio.to_thread(_resolve, await request.body(), strict)
     if strict and resolved.enhance_prompt:
         raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
+    _validate_fits(engine, resolved)
     await _check_images(resolved.images)
     with engine.workspace.job_folder() as folder:
         rendered = await _render(request, engine, resolved, folder)
@@ -65,6 +67,17 @@ async def generate(request: Request) -> Response:
 def _resolve(body: bytes, strict: bool) -> ResolvedRequest:
     """Off the event loop: megabytes of base64 take a while."""
     return resolve_request(parse_body(body), strict=strict)
+
+
+def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
+    """Before it waits in the queue. While the model loads nothing is known; then it is not taken on anyway."""
+    model = engine.dispatcher.status.model
+    if model is None or model.plan is None:
+        return
+    try:
+        model.plan.validate(clip_size(resolved))
+    except SpecError as exc:
+        raise RequestInvalid.at((), exc.message, "does_not_fit") from exc
 
 
 async def _check_images(images: tuple[ResolvedImage, ...]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.answers import MODEL_ID
 from server.contract import GenerateRequest
 from server.dispatcher import State, Status
@@ -72,12 +73,27 @@ def model_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "precision": model.dtype if model else None,
         "size_bytes": dict(model.size_bytes) if model else None,
         "fp8_linears": model.fp8_linears if model else None,
+        "memory": memory_facts(model.plan) if model and model.plan else None,
+        "warnings": list(model.warnings) if model else [],
         "stages": engine.settings.stages,
         "num_inference_steps": 8,
         "modes": MODES,
         "enhance_prompt": False,
         "limits": LIMITS,
         "defaults": defaults(),
+    }
+
+
+def memory_facts(plan: MemoryPlan) -> dict[str, Any]:
+    """In bytes: what lies on the device, in host memory, and what the device has for weights and clips."""
+    return {
+        "level": plan.level,
+        "components": {name: size.size_bytes for name, size in plan.components.items()},
+        "streamed": sorted(plan.streamed),
+        "resident_bytes": plan.resident_bytes,
+        "host_bytes": plan.host_bytes,
+        "capacity_bytes": plan.capacity_bytes,
+        "default_clip_peak_bytes": plan.peak_bytes(DEFAULT_CLIP),
     }
 
 

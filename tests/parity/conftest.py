@@ -12,7 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.models import WeightFiles
 from pipelines.spec import GenerationSpec, Keyframe
 from tests.diffusers_folder import write_folder
 

@@ -6,7 +6,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.models import WeightFiles
 from pipelines.spec import GenerationSpec
 from weights.tiny import TinyFiles
 

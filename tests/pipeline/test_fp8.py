@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipelines.ltx.components import WeightFiles, load_components
+from pipelines.ltx.components import load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, resolve_fp8_mode
+from pipelines.ltx.models import WeightFiles
 from weights.load import quantize
 from weights.published import published_tensors
 from weights.tiny import TinyFiles

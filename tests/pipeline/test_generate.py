@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from pipelines.errors import Cancelled, SpecError
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
 from pipelines.render import render

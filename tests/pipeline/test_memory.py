@@ -12,8 +12,8 @@ from torch import nn
 from benchmarks.full_size import GEMMA_12B, TEXT_LAYERS, UPSAMPLER, full_config
 from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
-from pipelines.ltx.components import build_module
-from pipelines.ltx.decode import stream_decoder
+from pipelines.ltx.build import build_module
+from pipelines.ltx.decode import MIN_CHUNK_BYTES, stream_decoder
 from pipelines.ltx.sampling import cross_modality_gates
 from pipelines.memory import (
     DEFAULT_CLIP,
@@ -156,7 +156,9 @@ def test_the_decoder_whatever_the_length(size: tuple[int, int], video_vae: nn.Mo
     clip = ClipSize(*size, 65)
 
     def call() -> None:
-        for chunk in stream_decoder(video_vae.decoder, [zeros(1, 128, *shape(latent_grid(clip)))], chunk_bytes=2**25):
+        for chunk in stream_decoder(
+            video_vae.decoder, [zeros(1, 128, *shape(latent_grid(clip)))], chunk_bytes=MIN_CHUNK_BYTES
+        ):
             del chunk
 
     counted, estimate = peak_bytes(call, tensors(video_vae)), activation_bytes(WIDTHS, clip)["decode"]

@@ -11,7 +11,8 @@ from sentencepiece import SentencePieceProcessor
 from transformers import GemmaTokenizer
 from transformers.tokenization_utils_base import generate_merges
 
-from pipelines.ltx.components import WeightFiles, load_components
+from pipelines.ltx.components import load_components
+from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.text_encoder import load_text_encoder, open_text_encoder
 from tests.pipeline.gemma import (
     CPU,

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import BitsAndBytesConfig, Gemma3ForConditionalGeneration
 
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.text_encoder import load_text_encoder, open_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
 from tests.pipeline.gemma import (

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pipelines.ltx.components import Components, WeightFiles, load_components
+from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode
+from pipelines.ltx.models import WeightFiles
 from tests.diffusers_folder import change_json, copy_folder
 from weights.errors import WeightsError
 from weights.generation import Generation

@@ -8,7 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipelines.ltx.components import WeightFiles, load_components
+from pipelines.ltx.components import load_components
+from pipelines.ltx.models import WeightFiles
 from weights.checkpoint import open_single
 from weights.errors import FileError, TensorError, UnsupportedError, WeightsError
 from weights.header import read_header

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ltx.components import build_module, officially_fp8
+from pipelines.ltx.build import build_module, officially_fp8
 from weights.architecture import read_architecture
 from weights.checkpoint import Checkpoint, open_checkpoint
 from weights.header import Header, TensorInfo

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ltx.components import build_module, use_fp8
+from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
 from weights.header import TensorInfo
 from weights.inspect import inspect

@@ -1,0 +1,63 @@
+"""The modules of LTX-2.3, built on `meta`: shapes without values, with FP8 layers where weights will be FP8."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from pipelines.ltx.fp8 import use_fp8_linears
+from weights.checkpoint import Checkpoint
+from weights.names import NameMap
+from weights.quantization import fp8_weights, is_fp8
+
+
+def build_module(component: str, kwargs: dict[str, Any]) -> nn.Module:
+    """On `meta`, but for the non-persistent buffers, which no file holds."""
+    with _meta_parameters():
+        return _model_class(component)(**kwargs)
+
+
+def _model_class(component: str) -> Callable[..., nn.Module]:
+    """The model modules alone: diffusers' pipelines take many seconds to import."""
+    if component == "transformer":
+        from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel as Model
+    elif component == "connectors":
+        from diffusers.pipelines.ltx2.connectors import LTX2TextConnectors as Model
+    elif component == "video_vae":
+        from diffusers.models.autoencoders.autoencoder_kl_ltx2 import AutoencoderKLLTX2Video as Model
+    elif component == "audio_vae":
+        from diffusers.models.autoencoders.autoencoder_kl_ltx2_audio import AutoencoderKLLTX2Audio as Model
+    elif component == "vocoder":
+        from diffusers.pipelines.ltx2.vocoder import LTX2VocoderWithBWE as Model
+    else:
+        from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel as Model
+    return Model  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _meta_parameters() -> Iterator[None]:
+    from accelerate import init_empty_weights
+
+    with init_empty_weights(include_buffers=False):
+        yield
+
+
+def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap) -> None:
+    """FP8 where the file has it; a file without FP8 is quantised as the official one is."""
+    stored = {name: weight for name, weight in fp8_weights(checkpoint).items() if not weight.dequantize}
+    if stored:
+        rename = name_map.rename
+        static = [rename(name) for name, weight in stored.items() if weight.input_scale is not None]
+        use_fp8_linears(transformer, [rename(name) for name in stored], static)
+    elif not any(is_fp8(info) for info in checkpoint.tensors.values()):
+        use_fp8_linears(transformer, officially_fp8(transformer), static=())
+
+
+def officially_fp8(transformer: nn.Module) -> list[str]:
+    """The choice of ltx-2.3-22b-distilled-fp8: every Linear of the blocks but the first four and the last."""
+    last = sum(1 for _ in transformer.get_submodule("transformer_blocks").children()) - 1
+    chosen = re.compile(r"transformer_blocks\.(\d+)\.")
+    linears = (name for name, module in transformer.named_modules() if isinstance(module, nn.Linear))
+    return [f"{name}.weight" for name in linears if (match := chosen.match(name)) and 4 <= int(match[1]) < last]

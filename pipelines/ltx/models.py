@@ -1,0 +1,126 @@
+"""Every model that some files hold, opened: headers read, modules on `meta`, no tensor read yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipelines.ltx.build import build_module, use_fp8
+from pipelines.ltx.fp8 import Fp8Mode
+from pipelines.ltx.progress import ByteCounter, OnProgress
+from pipelines.ltx.streaming import weight_bytes, working_bytes
+from pipelines.ltx.text_encoder import TextEncoderSource, TextWidth, open_text_encoder, validate_width
+from pipelines.ltx.text_quantized import TextQuantization
+from pipelines.memory import ComponentSize, Widths
+from weights.checkpoint import Checkpoint
+from weights.errors import UnsupportedError
+from weights.load import load_module, validate_coverage, validate_match
+from weights.names import NameMap
+from weights.quantization import is_sidecar, validate_scales
+from weights.source import Source, open_source, open_upsampler
+
+# 10.8 % off in bfloat16; the reference runs it in float32 too.
+VOCODER_DTYPE = torch.float32
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not. Or a
+    diffusers folder.
+    upsampler: its own file, or its folder; None runs a single stage only.
+    text_encoder: a Hugging Face folder with Gemma 3, or a single file of it; with its tokenizer, unless that has a
+    folder of its own.
+    """
+
+    checkpoint: Path
+    text_encoder: Path
+    upsampler: Path | None = None
+    companions: tuple[Path, ...] = ()
+    tokenizer: Path | None = None
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A module on `meta`, and where its tensors are. dtype: of its values, but for FP8 layers."""
+
+    module: nn.Module
+    checkpoint: Checkpoint
+    name_map: NameMap
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class OpenModels:
+    """models: by component; no `upsampler` where there is a single stage. dtype: of all but the vocoder."""
+
+    models: Mapping[str, OpenModel]
+    text: TextEncoderSource
+    dtype: torch.dtype
+
+    def sizes(self) -> dict[str, ComponentSize]:
+        sizes = {name: _size(model.module, model.dtype.itemsize) for name, model in self.models.items()}
+        return sizes | {"text_encoder": self.text.size(self.dtype.itemsize)}
+
+    def widths(self) -> Widths:
+        # Untyped: what attributes a module has is known to diffusers alone.
+        modules: dict[str, Any] = {name: model.module for name, model in self.models.items()}
+        video_vae, config = modules["video_vae"], modules["transformer"].config
+        return Widths(
+            video=config.num_attention_heads * config.attention_head_dim,
+            audio=config.audio_num_attention_heads * config.audio_attention_head_dim,
+            text=self.text.width.hidden_size,
+            text_layers=self.text.width.num_layers,
+            upsampler=modules["upsampler"].config.mid_channels if "upsampler" in modules else 0,
+            encoder=video_vae.encoder.conv_in.conv.out_channels,
+            decoder=video_vae.decoder.conv_out.conv.in_channels,
+            vocoder=modules["vocoder"].config.hidden_channels,
+            item_bytes=self.dtype.itemsize,
+        )
+
+
+def open_models(
+    files: WeightFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
+) -> OpenModels:
+    """Raises WeightsError with the file's name when a file is not what it should be."""
+    text = open_text_encoder(files.text_encoder, text_quantization, files.tokenizer)
+    source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
+    caption = source.architecture["connectors"]
+    validate_width(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
+    validate_coverage(source.checkpoint, source.name_maps.values())
+    validate_scales(source.checkpoint)
+    models = {name: _open(name, source, dtype, fp8) for name in source.name_maps}
+    if files.upsampler is not None:
+        models["upsampler"] = _open("upsampler", open_upsampler(files.upsampler), dtype, fp8)
+    return OpenModels(models, text, dtype)
+
+
+def load_open_model(
+    name: str, model: OpenModel, device: torch.device, on_progress: OnProgress, pin: bool = False
+) -> None:
+    tensors = model.checkpoint.tensors
+    names = model.name_map.select(stored for stored in tensors if not is_sidecar(stored))
+    counter = ByteCounter(name, sum(tensors[stored].size_bytes for stored in names), on_progress)
+    load_module(model.module, model.checkpoint, model.name_map, device, model.dtype, counter, pin)
+
+
+def _open(name: str, source: Source, dtype: torch.dtype, fp8: Fp8Mode) -> OpenModel:
+    checkpoint, name_map = source.checkpoint, source.name_maps[name]
+    module = _build(name, source)
+    if name == "transformer" and fp8 is Fp8Mode.SCALED:
+        use_fp8(module, checkpoint, name_map)
+    validate_match(module, checkpoint, name_map)
+    return OpenModel(module, checkpoint, name_map, VOCODER_DTYPE if name == "vocoder" else dtype)
+
+
+def _build(name: str, source: Source) -> nn.Module:
+    try:
+        return build_module(name, source.architecture[name])
+    except (TypeError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as exc:
+        raise UnsupportedError(source.checkpoint.path, f"its config makes no {name} of LTX-2.3: {exc}") from exc
+
+
+def _size(module: nn.Module, item_bytes: int) -> ComponentSize:
+    return ComponentSize(weight_bytes(module, item_bytes), working_bytes(module, item_bytes))
