@@ -123,7 +123,7 @@ def _text_precision(model: Mapping[str, TensorInfo], tensors: Mapping[str, Tenso
 def _precision(tensors: Mapping[str, TensorInfo]) -> str:
     fp8 = [name for name, info in tensors.items() if is_fp8(info)]
     if not fp8:
-        return "/".join(sorted({info.dtype for info in tensors.values() if info.dtype != "F32"}))
+        return "/".join(sorted({info.dtype for info in tensors.values() if info.dtype != "F32"})) or "F32"
     if not any(f"{name}_scale" in tensors for name in fp8):
         return "FP8 cast without scales"
     static = any(name.endswith(".input_scale") for name in tensors)

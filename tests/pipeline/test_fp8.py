@@ -1,6 +1,7 @@
 """The FP8 Linear by itself, and BF16 weights that are quantised while they load."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from pipelines.ltx.components import load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
+from tests.diffusers_folder import write_folder
 from weights.load import quantize
 from weights.published import published_tensors
 from weights.tiny import TinyFiles
@@ -91,21 +93,40 @@ def test_on_a_cpu_fp8_arithmetic_is_there_but_not_chosen() -> None:
     assert resolve_fp8_mode("scaled", cpu) is Fp8Mode.SCALED
 
 
-def test_bf16_weights_are_quantised_while_they_load(tiny: TinyFiles, tmp_path: Path) -> None:
-    """Six blocks: as in the official file the first four and the last stay as they are."""
+@pytest.fixture
+def six_blocks(tiny: TinyFiles, tmp_path: Path) -> WeightFiles:
+    """The tiny model with so many that there are some between the first four and the last."""
     config = CHECKPOINT_CONFIG | {"transformer": CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}}
     tensors = load_file(tiny.checkpoint)
     for name, info in published_tensors(config, TEXT_LAYERS + 1).items():
         tensors.setdefault(name, torch.randn(info.shape).to(torch.float32 if info.dtype == "F32" else torch.bfloat16))
     path = tmp_path / "six.safetensors"
     save_file(tensors, path, {"config": json.dumps(config)})
+    return WeightFiles(path, tiny.text_encoder, tiny.upsampler)
 
-    files = WeightFiles(path, tiny.text_encoder, tiny.upsampler)
+
+def load_fp8_layers(files: WeightFiles) -> dict[str, Fp8Linear]:
     transformer = load_components(files, torch.device("cpu"), torch.float32, fp8=Fp8Mode.SCALED).transformer
+    return {name: module for name, module in transformer.named_modules() if isinstance(module, Fp8Linear)}
 
-    fp8 = {name: module for name, module in transformer.named_modules() if isinstance(module, Fp8Linear)}
+
+def test_bf16_weights_are_quantised_while_they_load(six_blocks: WeightFiles) -> None:
+    """As in the official file the first four blocks and the last stay as they are."""
+    fp8 = load_fp8_layers(six_blocks)
+
     assert {name.split(".")[1] for name in fp8} == {"4"}
     name = "transformer_blocks.4.attn1.to_q"
-    stored = tensors[f"model.diffusion_model.{name}.weight"].float()
+    stored = load_file(six_blocks.checkpoint)[f"model.diffusion_model.{name}.weight"].float()
     values = fp8[name].weight.float() * fp8[name].weight_scale
     assert ((values - stored).abs() <= RELATIVE * stored.abs() + ABSOLUTE * fp8[name].weight_scale).all()
+
+
+def test_a_diffusers_folder_is_quantised_to_the_same(six_blocks: WeightFiles, tmp_path: Path) -> None:
+    folder = write_folder(six_blocks, tmp_path / "folder")
+    found = load_fp8_layers(replace(six_blocks, checkpoint=folder))
+
+    expected = load_fp8_layers(six_blocks)
+    assert found.keys() == expected.keys()
+    for name, layer in found.items():
+        assert torch.equal(layer.weight.float(), expected[name].weight.float()), name
+        assert layer.weight_scale == expected[name].weight_scale

@@ -109,6 +109,13 @@ def test_inspects_what_is_there_and_what_is_not(folder: Path) -> None:
     assert whole.size_bytes > part.size_bytes > 0
 
 
+def test_inspects_one_in_float32(folder: Path) -> None:
+    for part in ("transformer", "connectors", "vae", "audio_vae", "vocoder"):
+        rewrite(folder / part, lambda tensors: {name: tensor.float() for name, tensor in tensors.items()})
+
+    assert inspect(folder).layout == "diffusers folder, F32"
+
+
 def cut(path: Path) -> None:
     path.write_text(path.read_text()[:-9])
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
+from tests.diffusers_folder import SCHEDULER
 from weights.header import TensorInfo
 from weights.inspect import inspect
 from weights.load import validate_coverage, validate_match
@@ -19,7 +20,7 @@ from weights.source import Source, open_source
 
 DATA = Path(__file__).parent / "data"
 CONFIG = json.loads((DATA / "ltx-2.3-config.json").read_text())
-# By folder, as diffusers saves them; the key `scheduler` among them.
+# By folder, as diffusers saves them.
 DIFFUSERS_CONFIGS = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
 FOLDERS = {name: "vae" if name == "video_vae" else name for name in ONE_FILE}
 # Gemma 3 12B: 48 layers and the embedding.
@@ -77,7 +78,7 @@ def sparse_folder(path: Path, tensors: Mapping[str, TensorInfo], configs: Mappin
         index = {"metadata": {"total_size": 0}, "weight_map": shards}
         (part / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
     (path / "scheduler").mkdir()
-    (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(configs["scheduler"]))
+    (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
     return path
 
 
