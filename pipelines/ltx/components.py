@@ -13,7 +13,7 @@ from torch import nn
 from pipelines.ltx.fp8 import Fp8Mode, use_fp8_linears
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.text import PromptEncoder
-from pipelines.ltx.text_encoder import TextWidth, load_text_encoder, open_text_encoder, validate_width
+from pipelines.ltx.text_encoder import TextWidth, load_text_encoder, open_text_encoder, validate_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
 from weights.architecture import read_architecture, upsampler_kwargs
 from weights.checkpoint import Checkpoint, open_checkpoint, open_single
@@ -79,7 +79,7 @@ def load_components(
     checkpoint = open_checkpoint(headers[0], headers[1:], caption_channels=text.width.hidden_size)
     architecture = read_architecture(checkpoint)
     caption = architecture.connectors
-    validate_width(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
+    validate_text_encoder(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
     validate_coverage(checkpoint, ONE_FILE.values())
     validate_scales(checkpoint)
     upsampler = None
