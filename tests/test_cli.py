@@ -35,6 +35,17 @@ def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, cache_d
     assert (info.num_frames, info.has_audio, str(info.frame_rate)) == (9, False, "24000/1001")
 
 
+@pytest.mark.parametrize("quantization", ["8bit", "4bit"])
+def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
+    quantization: str, tiny: TinyFiles, cache_dir: Path, tmp_path: Path
+) -> None:
+    option = ["--text-encoder-quantization", quantization]
+    done = run(cache_dir, "generate", *SMALL, *option, "-o", str(tmp_path / "clip.mp4"))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert probe(tmp_path / "clip.mp4").num_frames == 9
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -49,6 +60,10 @@ def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, cache_d
         (["-o", "nowhere/clip.mp4"], "output: there is no folder nowhere"),
         (["--checkpoint", "absent.safetensors"], "a checkpoint needs its text encoder"),
         (["--device", "abacus"], "device 'abacus' is none"),
+        (
+            ["--checkpoint", "absent.safetensors", "--text-encoder", "absent", "--stages", "1"],
+            "absent.safetensors: cannot be read: No such file",
+        ),
     ],
 )
 def test_says_what_is_wrong_in_one_line(args: list[str], message: str, cache_dir: Path, tmp_path: Path) -> None:
@@ -71,7 +86,14 @@ def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PORT", "99999"), ("QUEUE_SIZE", "many"), ("STAGES", "3"), ("DTYPE", "int4"), ("API_KEYS_FILE", "/absent")],
+    [
+        ("PORT", "99999"),
+        ("QUEUE_SIZE", "many"),
+        ("STAGES", "3"),
+        ("DTYPE", "int4"),
+        ("TEXT_ENCODER_QUANTIZATION", "2bit"),
+        ("API_KEYS_FILE", "/absent"),
+    ],
 )
 def test_serve_names_the_setting_that_is_wrong(variable: str, value: str, tmp_path: Path) -> None:
     env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path)}

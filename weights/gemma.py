@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from weights.header import TensorInfo
@@ -11,7 +12,7 @@ from weights.quantization import is_sidecar
 # What shapes cannot give: text_config of google/gemma-3-12b-it where transformers' Gemma3TextConfig has another default
 # (sliding_window 4096, no scaling of the full-attention RoPE). All else is as in transformers: rope_theta 1e6 and 1e4,
 # full attention in every sixth layer, rms_norm_eps 1e-6, query_pre_attn_scalar 256.
-GEMMA_3_CONSTANTS: Mapping[str, Any] = {
+GEMMA_3_CONSTANTS: dict[str, Any] = {
     "sliding_window": 1024,
     "rope_scaling": {"rope_type": "linear", "factor": 8.0},
 }
@@ -31,7 +32,7 @@ def infer_gemma(tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
     vocab_size, hidden_size = model["embed_tokens.weight"].shape
     (head_dim,) = model["layers.0.self_attn.q_norm.weight"].shape
     return {
-        **GEMMA_3_CONSTANTS,
+        **deepcopy(GEMMA_3_CONSTANTS),
         "vocab_size": vocab_size,
         "hidden_size": hidden_size,
         "head_dim": head_dim,

@@ -12,7 +12,7 @@ from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.streaming import weight_bytes, working_bytes
-from pipelines.ltx.text_encoder import TextEncoderSource, TextWidth, open_text_encoder, validate_width
+from pipelines.ltx.text_encoder import TextEncoderSource, TextWidth, open_text_encoder, validate_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.memory import ComponentSize, Widths
 from weights.checkpoint import Checkpoint
@@ -88,7 +88,7 @@ def open_models(
     text = open_text_encoder(files.text_encoder, text_quantization, files.tokenizer)
     source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
     caption = source.architecture["connectors"]
-    validate_width(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
+    validate_text_encoder(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
     validate_coverage(source.checkpoint, source.name_maps.values())
     validate_scales(source.checkpoint)
     models = {name: _open(name, source, dtype, fp8) for name in source.name_maps}

@@ -85,10 +85,12 @@ def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) 
     config, stored = read_text_config(folder)
     quantization = resolve_quantization(folder, asked, stored)
     checkpoint = open_shards(folder)
+    needed = _needed(checkpoint)
+    validate_scales(needed)
     return TextEncoderSource(
         path=folder,
         config=config,
-        checkpoint=_needed(checkpoint),
+        checkpoint=needed,
         tokenizer=load_tokenizer(tokenizer or folder, checkpoint),
         quantization=quantization,
         is_stored_quantized=stored is not None,
@@ -102,8 +104,10 @@ def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
     checkpoint = open_single(read_header(path))
     try:
         config = to_text_config(path, infer_gemma(checkpoint.tensors))
-    except (KeyError, ValueError, ZeroDivisionError) as exc:
-        raise UnsupportedError(path, f"is not Gemma 3: {exc}") from exc
+    except KeyError as exc:
+        raise UnsupportedError(path, f"is not Gemma 3: tensor {exc} is missing") from exc
+    except (ValueError, IndexError, ZeroDivisionError) as exc:
+        raise UnsupportedError(path, f"is not Gemma 3: its tensors have other shapes ({exc})") from exc
     needed = _needed(checkpoint)
     validate_scales(needed)
     return TextEncoderSource(path, config, needed, load_tokenizer(path, checkpoint))
@@ -115,12 +119,17 @@ def _needed(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, stored=stored)
 
 
-def validate_width(source: TextEncoderSource, wanted: TextWidth) -> None:
-    """Raises UnsupportedError when it is a Gemma 3 of another size."""
+def validate_text_encoder(source: TextEncoderSource, wanted: TextWidth) -> None:
+    """Raises WeightsError when it is a Gemma 3 of another size, or a tensor is missing, left over or mis-shaped."""
     found = source.width
     if found != wanted:
         raise UnsupportedError(source.path, f"has {found.num_layers} layers of width {found.hidden_size}; the "
                                f"checkpoint needs {wanted.num_layers} of width {wanted.hidden_size}")  # fmt: skip
+    model = _build(source.config)
+    if source.is_stored_quantized:
+        validate_stored(model, source.checkpoint)
+    else:
+        validate_match(model, source.checkpoint, TEXT_ENCODER)
 
 
 def load_text_encoder(
@@ -130,19 +139,15 @@ def load_text_encoder(
     on_progress: OnProgress = lambda component, done, total: None,
     pin: bool = False,
 ) -> nn.Module:
-    """Raises WeightsError when a tensor is missing, left over or mis-shaped. pin: as in `load_module`.
+    """A source that has been validated. Raises WeightsError when its files cannot be read. pin: as in `load_module`.
 
     FP8 weights become `dtype`: the hidden states of all layers are what the checkpoint was trained on, and a prompt is
     encoded once, so that FP8 arithmetic would save nothing that is worth its error.
     """
-    model = _build(source.config)
-    if source.is_stored_quantized:
-        validate_stored(model, source.checkpoint)
-    else:
-        validate_match(model, source.checkpoint, TEXT_ENCODER)
     if source.quantization is not TextQuantization.NONE:
         on_progress("text_encoder", 0, 0)
         return load_quantized(source.path, source.quantization, source.is_stored_quantized, device, dtype)
+    model = _build(source.config)
     total = sum(info.size_bytes for name, info in source.checkpoint.tensors.items() if not is_sidecar(name))
     counter = ByteCounter("text_encoder", total, on_progress)
     load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter, pin)

@@ -68,6 +68,7 @@ def _from_sentencepiece(path: Path, model: bytes) -> PromptTokenizer:
 
     try:
         processor = SentencePieceProcessor(model_proto=model, add_bos=True)
+        processor.encode("")  # where the model is empty, this is the first to fail
     except RuntimeError as exc:
         raise UnsupportedError(path, "its tokenizer is not a sentencepiece model") from exc
     return PromptTokenizer(processor.encode)

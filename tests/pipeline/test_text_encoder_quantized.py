@@ -15,7 +15,7 @@ from transformers import BitsAndBytesConfig, Gemma3ForConditionalGeneration
 
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
-from pipelines.ltx.text_encoder import load_text_encoder, open_text_encoder
+from pipelines.ltx.text_encoder import load_text_encoder, open_text_encoder, validate_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
 from tests.pipeline.gemma import (
     CPU,
@@ -80,7 +80,9 @@ def stored_4bit(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, quantization: TextQuantization, dtype: torch.dtype = torch.float32) -> nn.Module:
-    return load_text_encoder(open_text_encoder(folder, quantization), CPU, dtype)
+    source = open_text_encoder(folder, quantization)
+    validate_text_encoder(source, source.width)
+    return load_text_encoder(source, CPU, dtype)
 
 
 def quantized(model: nn.Module, dtype: torch.dtype) -> dict[str, nn.Module]:

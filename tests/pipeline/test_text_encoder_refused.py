@@ -1,0 +1,264 @@
+"""What is no text encoder of LTX-2.3, or not a whole one: refused before anything is loaded, with what is needed."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import Gemma3ForConditionalGeneration
+
+from pipelines.ltx.components import load_components
+from pipelines.ltx.models import WeightFiles
+from tests.pipeline.gemma import (
+    CPU,
+    TOKENIZER_FILES,
+    Tensors,
+    comfy_fp8,
+    copy_of,
+    new_names,
+    single_file_names,
+    tensors_of,
+    write_gemma,
+)
+from weights.errors import FileError, TensorError, UnsupportedError, WeightsError
+from weights.tiny import TinyFiles, byte_tokenizer
+
+Q_PROJ = "layers.1.self_attn.q_proj.weight"
+
+
+@pytest.fixture(scope="module")
+def folder(tiny: TinyFiles) -> Path:
+    return tiny.text_encoder
+
+
+def load(tiny: TinyFiles, text_encoder: Path) -> None:
+    """The text encoder is the first to be refused: nothing of it or of the other models is read by then."""
+    reports: list[str] = []
+    files = WeightFiles(tiny.checkpoint, text_encoder, tiny.upsampler)
+    try:
+        load_components(files, CPU, torch.float32, lambda name, done, total: reports.append(name))
+    finally:
+        assert reports == []
+
+
+def reconfigured(folder: Path, target: Path, **changes: Any) -> Path:
+    copy = copy_of(folder, target)
+    config = json.loads((copy / "config.json").read_text()) | changes
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
+def test_what_is_not_there(tiny: TinyFiles, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"absent: is not there; the folder of Gemma 3 12B is needed"):
+        load(tiny, tmp_path / "absent")
+
+
+def test_another_size(tiny: TinyFiles, tmp_path: Path) -> None:
+    """As Gemma 3 4B in the place of 12B."""
+    other = write_gemma(tmp_path / "other", hidden_size=24, num_hidden_layers=4)
+
+    with pytest.raises(UnsupportedError, match="has 4 layers of width 24; the checkpoint needs 3 of width 32"):
+        load(tiny, other)
+
+
+def test_another_size_in_a_single_file(tiny: TinyFiles, tmp_path: Path) -> None:
+    other = write_gemma(tmp_path / "other", num_hidden_layers=4)
+    save_file(single_file_names(tensors_of(other)), other / "gemma.safetensors")
+
+    with pytest.raises(UnsupportedError, match="has 4 layers of width 32; the checkpoint needs 3 of width 32"):
+        load(tiny, other / "gemma.safetensors")
+
+
+@pytest.mark.parametrize("model_type", ["gemma3_text", "gemma2", "llama", None])
+def test_another_model(model_type: str | None, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = reconfigured(folder, tmp_path / "other", model_type=model_type)
+
+    with pytest.raises(UnsupportedError, match=rf"model_type {model_type!r}; .*Gemma 3 12B .*\(gemma-3-12b-it\)"):
+        load(tiny, other)
+
+
+def test_another_model_in_a_single_file(tiny: TinyFiles) -> None:
+    with pytest.raises(UnsupportedError, match=r"is not Gemma 3: tensor 'embed_tokens\.weight' is missing"):
+        load(tiny, tiny.upsampler)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "gemma3"}', '{"model_type": "gemma3", "text_config": 1}'])
+def test_a_config_that_is_none(text: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    (other / "config.json").write_text(text)
+
+    with pytest.raises(UnsupportedError, match=r"other: its config\.json is n"):
+        load(tiny, other)
+
+
+def test_a_config_of_the_wrong_types(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    text_config = json.loads((folder / "config.json").read_text())["text_config"] | {"hidden_size": "wide"}
+
+    with pytest.raises(UnsupportedError, match="hidden_size"):
+        load(tiny, reconfigured(folder, tmp_path / "other", text_config=text_config))
+
+
+def test_no_config(tiny: TinyFiles, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"is not a Hugging Face folder \(no config\.json\); .*gemma-3-12b-it"):
+        load(tiny, tmp_path)
+
+
+def test_a_folder_that_holds_a_single_file_only(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gemma_3_12B_it_fp8_scaled.safetensors"
+    save_file(comfy_fp8(tensors_of(folder)), path)
+
+    with pytest.raises(FileError, match=rf"to use a single file give its own path, such as {path}"):
+        load(tiny, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
+def test_pickled_weights(name: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    torch.save(tensors_of(other), other / name)
+    (other / "model.safetensors").unlink()
+
+    with pytest.raises(UnsupportedError, match=rf"holds {name}, a pickle, which is never read; safetensors is needed"):
+        load(tiny, other)
+
+
+def test_no_weights(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    (other / "model.safetensors").rename(other / "gemma.safetensors")
+
+    with pytest.raises(FileError, match=r"holds neither model\.safetensors nor .*index\.json; .*gemma\.safetensors"):
+        load(tiny, other)
+
+
+@pytest.fixture
+def sharded(folder: Path, tmp_path: Path) -> Path:
+    model = Gemma3ForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16)
+    model.save_pretrained(tmp_path / "shards", max_shard_size="40KB")
+    byte_tokenizer().save_pretrained(tmp_path / "shards")
+    return tmp_path / "shards"
+
+
+def test_a_missing_shard(tiny: TinyFiles, sharded: Path) -> None:
+    shards = sorted(sharded.glob("model-*.safetensors"))
+    shards[1].unlink()
+
+    with pytest.raises(FileError, match=rf"{shards[1].name} is missing, one of the {len(shards)} files that model\."):
+        load(tiny, sharded)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"weight_map": 1}', '{"weight_map": {"a": 1}}'])
+def test_an_index_that_is_none(text: str, tiny: TinyFiles, sharded: Path) -> None:
+    (sharded / "model.safetensors.index.json").write_text(text)
+
+    with pytest.raises(FileError, match=r"index\.json: is not the index of a safetensors model"):
+        load(tiny, sharded)
+
+
+def test_a_shard_that_is_cut_short(tiny: TinyFiles, sharded: Path) -> None:
+    shard = sorted(sharded.glob("model-*.safetensors"))[1]
+    shard.write_bytes(shard.read_bytes()[:-1])
+
+    with pytest.raises(FileError, match=rf"{shard.name}: is cut short or damaged"):
+        load(tiny, sharded)
+
+
+def old_names(tensors: Tensors) -> Tensors:
+    return tensors
+
+
+@pytest.mark.parametrize("names", [old_names, new_names])
+def test_a_missing_tensor(names, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    tensors = {name: tensor for name, tensor in names(tensors_of(folder)).items() if not name.endswith(Q_PROJ)}
+    other = copy_of(folder, tmp_path / "other", tensors)
+
+    with pytest.raises(TensorError, match=rf"other: missing tensor '{Q_PROJ}' of Gemma3TextModel"):
+        load(tiny, other)
+
+
+@pytest.mark.parametrize("prefix", ["language_model.model.", "model.language_model.", "", "audio_tower."])
+def test_an_unexpected_tensor(prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    name = f"{prefix}layers.0.adapter.weight"
+    other = copy_of(folder, tmp_path / "other", tensors_of(folder) | {name: torch.zeros(2)})
+
+    with pytest.raises(TensorError, match=rf"other: unexpected tensor '{name}'"):
+        load(tiny, other)
+
+
+def test_a_mis_shaped_tensor(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    name = f"language_model.model.{Q_PROJ}"
+    other = copy_of(folder, tmp_path / "other", tensors_of(folder) | {name: torch.zeros(32, 31)})
+
+    with pytest.raises(TensorError, match=rf"'{name}' has shape \[32, 31\], Gemma3TextModel needs \[32, 32\]"):
+        load(tiny, other)
+
+
+def test_fp8_that_has_lost_a_scale(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    tensors = comfy_fp8(tensors_of(folder))
+    del tensors[f"model.{Q_PROJ}_scale"]
+    save_file(tensors, tmp_path / "fp8.safetensors")
+
+    with pytest.raises(UnsupportedError, match=rf"'model\.{Q_PROJ}' is FP8 and has no scale, unlike 20 others"):
+        load(tiny, tmp_path / "fp8.safetensors")
+
+
+def test_a_single_file_that_is_cut_short(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fp8.safetensors"
+    save_file(comfy_fp8(tensors_of(folder)), path)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    with pytest.raises(FileError, match=r"fp8\.safetensors: is cut short or damaged"):
+        load(tiny, path)
+
+
+def test_no_tokenizer_in_a_folder(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    (other / "tokenizer.json").unlink()
+
+    with pytest.raises(FileError, match=rf"has no tokenizer: put .* tokenizer\.model, into {other}$"):
+        load(tiny, other)
+
+
+def test_no_tokenizer_beside_a_single_file(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fp8.safetensors"
+    save_file(comfy_fp8(tensors_of(folder)), path)
+
+    with pytest.raises(FileError, match=rf"{path}: has no tokenizer: put .* tokenizer\.model, into {tmp_path}$"):
+        load(tiny, path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model"])
+def test_a_tokenizer_inside_that_is_none(content: bytes, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    spiece = torch.tensor(list(content), dtype=torch.uint8)
+    save_file(comfy_fp8(tensors_of(folder), spiece_model=spiece), tmp_path / "fp8.safetensors")
+
+    with pytest.raises(UnsupportedError, match=r"fp8\.safetensors: its tokenizer is not a sentencepiece model"):
+        load(tiny, tmp_path / "fp8.safetensors")
+
+
+def test_a_tokenizer_that_begins_no_prompt_with_bos(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    tokenizer = json.loads((other / "tokenizer.json").read_text()) | {"post_processor": None}
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+    with pytest.raises(
+        UnsupportedError, match=r"its tokenizer is not Gemma 3's: an empty prompt is \[\], not \[2\] \(<bos>\)"
+    ):
+        load(tiny, other)
+
+
+def test_a_tokenizer_json_that_is_none(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    (other / TOKENIZER_FILES[0]).write_text("{")
+
+    with pytest.raises(WeightsError, match="other: its tokenizer cannot be loaded"):
+        load(tiny, other)
+
+
+def test_a_header_that_is_none(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+    other = copy_of(folder, tmp_path / "other")
+    (other / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"[]")
+
+    with pytest.raises(FileError, match=r"model\.safetensors: is not a safetensors file"):
+        load(tiny, other)
