@@ -14,8 +14,8 @@ from pipelines.errors import SpecError
 from pipelines.geometry import MIN_NUM_FRAMES, MIN_SIDE, TEMPORAL_COMPRESSION, audio_latent_length, latent_grid
 from pipelines.spec import SIZE_MULTIPLE, GenerationSpec
 
-# Per token and hidden value. A conditioned clip modulates every token by itself.
-FREE_TOKEN, CONDITIONED_TOKEN = 18.2, 45.3
+# Per token and hidden value.
+TOKEN = 18.2
 
 # Per hidden value of the 1024 rows of the prompt, at every layer of the text encoder.
 PROMPT_VALUE = 4.6
@@ -170,10 +170,9 @@ def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
     """By stage, each at its worst."""
     grid, audio, pixels = latent_grid(clip), audio_latent_length(clip), clip.width * clip.height
     tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
-    per_token = CONDITIONED_TOKEN if clip.is_conditioned else FREE_TOKEN
     values = {
         "prompt": PROMPT_VALUE * PROMPT_ROWS * widths.text * (widths.text_layers + 1),
-        "denoise": per_token * (tokens * widths.video + audio * widths.audio),
+        "denoise": TOKEN * (tokens * widths.video + audio * widths.audio),
         "upsample": UPSAMPLED_CELL * grid.tokens * widths.upsampler,
         "encode": ENCODED_PIXEL * pixels * widths.encoder * clip.is_conditioned,
         "decode": DECODED_PIXEL * pixels * widths.decoder,

@@ -4,22 +4,30 @@ Latents, masks and sigmas are float32 whatever the transformer's dtype: in bfloa
 stage 1. Notation: s is sigma; v the transformer's output; x0 the denoised latent.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from pipelines.geometry import LatentGrid
 from pipelines.ltx.conditioning import Conditioning, keyframe_coords
+from pipelines.ltx.modulation import modulated
 from pipelines.ltx.text import Context
 
 if TYPE_CHECKING:
     from diffusers import LTX2VideoTransformer3DModel
 
 OnStep = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class MaskLevels:
+    """The distinct values of a denoise mask, (U,), and which of them each token has, (T,)."""
+
+    values: torch.Tensor
+    levels: torch.Tensor
 
 
 @dataclass
@@ -49,9 +57,8 @@ class State:
         latent = self.latent + (self.latent - x0) / sigma * (sigma_next - sigma)
         return State(latent, self.clean, self.denoise_mask, self.coords)
 
-    @property
-    def is_conditioned(self) -> bool:
-        return bool((self.denoise_mask != 1).any())
+    def mask_levels(self) -> MaskLevels:
+        return MaskLevels(*torch.unique(self.denoise_mask.flatten(), return_inverse=True))
 
 
 def prepare_video(
@@ -96,8 +103,9 @@ def denoise(
     on_step: OnStep,
 ) -> tuple[State, State]:
     """Euler steps from the first sigma to the last, one forward each."""
+    mask = video.mask_levels()
     for sigma, sigma_next in pairwise(sigmas):
-        video_velocity, audio_velocity = predict_velocity(transformer, video, audio, context, sigma)
+        video_velocity, audio_velocity = predict_velocity(transformer, video, audio, mask, context, sigma)
         video = video.stepped(video_velocity, sigma, sigma_next)
         audio = audio.stepped(audio_velocity, sigma, sigma_next)
         on_step()
@@ -105,19 +113,22 @@ def denoise(
 
 
 def predict_velocity(
-    transformer: "LTX2VideoTransformer3DModel", video: State, audio: State, context: Context, sigma: float
+    transformer: "LTX2VideoTransformer3DModel",
+    video: State,
+    audio: State,
+    mask: MaskLevels,
+    context: Context,
+    sigma: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One forward. Returns (1, T, C) and (1, L, C) in the transformer's dtype."""
+    """One forward. mask: of `video`. Returns (1, T, C) and (1, L, C) in the transformer's dtype."""
     timestep = torch.full((1, 1), sigma, device=video.latent.device) * transformer.config.timestep_scale_multiplier
-    # Without an image one row of modulation serves all tokens.
-    video_timestep = timestep * video.denoise_mask[..., 0] if video.is_conditioned else timestep
-    with cross_modality_gates(transformer, timestep.flatten()):
+    with modulated(transformer, timestep.flatten(), mask.levels if len(mask.values) > 1 else None):
         output: tuple[torch.Tensor, torch.Tensor] = transformer(
             hidden_states=video.latent.to(transformer.dtype),
             audio_hidden_states=audio.latent.to(transformer.dtype),
             encoder_hidden_states=context.video,
             audio_encoder_hidden_states=context.audio,
-            timestep=video_timestep,
+            timestep=timestep * mask.values,
             audio_timestep=timestep,
             sigma=timestep.flatten(),
             audio_sigma=timestep.flatten(),
@@ -126,25 +137,3 @@ def predict_velocity(
             return_dict=False,
         )
     return output
-
-
-@contextmanager
-def cross_modality_gates(transformer: "LTX2VideoTransformer3DModel", timestep: torch.Tensor) -> Iterator[None]:
-    """Audio-video cross-attention: scale and shift from a token's own timestep, gates from the other modality's sigma.
-
-    That is Lightricks' rule since May 2026. diffusers knows two others (`use_cross_timestep`): all four from the own
-    timestep, or all four from the other modality. The difference shows where tokens have timesteps of their own.
-    """
-    config = transformer.config
-    gate_timestep = timestep * (config.cross_attn_timestep_scale_multiplier / config.timestep_scale_multiplier)
-
-    def feed_sigma(module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (gate_timestep, *args[1:])
-
-    gates = (transformer.av_cross_attn_video_a2v_gate, transformer.av_cross_attn_audio_v2a_gate)
-    handles = [gate.register_forward_pre_hook(feed_sigma) for gate in gates]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

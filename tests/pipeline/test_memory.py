@@ -14,7 +14,7 @@ from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.decode import MIN_CHUNK_BYTES, stream_decoder
-from pipelines.ltx.sampling import cross_modality_gates
+from pipelines.ltx.modulation import modulated
 from pipelines.memory import (
     DEFAULT_CLIP,
     OVERHEAD,
@@ -77,15 +77,16 @@ def forward(transformer: nn.Module, clip: ClipSize) -> Callable[[], object]:
     grid, audio = latent_grid(clip), audio_latent_length(clip)
     tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
     sigma = zeros(1, 1, dtype=torch.float32)
+    levels = torch.zeros(tokens, dtype=torch.long, device=META) if clip.is_conditioned else None
 
     def call() -> object:
-        with cross_modality_gates(transformer, sigma.flatten()):  # type: ignore[arg-type]
+        with modulated(transformer, sigma.flatten(), levels):  # type: ignore[arg-type]
             return transformer(
                 hidden_states=zeros(1, tokens, 128),
                 audio_hidden_states=zeros(1, audio, 128),
                 encoder_hidden_states=zeros(1, 1024, 4096),
                 audio_encoder_hidden_states=zeros(1, 1024, 2048),
-                timestep=sigma.expand(1, tokens) if clip.is_conditioned else sigma,
+                timestep=sigma.expand(1, 3) if clip.is_conditioned else sigma,
                 audio_timestep=sigma,
                 sigma=sigma.flatten(),
                 audio_sigma=sigma.flatten(),
