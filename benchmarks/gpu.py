@@ -2,12 +2,14 @@
 
 Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR, loads them as the
 server does, and prints memory by component, the FP8 Linear against BF16 (speed, error), and the seconds of one clip by
-stage against the 0.97 PFLOP of matrix work that it takes. Needs a card with 80 GB, 60 GB of disk and 40 GB of memory.
+stage against the 0.97 PFLOP of matrix work that it takes, its peak of memory beside the plan's. Then once more for each
+`--memory` level that is named. Needs a card with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low.
 
 `--tiny` runs the same script at the tiny model's size on the CPU: it shows that the script works, and nothing else.
 """
 
 import argparse
+import gc
 import os
 import platform
 import re
@@ -26,6 +28,7 @@ from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.trace import Trace
+from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
 from weights.load import quantize
@@ -43,6 +46,7 @@ def main() -> None:
         "--dir", type=Path, help="where the weights are written (default: the system's temporary folder)"
     )
     parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
+    parser.add_argument("--memory", nargs="+", type=MemoryLevel, default=list(MemoryLevel), help="default: all levels")
     parser.add_argument("--clips", type=int, default=3, help="clips rendered, the first one warms up")
     args = parser.parse_args()
     device = torch.device("cpu" if args.tiny else "cuda")
@@ -52,12 +56,17 @@ def main() -> None:
         start = time.perf_counter()
         files = write_weights(Path(folder), TINY if args.tiny else FULL)
         print(f"weights written in {time.perf_counter() - start:.0f} s")
-        components = load(files, device)
-        print_memory(components)
         compare_linear(device, *((256, 64, 32) if args.tiny else (ROWS, 4096, 16384)))
         spec = GenerationSpec("a red fox", 1, *((128, 64, 9) if args.tiny else (768, 512, 121)), Fraction(24))
-        for i in range(args.clips):
-            print_clip(components, spec, Path(folder) / "clip.mp4", "warm-up" if i == 0 else f"clip {i}")
+        for level in args.memory:
+            components = load(files, device, level)
+            print_memory(components)
+            for i in range(args.clips):
+                print_clip(components, spec, Path(folder) / "clip.mp4", "warm-up" if i == 0 else f"clip {i}")
+            # Streaming ties a model to its hooks in circles.
+            del components
+            gc.collect()
+            torch.cuda.empty_cache()
 
 
 @dataclass(frozen=True)
@@ -90,19 +99,19 @@ def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
     return files
 
 
-def load(files: WeightFiles, device: torch.device) -> Components:
+def load(files: WeightFiles, device: torch.device, level: MemoryLevel) -> Components:
     start = time.perf_counter()
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    components = load_components(files, device, dtype, fp8=Fp8Mode.SCALED)
+    components = load_components(files, device, dtype, fp8=Fp8Mode.SCALED, memory=level)
     linears = sum(isinstance(module, Fp8Linear) for module in components.transformer.modules())
-    print(f"loaded in {time.perf_counter() - start:.1f} s, {linears} layers multiply in FP8")
+    print(f"--memory {level}: loaded in {time.perf_counter() - start:.1f} s, {linears} layers multiply in FP8")
     return components
 
 
 def print_memory(components: Components) -> None:
-    for module in components.modules():
-        size_gb = sum(parameter.nbytes for parameter in module.parameters()) / 1e9
-        print(f"  {type(module).__name__:<34} {size_gb:8.2f} GB")
+    for name, size in components.plan.components.items():
+        where = "streamed" if name in components.plan.streamed else ""
+        print(f"  {name:<34} {size.size_bytes / 1e9:8.2f} GB {where}")
     if components.device.type == "cuda":
         print(f"  allocated on the card              {torch.cuda.memory_allocated() / 1e9:8.2f} GB")
 
@@ -150,7 +159,8 @@ def print_clip(components: Components, spec: GenerationSpec, path: Path, label: 
     print(f"{label}: {spec.width}x{spec.height}, {spec.num_frames} frames in {total_s:.2f} s ({stages})")
     if components.device.type == "cuda":
         rate = 1000 * CLIP_PFLOP / timings_s["denoise"]
-        print(f"  {rate:.0f} TFLOP/s while denoising; peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
+        peak, planned = torch.cuda.max_memory_allocated() / 1e9, components.plan.peak_bytes(ClipSize.of(spec)) / 1e9
+        print(f"  {rate:.0f} TFLOP/s while denoising; peak {peak:.1f} GB, planned {planned:.1f} GB")
 
 
 if __name__ == "__main__":
