@@ -85,7 +85,11 @@ def open_single(header: Header) -> Checkpoint:
 
 def canonical_tensors(header: Header) -> dict[str, StoredTensor]:
     """The tensors of one file by their one-file names."""
-    return {canonical_name(name): tensor for name, tensor in stored_tensors(header).items() if name != MARKER}
+    return canonical(stored_tensors(header))
+
+
+def canonical(stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+    return {canonical_name(name): tensor for name, tensor in stored.items() if name != MARKER}
 
 
 def stored_tensors(header: Header) -> dict[str, StoredTensor]:

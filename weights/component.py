@@ -3,19 +3,15 @@
 Knows how such a folder is laid out, not what a config means.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weights.checkpoint import StoredTensor, stored_tensors
-from weights.errors import FileError, UnsupportedError
-from weights.header import read_header
+from weights.checkpoint import StoredTensor
+from weights.shards import read_json, read_tensors
 
 CONFIG_NAME = "config.json"
-INDEX_PATTERN = "*.safetensors.index.json"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True)
@@ -29,64 +25,4 @@ class Component:
 
 def read_component(path: Path) -> Component:
     """Reads config, index and headers alone. Raises WeightsError with the name of the file that is wrong."""
-    return Component(path, read_json(path / CONFIG_NAME), _read_tensors(path))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A file that holds a JSON object."""
-    try:
-        value = json.loads(path.read_text())
-    except OSError as exc:
-        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
-    except ValueError as exc:
-        raise FileError(path, f"is not JSON ({exc}); download it again") from exc
-    if not isinstance(value, dict):
-        raise FileError(path, "is not a JSON object; download it again")
-    return value
-
-
-def _read_tensors(path: Path) -> dict[str, StoredTensor]:
-    indexes = sorted(path.glob(INDEX_PATTERN))
-    if not indexes:
-        return stored_tensors(read_header(_only(path, sorted(path.glob("*.safetensors")))))
-    index = _only(path, indexes)
-    shard_by_name = _read_weight_map(index)
-    stored: dict[str, StoredTensor] = {}
-    for shard in _shards(index, shard_by_name):
-        stored |= stored_tensors(read_header(shard))
-    for name, shard_name in shard_by_name.items():
-        if name not in stored or stored[name].path.name != shard_name:
-            raise FileError(index, f"says that {name!r} is in {shard_name}, which it is not; download both again")
-    return stored
-
-
-def _only(path: Path, found: list[Path]) -> Path:
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(file.name for file in found)
-        raise UnsupportedError(path, f"holds {names}: one of them alone, or shards with their index, is needed")
-    pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
-    if pickles:
-        raise UnsupportedError(path, f"holds pickled weights ({pickles[0]}), which can run any code and are not read; "
-                                     "save them as .safetensors")  # fmt: skip
-    raise FileError(path, "holds no .safetensors file; download it again")
-
-
-def _read_weight_map(index: Path) -> dict[str, str]:
-    """Tensor to the file it is in. Those are names beside the index, not paths to anywhere."""
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise FileError(index, "has no `weight_map` from tensors to files; download it again")
-    for shard_name in weight_map.values():
-        if not isinstance(shard_name, str) or Path(shard_name).name != shard_name:
-            raise FileError(index, f"names {shard_name!r}, which is no file beside it; download it again")
-    return weight_map
-
-
-def _shards(index: Path, shard_by_name: Mapping[str, str]) -> Iterator[Path]:
-    for shard_name in sorted(set(shard_by_name.values())):
-        shard = index.with_name(shard_name)
-        if not shard.is_file():
-            raise FileError(shard, f"is missing, and {index.name} names it; download it again")
-        yield shard
+    return Component(path, read_json(path / CONFIG_NAME), read_tensors(path))

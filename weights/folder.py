@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from weights.component import CONFIG_NAME, Component, read_component, read_json
+from weights.component import CONFIG_NAME, Component, read_component
 from weights.diffusers_config import MODELS
 from weights.errors import UnsupportedError
 from weights.generation import Generation, detect_module_generation
+from weights.shards import read_json
 
 INDEX_NAME = "model_index.json"
 SCHEDULER_CONFIG = Path("scheduler") / "scheduler_config.json"

@@ -1,55 +1,77 @@
-"""A model of a Hugging Face folder: one safetensors file, or several and an index that lists them."""
+"""A model's tensors in one safetensors file, or in shards with an index of which is where; and JSON beside them."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from weights.checkpoint import Checkpoint, StoredTensor, canonical_tensors
+from weights.checkpoint import StoredTensor, stored_tensors
 from weights.errors import FileError, UnsupportedError
 from weights.header import read_header
 
+INDEX_PATTERN = "*.safetensors.index.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
-def open_shards(folder: Path, stem: str = "model") -> Checkpoint:
-    """Raises WeightsError when a file is missing or cut short, or the weights are no safetensors."""
+
+def read_tensors(path: Path) -> dict[str, StoredTensor]:
+    """Of the folder `path`, by the names they have there: headers alone are read.
+
+    Raises WeightsError with the name of the file that is missing, damaged, or a pickle, which may run any program.
+    """
+    indexes = sorted(path.glob(INDEX_PATTERN))
+    if not indexes:
+        return stored_tensors(read_header(_only(path, sorted(path.glob("*.safetensors")))))
+    index = _only(path, indexes)
+    shard_by_name = _read_weight_map(index)
     stored: dict[str, StoredTensor] = {}
-    for path in shard_paths(folder, stem):
-        stored |= canonical_tensors(read_header(path))
-    return Checkpoint(folder, stored, config={})
+    for shard in _shards(index, shard_by_name):
+        stored |= stored_tensors(read_header(shard))
+    for name, shard_name in shard_by_name.items():
+        if name not in stored or stored[name].path.name != shard_name:
+            raise FileError(index, f"says that {name!r} is in {shard_name}, which it is not; download both again")
+    return stored
 
 
-def shard_paths(folder: Path, stem: str = "model") -> tuple[Path, ...]:
-    """`model.safetensors`, or the files that `model.safetensors.index.json` lists."""
-    single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
-    if single.is_file():
-        return (single,)
-    if not index.is_file():
-        raise _no_weights(folder, single.name, index.name)
-    shards = tuple(folder / name for name in _listed_files(index))
-    missing = [shard.name for shard in shards if not shard.is_file()]
-    if missing:
-        raise FileError(folder, f"{missing[0]} is missing, one of the {len(shards)} files that {index.name} lists")
-    return shards
-
-
-def _listed_files(index: Path) -> list[str]:
-    try:
-        names = set(json.loads(index.read_text())["weight_map"].values())
-        return sorted(Path(name).name for name in names)
-    except OSError as exc:
-        raise FileError(index, f"cannot be read: {exc.strerror or exc}") from exc
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise FileError(index, f"is not the index of a safetensors model: {exc!r}") from exc
-
-
-def _no_weights(folder: Path, single: str, index: str) -> FileError | UnsupportedError:
-    """Pickled weights are never read: a pickle may run any program."""
-    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
+def _only(path: Path, found: list[Path]) -> Path:
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(file.name for file in found)
+        raise UnsupportedError(path, f"holds {names}: one of them alone, or shards with their index, is needed")
+    pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
     if pickles:
-        return UnsupportedError(folder, f"holds {pickles[0]}, a pickle, which is never read; safetensors is needed: "
-                                        f"{single}, or shards with {index}")  # fmt: skip
-    return FileError(folder, f"holds neither {single} nor {index}{hint_of_file(folder)}")
+        raise UnsupportedError(path, f"holds pickled weights ({pickles[0]}), which can run any code and are not read; "
+                                     "save them as .safetensors")  # fmt: skip
+    raise FileError(path, "holds no .safetensors file; download it again")
 
 
-def hint_of_file(folder: Path) -> str:
-    """Where a folder is no model, but holds a file that may be one."""
-    files = sorted(folder.glob("*.safetensors"))
-    return f"; to use a single file give its own path, such as {files[0]}" if files else ""
+def _read_weight_map(index: Path) -> dict[str, str]:
+    """Tensor to the file it is in. Those are names beside the index, not paths to anywhere."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise FileError(index, "has no `weight_map` from tensors to files; download it again")
+    for shard_name in weight_map.values():
+        if not isinstance(shard_name, str) or Path(shard_name).name != shard_name:
+            raise FileError(index, f"names {shard_name!r}, which is no file beside it; download it again")
+    return weight_map
+
+
+def _shards(index: Path, shard_by_name: Mapping[str, str]) -> Iterator[Path]:
+    for shard_name in sorted(set(shard_by_name.values())):
+        shard = index.with_name(shard_name)
+        if not shard.is_file():
+            raise FileError(shard, f"is missing, and {index.name} names it; download it again")
+        yield shard
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file that holds a JSON object."""
+    try:
+        value = json.loads(path.read_text())
+    except OSError as exc:
+        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
+    except ValueError as exc:
+        raise FileError(path, f"is not JSON ({exc}); download it again") from exc
+    if not isinstance(value, dict):
+        raise FileError(path, "is not a JSON object; download it again")
+    return value

@@ -120,4 +120,4 @@ def use_fp8_linears(module: nn.Module, weights: Collection[str], static: Collect
 def dequantized(linear: Fp8Linear, x: torch.Tensor) -> torch.Tensor:
     """The same layer without quantised activations: what `forward` is measured against."""
     weight = (linear.weight.float() * linear.weight_scale).to(x.dtype)
-    return F.linear(x, weight, linear.bias)
+    return F.linear(x, weight, None if linear.bias is None else linear.bias.to(x.dtype))

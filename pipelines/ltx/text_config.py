@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weights.errors import FileError, UnsupportedError
-from weights.shards import hint_of_file
 
 if TYPE_CHECKING:
     from transformers import Gemma3TextConfig
@@ -42,10 +41,16 @@ def _read(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text())
     except OSError as exc:
-        message = f"is not a Hugging Face folder (no config.json); {NEEDED}{hint_of_file(folder)}"
+        message = f"is not a Hugging Face folder (no config.json); {NEEDED}{_hint_of_file(folder)}"
         raise FileError(folder, message) from exc
     except ValueError as exc:
         raise UnsupportedError(folder, f"its config.json is not JSON ({exc})") from exc
     if not isinstance(config, dict):
         raise UnsupportedError(folder, f"its config.json is no object; {NEEDED}")
     return config
+
+
+def _hint_of_file(folder: Path) -> str:
+    """Where a folder is no model, but holds a file that may be one."""
+    files = sorted(folder.glob("*.safetensors"))
+    return f"; to use a single file give its own path, such as {files[0]}" if files else ""

@@ -23,14 +23,14 @@ from pipelines.ltx.text_quantized import (
 )
 from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
 from pipelines.memory import ComponentSize
-from weights.checkpoint import Checkpoint, open_single
+from weights.checkpoint import Checkpoint, canonical, open_single
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import infer_gemma
 from weights.header import read_header
 from weights.load import load_module, validate_match
 from weights.names import TEXT_ENCODER
 from weights.quantization import is_sidecar, validate_scales
-from weights.shards import open_shards
+from weights.shards import read_tensors
 
 if TYPE_CHECKING:
     from transformers import Gemma3TextConfig
@@ -84,7 +84,7 @@ def open_text_encoder(
 def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) -> TextEncoderSource:
     config, stored = read_text_config(folder)
     quantization = resolve_quantization(folder, asked, stored)
-    checkpoint = open_shards(folder)
+    checkpoint = Checkpoint(folder, canonical(read_tensors(folder)), config={})
     needed = _needed(checkpoint)
     validate_scales(needed)
     return TextEncoderSource(

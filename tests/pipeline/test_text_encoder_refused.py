@@ -120,15 +120,15 @@ def test_pickled_weights(name: str, tiny: TinyFiles, folder: Path, tmp_path: Pat
     torch.save(tensors_of(other), other / name)
     (other / "model.safetensors").unlink()
 
-    with pytest.raises(UnsupportedError, match=rf"holds {name}, a pickle, which is never read; safetensors is needed"):
+    with pytest.raises(UnsupportedError, match=rf"holds pickled weights \({name}\), which can run any code"):
         load(tiny, other)
 
 
 def test_no_weights(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
-    (other / "model.safetensors").rename(other / "gemma.safetensors")
+    (other / "model.safetensors").unlink()
 
-    with pytest.raises(FileError, match=r"holds neither model\.safetensors nor .*index\.json; .*gemma\.safetensors"):
+    with pytest.raises(FileError, match=r"holds no \.safetensors file"):
         load(tiny, other)
 
 
@@ -144,7 +144,7 @@ def test_a_missing_shard(tiny: TinyFiles, sharded: Path) -> None:
     shards = sorted(sharded.glob("model-*.safetensors"))
     shards[1].unlink()
 
-    with pytest.raises(FileError, match=rf"{shards[1].name} is missing, one of the {len(shards)} files that model\."):
+    with pytest.raises(FileError, match=rf"{shards[1].name}: is missing, and model.safetensors.index.json names it"):
         load(tiny, sharded)
 
 
@@ -152,7 +152,7 @@ def test_a_missing_shard(tiny: TinyFiles, sharded: Path) -> None:
 def test_an_index_that_is_none(text: str, tiny: TinyFiles, sharded: Path) -> None:
     (sharded / "model.safetensors.index.json").write_text(text)
 
-    with pytest.raises(FileError, match=r"index\.json: is not the index of a safetensors model"):
+    with pytest.raises(FileError, match=r"index\.json: (is not|has no|names)"):
         load(tiny, sharded)
 
 
