@@ -46,9 +46,9 @@ class Breaker:
             case Circuit.OPEN:
                 assert self._open_until is not None
                 seconds = ceil(self._open_until - self._clock())
-                raise Unavailable(f"{self._name} failed several times and is tried again in {seconds} s")
+                raise Unavailable(f"{self._name} has failed and is tried again in {seconds} s")
             case Circuit.HALF_OPEN if self._is_tried:
-                raise Unavailable(f"{self._name} failed several times and is being tried again")
+                raise Unavailable(f"{self._name} has failed and is being tried again")
 
     @contextmanager
     def guard(self) -> Iterator[None]:
