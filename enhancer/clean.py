@@ -3,7 +3,6 @@
 `clean` applies its steps until none of them changes anything, so that what it returns is what it would return again.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -11,15 +10,13 @@ from collections.abc import Callable, Sequence
 from enhancer.errors import BadAnswer
 from enhancer.quotes import MARKS
 from enhancer.sentences import bound, drop_loops, drop_repeats, end_sentence, is_ended, split_sentences
+from enhancer.wrapping import drop_outer_quotes, unwrap_json
 
 # Far above a paragraph, and far below what would take long.
 MAX_CHARS = 8000
 MAX_PASSES = 10
 # Fewer are no description of anything.
 MIN_LETTERS = 8
-
-_JSON_KEYS = ("prompt", "enhanced_prompt", "rewrite", "description", "paragraph", "caption", "text")
-_CUT_JSON = re.compile(r'\{\s*"\w{1,40}"\s*:\s*"((?:[^"\\]|\\.)*)"?[\s}]*', re.DOTALL)
 
 _KIND = (
     "(?:(?:enhanced|rewritten|revised|improved|expanded|detailed|final|full|new|cinematic|video|clip|scene|output|text|"
@@ -66,8 +63,6 @@ _REFUSAL = re.compile(
     r"(?:i['’]m |i am |we are )?(?:sorry\b|unable to\b)|i (?:cannot|can['’]?t|can not|won['’]?t|will not) |as an ai\b",
     re.IGNORECASE,
 )
-# A mark that opens one thing and closes another: “these”, „diese“, «celles-ci», »jene«.
-_CLOSERS = {'"': '"', "'": "'", "“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‹": "›", "「": "」", "『": "』"}
 
 
 def clean(text: str, is_cut: bool = False) -> str:
@@ -95,36 +90,6 @@ def _clean_once(text: str) -> str:
     for step in _STEPS:
         text = step(text)
     return end_sentence(text) if text else text
-
-
-def _unwrap_json(text: str) -> str:
-    if not text.startswith(("{", '"')):
-        return text
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        match = _CUT_JSON.fullmatch(text)
-        return _unescape(match[1]) if match else text
-    return _only_text(value) or text
-
-
-def _only_text(value: object) -> str | None:
-    """The string in what a model took for the right wrapping."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, dict):
-        return None
-    strings = {key: item for key, item in value.items() if isinstance(item, str)}
-    named = next((strings[key] for key in _JSON_KEYS if key in strings), None)
-    return named or (next(iter(strings.values())) if len(strings) == 1 else None)
-
-
-def _unescape(body: str) -> str:
-    try:
-        text: str = json.loads(f'"{body}"', strict=False)
-    except ValueError:
-        return body
-    return text
 
 
 def _printable(text: str) -> str:
@@ -169,31 +134,6 @@ def _drop_postamble(text: str) -> str:
     return " ".join(sentences)
 
 
-def _drop_outer_quotes(text: str) -> str:
-    """Around the whole, or left over on one side; a text that begins and ends with somebody's words keeps them."""
-    if len(text) < 2:
-        return text
-    closers = _CLOSERS.get(text[0], "")
-    inner = text[1:-1] if text[-1] in closers else None
-    if inner is not None and closers and not _is_opened_anew(text[0], inner):
-        return inner.strip()
-    if closers and not any(closer in text[1:] for closer in closers):
-        return text[1:].strip()
-    return text
-
-
-def _is_opened_anew(opener: str, inner: str) -> bool:
-    """`Go!" he says. "Now` closes first what was opened before it."""
-    closes = [inner.find(closer) for closer in _CLOSERS[opener] if closer in inner]
-    if not closes:
-        return False
-    first = min(closes)
-    is_opening = (
-        opener == _CLOSERS[opener] and first > 0 and inner[first - 1] in " (" and inner[first + 1 : first + 2] != " "
-    )
-    return not is_opening
-
-
 def _drop_fragment(text: str) -> str:
     sentences = split_sentences(text)
     if len(sentences) > 1 and not is_ended(text.rstrip()):
@@ -215,8 +155,8 @@ _STEPS: Sequence[Callable[[str], str]] = (
     _substitute,
     _join_lines,
     _drop_preamble,
-    _unwrap_json,
-    _drop_outer_quotes,
+    unwrap_json,
+    drop_outer_quotes,
     drop_loops,
     drop_repeats,
     _drop_postamble,
