@@ -12,7 +12,7 @@ from enhancer.breaker import Breaker, Circuit
 from enhancer.cache import Cache
 from enhancer.captioner import Captioner
 from enhancer.clean import clean
-from enhancer.enhancement import NO_TIME_S, Enhancement, EnhanceRequest, EnhancerLimits, EnhancerState, Status
+from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerLimits, EnhancerState, Status, no_time_s
 from enhancer.errors import BadAnswer, EnhancerError, Unavailable
 from enhancer.messages import Message, Mode, build_messages
 from enhancer.preserve import preserve
@@ -107,7 +107,7 @@ class Enhancer:
         key = await self._key(request)
         known = self._cache.find(key)
         if known is not None:
-            return replace(known, enhancement=replace(known.enhancement, timings_s=NO_TIME_S))
+            return replace(known, enhancement=replace(known.enhancement, timings_s=no_time_s()))
         return await self._cache.share(key, lambda: self._make(request))
 
     async def _key(self, request: EnhanceRequest) -> _Key:

@@ -1,14 +1,15 @@
 """What goes into an enhancer and comes out of it. Frozen; knows nothing of how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 
 from enhancer.messages import Mode
 
-NO_TIME_S: Mapping[str, float] = MappingProxyType({"caption": 0.0, "rewrite": 0.0})
+
+def no_time_s() -> dict[str, float]:
+    return {"caption": 0.0, "rewrite": 0.0}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Enhancement:
     caption: str | None = None
     enhanced: bool = False
     notes: tuple[str, ...] = ()
-    timings_s: Mapping[str, float] = NO_TIME_S
+    timings_s: Mapping[str, float] = field(default_factory=no_time_s)
 
 
 @dataclass(frozen=True)
