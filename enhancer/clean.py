@@ -93,7 +93,7 @@ def _clean_once(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Line breaks of every kind are one; joiners are part of words and emoji, other invisible things are not."""
+    """Line breaks of every kind are one; joiners are part of words and emoji, nothing else that hides is."""
     return "".join("\n" if char in "\r\v\f\x85\u2028\u2029" else _visible(char) for char in text)
 
 
@@ -101,7 +101,8 @@ def _visible(char: str) -> str:
     category = unicodedata.category(char)
     if category == "Cc":
         return char if char in "\n\t" else " "
-    return "" if category[0] == "C" and char not in "\u200c\u200d" else char
+    is_hidden = category[0] == "C" and char not in "\u200c\u200d"
+    return "" if is_hidden or char == "\ufffd" else char
 
 
 def _substitute(text: str) -> str:

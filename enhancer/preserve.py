@@ -58,7 +58,7 @@ def _is_marked(text: str, match: re.Match[str]) -> bool:
 
 
 def _has_name(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(_straight(name))}(?!\w)", _straight(text)) is not None
+    return re.search(rf"(?<!\w){re.escape(_fold(name))}(?!\w)", _fold(text)) is not None
 
 
 def _say(original: str, quote: Quote) -> str:

@@ -42,7 +42,7 @@ FOX = "A red fox runs through deep snow."
         f"<think>They want a fox.</think>{FOX}",
         f"{FOX}<|eot_id|>",
         f"<description>\n{FOX}\n</description>",
-        "A red\tfox\u200b runs \x00 through\x1b deep   snow",
+        "A red\tfox\u200b\ufffd runs \x00 through\x1b deep   snow",
         "A red fox runs through deep snow",
         f"{FOX} {FOX} {FOX}",
         "A red fox runs through deep snow" + " and through deep snow" * 20 + ".",
@@ -73,6 +73,10 @@ def test_only_the_paragraph_is_left(text: str) -> None:
 )
 def test_prose_is_left_as_it_is(text: str) -> None:
     assert clean(text) == text
+
+
+def test_a_sentence_is_told_once() -> None:
+    assert clean(f"{FOX} Snow falls. {FOX} The wind howls. Snow falls!") == f"{FOX} Snow falls. The wind howls."
 
 
 def test_lines_become_sentences() -> None:

@@ -165,8 +165,9 @@ async def test_no_caption_is_made_for_a_model_that_is_down(enhancing: Enhancing)
 
 
 async def test_a_bad_answer_to_one_prompt_says_nothing_of_the_next(enhancing: Enhancing) -> None:
-    async with enhancing(*[says("I cannot do that.")] * 3, failures=1) as rig:
-        for _ in range(3):
+    bad_answers = [says("I cannot do that."), sends(b"<html>no</html>"), floods]
+    async with enhancing(*bad_answers, failures=1) as rig:
+        for _ in bad_answers:
             assert not (await rig.enhancer.enhance(T2V)).enhanced
             assert rig.enhancer.state == EnhancerState(Status.OK)
 
