@@ -1,0 +1,87 @@
+"""A circuit breaker: who has failed several times in a row is left alone for a while. Knows only the clock it is given.
+
+Closed: calls go through. Open: they fail at once. After the pause one call may try (half-open); its end closes the
+circuit, or opens it again for the next pause.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from math import ceil
+
+from enhancer.errors import Busy, EnhancerError, TimedOut, Unavailable
+
+# That the other side refuses a call, or answers badly, shows that it is there.
+COUNTED = (Unavailable, TimedOut, Busy)
+
+
+class Circuit(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Breaker:
+    """pauses_s: how long the circuit stays open the first time in a row, the second, ...; the last from there on."""
+
+    def __init__(
+        self, name: str, failures: int, pauses_s: Sequence[float], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name, self._limit, self._pauses_s, self._clock = name, failures, pauses_s, clock
+        self._failures = 0  # since it last opened
+        self._opened = 0  # in a row
+        self._open_until: float | None = None
+        self._is_tried = False
+
+    @property
+    def circuit(self) -> Circuit:
+        if self._open_until is None:
+            return Circuit.CLOSED
+        return Circuit.HALF_OPEN if self._clock() >= self._open_until else Circuit.OPEN
+
+    def check(self) -> None:
+        """Raises Unavailable unless a call may go through now."""
+        match self.circuit:
+            case Circuit.OPEN:
+                assert self._open_until is not None
+                seconds = ceil(self._open_until - self._clock())
+                raise Unavailable(f"{self._name} has failed and is tried again in {seconds} s")
+            case Circuit.HALF_OPEN if self._is_tried:
+                raise Unavailable(f"{self._name} has failed and is being tried again")
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Around one call. Raises Unavailable instead of letting it through; a call that is cancelled tells nothing."""
+        self.check()
+        is_trial = self.circuit is Circuit.HALF_OPEN
+        self._is_tried |= is_trial
+        try:
+            yield
+        except COUNTED:
+            self.fail()
+            raise
+        except EnhancerError:
+            self.succeed()
+            raise
+        else:
+            self.succeed()
+        finally:
+            if is_trial:
+                self._is_tried = False
+
+    def succeed(self) -> None:
+        self._failures, self._opened, self._open_until = 0, 0, None
+
+    def fail(self) -> None:
+        if self.circuit is Circuit.OPEN:
+            return  # a call from before it opened
+        self._failures += 1
+        if self._failures >= self._limit or self._opened:
+            self._open()
+
+    def _open(self) -> None:
+        pause_s = self._pauses_s[min(self._opened, len(self._pauses_s) - 1)]
+        self._open_until = self._clock() + pause_s
+        self._opened += 1
+        self._failures = 0

@@ -1,0 +1,65 @@
+"""The captioner's process: owns Florence-2, captions one image at a time, talks through one socket. Knows no prompts.
+
+Run as `python -P -m enhancer.captioner_main FD`, FD being its end of a socket pair. What goes each way is JSON, one
+object a line. First in: `{"model", "device", "dtype"}`; first out: `{"ready": DEVICE}` or `{"failed": REASON}`. Then
+in: `{"id", "image": PATH}`; out, in the same order: `{"id", "caption"}` or `{"id", "error": REASON}`.
+
+It ends when the other end is closed. On what it does not expect, an exhausted card above all, it ends as well, with a
+traceback: another one begins afresh.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from enhancer.errors import CaptionError, SettingsError
+
+if TYPE_CHECKING:
+    from enhancer.florence import Florence
+
+
+def run(received: TextIO, sent: TextIO) -> int:
+    options = json.loads(received.readline())
+    from enhancer.florence import load_florence
+
+    try:
+        florence = load_florence(**options)
+    except SettingsError as exc:
+        _send(sent, {"failed": str(exc)})
+        return 1
+    _send(sent, {"ready": florence.device})
+    for line in received:
+        request = json.loads(line)
+        _send(sent, {"id": request["id"]} | _answer(florence, Path(request["image"])))
+    return 0
+
+
+def _answer(florence: "Florence", path: Path) -> dict[str, object]:
+    try:
+        return {"caption": florence.caption(path)}
+    except CaptionError as exc:
+        return {"error": str(exc)}
+
+
+def _send(sent: TextIO, message: Mapping[str, object]) -> None:
+    sent.write(json.dumps(message) + "\n")
+    sent.flush()
+
+
+def main() -> int:
+    # Before torch is there: threads that spin at the end of each kernel would take the render's cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with socket.socket(fileno=int(sys.argv[1])) as pipe:
+        pipe.set_inheritable(False)
+        try:
+            return run(pipe.makefile("r", encoding="utf-8"), pipe.makefile("w", encoding="utf-8"))
+        except (BrokenPipeError, ConnectionResetError):
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""From a request to the prompt that is used: caption, rewrite, and what becomes of failures. The package's door."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from enhancer.breaker import Breaker, Circuit
+from enhancer.cache import Cache
+from enhancer.captioner import Captioner
+from enhancer.clean import clean
+from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerLimits, EnhancerState, Status, no_time_s
+from enhancer.errors import BadAnswer, EnhancerError, Unavailable
+from enhancer.messages import Message, Mode, build_messages
+from enhancer.preserve import preserve
+from enhancer.sglang import NAME, Completion, Sglang
+from enhancer.slots import Slots
+
+log = logging.getLogger("ltx23.enhancer")
+
+
+@dataclass(frozen=True)
+class _Key:
+    prompt: str
+    mode: Mode
+    image_sha256: str | None
+    seed: int
+    duration_s: float
+    models: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """failure: of the caption; a rewrite without it is used, and not remembered."""
+
+    enhancement: Enhancement
+    failure: EnhancerError | None = None
+
+
+class Enhancer:
+    """Without a language model it is off; without a captioner, images are not looked at. Owns both, and closes them."""
+
+    def __init__(
+        self,
+        sglang: Sglang | None = None,
+        captioner: Captioner | None = None,
+        limits: EnhancerLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = limits or EnhancerLimits()
+        self._sglang, self._captioner = sglang, captioner
+        self._models = (sglang.model if sglang else None, captioner.model if captioner else None)
+        self._breaker = Breaker(NAME, limits.failures, limits.pauses_s, clock)
+        self._slots = Slots(NAME, limits.running, limits.waiting, limits.wait_s)
+        self._cache: Cache[_Key, _Outcome] = Cache(limits.cached, lambda outcome: outcome.failure is None)
+        self._last_failure: str | None = None
+
+    async def enhance(self, request: EnhanceRequest, *, required: bool = False) -> Enhancement:
+        """Never fails, but says in the notes what did. With `required`, raises EnhancerError instead."""
+        try:
+            outcome = await self._outcome(request)
+            if required and outcome.failure is not None:
+                raise outcome.failure
+        except EnhancerError as exc:
+            if required:
+                raise
+            log.warning("a prompt was not enhanced: %s", exc)
+            return Enhancement(request.prompt, notes=(f"the prompt was used as it came: {exc}",))
+        return outcome.enhancement
+
+    @property
+    def state(self) -> EnhancerState:
+        """From what is known already: nobody is asked."""
+        if self._sglang is None:
+            return EnhancerState(Status.OFF)
+        failures = (self._last_failure, self._captioner.failure if self._captioner else None)
+        reasons = tuple(filter(None, failures))
+        if self._breaker.circuit is Circuit.OPEN:
+            return EnhancerState(Status.DOWN, reasons)
+        return EnhancerState(Status.DEGRADED if reasons else Status.OK, reasons)
+
+    def start(self) -> None:
+        """Load the captioner's model now rather than for the first image."""
+        if self._captioner is not None:
+            self._captioner.start()
+
+    async def check_ready(self) -> None:
+        """Ask the language model's server. Raises EnhancerError unless it can answer."""
+        if self._sglang is None:
+            raise Unavailable("no prompt enhancer is configured")
+        await self._sglang.check_ready()
+
+    async def aclose(self) -> None:
+        """Whoever still waits is cancelled."""
+        await self._cache.aclose()
+        if self._captioner is not None:
+            await self._captioner.aclose()
+        if self._sglang is not None:
+            await self._sglang.aclose()
+
+    async def _outcome(self, request: EnhanceRequest) -> _Outcome:
+        if self._sglang is None:
+            raise Unavailable("no prompt enhancer is configured")
+        key = await self._key(request)
+        known = self._cache.find(key)
+        if known is not None:
+            return replace(known, enhancement=replace(known.enhancement, timings_s=no_time_s()))
+        return await self._cache.share(key, lambda: self._make(request))
+
+    async def _key(self, request: EnhanceRequest) -> _Key:
+        """An image is its bytes: clients send the same one in files of other names."""
+        image_sha256 = None
+        if self._looks_at(request) is not None:
+            image_sha256 = await asyncio.to_thread(_sha256, request.image_path)
+        return _Key(request.prompt, request.mode, image_sha256, request.seed, request.duration_s, self._models)
+
+    def _looks_at(self, request: EnhanceRequest) -> Path | None:
+        return None if request.mode is Mode.T2V or self._captioner is None else request.image_path
+
+    async def _make(self, request: EnhanceRequest) -> _Outcome:
+        self._breaker.check()  # before a caption is made for nobody
+        begun = time.monotonic()
+        caption, failure = await self._caption(request)
+        captioned = time.monotonic()
+        prompt = await self._rewrite(request, caption)
+        timings_s = {"caption": captioned - begun, "rewrite": time.monotonic() - captioned}
+        return _Outcome(Enhancement(prompt, caption, True, self._notes(request, failure), timings_s), failure)
+
+    def _notes(self, request: EnhanceRequest, failure: EnhancerError | None) -> tuple[str, ...]:
+        reason: object = failure
+        if self._captioner is None and request.mode is not Mode.T2V and request.image_path is not None:
+            reason = "no captioner is configured"
+        return (f"the prompt was enhanced without a look at the image: {reason}",) if reason else ()
+
+    async def _caption(self, request: EnhanceRequest) -> tuple[str | None, EnhancerError | None]:
+        path = self._looks_at(request)
+        if path is None or self._captioner is None:
+            return None, None
+        try:
+            return await self._captioner.caption(path), None
+        except EnhancerError as exc:
+            log.warning("an image got no caption: %s", exc)
+            return None, exc
+
+    async def _rewrite(self, request: EnhanceRequest, caption: str | None) -> str:
+        messages = build_messages(request.mode, request.prompt, caption, request.duration_s)
+        async with self._slots.take():
+            with self._breaker.guard():
+                completion = await self._complete(messages)
+        return preserve(request.prompt, clean(completion.text, completion.is_cut))
+
+    async def _complete(self, messages: list[Message]) -> Completion:
+        """One prompt that has no good answer says nothing of the next."""
+        assert self._sglang is not None
+        try:
+            completion = await self._sglang.complete(messages)
+        except BadAnswer:
+            self._last_failure = None
+            raise
+        except EnhancerError as exc:
+            self._last_failure = str(exc)
+            raise
+        self._last_failure = None
+        return completion
+
+
+def _sha256(path: Path | None) -> str | None:
+    """None for a file that cannot be read: the captioner says so, and nothing is remembered of it."""
+    assert path is not None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,128 @@
+"""Florence-2, which says what is in an image. Imported by the captioner's process alone."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from enhancer.errors import CaptionError, SettingsError
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+# Of the three tasks that describe a whole image, the one with sentences about everything in it. Nothing else may stand
+# in the text with it.
+TASK = "<MORE_DETAILED_CAPTION>"
+
+# 150 words. Beams as in the model's own examples; nothing is drawn by chance.
+GENERATION: Mapping[str, Any] = {"max_new_tokens": 256, "num_beams": 3, "do_sample": False}
+
+# The model sees 768x768 in the end; decoding and resampling more is work for nothing.
+MAX_SIDE = 1024
+MAX_FILE_BYTES = 32 * 2**20
+MAX_PIXELS = 64_000_000
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+class Florence:
+    """Made by `load_florence`."""
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model, self._processor = model, processor
+
+    @property
+    def device(self) -> str:
+        return str(self._model.device)
+
+    def caption(self, path: Path) -> str:
+        """The same for the same image. Raises CaptionError when the file is no image that can be read."""
+        import torch
+
+        inputs = self._processor(text=TASK, images=load_image(path), return_tensors="pt")
+        with torch.inference_mode():
+            tokens = self._model.generate(**inputs.to(self._model.device, self._model.dtype), **GENERATION)
+        caption: str = self._processor.batch_decode(tokens, skip_special_tokens=True)[0]
+        return caption.strip()
+
+
+def load_florence(model: str, device: str, dtype: str) -> Florence:
+    """model: a folder, or an id on the Hugging Face hub. Raises SettingsError."""
+    where = _resolve_device(device)
+    resolved_dtype = _resolve_dtype(dtype, where)
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    options = {"local_files_only": Path(model).is_dir(), "trust_remote_code": False}
+    with _translated(model):
+        network = Florence2ForConditionalGeneration.from_pretrained(model, dtype=resolved_dtype, **options)
+        processor = Florence2Processor.from_pretrained(model, **options)
+        return Florence(network.to(where).eval(), processor)
+
+
+def load_image(path: Path) -> "Image.Image":
+    """Upright RGB, at most MAX_SIDE on each side; alpha on black. Raises CaptionError."""
+    from PIL import Image, ImageOps
+
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise CaptionError("the image is too large to be captioned")
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise CaptionError("the image has too many pixels to be captioned")
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+            image.thumbnail((MAX_SIDE, MAX_SIDE))
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
+        raise CaptionError("the image cannot be read") from exc
+    return Image.alpha_composite(Image.new("RGBA", upright.size, "black"), upright).convert("RGB")
+
+
+def _resolve_device(name: str) -> "torch.device":
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise SettingsError(f"device: {name!r} is none: write auto, cpu, cuda or cuda:N") from exc
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SettingsError(f"device: there is no {name} here: write auto or cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise SettingsError(f"device: {name!r} is not supported: write auto, cpu, cuda or cuda:N")
+    return device
+
+
+def _resolve_dtype(name: str, device: "torch.device") -> "torch.dtype":
+    import torch
+
+    if name not in DTYPES:
+        raise SettingsError(f"dtype: {name!r} is none of {', '.join(DTYPES)}")
+    if name == "auto":
+        name = "float32" if device.type == "cpu" else "bfloat16"
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+@contextmanager
+def _translated(model: str) -> Iterator[None]:
+    """What transformers says when a folder or a repository holds no Florence-2."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+    ) as exc:
+        reason = str(exc).strip().split("\n")[0] or type(exc).__name__
+        raise SettingsError(f"model: {model} cannot be loaded as Florence-2: {reason}") from exc

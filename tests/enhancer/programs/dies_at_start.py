@@ -1,0 +1,12 @@
+"""Ends before it is ready, in its first two lives."""
+
+import sys
+
+from manners import Pipe
+
+pipe = Pipe()
+if pipe.life() <= 2:
+    sys.exit(7)
+pipe.ready()
+for number, name in pipe.requests():
+    pipe.answer(number, name)

@@ -1,0 +1,11 @@
+"""Loads for ever, with a child of its own that holds on to nothing."""
+
+import subprocess
+import sys
+
+from manners import Pipe, hang
+
+pipe = Pipe()
+child = subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"])
+(pipe.folder / "pids").write_text(str(child.pid))
+hang()

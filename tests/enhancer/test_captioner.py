@@ -1,0 +1,221 @@
+"""The captioner over real processes that fail in one way each. An image's name is an order to the program."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from enhancer.captioner import MAX_WAITING, Captioner, CaptionerOptions, CaptionerState
+from enhancer.errors import Busy, CaptionerDown, CaptionError, Unavailable
+from tests.enhancer.clock import Clock
+from tests.jobs.conftest import has_ended
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+Captioning = Callable[..., AbstractAsyncContextManager[Captioner]]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def captioning(tmp_path: Path, clock: Clock) -> Captioning:
+    """`async with captioning("name of a program", **options) as captioner`; closed at the end."""
+
+    @asynccontextmanager
+    async def caption(name: str, **options: Any) -> AsyncIterator[Captioner]:
+        patient = {"timeout_s": 60.0, "wait_s": 60.0} | options
+        program = (sys.executable, str(PROGRAMS / f"{name}.py"))
+        captioner = Captioner(CaptionerOptions(str(tmp_path), **patient), program, clock)
+        try:
+            yield captioner
+        finally:
+            await captioner.aclose()
+
+    return caption
+
+
+def asked(folder: Path) -> list[str]:
+    return (folder / "asked").read_text().split()
+
+
+async def test_a_process_is_started_when_the_first_caption_is_wanted(captioning: Captioning) -> None:
+    async with captioning("behaves") as captioner:
+        assert captioner.state is CaptionerState.IDLE
+        assert await captioner.caption(Path("fox.png")) == "An image of fox."
+        assert captioner.state is CaptionerState.READY
+    assert captioner.state is CaptionerState.IDLE
+
+
+async def test_it_can_be_started_before(captioning: Captioning) -> None:
+    async with captioning("behaves") as captioner:
+        captioner.start()
+        captioner.start()
+        assert captioner.state is CaptionerState.LOADING
+        assert await captioner.caption(Path("fox.png")) == "An image of fox."
+
+
+async def test_captions_are_made_one_after_another_by_one_process(captioning: Captioning, tmp_path: Path) -> None:
+    async with captioning("behaves") as captioner:
+        names = [f"image{i}" for i in range(MAX_WAITING)]
+        captions = await asyncio.gather(*(captioner.caption(Path(name)) for name in names))
+        assert captions == [f"An image of {name}." for name in names]
+    assert asked(tmp_path) == names
+
+
+async def test_an_image_that_cannot_be_read_is_not_the_captioners_fault(captioning: Captioning) -> None:
+    async with captioning("behaves") as captioner:
+        with pytest.raises(CaptionError, match="the image cannot be read"):
+            await captioner.caption(Path("refuse.png"))
+        assert captioner.state is CaptionerState.READY
+        assert captioner.failure is None
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        *((order, "has ended") for order in ("die", "exit", "half")),
+        *((order, "nonsense") for order in ("nonsense", "list", "deep", "bytes", "number", "typeless", "flood")),
+    ],
+)
+async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, order: str, reason: str) -> None:
+    async with captioning("misbehaves") as captioner:
+        with pytest.raises(CaptionerDown, match=reason):
+            await captioner.caption(Path(order))
+        assert captioner.state is CaptionerState.FAILED
+        assert await captioner.caption(Path("fox")) == "An image of fox."
+        assert captioner.failure is None
+
+
+async def test_answers_that_nobody_asked_for_are_nonsense(captioning: Captioning) -> None:
+    async with captioning("misbehaves") as captioner:
+        assert await captioner.caption(Path("flood-lines")) == "An image of flood-lines."
+        with pytest.raises(CaptionerDown, match="nonsense"):
+            await captioner.caption(Path("fox"))
+        assert await captioner.caption(Path("fox")) == "An image of fox."
+
+
+async def test_a_process_that_hangs_is_killed(captioning: Captioning) -> None:
+    children = psutil.Process().children
+    async with captioning("misbehaves", timeout_s=0.5) as captioner:
+        await captioner.caption(Path("fox"))
+        (process,) = children()
+        with pytest.raises(CaptionerDown, match="longer than"):
+            await captioner.caption(Path("hang"))
+        assert await asyncio.to_thread(has_ended, process)
+        assert await captioner.caption(Path("fox")) == "An image of fox."
+
+
+async def test_a_process_that_leaves_between_captions_is_not_missed(captioning: Captioning) -> None:
+    async with captioning("misbehaves") as captioner:
+        assert await captioner.caption(Path("leave")) == "An image of leave."
+        process = psutil.Process().children()[0]
+        await asyncio.to_thread(has_ended, process)
+        assert await captioner.caption(Path("fox")) == "An image of fox."
+        assert captioner.failure is None
+
+
+async def test_a_process_that_was_just_killed_is_not_missed(captioning: Captioning) -> None:
+    async with captioning("behaves") as captioner:
+        await captioner.caption(Path("fox"))
+        (process,) = psutil.Process().children()
+        process.kill()
+        assert has_ended(process)  # and the event loop has not had a turn since
+        assert await captioner.caption(Path("fox")) == "An image of fox."
+
+
+async def test_each_failure_delays_the_next_process(captioning: Captioning, clock: Clock, tmp_path: Path) -> None:
+    async with captioning("dies_at_start") as captioner:
+        for _ in range(2):
+            with pytest.raises(CaptionerDown, match="has ended"):
+                await captioner.caption(Path("fox"))
+        with pytest.raises(Unavailable, match="tried again in 1 s"):
+            await captioner.caption(Path("fox"))
+        clock.now_s += 1
+        assert await captioner.caption(Path("fox")) == "An image of fox."
+    assert (tmp_path / "lives").read_text() == "III"
+
+
+async def test_a_model_that_is_not_there_is_said_without_its_path(
+    captioning: Captioning, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with captioning("cannot_load") as captioner:
+        with pytest.raises(CaptionerDown, match=r"^the captioner cannot load its model$"):
+            await captioner.caption(Path("fox"))
+    assert f"{tmp_path}/secret is no Florence-2" in caplog.text
+
+
+async def test_nobody_waits_for_a_model_longer_than_allowed(captioning: Captioning) -> None:
+    async with captioning("never_ready", wait_s=0.05) as captioner:
+        with pytest.raises(CaptionError, match="still loading"):
+            await captioner.caption(Path("fox"))
+        assert captioner.state is CaptionerState.LOADING
+
+
+async def test_a_model_that_never_loads_is_given_up(captioning: Captioning) -> None:
+    async with captioning("never_ready", load_timeout_s=0.05) as captioner:
+        with pytest.raises(CaptionerDown, match="does not load within"):
+            await captioner.caption(Path("fox"))
+        assert captioner.state is CaptionerState.FAILED
+
+
+async def test_closing_ends_what_the_process_has_started(captioning: Captioning, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pids")
+    async with captioning("never_ready") as captioner:
+        captioner.start()
+        grandchild = psutil.Process(int(await asyncio.to_thread((tmp_path / "pids").read_text)))
+    assert await asyncio.to_thread(has_ended, grandchild)
+    with pytest.raises(CaptionerDown, match="closed"):
+        await captioner.caption(Path("fox"))
+
+
+async def test_a_program_that_cannot_be_started_is_down(tmp_path: Path) -> None:
+    captioner = Captioner(CaptionerOptions(), (str(tmp_path / "no-such-python"),))
+    with pytest.raises(CaptionerDown, match="cannot be started"):
+        await captioner.caption(Path("fox"))
+    await captioner.aclose()
+
+
+async def test_only_so_many_wait_and_only_so_long(captioning: Captioning, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fox")
+    async with captioning("waits_for_leave") as captioner:
+        running = [asyncio.create_task(captioner.caption(Path("fox"))) for _ in range(MAX_WAITING + 1)]
+        go = await asyncio.to_thread(os.open, tmp_path / "fox", os.O_WRONLY)  # the first is being made
+        with pytest.raises(Busy, match="too many"):
+            await captioner.caption(Path("fox"))
+        for task in running[1:]:
+            task.cancel()
+        os.close(go)
+        assert await running[0] == "An image of fox."
+
+
+async def test_a_cancelled_caption_is_not_the_next_ones(captioning: Captioning, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "first")
+    os.mkfifo(tmp_path / "second")
+    async with captioning("waits_for_leave") as captioner:
+        first = asyncio.create_task(captioner.caption(Path("first")))
+        go = await asyncio.to_thread(os.open, tmp_path / "first", os.O_WRONLY)
+        first.cancel()
+        second = asyncio.create_task(captioner.caption(Path("second")))
+        os.close(go)
+        os.close(await asyncio.to_thread(os.open, tmp_path / "second", os.O_WRONLY))
+        assert await second == "An image of second."
+        assert first.cancelled()
+
+
+async def test_closing_ends_what_is_under_way(captioning: Captioning, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fox")
+    async with captioning("waits_for_leave") as captioner:
+        captions = [asyncio.create_task(captioner.caption(Path("fox"))) for _ in range(2)]
+        go = await asyncio.to_thread(os.open, tmp_path / "fox", os.O_WRONLY)
+    os.close(go)
+    ends = await asyncio.gather(*captions, return_exceptions=True)
+    assert [type(end) for end in ends] == [CaptionerDown, CaptionerDown]

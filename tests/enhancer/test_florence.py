@@ -1,0 +1,86 @@
+"""The real captioner's process with a tiny Florence-2."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from enhancer.captioner import Captioner, CaptionerOptions, CaptionerState
+from enhancer.errors import CaptionerDown, CaptionError
+
+WRITE = """
+import pathlib, sys
+from tests.enhancer.tiny_florence import write_tiny_florence
+write_tiny_florence(pathlib.Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="session")
+def florence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Written by another process: this one has no need of torch's threads."""
+    folder = tmp_path_factory.mktemp("florence")
+    subprocess.run([sys.executable, "-c", WRITE, str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The server is started where a project of the user's lies."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "enhancer.py").write_text("raise SystemExit('this is not the enhancer')")
+    monkeypatch.chdir(project)
+
+
+@asynccontextmanager
+async def captioning(model: Path | str, **options: str) -> AsyncIterator[Captioner]:
+    captioner = Captioner(CaptionerOptions(str(model), wait_s=60, timeout_s=60, **options))
+    try:
+        yield captioner
+    finally:
+        await captioner.aclose()
+
+
+def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (640, 360), **options: object) -> Path:
+    gradient = Image.linear_gradient("L").resize(size)
+    gradient.convert(mode).save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+async def test_images_of_every_kind_get_captions(florence: Path, tmp_path: Path) -> None:
+    images = [
+        save(tmp_path / "a.png"),
+        save(tmp_path / "b.jpg", quality=90),
+        save(tmp_path / "c.webp"),
+        save(tmp_path / "alpha.png", "RGBA"),
+        save(tmp_path / "grey.jpg", "L", (3000, 40)),
+        save(tmp_path / "palette.png", "P", (1, 2000)),
+    ]
+    (tmp_path / "text.png").write_text("not an image")
+    (tmp_path / "cut.png").write_bytes(images[0].read_bytes()[:200])
+    async with captioning(florence, device="cpu") as captioner:
+        captions = [await captioner.caption(path) for path in images]
+        assert all(caption and "\n" not in caption and "<s>" not in caption for caption in captions)
+        assert await captioner.caption(images[0]) == captions[0]
+        for name in ("text.png", "cut.png", "missing.png"):
+            with pytest.raises(CaptionError, match="cannot be read"):
+                await captioner.caption(tmp_path / name)
+        assert captioner.state is CaptionerState.READY
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({}, "model: "), ({"device": "cuda:99"}, "device: "), ({"dtype": "int8"}, "dtype: ")],
+)
+async def test_what_cannot_be_loaded_is_said_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, str], reason: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    async with captioning(tmp_path, **options) as captioner:
+        with pytest.raises(CaptionerDown, match="cannot load its model"):
+            await captioner.caption(tmp_path / "a.png")
+    assert reason in caplog.text
