@@ -13,9 +13,10 @@ from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
+from server.enhancement import create_enhancer
 from server.errors import install_error_answers
 from server.messages import FromWorker
-from server.routes import generate, status
+from server.routes import enhance, generate, status
 from server.settings import Settings
 from server.workspace import Workspace
 
@@ -39,6 +40,7 @@ def create_api(settings: Settings, on_event: OnEvent) -> FastAPI:
         lifespan=_lifespan(settings, on_event),
     )
     app.include_router(status.router)
+    app.include_router(enhance.router)
     # Last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
     app.include_router(generate.router)
     install_error_answers(app)
@@ -52,14 +54,17 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         dispatcher = Dispatcher(worker_config(settings), limits(settings), on_event)
         workspace = Workspace(settings.temp_dir)
-        app.state.engine = Engine(settings, dispatcher, workspace)
+        enhancer = create_enhancer(settings)
+        app.state.engine = Engine(settings, dispatcher, workspace, enhancer)
         try:
+            enhancer.start()
             dispatcher.start()
             # For whoever runs the server: it shows in ASGI's lifespan state.
             yield {"engine": app.state.engine}
         finally:
             dispatcher.stop()
             await dispatcher.stopped()
+            await enhancer.aclose()
             workspace.close()
 
     return lifespan

@@ -138,13 +138,17 @@ class Dispatcher:
 
     def submit(self, job: Job) -> None:
         """Take the job on, or raise QueueFull or NotReady. `job.ended` tells the rest."""
+        self.validate_admits()
+        self._queue.append(job)
+        self._dispatch()
+
+    def validate_admits(self) -> None:
+        """Raises QueueFull or NotReady when a job submitted now would not be taken on."""
         if self._state is not State.READY:
             reason = self._load_error or f"the model is not ready: {self._state}"
             raise NotReady(reason, RETRY_WHILE_LOADING_S)
         if not self.status.admits:
             raise QueueFull(self._limits.queue_size, self._retry_after_s())
-        self._queue.append(job)
-        self._dispatch()
 
     def cancel(self, job: Job) -> None:
         """Queued: gone at once. Running: told to stop, and its worker killed if it does not within the grace."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from enhancer.enhance import Enhancer
 from server.dispatcher import Dispatcher, Limits
 from server.messages import WorkerConfig
 from server.settings import Settings
@@ -16,6 +17,7 @@ class Engine:
     settings: Settings
     dispatcher: Dispatcher
     workspace: Workspace
+    enhancer: Enhancer
     started_at: float = field(default_factory=time.monotonic)
 
     @property
