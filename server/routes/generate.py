@@ -101,7 +101,7 @@ async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, f
     image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
     spec = to_spec(resolved, image_paths, resolved.prompt, engine.settings.stages)
     path = folder / f"clip{FORMATS[spec.container].suffix}"
-    job = Job(request.state.request_id, spec, path)
+    job = Job(request.state.request_id, spec, path, request.state.key_id)
     engine.dispatcher.submit(job)
     timings_s = await _await_job(request, engine, job)
     return Rendered(
