@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     queue_size: Annotated[int, Field(ge=0)] = 8
     """Requests that may wait behind the running one; one more is answered 429."""
 
+    key_queue_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The part of the queue that the requests of one key may take, where there are several keys; at least one place."""
+
+    key_jobs: Annotated[int, Field(gt=0)] | None = None
+    """Requests of one key that may wait or run; one more is answered 429. None: no limit of its own."""
+
     deadline_s: Annotated[float, Field(gt=0)] = 600.0
     """A render that takes longer is stopped and answered 504."""
 

@@ -76,11 +76,11 @@ def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
 async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, folder: Path) -> Rendered:
     image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
     # Nothing is rewritten for a clip that would not be taken on; the queue is asked again once the prompt is there.
-    engine.dispatcher.validate_admits()
+    engine.dispatcher.validate_admits(request.state.key_id)
     used = await unless_disconnected(request, _enhance(request, engine, resolved, image_paths))
     spec = to_spec(resolved, image_paths, used.prompt, engine.settings.stages)
     path = folder / f"clip{FORMATS[spec.container].suffix}"
-    job = Job(request.state.request_id, spec, path)
+    job = Job(request.state.request_id, spec, path, request.state.key_id)
     engine.dispatcher.submit(job)
     timings_s = await _await_job(request, engine, job)
     return Rendered(
