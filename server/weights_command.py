@@ -10,12 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import SettingsError, load_settings
+from server.weight_names import weights_dir_words
 from weights.disk import FreeBytes, format_bytes, free_bytes
 from weights.errors import WeightsError
 from weights.inspect import inspect
 from weights.progress import Progress
-from weights.registry import REGISTRY, Part, Registry, Role, WeightSet
+from weights.registry import REGISTRY, Part, Registry, WeightSet
 from weights.retry import DELAYS_S
 from weights.store import State, Store, combine
 
@@ -135,25 +136,16 @@ def _where(world: World, *, set_name: str | None, text_encoder: str | None, weig
     weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
     for part in weight_set.parts:
         print(f"{part.role:<16}{store.path(part)}")
-    print(f"\n{serve_command(weight_set, store)}")
-    if unserved := [part.role for part in weight_set.parts if _option(part.role) is None]:
-        print(f"ltx23: note: ltx23 serve has no option for {', '.join(unserved)} yet", file=sys.stderr)
+    print(f"\n{serve_command(weight_set, store, text_encoder)}")
     if lacking := [part.role for part in weight_set.parts if store.part_presence(part).state != State.COMPLETE]:
         print(f"ltx23: note: not complete there: {', '.join(lacking)}", file=sys.stderr)
     return 0
 
 
-def serve_command(weight_set: WeightSet, store: Store) -> str:
-    words = ["ltx23", "serve"]
-    for part in weight_set.parts:
-        if option := _option(part.role):
-            words += [option, str(store.path(part))]
-    return shlex.join(words)
-
-
-def _option(role: Role) -> str | None:
-    """Roles are named like the settings that take their files."""
-    return "--" + role.replace("_", "-") if role.value in Settings.model_fields else None
+def serve_command(weight_set: WeightSet, store: Store, text_encoder: str | None = None) -> str:
+    words = ["ltx23", "serve", "--checkpoint", weight_set.name]
+    encoder = ["--text-encoder", text_encoder] if text_encoder else []
+    return shlex.join([*words, *encoder, *weights_dir_words(store.root)])
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
