@@ -37,6 +37,9 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
         path = Path(output)
         spec = build_spec(path, settings.stages, **options)
         model = load_model(worker_config(settings), trace.loading)
+        trace.close()
+        for warning in model.info.warnings:
+            print(f"ltx23: note: {warning}", file=sys.stderr)
         timings_s = model.render(spec, path, trace)
         if save_latents is not None:
             write_tensors(Path(save_latents), trace.kept)

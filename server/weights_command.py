@@ -161,6 +161,8 @@ def _inspect(world: World, *, file: Path) -> int:
     found = inspect(file)
     print(f"{found.path}: {found.generation or 'no LTX transformer'}; {found.layout}")
     print(f"  architecture: {'from its config' if found.has_config else 'from its shapes: it has no config'}")
+    if found.looks_dev:
+        print(f"  looks like the dev checkpoint, which this server does not run: {found.looks_dev}")
     for dtype, (count, size_bytes) in found.dtypes.items():
         print(f"  {dtype:<8} {count:>6,} tensors {format_bytes(size_bytes):>10}")
     if found.path.is_dir():

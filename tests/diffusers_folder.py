@@ -25,11 +25,12 @@ def write_folder(files: WeightFiles, folder: Path) -> Path:
     from diffusers import FlowMatchEulerDiscreteScheduler
     from diffusers.pipelines.ltx2 import LTX2Pipeline
     from diffusers.utils import logging
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 
     logging.disable_progress_bar()
     components = load_components(files, torch.device("cpu"), torch.float32)
-    text_encoder, connectors = components.encode_prompt.modules
+    _, connectors = components.encode_prompt.modules
+    text_encoder = Gemma3ForConditionalGeneration.from_pretrained(files.text_encoder, dtype=torch.bfloat16)
     for module in components.modules():
         for name, parameter in module.named_parameters():
             if "scale_shift_table" not in name:

@@ -62,7 +62,7 @@ def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
         (["--device", "abacus"], "device 'abacus' is none"),
         (
             ["--checkpoint", "absent.safetensors", "--text-encoder", "absent/gemma", "--stages", "1"],
-            "absent/gemma: is not there; the folder of Gemma 3 12B is needed",
+            "absent.safetensors: cannot be read: No such file",
         ),
         (["--checkpoint", "bf61"], "--checkpoint: 'bf61' is no file and no folder here, and no name; names are hosted"),
         (

@@ -17,6 +17,7 @@ from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.memory import ComponentSize, Widths
 from weights.checkpoint import Checkpoint
 from weights.errors import UnsupportedError
+from weights.header import read_header
 from weights.load import load_module, validate_coverage, validate_match
 from weights.names import NameMap
 from weights.quantization import is_sidecar, validate_scales
@@ -85,6 +86,8 @@ def open_models(
     files: WeightFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
 ) -> OpenModels:
     """Raises WeightsError with the file's name when a file is not what it should be."""
+    if not files.checkpoint.is_dir():
+        read_header(files.checkpoint)  # the first to be named where several files are wrong
     text = open_text_encoder(files.text_encoder, text_quantization, files.tokenizer)
     source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
     caption = source.architecture["connectors"]

@@ -26,7 +26,7 @@ from pipelines.memory import ComponentSize
 from weights.checkpoint import Checkpoint, open_single
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import infer_gemma
-from weights.header import read_header
+from weights.header import is_folder, read_header
 from weights.load import load_module, validate_match
 from weights.names import TEXT_ENCODER
 from weights.quantization import is_sidecar, validate_scales
@@ -76,9 +76,11 @@ def open_text_encoder(
 
     tokenizer: its folder, where that is another.
     """
+    if is_folder(path):
+        return _open_folder(path, quantization, tokenizer)
     if not path.exists():
         raise FileError(path, "is not there; the folder of Gemma 3 12B is needed, or its single file")
-    return _open_folder(path, quantization, tokenizer) if path.is_dir() else _open_file(path, quantization)
+    return _open_file(path, quantization)
 
 
 def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) -> TextEncoderSource:
