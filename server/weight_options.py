@@ -14,7 +14,7 @@ def add_weight_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("weights", "without --checkpoint: the tiny model, random and made here")
     add_file_options(group)
     add_memory_options(group)
-    group.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add_device_option(group)
     group.add_argument("--cache-dir", metavar="DIR", help="where the tiny model is written (default: ~/.cache/ltx23)")
 
 
@@ -67,3 +67,7 @@ def add_memory_options(group: argparse._ArgumentGroup) -> None:
         "--dtype", choices=["auto", "float32", "bfloat16"], help="default: bfloat16 on a GPU, else float32"
     )
     group.add_argument("--stages", type=int, choices=[1, 2], help="1: all steps at full size, no upscaler (default: 2)")
+
+
+def add_device_option(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")

@@ -1,4 +1,4 @@
-"""`ltx23 weights`: lists, fetches and verifies weights. Only parses and prints; a subcommand is a row in COMMANDS."""
+"""`ltx23 weights`: lists, fetches and verifies weights, plans memory. A subcommand is a row in COMMANDS."""
 
 import argparse
 import shlex
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from server.settings import SettingsError, load_settings
 from server.weight_names import weights_dir_words
+from server.weight_options import add_device_option, add_file_options, add_memory_options
 from weights.disk import FreeBytes, format_bytes, free_bytes
 from weights.errors import WeightsError
 from weights.inspect import inspect
@@ -148,6 +149,22 @@ def serve_command(weight_set: WeightSet, store: Store, text_encoder: str | None 
     return shlex.join([*words, *encoder, *weights_dir_words(store.root)])
 
 
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Plan from headers and settings; without SET and --checkpoint, the default set."
+    names = ", ".join(weight_set.name for weight_set in REGISTRY.sets)
+    parser.add_argument("set_name", nargs="?", metavar="SET", help=f"{names}: short for --checkpoint SET")
+    add_file_options(parser.add_argument_group("weights", "what is not on the disk is planned as published"))
+    group = parser.add_argument_group("memory")
+    add_memory_options(group)
+    add_device_option(group)
+
+
+def _plan(world: World, **options: Any) -> int:
+    from server.plan_command import plan
+
+    return plan(world.registry, **options)
+
+
 def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
@@ -179,6 +196,7 @@ COMMANDS: dict[str, Command] = {
     "pull": Command("fetch a set, or the rest of it", _add_set, _pull),
     "verify": Command("hold every byte of a set against what was published", _add_set, _verify),
     "where": Command("the paths of a set, and the command that serves it", _add_set, _where),
+    "plan": Command("where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
     "inspect": Command("what a weight file or a diffusers folder is", _add_file, _inspect),
 }
 

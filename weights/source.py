@@ -31,7 +31,11 @@ def open_source(path: Path, companions: Iterable[Path] = (), caption_channels: i
     companions = tuple(companions)
     if is_folder(path):
         return _open_folder(path, companions)
-    checkpoint = open_checkpoint(read_header(path), map(read_header, companions), caption_channels)
+    return one_file_source(open_checkpoint(read_header(path), map(read_header, companions), caption_channels))
+
+
+def one_file_source(checkpoint: Checkpoint) -> Source:
+    """Of tensors that have their one-file names. Raises UnsupportedError when its config is not LTX-2.3's."""
     architecture = read_architecture(checkpoint)
     return Source(checkpoint, {name: getattr(architecture, name) for name in ONE_FILE}, ONE_FILE)
 

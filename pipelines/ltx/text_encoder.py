@@ -45,15 +45,11 @@ class TextWidth:
 
 
 @dataclass(frozen=True)
-class TextEncoderSource:
-    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already."""
+class TextShape:
+    """What a text encoder takes of memory, wherever its weights are."""
 
-    path: Path
     config: "Gemma3TextConfig"
-    checkpoint: Checkpoint
-    tokenizer: PromptTokenizer
     quantization: TextQuantization = TextQuantization.NONE
-    is_stored_quantized: bool = False
 
     @property
     def width(self) -> TextWidth:
@@ -67,6 +63,16 @@ class TextEncoderSource:
         linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
         saved = linear * (item_bytes - BYTES_PER_WEIGHT[self.quantization])
         return ComponentSize(weight_bytes(model, item_bytes) - round(saved))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderSource(TextShape):
+    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already."""
+
+    path: Path
+    checkpoint: Checkpoint
+    tokenizer: PromptTokenizer
+    is_stored_quantized: bool = False
 
 
 def open_text_encoder(
@@ -112,7 +118,8 @@ def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
         raise UnsupportedError(path, f"is not Gemma 3: its tensors have other shapes ({exc})") from exc
     needed = _needed(checkpoint)
     validate_scales(needed)
-    return TextEncoderSource(path, config, needed, load_tokenizer(path, checkpoint))
+    tokenizer = load_tokenizer(path, checkpoint)
+    return TextEncoderSource(path=path, config=config, checkpoint=needed, tokenizer=tokenizer)
 
 
 def _needed(checkpoint: Checkpoint) -> Checkpoint:
