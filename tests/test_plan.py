@@ -74,6 +74,11 @@ def test_a_file_of_another_width_needs_its_text_encoder(tiny: TinyFiles) -> None
         sizes(PlannedFiles(tiny.checkpoint, upsampler=tiny.upsampler))
 
 
+def test_a_text_encoder_of_another_size_is_refused(tiny: TinyFiles) -> None:
+    with pytest.raises(UnsupportedError, match=r"3 layers of width 32; the checkpoint needs 48 of width 3840"):
+        sizes(PlannedFiles(checkpoint=None, text_encoder=tiny.text_encoder))
+
+
 def test_the_default_set_is_planned_before_it_is_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert plan("--vram", "24") == 0
 
