@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from server.settings import PREFIX, Settings
+from server.settings import PREFIX, Settings, load_settings
+from server.weight_names import choose_weights
 from weights.registry import REGISTRY
 from weights.store import Store
 
@@ -49,8 +50,12 @@ def test_the_image_does_not_run_as_root() -> None:
 
 
 def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any]) -> None:
-    store = Store(Path("/weights"))
-    pulled = {str(part.role): str(store.path(part)) for part in REGISTRY.find("bf16", None).parts}
-    settings = {PREFIX + role.upper(): path for role, path in pulled.items()}
+    environment = service["environment"]
+    named = {name.lower().removeprefix(PREFIX.lower()): value for name, value in environment.items()}
+    store = Store(Path(environment["LTX23_WEIGHTS_DIR"]))
+    pulled = {part.role: store.path(part) for part in REGISTRY.find("bf16").parts}
 
-    assert {name: path for name, path in service["environment"].items() if path.startswith("/weights")} == settings
+    chosen = choose_weights(load_settings(**named))
+
+    assert {role: choice.path for role, choice in chosen.items()} == pulled
+    assert any(volume.endswith(f":{store.root}:ro") for volume in service["volumes"])
