@@ -18,6 +18,9 @@ from weights.header import Header
 DEV = re.compile(r"(?<![a-z0-9./])dev(?![a-z0-9/])", re.IGNORECASE)
 DISTILLED = re.compile("distill?ed", re.IGNORECASE)
 
+# Metadata that names other files: what ComfyUI saves of the graph that made a file, and the licence.
+ABOUT_OTHERS = frozenset({"workflow", "prompt", "license"})
+
 # As many as Linux follows.
 MAX_LINKS = 40
 
@@ -32,10 +35,13 @@ def validate_distilled(header: Header) -> None:
 
 def dev_evidence(header: Header) -> str | None:
     """What says that it is the dev checkpoint; None where nothing does."""
-    for key, text in header.metadata.items():
-        for value in _strings(_parsed(text)):
-            if _says_dev(value):
-                return f"its metadata {key!r} says {_around(value)!r}"
+    said = [(key, value) for key, text in header.metadata.items() for value in _strings(_parsed(text))]
+    said = [(key, value) for key, value in said if key not in ABOUT_OTHERS]
+    if any(DISTILLED.search(value) for _, value in said):
+        return None
+    for key, value in said:
+        if _says_dev(value):
+            return f"its metadata {key!r} says {_around(value)!r}"
     return next((f"its name is {name!r}" for name in _names(header.path) if _says_dev(name)), None)
 
 

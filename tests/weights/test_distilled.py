@@ -58,6 +58,8 @@ def test_metadata_that_says_dev_is_refused(
         {"license": "developed for devices; see https://lightricks.dev/licence and /dev/null"},
         {"torch": "2.14.0.dev20261101"},
         {"broken": '["devs', "number": "23"},
+        {"workflow": json.dumps({"nodes": [{"ckpt_name": "ltx-2.3-22b-dev.safetensors"}]})},
+        {"modelspec.title": "LTX-2.3 distilled", "modelspec.merged_from": "ltx-2.3-22b-dev + a LoRA"},
     ],
 )
 def test_other_words_are_not_taken_for_it(
