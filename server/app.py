@@ -14,9 +14,12 @@ from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
 from server.errors import install_error_answers
-from server.messages import FromWorker
-from server.routes import generate, status
+from server.messages import FromWorker, Ready
+from server.routes import generate, status, video_content, video_events, videos
 from server.settings import Settings
+from server.videos.data_dir import DataDir
+from server.videos.library import Videos
+from server.videos.retention import Retention
 from server.workspace import Workspace
 
 OnEvent = Callable[[FromWorker], None]
@@ -38,7 +41,8 @@ def create_api(settings: Settings, on_event: OnEvent, key_count: int) -> FastAPI
         version="0.1.0",
         lifespan=_lifespan(settings, on_event, key_count),
     )
-    app.include_router(status.router)
+    for routes in (status, videos, video_content, video_events):
+        app.include_router(routes.router)
     # Last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
     app.include_router(generate.router)
     install_error_answers(app)
@@ -50,16 +54,25 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_event)
+        def on_worker_event(event: FromWorker) -> None:
+            if isinstance(event, Ready):
+                library.on_ready()
+            on_event(event)
+
+        dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_worker_event)
+        retention = Retention(settings.result_ttl_s, settings.max_result_bytes)
+        library = Videos(dispatcher, DataDir(settings.data_dir), retention)
         workspace = Workspace(settings.temp_dir)
-        app.state.engine = Engine(settings, dispatcher, workspace)
+        app.state.engine = Engine(settings, dispatcher, workspace, library)
         try:
+            await library.start()
             dispatcher.start()
             # For whoever runs the server: it shows in ASGI's lifespan state.
             yield {"engine": app.state.engine}
         finally:
             dispatcher.stop()
             await dispatcher.stopped()
+            await library.close()
             workspace.close()
 
     return lifespan

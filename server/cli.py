@@ -80,6 +80,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue-size", type=int, help="requests that may wait (default: 8)")
     parser.add_argument("--deadline-s", type=float, help="a longer render is answered 504 (default: 600)")
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
+    parser.add_argument("--data-dir", metavar="DIR", help="where videos are kept (default: ~/.local/share/ltx23)")
+    parser.add_argument("--result-ttl-s", type=float, help="how long a finished video is kept (default: 86400)")
+    parser.add_argument("--max-result-bytes", type=int, help="what finished videos may take (default: 20 GB)")
     _add_weights(parser)
 
 

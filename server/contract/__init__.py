@@ -3,7 +3,9 @@
 from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json
 from server.contract.body import parse_body
 from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.form import read_form
 from server.contract.images import ResolvedImage
+from server.contract.openai import OpenAIRequest, openai_schema, read_openai_names
 from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
 from server.contract.schema import request_schema
 from server.contract.seed import draw_seed
@@ -15,6 +17,7 @@ __all__ = [
     "GenerateRequest",
     "KeyframeRequest",
     "Loc",
+    "OpenAIRequest",
     "RequestInvalid",
     "ResolvedImage",
     "ResolvedRequest",
@@ -22,7 +25,10 @@ __all__ = [
     "adjustments_json",
     "clip_size",
     "draw_seed",
+    "openai_schema",
     "parse_body",
+    "read_form",
+    "read_openai_names",
     "request_schema",
     "resolve_request",
     "to_spec",

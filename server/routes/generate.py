@@ -1,40 +1,24 @@
-"""POST /generate: one clip, awaited."""
+"""POST /generate: one clip, awaited. With an Idempotency-Key it is a stored video, which another request finds."""
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from pipelines.errors import ImageError, SpecError
 from pipelines.media.codecs import FORMATS
-from pipelines.media.image import decode_image
 from server.answers import Rendered, clip_headers, clip_json
-from server.contract import (
-    Adjustment,
-    FieldError,
-    RequestInvalid,
-    ResolvedImage,
-    ResolvedRequest,
-    clip_size,
-    parse_body,
-    request_schema,
-    resolve_request,
-    to_spec,
-)
+from server.contract import parse_body, request_schema
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
+from server.intake import accept_request, prepare_order
 from server.jobs import Job
-from server.workspace import write_images
+from server.routes.idempotency import create_video, read_idempotency
+from server.videos.video import Idempotency, Video
 
 router = APIRouter()
 
 VIDEO = {"schema": {"type": "string", "format": "binary"}}
-# One image at a time, whoever sent it: 64 megapixels are several hundred megabytes while they are decoded.
-IMAGE_CHECKS = ThreadPoolExecutor(1, thread_name_prefix="image-check")
-NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
 
 @router.post(
@@ -48,75 +32,43 @@ NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 )
 async def generate(request: Request) -> Response:
     engine = engine_of(request)
-    strict = prefers_strict(request)
-    resolved = await asyncio.to_thread(_resolve, await request.body(), strict)
-    if strict and resolved.enhance_prompt:
-        raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
-    _validate_fits(engine, resolved)
-    await _check_images(resolved.images)
-    with engine.workspace.job_folder() as folder:
-        rendered = await _render(request, engine, resolved, folder)
+    body = await request.body()
+    raw = await asyncio.to_thread(parse_body, body)
+    idempotency = read_idempotency(request, body)
+    if idempotency is None:
+        rendered = await _render(request, engine, raw)
+    else:
+        rendered = await _render_once(request, engine, raw, idempotency)
     headers = clip_headers(rendered) | preference_applied(request)
-    if resolved.return_json:
-        body = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered), headers=headers))
-        del body.headers["Content-Disposition"]
-        return body
+    if raw.get("return_json"):
+        answer = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered), headers=headers))
+        del answer.headers["Content-Disposition"]
+        return answer
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)
 
 
-def _resolve(body: bytes, strict: bool) -> ResolvedRequest:
-    """Off the event loop: megabytes of base64 take a while."""
-    return resolve_request(parse_body(body), strict=strict)
+async def _render(request: Request, engine: Engine, raw: Mapping[str, Any]) -> Rendered:
+    resolved = await accept_request(engine, raw, prefers_strict(request))
+    with engine.workspace.job_folder() as folder:
+        order = await prepare_order(engine, resolved, folder)
+        path = folder / f"clip{FORMATS[order.spec.container].suffix}"
+        job = Job(request.state.request_id, order.spec, path, request.state.key_id)
+        engine.dispatcher.submit(job)
+        timings_s = await _await_job(request, engine, job)
+        timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **timings_s}
+        return Rendered(job.id, await asyncio.to_thread(path.read_bytes), order, timings_s)
 
 
-def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
-    """Before it waits in the queue. While the model loads nothing is known; then it is not taken on anyway."""
-    model = engine.dispatcher.status.model
-    if model is None or model.plan is None:
-        return
-    try:
-        model.plan.validate(clip_size(resolved))
-    except SpecError as exc:
-        raise RequestInvalid.at((), exc.message, "does_not_fit") from exc
+async def _render_once(request: Request, engine: Engine, raw: Mapping[str, Any], idempotency: Idempotency) -> Rendered:
+    """A client that goes away has said that it may come back: its video goes on."""
+    video = await create_video(request, engine, raw, idempotency)
+    return await _read(engine, await engine.videos.wait(video.id))
 
 
-async def _check_images(images: tuple[ResolvedImage, ...]) -> None:
-    """To the last pixel: what the worker would find out later could no longer be named by its field."""
-    loop = asyncio.get_running_loop()
-    found = [await loop.run_in_executor(IMAGE_CHECKS, _image_error, image) for image in images]
-    errors = [error for error in found if error is not None]
-    if errors:
-        raise RequestInvalid(errors)
-
-
-def _image_error(image: ResolvedImage) -> FieldError | None:
-    try:
-        decode_image(image.data)
-    except ImageError as exc:
-        return FieldError(image.loc, str(exc), "image_invalid")
-    return None
-
-
-async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, folder: Path) -> Rendered:
-    image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
-    spec = to_spec(resolved, image_paths, resolved.prompt, engine.settings.stages)
-    path = folder / f"clip{FORMATS[spec.container].suffix}"
-    job = Job(request.state.request_id, spec, path, request.state.key_id)
-    engine.dispatcher.submit(job)
-    timings_s = await _await_job(request, engine, job)
-    return Rendered(
-        id=job.id,
-        data=await asyncio.to_thread(path.read_bytes),
-        spec=spec,
-        original_prompt=resolved.prompt,
-        enhanced=False,
-        adjustments=resolved.adjustments + _enhancement_adjustments(resolved),
-        timings_s={"queue": job.queued_s, "enhance": 0.0, **timings_s},
-    )
-
-
-def _enhancement_adjustments(resolved: ResolvedRequest) -> tuple[Adjustment, ...]:
-    return (Adjustment("enhance_prompt", True, False, NO_ENHANCER),) if resolved.enhance_prompt else ()
+async def _read(engine: Engine, video: Video) -> Rendered:
+    video.raise_if_failed()
+    data = await asyncio.to_thread(engine.videos.read, video)
+    return Rendered(video.id, data, video.order, video.timings_s)
 
 
 async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:
