@@ -69,7 +69,7 @@ async def event_stream(
     except VideoNotFound:
         yield event("cancelled", {"id": video_id, "status": "cancelled"}, LAST)
     finally:
-        if following is not None:
+        if following is not None and not following.done():
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following

@@ -20,7 +20,8 @@ class DataDir:
         self._files = root / FILES
         self.database = root / DATABASE
         try:
-            self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._files.mkdir(exist_ok=True, mode=0o700)
             self._lock = lock_folder(root, os.O_CREAT)
         except BlockingIOError as exc:
             raise DataDirLocked(root) from exc

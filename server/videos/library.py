@@ -123,7 +123,7 @@ class Videos:
     async def page(self, owner: str | None, after: str | None, limit: int, newest_first: bool) -> list[Snapshot]:
         await self.sweep()
         videos = await self._store.page(owner, after, limit, newest_first)
-        return [self._snapshot(self._live[video.id].video if video.id in self._live else video) for video in videos]
+        return [self._snapshot(video) for video in videos]
 
     async def delete(self, video_id: str, owner: str | None) -> None:
         """Cancelled, forgotten, and its files removed; nobody finds it from the start. Raises VideoNotFound."""
@@ -149,7 +149,7 @@ class Videos:
         snapshot = await self.get(video_id, owner)
         if live is not None and snapshot.progress is not None:
             async for _ in live.progress.values():
-                yield self._snapshot(live.video)
+                yield self._live_snapshot(live)
             if live.finished.done():
                 yield Snapshot(live.finished.result())
         else:
@@ -187,10 +187,13 @@ class Videos:
 
     def _snapshot(self, video: Video) -> Snapshot:
         live = self._live.get(video.id)
-        if live is None or live.finished.done():
-            return Snapshot(video)
+        return Snapshot(video) if live is None else self._live_snapshot(live)
+
+    def _live_snapshot(self, live: Live) -> Snapshot:
+        if live.finished.done():
+            return Snapshot(live.video)
         seconds_left = self._dispatcher.seconds_left(live.job) if live.job is not None else None
-        return Snapshot(video, live.progress.value, seconds_left)
+        return Snapshot(live.video, live.progress.value, seconds_left)
 
     def _job(self, live: Live) -> Job:
         video = live.video
