@@ -13,6 +13,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     LTX23_HOST=0.0.0.0 \
     LTX23_PORT=8000 \
     LTX23_CACHE_DIR=/data/cache \
+    LTX23_DATA_DIR=/data/videos \
     LTX23_WEIGHTS_DIR=/weights
 
 # Dependencies before the code: they change less often than it does.

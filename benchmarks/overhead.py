@@ -87,7 +87,12 @@ def seconds(call: Callable[[], object]) -> float:
 
 @contextmanager
 def running_server() -> Iterator[str]:
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0"]
+    with tempfile.TemporaryDirectory() as data_dir:
+        yield from _serve(data_dir)
+
+
+def _serve(data_dir: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", data_dir]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:

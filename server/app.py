@@ -15,9 +15,12 @@ from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
 from server.enhancement import create_enhancer
 from server.errors import install_error_answers
-from server.messages import FromWorker
-from server.routes import enhance, generate, status
+from server.messages import FromWorker, Ready
+from server.routes import enhance, generate, status, video_content, video_events, videos
 from server.settings import Settings
+from server.videos.data_dir import DataDir
+from server.videos.library import Videos
+from server.videos.retention import Retention
 from server.workspace import Workspace
 
 OnEvent = Callable[[FromWorker], None]
@@ -39,8 +42,8 @@ def create_api(settings: Settings, on_event: OnEvent, key_count: int) -> FastAPI
         version="0.1.0",
         lifespan=_lifespan(settings, on_event, key_count),
     )
-    app.include_router(status.router)
-    app.include_router(enhance.router)
+    for routes in (status, videos, video_content, video_events, enhance):
+        app.include_router(routes.router)
     # Last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
     app.include_router(generate.router)
     install_error_answers(app)
@@ -52,11 +55,19 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_event)
+        def on_worker_event(event: FromWorker) -> None:
+            if isinstance(event, Ready):
+                library.on_ready()
+            on_event(event)
+
+        dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_worker_event)
+        retention = Retention(settings.result_ttl_s, settings.max_result_bytes)
+        library = Videos(dispatcher, DataDir(settings.data_dir), retention)
         workspace = Workspace(settings.temp_dir)
         enhancer = create_enhancer(settings)
-        app.state.engine = Engine(settings, dispatcher, workspace, enhancer)
+        app.state.engine = Engine(settings, dispatcher, workspace, library, enhancer)
         try:
+            await library.start()
             enhancer.start()
             dispatcher.start()
             # For whoever runs the server: it shows in ASGI's lifespan state.
@@ -64,6 +75,7 @@ def _lifespan(
         finally:
             dispatcher.stop()
             await dispatcher.stopped()
+            await library.close()
             await enhancer.aclose()
             workspace.close()
 

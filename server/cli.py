@@ -70,6 +70,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--enhancer", choices=["off", "external"], help="who rewrites prompts that ask for it")
     _add_enhancer(parser)
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
+    parser.add_argument("--data-dir", metavar="DIR", help="where videos are kept (default: ~/.local/share/ltx23)")
+    parser.add_argument("--result-ttl-s", type=float, help="how long a finished video is kept (default: 86400)")
+    parser.add_argument("--max-result-bytes", type=int, help="what finished videos may take (default: 20 GB)")
     add_weight_options(parser)
 
 

@@ -1,4 +1,4 @@
-"""What the routes share: settings, the dispatcher, the workspace, and the start of it all."""
+"""What the routes share: settings, the dispatcher, the workspace, the videos, and the start of it all."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from server.dispatcher import Dispatcher
 from server.limits import Limits
 from server.messages import WorkerConfig
 from server.settings import Settings
+from server.videos.library import Videos
 from server.workspace import Workspace
 
 
@@ -18,12 +19,18 @@ class Engine:
     settings: Settings
     dispatcher: Dispatcher
     workspace: Workspace
+    videos: Videos
     enhancer: Enhancer
     started_at: float = field(default_factory=time.monotonic)
 
     @property
     def uptime_s(self) -> float:
         return time.monotonic() - self.started_at
+
+    def stop(self) -> None:
+        """End every job, and tell whoever waits for one. May be called twice."""
+        self.dispatcher.stop()
+        self.videos.release()
 
 
 def worker_config(settings: Settings) -> WorkerConfig:

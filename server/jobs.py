@@ -91,6 +91,7 @@ class Job:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     number: int = field(default_factory=_numbers.__next__)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
     attempts: int = 0
@@ -110,6 +111,7 @@ class Job:
     def start(self) -> None:
         self.started_at = time.monotonic()
         self.progress.set(JobProgress(running=True))
+        self.begun.set()
 
     def succeed(self, timings_s: Mapping[str, float]) -> None:
         if not self.ended.done():

@@ -129,6 +129,15 @@ class Settings(BaseSettings):
     temp_dir: Path | None = None
     """Where clips and images live while their request does. None: the system's temporary folder."""
 
+    data_dir: Path = Path("~/.local/share/ltx23")
+    """Where the videos of POST /v1/videos are kept, and the requests that wait. One server alone may use it."""
+
+    result_ttl_s: Annotated[float, Field(gt=0)] = 86_400.0
+    """How long a finished video is kept."""
+
+    max_result_bytes: Annotated[int, Field(ge=0)] = 20 * 10**9
+    """What finished videos may take; the oldest go first, the newest stays."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("api_keys", mode="before")

@@ -18,8 +18,9 @@ SMALL = ["--prompt", "a fox", "--width", "64", "--height", "64", "--num-frames",
 
 def run(cache_dir: Path, *args: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    folders = {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_DATA_DIR": str(cache_dir / "data")}
     command = [sys.executable, "-m", "server.cli", *args]
-    return subprocess.run(command, capture_output=True, text=True, env=env | {"LTX23_CACHE_DIR": str(cache_dir)})
+    return subprocess.run(command, capture_output=True, text=True, env=env | folders)
 
 
 def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, cache_dir: Path, tmp_path: Path) -> None:

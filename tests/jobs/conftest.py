@@ -43,16 +43,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-class WatchedJob(Job):
-    """A job that tells when its worker has begun it."""
-
-    begun: asyncio.Event
-
-    def start(self) -> None:
-        super().start()
-        self.begun.set()
-
-
 class Rig:
     """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
 
@@ -67,19 +57,16 @@ class Rig:
             pass
         return event
 
-    def job(
-        self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None
-    ) -> WatchedJob:
+    def job(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None) -> Job:
         id = id or prompt
         spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), keyframes)
-        job = WatchedJob(id, spec, self._folder / f"{next(self._numbers)}.mp4", owner)
-        job.begun = asyncio.Event()
+        job = Job(id, spec, self._folder / f"{next(self._numbers)}.mp4", owner)
         job.ended.add_done_callback(lambda _: self.ended.append(id))
         return job
 
     def submit(
         self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None
-    ) -> WatchedJob:
+    ) -> Job:
         job = self.job(prompt, id, *keyframes, owner=owner)
         self.dispatcher.submit(job)
         return job
