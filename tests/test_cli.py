@@ -97,7 +97,7 @@ def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir
     ],
 )
 def test_serve_names_the_setting_that_is_wrong(variable: str, value: str, tmp_path: Path) -> None:
-    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path)}
+    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path), "LTX23_DATA_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "server.cli", "serve"], capture_output=True, text=True, env=env)
 
     assert done.returncode == 1
