@@ -112,7 +112,7 @@ def test_serve_ends_before_it_listens_when_a_name_is_not_on_the_disk(tmp_path: P
     ],
 )
 def test_serve_names_the_setting_that_is_wrong(variable: str, value: str, tmp_path: Path) -> None:
-    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path)}
+    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path), "LTX23_DATA_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "server.cli", "serve"], capture_output=True, text=True, env=env)
 
     assert done.returncode == 1
