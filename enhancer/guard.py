@@ -1,8 +1,8 @@
 """A process between this server and a foreign one: whatever becomes of the server, the foreign one ends with it.
 
-Run as `python -P -m enhancer.guard GRACE_S FOLDER COMMAND...`. It starts the command, and ends it and everything that it has
-started when its own standard input is closed, as it is by the kernel when the server is killed. On SIGTERM the command
-gets that signal and GRACE_S seconds first. Its exit code is the command's; 128 + N for signal N, as in a shell.
+Run as `python -P -m enhancer.guard GRACE_S FOLDER COMMAND...`. It starts the command, and ends it and everything that
+it has started when its own standard input is closed, as it is by the kernel when the server is killed. On SIGTERM the
+command gets that signal and GRACE_S seconds first. Its exit code is the command's; 128 + N for signal N, as in a shell.
 
 The command's temporary files lie in FOLDER, which goes with it. Knows nothing of what it guards; needs Linux.
 """
