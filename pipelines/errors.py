@@ -3,6 +3,8 @@
 PipelineError
 +-- SpecError        the spec asks for something no clip can be (names the field)
 +-- ImageError       an image that cannot be used (not one, cut short, too large)
++-- OutputError      what the models computed is no picture or no sound: not a number, or black from end to end
++-- OutOfMemory      the device had too little for this clip; what it took is free again
 +-- MuxError         the clip could not be written, or what was written is not what was asked
 +-- Cancelled        the caller asked to stop; raised between steps
 """
@@ -26,6 +28,14 @@ class SpecError(PipelineError, ValueError):
 
 class ImageError(PipelineError, ValueError):
     """The bytes are not an image that can condition a clip; the message says why and what would be right."""
+
+
+class OutputError(PipelineError):
+    """The models computed what cannot be sent."""
+
+
+class OutOfMemory(PipelineError):
+    """The clip took more memory than the device has left."""
 
 
 class MuxError(PipelineError):

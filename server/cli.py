@@ -1,4 +1,4 @@
-"""The `ltx23` command: serve, generate, weights. Only parses; what it starts is elsewhere, imported when started."""
+"""The `ltx23` command: serve, generate, enhance, weights. Only parses; what it starts is imported when it starts."""
 
 import argparse
 import sys
@@ -19,6 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(**args)
     if command == "weights":
         return weights_command.weights(**args)
+    if command == "enhance":
+        from server.enhance_command import enhance
+
+        return enhance(**args)
     from server.generate import generate
 
     return generate(**args)
@@ -29,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))
+    _add_enhance(commands.add_parser("enhance", help="rewrite a prompt, without rendering"))
     weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
     return parser
 
@@ -69,6 +74,24 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cache-dir", metavar="DIR", help="where the tiny model is written (default: ~/.cache/ltx23)")
 
 
+def _add_enhancer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sglang-url", metavar="URL", help="the SGLang that rewrites prompts: http://127.0.0.1:30000")
+    parser.add_argument(
+        "--sglang-model", metavar="NAME", help="that it serves (default: meta-llama/Llama-3.2-3B-Instruct)"
+    )
+    parser.add_argument("--captioner", metavar="MODEL", help="Florence-2: a folder, a hub id, or off")
+    parser.add_argument("--captioner-device", help="as --device (default: auto)")
+    parser.add_argument("--enhance-timeout-s", type=float, help="for one rewrite (default: 10)")
+
+
+def _add_enhance(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Rewrite a prompt as a clip with enhance_prompt would have it, and print it."
+    parser.add_argument("--prompt", required=True)
+    parser.add_argument("--image", metavar="FILE", help="the first frame, which the rewrite then fits")
+    parser.add_argument("--duration", type=float, default=5.0, metavar="S", help="of the clip (default: 5)")
+    _add_enhancer(parser)
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.description = "Serve the HTTP endpoint. Each option is also an environment variable: LTX23_PORT=9000."
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
@@ -79,6 +102,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--queue-size", type=int, help="requests that may wait (default: 8)")
     parser.add_argument("--deadline-s", type=float, help="a longer render is answered 504 (default: 600)")
+    parser.add_argument("--enhancer", choices=["off", "external"], help="who rewrites prompts that ask for it")
+    _add_enhancer(parser)
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
     _add_weights(parser)
 

@@ -6,21 +6,18 @@ because the worker says how it ended, because the worker died, or because the se
 
 import asyncio
 import logging
-import math
-import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.jobs import DeadlineExceeded, Job, JobCancelled, JobError, NotReady, QueueFull, RenderFailed, RenderRefused
+from server.job_line import JobLine
+from server.jobs import Job, JobError, NotReady, RenderFailed, RenderRefused
+from server.limits import Limits
 from server.messages import (
-    Cancel,
     Done,
     Failed,
     FailureKind,
     FromWorker,
-    Generate,
     LoadFailed,
     Loading,
     Memory,
@@ -30,6 +27,7 @@ from server.messages import (
     Started,
     WorkerConfig,
 )
+from server.progress import JobProgress
 from server.worker import WORKER_PROGRAM, Worker, run_worker
 
 log = logging.getLogger("ltx23.dispatcher")
@@ -37,10 +35,6 @@ log = logging.getLogger("ltx23.dispatcher")
 RETRY_WHILE_LOADING_S = 10
 # By the number of ends and failed loads since the last clip.
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
-# What a render is taken to last before one has been measured.
-FIRST_GUESS_S = 10.0
-# A job whose worker died before it began is not to blame, once.
-MAX_ATTEMPTS = 2
 
 
 class State(StrEnum):
@@ -48,15 +42,6 @@ class State(StrEnum):
     READY = "ready"
     DRAINING = "draining"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """queue_size: jobs waiting, the running one not counted. grace_s: between a cancellation and a kill."""
-
-    queue_size: int = 8
-    deadline_s: float = 600.0
-    grace_s: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -75,15 +60,6 @@ class Status:
         return self.state is State.READY and (self.queued < self.capacity or not self.running)
 
 
-@dataclass
-class _Running:
-    """The job that the worker has. timer: its deadline, then its grace. stopping: why it was told to stop."""
-
-    job: Job
-    timer: asyncio.TimerHandle
-    stopping: JobError | None = None
-
-
 class Dispatcher:
     """`on_event` is told of every loading message, readiness and failure to load, for whoever looks at the terminal."""
 
@@ -94,10 +70,10 @@ class Dispatcher:
         on_event: Callable[[FromWorker], None] = lambda event: None,
         program: Sequence[str] = WORKER_PROGRAM,
     ) -> None:
-        self._config, self._limits, self._on_event, self._program = config, limits, on_event, program
+        self._config, self._on_event, self._program = config, on_event, program
+        self._capacity = limits.queue_size
         self._state = State.LOADING
-        self._queue: deque[Job] = deque()
-        self._running: _Running | None = None
+        self._line = JobLine(limits)
         self._supervisor: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
         self._failures = 0
@@ -105,7 +81,6 @@ class Dispatcher:
         self._model: ModelInfo | None = None
         self._memory: Memory | None = None
         self._load_error: str | None = None
-        self._render_s = FIRST_GUESS_S
 
     def start(self) -> None:
         """Start the worker; Ready comes later. Needs a running event loop."""
@@ -127,9 +102,9 @@ class Dispatcher:
     def status(self) -> Status:
         return Status(
             state=self._state,
-            queued=len(self._queue),
-            capacity=self._limits.queue_size,
-            running=self._running is not None,
+            queued=self._line.waiting,
+            capacity=self._capacity,
+            running=self._line.running is not None,
             model=self._model,
             memory=self._memory,
             load_error=self._load_error,
@@ -138,62 +113,37 @@ class Dispatcher:
 
     def submit(self, job: Job) -> None:
         """Take the job on, or raise QueueFull or NotReady. `job.ended` tells the rest."""
+        self.validate_admits(job.owner)
+        self.resume(job)
+
+    def validate_admits(self, owner: str | None = None) -> None:
+        """Raises QueueFull, ShareFull or NotReady when a job of this owner submitted now would not be taken on."""
         if self._state is not State.READY:
             reason = self._load_error or f"the model is not ready: {self._state}"
             raise NotReady(reason, RETRY_WHILE_LOADING_S)
-        if not self.status.admits:
-            raise QueueFull(self._limits.queue_size, self._retry_after_s())
-        self._queue.append(job)
+        self._line.validate_room(owner)
+
+    def resume(self, job: Job) -> None:
+        """Take the job on however many wait: it was admitted before, by this server or the one before it."""
+        self._line.join(job)
         self._dispatch()
 
     def cancel(self, job: Job) -> None:
         """Queued: gone at once. Running: told to stop, and its worker killed if it does not within the grace."""
-        if job in self._queue:
-            self._queue.remove(job)
-            job.fail(JobCancelled("cancelled before it started"))
-        elif self._running is not None and job is self._running.job:
-            self._stop_running(JobCancelled("cancelled while it ran"))
+        self._line.cancel(job)
 
-    def _retry_after_s(self) -> int:
-        return max(1, math.ceil(self._render_s * (len(self._queue) + 1) / 2))
+    def seconds_left(self, job: Job) -> float | None:
+        """Until it ends, by how long clips of its size took. None: it neither waits nor runs."""
+        return self._line.seconds_left(job)
 
     def _dispatch(self) -> None:
-        if self._state is not State.READY or self._worker is None or self._running is not None or not self._queue:
-            return
-        job = self._queue.popleft()
-        job.attempts += 1
-        deadline = DeadlineExceeded(self._limits.deadline_s)
-        self._running = _Running(job, self._after(self._limits.deadline_s, lambda: self._stop_running(deadline)))
-        self._worker.send(Generate(job.key, job.spec, job.path))
-
-    def _stop_running(self, reason: JobError) -> None:
-        running, worker = self._running, self._worker
-        if running is None or worker is None or running.stopping is not None:
-            return
-        running.stopping = reason
-        running.timer.cancel()
-        running.timer = self._after(self._limits.grace_s, worker.kill)
-        worker.send(Cancel(running.job.key))
-
-    def _after(self, seconds: float, action: Callable[[], None]) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(seconds, action)
+        if self._state is State.READY and self._worker is not None:
+            self._line.run_next(self._worker)
 
     def _end_running(self, outcome: Mapping[str, float] | JobError) -> None:
-        """Why it was told to stop outweighs how it then ended. The next one's turn."""
-        running, self._running = self._running, None
-        if running is None:
-            return
-        running.timer.cancel()
-        outcome = running.stopping or outcome
-        if isinstance(outcome, JobError):
-            running.job.fail(outcome)
-        else:
-            running.job.succeed(outcome)
+        """The next one's turn."""
+        self._line.end_running(outcome)
         self._dispatch()
-
-    def _fail_waiting(self, error: JobError) -> None:
-        while self._queue:
-            self._queue.popleft().fail(error)
 
     async def _supervise(self) -> None:
         """One worker after the other, until cancelled. No job outlives this."""
@@ -206,7 +156,7 @@ class Dispatcher:
             self._state = State.DRAINING
             stopped = NotReady("the server is stopping", RETRY_WHILE_LOADING_S)
             self._end_running(stopped)
-            self._fail_waiting(stopped)
+            self._line.fail_waiting(stopped)
 
     async def _back_off(self) -> None:
         delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
@@ -244,24 +194,23 @@ class Dispatcher:
             case Memory():
                 self._memory = message
             case Started() | Progress() | Done() | Failed():
-                if self._running is not None and message.job_id == self._running.job.key:
-                    self._on_job_message(self._running.job, message)
+                running = self._line.running
+                if running is not None and message.job_id == running.job.key:
+                    self._on_job_message(running.job, message)
 
     def _on_job_message(self, job: Job, message: Started | Progress | Done | Failed) -> None:
         match message:
             case Started():
                 job.start()
+            case Progress(_, stage, step, steps):
+                job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
             case Done(_, timings_s):
-                self._measure(job)
+                # A clip: the worker is a sound one, and this is how long one takes.
+                self._failures = 0
+                self._line.measure(job)
                 self._end_running(timings_s)
             case Failed(_, kind, text):
                 self._end_running(RenderRefused(text) if kind is FailureKind.INVALID else RenderFailed(text))
-
-    def _measure(self, job: Job) -> None:
-        """A clip: the worker is a sound one, and this is how long one takes."""
-        self._failures = 0
-        if job.started_at is not None:
-            self._render_s = 0.7 * self._render_s + 0.3 * (time.monotonic() - job.started_at)
 
     def _on_exit(self, how: str) -> None:
         """Its job fails alone, or waits once more if it had not begun; the queue waits for the next worker."""
@@ -271,23 +220,14 @@ class Dispatcher:
             self._state = State.LOADING
         elif self._state is State.LOADING:
             self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
-        running = self._running
-        if running is None:
-            return
-        job = running.job
-        if job.started_at is None and running.stopping is None and job.attempts < MAX_ATTEMPTS:
-            running.timer.cancel()
-            self._running = None
-            self._queue.appendleft(job)
-        else:
-            self._end_running(RenderFailed("the worker process ended while it rendered this clip"))
+        self._line.lose_worker()
 
     def _fail_to_load(self, reason: str) -> None:
         """Nobody knows when it will load, so nobody waits for it. The same again at once would end the same."""
         self._state, self._load_error = State.FAILED, reason
         self._failures += 1
         self._tell(LoadFailed(reason))
-        self._fail_waiting(NotReady(reason, RETRY_WHILE_LOADING_S))
+        self._line.fail_waiting(NotReady(reason, RETRY_WHILE_LOADING_S))
 
     def _tell(self, event: FromWorker) -> None:
         """Later: what a listener does or raises is no part of this."""

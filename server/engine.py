@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from server.dispatcher import Dispatcher, Limits
+from enhancer.enhance import Enhancer
+from server.dispatcher import Dispatcher
+from server.limits import Limits
 from server.messages import WorkerConfig
 from server.settings import Settings
 from server.workspace import Workspace
@@ -16,6 +18,7 @@ class Engine:
     settings: Settings
     dispatcher: Dispatcher
     workspace: Workspace
+    enhancer: Enhancer
     started_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -41,8 +44,16 @@ def worker_config(settings: Settings) -> WorkerConfig:
     )
 
 
-def limits(settings: Settings) -> Limits:
-    return Limits(settings.queue_size, settings.deadline_s, settings.grace_s)
+def limits(settings: Settings, key_count: int) -> Limits:
+    """A share of the queue is for who shares it: with one key, or none, all of it is theirs."""
+    share = max(1, int(settings.queue_size * settings.key_queue_share))
+    return Limits(
+        queue_size=settings.queue_size,
+        deadline_s=settings.deadline_s,
+        grace_s=settings.grace_s,
+        owner_waiting=share if key_count > 1 else None,
+        owner_jobs=settings.key_jobs,
+    )
 
 
 def engine_of(request: Request) -> Engine:

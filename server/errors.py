@@ -10,11 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from enhancer.errors import EnhancerError
 from server.contract import RequestInvalid
 from server.jobs import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 
 # nginx's "client closed request": nobody reads it, the access log does.
 CLIENT_CLOSED_REQUEST = 499
+
+# The shortest pause of the enhancer's circuit breaker.
+RETRY_ENHANCER_S = 15
 
 
 class AsciiJSONResponse(JSONResponse):
@@ -42,6 +46,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     NotReady: Answer(503, headers=_retry_after),
     DeadlineExceeded: Answer(504),
     RenderFailed: Answer(500),
+    EnhancerError: Answer(503, headers=lambda exc: {"Retry-After": str(RETRY_ENHANCER_S)}),
     JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
     ClientDisconnect: Answer(CLIENT_CLOSED_REQUEST),
     # What nobody foresaw goes on to uvicorn, which logs it and closes the connection: the client should know.

@@ -2,6 +2,7 @@
 
 JobError
 +-- QueueFull           no room in the queue
+|   +-- ShareFull       no room for more of this API key's jobs
 +-- NotReady            the model loads, the worker restarts, or the server stops
 +-- RenderRefused       the pipeline found the request itself at fault
 +-- RenderFailed        the render failed, or its worker died
@@ -15,41 +16,59 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from pipelines.spec import GenerationSpec
+from server.latest import Latest
+from server.progress import JobProgress
 
 
 class JobError(Exception):
-    """Base of every end of a job that is not a clip."""
+    """Base of every end of a job that is not a clip. code: its name for programs."""
+
+    code: ClassVar[str]
 
 
 class QueueFull(JobError):
+    code = "queue_full"
+
     def __init__(self, capacity: int, retry_after_s: int) -> None:
         super().__init__(f"the queue is full ({capacity} waiting); try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
 
 
+class ShareFull(QueueFull):
+    def __init__(self, jobs: int, retry_after_s: int) -> None:
+        JobError.__init__(self, f"this API key has {jobs} jobs here, its share of them; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
 class NotReady(JobError):
+    code = "not_ready"
+
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
 class RenderRefused(JobError):
-    pass
+    code = "refused"
 
 
 class RenderFailed(JobError):
-    pass
+    code = "render_failed"
 
 
 class DeadlineExceeded(JobError):
-    def __init__(self, deadline_s: float) -> None:
-        super().__init__(f"the render took longer than {deadline_s:g} s, this server's deadline, and was stopped")
+    code = "deadline_exceeded"
+
+    @classmethod
+    def after(cls, deadline_s: float) -> "DeadlineExceeded":
+        return cls(f"the render took longer than {deadline_s:g} s, this server's deadline, and was stopped")
 
 
 class JobCancelled(JobError):
-    pass
+    code = "cancelled"
 
 
 _numbers = itertools.count(1)
@@ -60,11 +79,14 @@ class Job:
     """One clip. `path` is where the worker writes it; `ended` resolves to the worker's timings, or raises JobError.
 
     id: the client's name for it, which a second request may bear too. key: the worker's, which no other job has.
+    owner: the id of the API key it came with, None without one.
     """
 
     id: str
     spec: GenerationSpec
     path: Path
+    owner: str | None = None
+    progress: Latest[JobProgress] = field(default_factory=lambda: Latest(JobProgress()))
     ended: asyncio.Future[Mapping[str, float]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -81,8 +103,13 @@ class Job:
     def queued_s(self) -> float:
         return (self.started_at or time.monotonic()) - self.submitted_at
 
+    @property
+    def running_s(self) -> float:
+        return time.monotonic() - self.started_at if self.started_at is not None else 0.0
+
     def start(self) -> None:
         self.started_at = time.monotonic()
+        self.progress.set(JobProgress(running=True))
 
     def succeed(self, timings_s: Mapping[str, float]) -> None:
         if not self.ended.done():

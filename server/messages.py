@@ -123,6 +123,7 @@ class Done:
 class FailureKind(StrEnum):
     INVALID = "invalid"  # the request's own doing, a person can mend it
     CANCELLED = "cancelled"
+    OUT_OF_MEMORY = "out of memory"
     INTERNAL = "internal"
 
 

@@ -1,5 +1,6 @@
 """The model a WorkerConfig names, in memory. Used by the worker process and by `ltx23 generate`; imports torch."""
 
+import gc
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from pipelines.errors import OutOfMemory
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
@@ -32,9 +34,17 @@ class Model:
     info: ModelInfo
 
     def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
+        """Raises PipelineError. What a clip that ran out of memory has taken is free afterwards."""
         self.components.plan.validate(ClipSize.of(spec))
-        _, timings_s = render(self.components, spec, path, trace)
-        return timings_s
+        try:
+            return render(self.components, spec, path, trace)[1]
+        except (torch.OutOfMemoryError, MemoryError):
+            path.unlink(missing_ok=True)
+        # Out here: the exception held the frames, and the frames the tensors.
+        gc.collect()
+        if self.components.device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise OutOfMemory(f"the device ran out of memory for {ClipSize.of(spec)}; a smaller or shorter clip may fit")
 
     def memory(self) -> Memory:
         resident = psutil.Process().memory_info().rss

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from enhancer.sglang import resolve_base_url
 
 PREFIX = "LTX23_"
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
@@ -71,11 +73,41 @@ class Settings(BaseSettings):
     vram: Annotated[float, Field(gt=0)] | None = None
     """Gigabytes of the device's memory that may be used. None: what is free when the worker starts."""
 
+    enhancer: Literal["off", "external"] | None = None
+    """Who rewrites prompts that ask for it: nobody, or the SGLang at `sglang_url`. None: that, where it is given."""
+
+    sglang_url: str | None = None
+    """Where SGLang listens, such as http://127.0.0.1:30000; any OpenAI-compatible server will do."""
+
+    sglang_model: str = "meta-llama/Llama-3.2-3B-Instruct"
+    """The model that it serves, by the name it serves it under."""
+
+    sglang_api_key: SecretStr | None = None
+    """Sent to it as a bearer token."""
+
+    captioner: str = "florence-community/Florence-2-large"
+    """Florence-2, which looks at the first image for the enhancer: a folder or an id on the hub. `off`: nobody does."""
+
+    captioner_device: str = "auto"
+    """As `device`."""
+
+    enhance_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """A rewrite that takes longer is given up, and the prompt used as it came."""
+
+    enhancer_required: bool = False
+    """Answer 503 where a prompt could not be enhanced, rather than make the clip from the original."""
+
     stages: Annotated[int, Field(ge=1, le=2)] = 2
     """2: half size, x2 upsampler, 3 refinement steps. 1: the 8 steps at full size, no upsampler."""
 
     queue_size: Annotated[int, Field(ge=0)] = 8
     """Requests that may wait behind the running one; one more is answered 429."""
+
+    key_queue_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The part of the queue that the requests of one key may take, where there are several keys; at least one place."""
+
+    key_jobs: Annotated[int, Field(gt=0)] | None = None
+    """Requests of one key that may wait or run; one more is answered 429. None: no limit of its own."""
 
     deadline_s: Annotated[float, Field(gt=0)] = 600.0
     """A render that takes longer is stopped and answered 504."""
@@ -107,6 +139,24 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Any) -> Any:
         return value.expanduser() if isinstance(value, Path) else value
 
+    @field_validator("sglang_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            resolve_base_url(value)
+        return value
+
+    @model_validator(mode="after")
+    def _enhancer_has_a_url(self) -> "Settings":
+        if self.enhancer == "external" and self.sglang_url is None:
+            raise ValueError("enhancer external needs LTX23_SGLANG_URL / --sglang-url, the address of SGLang")
+        return self
+
+    @property
+    def rewriter_url(self) -> str | None:
+        """Of the language model; None where prompts are not enhanced."""
+        return None if self.enhancer == "off" else self.sglang_url
+
     @property
     def has_key(self) -> bool:
         return bool(self.api_keys) or self.api_keys_file is not None
@@ -124,5 +174,6 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_context=False, include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise SettingsError(f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}: {first['msg']}") from exc
+        name = str(first["loc"][0]) if first["loc"] else ""
+        place = f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}: " if name else ""
+        raise SettingsError(place + first["msg"].removeprefix("Value error, ")) from exc

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn
 
-from pipelines.errors import Cancelled, ImageError, PipelineError, SpecError
+from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
 from server.messages import (
     Cancel,
@@ -155,6 +155,9 @@ def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
         return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
     except (SpecError, ImageError) as exc:
         return Failed(job.job_id, FailureKind.INVALID, str(exc))
+    except OutOfMemory as exc:
+        log.error("job %s: %s", job.job_id, exc)
+        return Failed(job.job_id, FailureKind.OUT_OF_MEMORY, str(exc))
     except PipelineError as exc:
         log.error("job %s: %s", job.job_id, exc)
         return Failed(job.job_id, FailureKind.INTERNAL, str(exc))

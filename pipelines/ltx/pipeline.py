@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pipelines.errors import SpecError
+from pipelines.errors import OutputError, SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
 from pipelines.ltx.conditioning import Conditioning, ConditioningImage
@@ -65,6 +65,7 @@ def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip
     waveform = None
     if spec.generate_audio:
         waveform = decode_audio(audio_latent, components.audio_vae, components.vocoder)
+        validate_finite("decode: the vocoder", waveform)
         trace.tensors(waveform=waveform)
     frames = _decode_frames(components, unpack_video(video_latent, grid), trace)
     return Clip(frames, None if waveform is None else waveform.cpu().numpy())
@@ -96,6 +97,7 @@ class _Stage:
         audio = audio.noised(sigmas[0], self.generator, self.components.dtype)
         transformer = self.components.transformer
         video, audio = denoise(transformer, video, audio, self.context, sigmas, self.trace.step)
+        validate_finite(f"{name}: the transformer", video.latent, audio.latent)
         video_latent = video.latent[:, : grid.tokens]
         video_result, audio_result = unpack_video(video_latent, grid), unpack_audio(audio.latent)
         self.trace.tensors(**{f"{name}_video": video_result, f"{name}_audio": audio_result})
@@ -134,6 +136,17 @@ def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def _decode_frames(components: Components, latent: torch.Tensor, trace: Trace) -> Iterator[np.ndarray]:
+    brightest = 0
     for frames in decode_video(latent, components.video_vae):
         trace.step(len(frames))
+        brightest = max(brightest, int(frames.max()))
         yield frames
+    if brightest == 0:
+        raise OutputError("decode: every frame is black; the weights are damaged, or their arithmetic overflows")
+
+
+def validate_finite(what: str, *tensors: torch.Tensor) -> None:
+    """Raises OutputError: as a picture NaN is black, and as sound a crack."""
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        raise OutputError(f"{what} computed values that are no numbers; the weights are damaged, or their arithmetic "
+                          "overflows (try --fp8 dequantize)")  # fmt: skip

@@ -2,28 +2,33 @@
 
 from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json
 from server.contract.body import parse_body
+from server.contract.enhance import EnhancePromptRequest, ResolvedEnhance, resolve_enhance
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.images import ResolvedImage
 from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
-from server.contract.schema import request_schema
+from server.contract.schema import enhance_schema, request_schema
 from server.contract.seed import draw_seed
 from server.contract.wire import GenerateRequest, KeyframeRequest
 
 __all__ = [
     "Adjustment",
+    "EnhancePromptRequest",
     "FieldError",
     "GenerateRequest",
     "KeyframeRequest",
     "Loc",
     "RequestInvalid",
+    "ResolvedEnhance",
     "ResolvedImage",
     "ResolvedRequest",
     "adjustments_header",
     "adjustments_json",
     "clip_size",
     "draw_seed",
+    "enhance_schema",
     "parse_body",
     "request_schema",
+    "resolve_enhance",
     "resolve_request",
     "to_spec",
 ]

@@ -1,13 +1,26 @@
-"""GenerateRequest as OpenAPI shows it. Public clients read `properties` and do not follow `$ref`."""
+"""The wire models as OpenAPI shows them. Public clients read `properties` and do not follow `$ref`."""
 
 from typing import Any
 
+from pydantic import BaseModel
+
+from server.contract.enhance import EnhancePromptRequest
 from server.contract.wire import GenerateRequest
 
 
 def request_schema() -> dict[str, Any]:
-    """The JSON schema of the body, with every definition in its place."""
-    schema = GenerateRequest.model_json_schema()
+    """Of POST /generate."""
+    return inlined_schema(GenerateRequest)
+
+
+def enhance_schema() -> dict[str, Any]:
+    """Of POST /enhance."""
+    return inlined_schema(EnhancePromptRequest)
+
+
+def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a body, with every definition in its place."""
+    schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
     inlined: dict[str, Any] = _inline(schema, definitions)
     return inlined

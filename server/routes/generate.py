@@ -1,22 +1,17 @@
 """POST /generate: one clip, awaited."""
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from pipelines.errors import ImageError, SpecError
+from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
-from pipelines.media.image import decode_image
 from server.answers import Rendered, clip_headers, clip_json
 from server.contract import (
-    Adjustment,
-    FieldError,
     RequestInvalid,
-    ResolvedImage,
     ResolvedRequest,
     clip_size,
     parse_body,
@@ -24,17 +19,17 @@ from server.contract import (
     resolve_request,
     to_spec,
 )
+from server.disconnect import disconnected, unless_disconnected
 from server.engine import Engine, engine_of
+from server.enhancement import UsedPrompt, enhance_request
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
+from server.image_checks import check_images
 from server.jobs import Job
 from server.workspace import write_images
 
 router = APIRouter()
 
 VIDEO = {"schema": {"type": "string", "format": "binary"}}
-# One image at a time, whoever sent it: 64 megapixels are several hundred megabytes while they are decoded.
-IMAGE_CHECKS = ThreadPoolExecutor(1, thread_name_prefix="image-check")
-NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
 
 @router.post(
@@ -50,10 +45,8 @@ async def generate(request: Request) -> Response:
     engine = engine_of(request)
     strict = prefers_strict(request)
     resolved = await asyncio.to_thread(_resolve, await request.body(), strict)
-    if strict and resolved.enhance_prompt:
-        raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
     _validate_fits(engine, resolved)
-    await _check_images(resolved.images)
+    await check_images(resolved.images)
     with engine.workspace.job_folder() as folder:
         rendered = await _render(request, engine, resolved, folder)
     headers = clip_headers(rendered) | preference_applied(request)
@@ -80,28 +73,14 @@ def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
         raise RequestInvalid.at((), exc.message, "does_not_fit") from exc
 
 
-async def _check_images(images: tuple[ResolvedImage, ...]) -> None:
-    """To the last pixel: what the worker would find out later could no longer be named by its field."""
-    loop = asyncio.get_running_loop()
-    found = [await loop.run_in_executor(IMAGE_CHECKS, _image_error, image) for image in images]
-    errors = [error for error in found if error is not None]
-    if errors:
-        raise RequestInvalid(errors)
-
-
-def _image_error(image: ResolvedImage) -> FieldError | None:
-    try:
-        decode_image(image.data)
-    except ImageError as exc:
-        return FieldError(image.loc, str(exc), "image_invalid")
-    return None
-
-
 async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, folder: Path) -> Rendered:
     image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
-    spec = to_spec(resolved, image_paths, resolved.prompt, engine.settings.stages)
+    # Nothing is rewritten for a clip that would not be taken on; the queue is asked again once the prompt is there.
+    engine.dispatcher.validate_admits(request.state.key_id)
+    used = await unless_disconnected(request, _enhance(request, engine, resolved, image_paths))
+    spec = to_spec(resolved, image_paths, used.prompt, engine.settings.stages)
     path = folder / f"clip{FORMATS[spec.container].suffix}"
-    job = Job(request.state.request_id, spec, path)
+    job = Job(request.state.request_id, spec, path, request.state.key_id)
     engine.dispatcher.submit(job)
     timings_s = await _await_job(request, engine, job)
     return Rendered(
@@ -109,19 +88,22 @@ async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, f
         data=await asyncio.to_thread(path.read_bytes),
         spec=spec,
         original_prompt=resolved.prompt,
-        enhanced=False,
-        adjustments=resolved.adjustments + _enhancement_adjustments(resolved),
-        timings_s={"queue": job.queued_s, "enhance": 0.0, **timings_s},
+        enhanced=used.enhanced,
+        adjustments=resolved.adjustments + used.adjustments,
+        timings_s={"queue": job.queued_s, "enhance": used.seconds, **timings_s},
     )
 
 
-def _enhancement_adjustments(resolved: ResolvedRequest) -> tuple[Adjustment, ...]:
-    return (Adjustment("enhance_prompt", True, False, NO_ENHANCER),) if resolved.enhance_prompt else ()
+async def _enhance(
+    request: Request, engine: Engine, resolved: ResolvedRequest, image_paths: Sequence[Path]
+) -> UsedPrompt:
+    required, strict = engine.settings.enhancer_required, prefers_strict(request)
+    return await enhance_request(engine.enhancer, resolved, image_paths, required=required, strict=strict)
 
 
 async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:
     """The job's timings, or its error. A client that goes away cancels it; its folder stays until it has ended."""
-    gone: asyncio.Future[None] = asyncio.create_task(_disconnected(request))
+    gone: asyncio.Future[None] = asyncio.create_task(disconnected(request))
     try:
         waiting: list[asyncio.Future[Any]] = [job.ended, gone]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -131,9 +113,3 @@ async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str,
             engine.dispatcher.cancel(job)
             await asyncio.wait([job.ended])
     return job.ended.result()
-
-
-async def _disconnected(request: Request) -> None:
-    message: dict[str, Any] = {}
-    while message.get("type") != "http.disconnect":
-        message = dict(await request.receive())

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from enhancer.enhancement import Status as EnhancerStatus
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.answers import MODEL_ID
 from server.contract import GenerateRequest
@@ -41,6 +42,7 @@ def health_word(status: Status) -> str:
 
 
 def health_facts(engine: Engine, status: Status) -> dict[str, Any]:
+    enhancer = engine.enhancer.state
     return {
         "model": MODEL_ID,
         "checkpoint": status.model.checkpoint if status.model else None,
@@ -49,6 +51,7 @@ def health_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "queue": {"depth": status.queued, "capacity": status.capacity, "running": int(status.running)},
         "memory": asdict(status.memory) if status.memory else None,
         "worker_restarts": status.worker_restarts,
+        "enhancer": {"status": enhancer.status, "reasons": list(enhancer.reasons)},
         **({"error": status.load_error} if status.load_error else {}),
     }
 
@@ -78,7 +81,7 @@ def model_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "stages": engine.settings.stages,
         "num_inference_steps": 8,
         "modes": MODES,
-        "enhance_prompt": False,
+        "enhance_prompt": engine.enhancer.state.status is not EnhancerStatus.OFF,
         "limits": LIMITS,
         "defaults": defaults(),
     }

@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from pipelines.spec import GenerationSpec, Keyframe
-from server.dispatcher import Dispatcher, Limits
+from server.dispatcher import Dispatcher
 from server.jobs import Job, JobError
+from server.limits import Limits
 from server.messages import FromWorker, WorkerConfig
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -66,16 +67,20 @@ class Rig:
             pass
         return event
 
-    def job(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe) -> WatchedJob:
+    def job(
+        self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None
+    ) -> WatchedJob:
         id = id or prompt
         spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), keyframes)
-        job = WatchedJob(id, spec, self._folder / f"{next(self._numbers)}.mp4")
+        job = WatchedJob(id, spec, self._folder / f"{next(self._numbers)}.mp4", owner)
         job.begun = asyncio.Event()
         job.ended.add_done_callback(lambda _: self.ended.append(id))
         return job
 
-    def submit(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe) -> WatchedJob:
-        job = self.job(prompt, id, *keyframes)
+    def submit(
+        self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None
+    ) -> WatchedJob:
+        job = self.job(prompt, id, *keyframes, owner=owner)
         self.dispatcher.submit(job)
         return job
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from server.dispatcher import Dispatcher, Limits, State
+from server.dispatcher import Dispatcher, State
 from server.jobs import NotReady, QueueFull
+from server.limits import Limits
 from server.messages import FromWorker, Loading, Ready, WorkerConfig
 from tests.jobs.conftest import PROGRAMS, Dispatching, Rig, Started, has_ended, outcome
 

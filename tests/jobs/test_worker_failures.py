@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from server.dispatcher import Dispatcher, Limits, State
+from server.dispatcher import Dispatcher, State
 from server.jobs import NotReady
+from server.limits import Limits
 from server.messages import FromWorker, LoadFailed, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 

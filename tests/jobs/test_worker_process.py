@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.spec import GenerationSpec, Keyframe
-from server.dispatcher import Dispatcher, Limits
+from server.dispatcher import Dispatcher
+from server.limits import Limits
 from server.messages import Cancel, Done, Failed, FailureKind, FromWorker, Generate, Progress, Ready, WorkerConfig
 from server.worker import Worker, run_worker
 from tests.jobs.conftest import Event, Rig, Started, outcome

@@ -1,0 +1,18 @@
+"""How much a server takes on. Plain numbers; the settings they come from are elsewhere."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """queue_size: jobs waiting, the running one not counted. grace_s: between a cancellation and a kill.
+
+    owner_waiting, owner_jobs: how many jobs of one API key may wait, and may wait or run. None: as many as there is
+    room for. Who comes without a key is no owner and has no limits of this kind.
+    """
+
+    queue_size: int = 8
+    deadline_s: float = 600.0
+    grace_s: float = 10.0
+    owner_waiting: int | None = None
+    owner_jobs: int | None = None

@@ -1,0 +1,35 @@
+"""How long a clip will take, from how long others took. Knows seconds and sizes, no jobs."""
+
+from collections import OrderedDict
+
+from pipelines.spec import GenerationSpec
+
+# What a render is taken to last before one has been measured.
+FIRST_GUESS_S = 10.0
+NEWEST_WEIGHT = 0.3
+MAX_SIZES = 64
+
+
+class RenderTimes:
+    """The mean of each size of clip, the newest counting most; a size that was not seen goes by the nearest one."""
+
+    def __init__(self) -> None:
+        self._mean_s: OrderedDict[int, float] = OrderedDict()
+
+    def measure(self, spec: GenerationSpec, seconds: float) -> None:
+        size = _size(spec)
+        mean_s = self._mean_s.pop(size, seconds)
+        self._mean_s[size] = (1 - NEWEST_WEIGHT) * mean_s + NEWEST_WEIGHT * seconds
+        if len(self._mean_s) > MAX_SIZES:
+            self._mean_s.popitem(last=False)
+
+    def estimate_s(self, spec: GenerationSpec) -> float:
+        if not self._mean_s:
+            return FIRST_GUESS_S
+        size = _size(spec)
+        nearest = min(self._mean_s, key=lambda seen: max(seen, size) / min(seen, size))
+        return self._mean_s[nearest] * size / nearest
+
+
+def _size(spec: GenerationSpec) -> int:
+    return spec.width * spec.height * spec.num_frames

@@ -1,0 +1,259 @@
+"""Prompt enhancement through the real server, beside a language model that behaves or does not."""
+
+import asyncio
+import base64
+import io
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.conftest import Server, run_server
+from tests.enhancer.sglang_server import SglangServer, breaks_off, fails, hangs, says, serving
+from tests.enhancer.tiny_florence import write_tiny_florence
+
+REWRITE = "A red fox runs through deep snow while flakes whirl up behind it and the wind hums."
+CLIP = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "seed": 7, "return_json": True}
+ENHANCED = CLIP | {"enhance_prompt": True}
+STRICT = {"Prefer": "handling=strict"}
+
+
+@contextmanager
+def language_model() -> Iterator[SglangServer]:
+    """On a loop of its own: the tests wait for HTTP, and not on any."""
+    ready, done = threading.Event(), asyncio.Event()
+    kept: list[Any] = []
+
+    async def run() -> None:
+        async with serving(otherwise=says(REWRITE)) as sglang:
+            kept.extend([sglang, asyncio.get_running_loop()])
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=[run()])
+    thread.start()
+    ready.wait()
+    try:
+        yield kept[0]
+    finally:
+        kept[1].call_soon_threadsafe(done.set)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def sglang() -> Iterator[SglangServer]:
+    with language_model() as sglang:
+        yield sglang
+
+
+@pytest.fixture(scope="module")
+def enhancing(sglang: SglangServer, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    options = ("--sglang-url", sglang.url, "--captioner", "off", "--enhance-timeout-s", "2")
+    with run_server(cache_dir, tmp_path_factory.mktemp("work"), *options) as server:
+        yield server
+
+
+@pytest.fixture
+def client(enhancing: Server) -> Iterator[httpx.Client]:
+    with enhancing.client() as client:
+        yield client
+
+
+def image_b64() -> str:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 80, 20)).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_the_rewrite_is_what_is_rendered_and_both_prompts_are_told(client: httpx.Client, sglang: SglangServer) -> None:
+    answer = client.post("/generate", json=ENHANCED)
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert (body["prompt"], body["original_prompt"], body["enhanced"]) == (REWRITE, "a red fox", True)
+    assert body["adjustments"] == []
+    assert body["timings"]["enhance"] > 0
+    assert "enhance;dur=" in answer.headers["Server-Timing"]
+    assert "a red fox" in sglang.seen[-1].messages[1]["content"]
+    plain = client.post("/generate", json=CLIP | {"prompt": REWRITE}).json()
+    assert plain["video"] == body["video"]
+    assert not plain["enhanced"]
+
+
+def test_nobody_is_asked_unless_the_request_says_so(client: httpx.Client, sglang: SglangServer) -> None:
+    before = len(sglang.seen)
+    assert client.post("/generate", json=CLIP).json()["timings"]["enhance"] == 0
+    assert len(sglang.seen) == before
+
+
+def test_nothing_is_rewritten_for_a_request_that_is_refused(client: httpx.Client, sglang: SglangServer) -> None:
+    before = len(sglang.seen)
+    refused = client.post("/generate", json=ENHANCED | {"prompt": "another fox", "input_image_b64": "AAAA"})
+    assert refused.status_code == 422
+    assert len(sglang.seen) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (fails(500), "the prompt enhancer"),
+        (fails(503), "the prompt enhancer"),
+        (fails(400), "the prompt enhancer"),
+        (hangs, "took longer than 2 s"),
+        (says(""), "the prompt enhancer"),
+    ],
+)
+def test_a_failure_is_soft_and_told(
+    answer: Callable[..., Any], note: str, client: httpx.Client, sglang: SglangServer
+) -> None:
+    sglang.answers.append(answer)
+    prompt = f"a fox that meets {note} {id(answer)}"
+
+    body = client.post("/generate", json=ENHANCED | {"prompt": prompt}).json()
+
+    assert (body["prompt"], body["enhanced"]) == (prompt, False)
+    (adjustment,) = body["adjustments"]
+    assert (adjustment["field"], adjustment["requested"], adjustment["used"]) == ("enhance_prompt", True, False)
+    assert note in adjustment["reason"]
+    # One that works closes the circuit again.
+    assert client.post("/generate", json=ENHANCED | {"prompt": prompt + "!"}).json()["enhanced"]
+
+
+def test_strict_takes_no_original_for_a_rewrite(client: httpx.Client, sglang: SglangServer) -> None:
+    sglang.answers.append(fails(500))
+
+    answer = client.post("/generate", json=ENHANCED | {"prompt": "a strict fox"}, headers=STRICT)
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "the prompt enhancer" in answer.json()["detail"]
+
+
+def test_the_rewrite_alone(client: httpx.Client) -> None:
+    answer = client.post("/enhance", json={"prompt": "a red fox", "input_image_b64": image_b64()})
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["prompt"], body["caption"]) == (REWRITE, None)
+    assert body["notes"] == ["the prompt was enhanced without a look at the image: no captioner is configured"]
+    assert set(body["timings"]) == {"caption", "rewrite"}
+
+
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        ({}, ["body", "prompt"]),
+        ({"prompt": " "}, ["body", "prompt"]),
+        ({"prompt": "a fox", "input_image_b64": "no image"}, ["body", "input_image_b64"]),
+        ({"prompt": "a fox", "input_image_b64": base64.b64encode(b"GIF89a").decode()}, ["body", "input_image_b64"]),
+        ({"prompt": "a fox", "duration": -1}, ["body", "duration"]),
+    ],
+)
+def test_a_wrong_field_is_named(body: dict[str, Any], loc: list[str], client: httpx.Client) -> None:
+    answer = client.post("/enhance", json=body)
+
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["detail"]] == [loc]
+
+
+def test_a_failed_rewrite_alone_is_an_error(client: httpx.Client, sglang: SglangServer) -> None:
+    sglang.answers.extend([breaks_off, breaks_off])
+
+    answer = client.post("/enhance", json={"prompt": "a fox without words"})
+
+    assert answer.status_code == 503
+    assert "a fox without words" not in answer.text
+
+
+def test_health_and_models_know_of_it(client: httpx.Client, server: Server) -> None:
+    client.post("/enhance", json={"prompt": "a fox in good health"})
+    assert client.get("/health").json()["enhancer"] == {"status": "ok", "reasons": []}
+    assert client.get("/models").json()["data"][0]["enhance_prompt"] is True
+    with server.client() as off:
+        assert off.get("/health").json()["enhancer"] == {"status": "off", "reasons": []}
+        assert off.get("/models").json()["data"][0]["enhance_prompt"] is False
+        assert off.post("/enhance", json={"prompt": "a fox"}).status_code == 503
+
+
+def test_generate_is_still_the_last_path_with_a_prompt(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+
+    def asks_for_a_prompt(operations: dict[str, Any]) -> bool:
+        content = operations.get("post", {}).get("requestBody", {}).get("content", {})
+        return "prompt" in content.get("application/json", {}).get("schema", {}).get("properties", {})
+
+    paths = [path for path, operations in document["paths"].items() if asks_for_a_prompt(operations)]
+    assert "/enhance" in paths
+    assert paths[-1] == "/generate"
+
+
+def test_where_it_is_required_a_clip_waits_for_better_days(cache_dir: Path, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    with (
+        run_server(cache_dir, tmp_path, "--sglang-url", url, LTX23_ENHANCER_REQUIRED="1") as server,
+        server.client() as client,
+    ):
+        answer = client.post("/generate", json=ENHANCED)
+        assert answer.status_code == 503
+        assert client.post("/generate", json=CLIP).status_code == 200
+        assert client.get("/health").status_code == 200
+
+
+def test_an_image_is_looked_at(sglang: SglangServer, cache_dir: Path, tmp_path: Path) -> None:
+    florence = tmp_path / "florence"
+    write_tiny_florence(florence)
+    options = ("--sglang-url", sglang.url, "--captioner", str(florence))
+    with run_server(cache_dir, tmp_path, *options) as server, server.client() as client:
+        caption = client.post("/enhance", json={"prompt": "it moves", "input_image_b64": image_b64()}).json()["caption"]
+        assert caption
+        assert "<picture>" in sglang.seen[-1].messages[1]["content"]
+        body = client.post(
+            "/generate", json=ENHANCED | {"prompt": "it moves on", "input_image_b64": image_b64()}
+        ).json()
+
+    assert body["enhanced"]
+    assert body["adjustments"] == []
+
+
+def test_from_the_command_line(sglang: SglangServer) -> None:
+    done = run_command("--prompt", "a red fox", "--sglang-url", sglang.url, "--captioner", "off")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, REWRITE + "\n", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "no SGLang to ask: --sglang-url / LTX23_SGLANG_URL"),
+        (["--sglang-url", "nowhere"], "LTX23_SGLANG_URL / --sglang-url: url: 'nowhere' is no address of a web server"),
+        (["--sglang-url", "http://127.0.0.1:9", "--image", "absent.png"], "absent.png"),
+        (["--sglang-url", "http://127.0.0.1:9"], "the prompt enhancer"),
+    ],
+)
+def test_says_what_is_wrong_in_its_last_line(options: list[str], message: str) -> None:
+    done = run_command("--prompt", "a fox", *options)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ltx23: error: ")
+    assert message in last
+
+
+def run_command(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "server.cli", "enhance", *args], capture_output=True, text=True)

@@ -1,0 +1,57 @@
+"""What is expected of the next render after some have been measured."""
+
+from fractions import Fraction
+
+import pytest
+
+from pipelines.spec import GenerationSpec
+from server.progress import JobProgress
+from server.render_times import FIRST_GUESS_S, MAX_SIZES, RenderTimes
+
+
+def clip(num_frames: int, side: int = 256) -> GenerationSpec:
+    return GenerationSpec("a fox", 1, side, side, num_frames, Fraction(24))
+
+
+def test_before_anything_was_measured_it_is_a_guess() -> None:
+    assert RenderTimes().estimate_s(clip(9)) == FIRST_GUESS_S
+
+
+def test_the_same_size_takes_as_long_as_it_did_the_newest_counting_most() -> None:
+    times = RenderTimes()
+    times.measure(clip(9), 10)
+    times.measure(clip(9), 20)
+
+    assert times.estimate_s(clip(9)) == pytest.approx(13)
+
+
+def test_a_size_not_seen_goes_by_the_nearest_one() -> None:
+    times = RenderTimes()
+    times.measure(clip(9), 1)
+    times.measure(clip(97), 50)
+
+    assert times.estimate_s(clip(97, side=512)) == pytest.approx(200)
+    assert times.estimate_s(clip(17)) == pytest.approx(17 / 9)
+
+
+def test_only_so_many_sizes_are_kept() -> None:
+    times = RenderTimes()
+    for k in range(1, MAX_SIZES + 2):
+        times.measure(clip(8 * k + 1), 1)
+
+    assert times.estimate_s(clip(9)) == pytest.approx(9 / 17)
+
+
+@pytest.mark.parametrize(
+    ("progress", "percent"),
+    [
+        (JobProgress(position=3), 0),
+        (JobProgress(running=True), 0),
+        (JobProgress(running=True, stage="stage_1", step=0, steps=8), 5),
+        (JobProgress(running=True, stage="stage_1", step=8, steps=8), 40),
+        (JobProgress(running=True, stage="decode", step=121, steps=121), 99),
+        (JobProgress(running=True, stage="a stage of another pipeline", step=1, steps=2), 0),
+    ],
+)
+def test_percent(progress: JobProgress, percent: int) -> None:
+    assert progress.percent == percent
