@@ -1,10 +1,10 @@
-"""The `ltx23` command: serve, generate, enhance, weights. Only parses; what it starts is imported when it starts."""
+"""The `ltx23` command: serve, generate, enhance, enhancer, weights. Only parses; imports what it starts."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from server import weights_command
+from server import enhancer_command, weights_command
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(**args)
     if command == "weights":
         return weights_command.weights(**args)
+    if command == "enhancer":
+        return enhancer_command.enhancer(**args)
     if command == "enhance":
         from server.enhance_command import enhance
 
@@ -34,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))
     _add_enhance(commands.add_parser("enhance", help="rewrite a prompt, without rendering"))
+    enhancer_command.add_commands(commands.add_parser("enhancer", help="install SGLang, which rewrites prompts"))
     weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
     return parser
 
