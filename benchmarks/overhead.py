@@ -86,8 +86,8 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0"]
+def running_server(*options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
