@@ -22,7 +22,6 @@ from typing import Any
 
 import torch
 
-from benchmarks.full_size import GEMMA_12B, UPSAMPLER, full_config
 from benchmarks.synthetic import write_checkpoint, write_text_encoder, write_upsampler
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
@@ -31,6 +30,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
+from weights.full_config import GEMMA_12B, UPSAMPLER, full_config
 from weights.load import quantize
 from weights.names import MODEL
 from weights.tiny import TINY_GEMMA

@@ -21,13 +21,13 @@ from typing import TypeVar
 
 import torch
 
-from benchmarks.full_size import TEXT_LAYERS
-from benchmarks.full_size import TRANSFORMER as TRANSFORMER_CONFIG
 from benchmarks.synthetic import write_checkpoint
 from pipelines.ltx.build import build_module
 from pipelines.ltx.fp8 import use_fp8_linears
 from weights.architecture import transformer_kwargs
 from weights.checkpoint import open_single
+from weights.full_config import TEXT_LAYERS
+from weights.full_config import TRANSFORMER as TRANSFORMER_CONFIG
 from weights.header import read_header
 from weights.load import load_module
 from weights.names import MODEL, TRANSFORMER

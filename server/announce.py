@@ -9,9 +9,9 @@ from server.settings import Settings
 
 TINY = """
   This is the tiny model: its weights are random, so its pictures and sounds are noise by nature; everything around
-  them is real. For real clips give the published weights:
-    ltx23 serve --checkpoint ltx-2.3-22b-distilled-1.1.safetensors \\
-                --upscaler ltx-2.3-spatial-upscaler-x2-1.1.safetensors --text-encoder gemma-3-12b-it/
+  them is real. For real clips fetch the published weights, 55 GB, and serve them:
+    ltx23 weights pull
+    ltx23 serve --checkpoint hosted
 """
 
 

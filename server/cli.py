@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from server import enhancer_command, weights_command
+from server.weight_options import add_weight_options
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -41,42 +42,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_weights(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("weights", "without --checkpoint: the tiny model, random and made here")
-    group.add_argument("--checkpoint", metavar="PATH", help="LTX-2.3 distilled: .safetensors file or diffusers folder")
-    group.add_argument(
-        "--text-encoder",
-        metavar="PATH",
-        help="Hugging Face folder with Gemma 3 12B and its tokenizer, or its single file",
-    )
-    group.add_argument(
-        "--text-encoder-quantization",
-        choices=["none", "8bit", "4bit"],
-        help="quantise Gemma 3 while it loads, through bitsandbytes (default: none)",
-    )
-    group.add_argument("--upscaler", metavar="PATH", help="the x2 latent upsampler's .safetensors file, or its folder")
-    group.add_argument(
-        "--video-vae", metavar="FILE", help="where the checkpoint is the transformer alone: the video VAE"
-    )
-    group.add_argument("--audio-vae", metavar="FILE", help="... the audio VAE and vocoder")
-    group.add_argument("--text-projection", metavar="FILE", help="... the text projection")
-    group.add_argument(
-        "--fp8", choices=["auto", "scaled", "dequantize"], help="FP8 arithmetic (default: where it exists)"
-    )
-    group.add_argument(
-        "--memory",
-        choices=["auto", "resident", "balanced", "low"],
-        help="what stays on the device: all; not the text encoder; nor the transformer (default: what fits)",
-    )
-    group.add_argument("--vram", type=float, metavar="GB", help="memory of the device that may be used (default: all)")
-    group.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
-    group.add_argument(
-        "--dtype", choices=["auto", "float32", "bfloat16"], help="default: bfloat16 on a GPU, else float32"
-    )
-    group.add_argument("--stages", type=int, choices=[1, 2], help="1: all steps at full size, no upscaler (default: 2)")
-    group.add_argument("--cache-dir", metavar="DIR", help="where the tiny model is written (default: ~/.cache/ltx23)")
-
-
 def _add_enhancer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sglang-url", metavar="URL", help="the SGLang that rewrites prompts: http://127.0.0.1:30000")
     parser.add_argument(
@@ -108,7 +73,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--enhancer", choices=["off", "external"], help="who rewrites prompts that ask for it")
     _add_enhancer(parser)
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
-    _add_weights(parser)
+    add_weight_options(parser)
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +95,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="no sound")
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
-    _add_weights(parser)
+    add_weight_options(parser)
 
 
 if __name__ == "__main__":

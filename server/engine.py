@@ -29,6 +29,7 @@ class Engine:
 def worker_config(settings: Settings) -> WorkerConfig:
     return WorkerConfig(
         cache_dir=settings.cache_dir,
+        weights_dir=settings.weights_dir,
         checkpoint=settings.checkpoint,
         upsampler=settings.upscaler,
         text_encoder=settings.text_encoder,

@@ -16,15 +16,12 @@ from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.engine import worker_config
 from server.settings import SettingsError, load_settings
 from server.threads import wait_passively
+from server.weight_names import resolve_weights
+from server.weight_options import WEIGHT_OPTIONS
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
     import torch
-
-WEIGHT_OPTIONS = (
-    *("checkpoint", "text_encoder", "upscaler", "video_vae", "audio_vae", "text_projection"),
-    *("text_encoder_quantization", "device", "dtype", "fp8", "memory", "vram", "stages", "cache_dir"),
-)
 
 # PATH:FRAME_IDX:STRENGTH:CRF from the right: a path may hold colons too.
 KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\d+))?(:(?P<crf>\d+))?")
@@ -36,10 +33,13 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
 
     trace = ConsoleTrace(keep_tensors=save_latents is not None)
     try:
-        settings = load_settings(**{name: options.pop(name) for name in WEIGHT_OPTIONS})
+        settings = resolve_weights(load_settings(**{name: options.pop(name) for name in WEIGHT_OPTIONS}))
         path = Path(output)
         spec = build_spec(path, settings.stages, **options)
         model = load_model(worker_config(settings), trace.loading)
+        trace.close()
+        for warning in model.info.warnings:
+            print(f"ltx23: note: {warning}", file=sys.stderr)
         timings_s = model.render(spec, path, trace)
         if save_latents is not None:
             write_tensors(Path(save_latents), trace.kept)

@@ -25,9 +25,11 @@ class WorkerConfig:
     fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
     text_encoder_quantization: `none` (as the file has it), `8bit` or `4bit`.
     memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: what may be used; None: what is free.
+    weights_dir: where it is on record what was verified.
     """
 
     cache_dir: Path
+    weights_dir: Path | None = None
     checkpoint: Path | None = None
     upsampler: Path | None = None
     text_encoder: Path | None = None

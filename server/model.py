@@ -21,6 +21,8 @@ from pipelines.spec import GenerationSpec
 from server.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
 from weights.folder import OwnParts, find_own_parts
+from weights.lookalike import find_lookalike
+from weights.store import Store
 from weights.tiny import tiny_files
 
 
@@ -77,6 +79,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         size_bytes=_size_by_dtype(components),
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
         plan=components.plan,
+        warnings=find_warnings(config, files),
     )
     return Model(components, info)
 
@@ -117,6 +120,14 @@ def resolve_files(config: WorkerConfig) -> WeightFiles:
         raise ConfigError("two stages need --upscaler, the file of the x2 latent upsampler; or set --stages 1")
     used_upsampler = upsampler if config.stages == 2 else None
     return WeightFiles(config.checkpoint, text_encoder, used_upsampler, config.companions, tokenizer)
+
+
+def find_warnings(config: WorkerConfig, files: WeightFiles) -> tuple[str, ...]:
+    """Of files that run, and are not what they seem to be."""
+    if config.weights_dir is None or files.upsampler is None:
+        return ()
+    found = find_lookalike(files.upsampler, Store(config.weights_dir))
+    return () if found is None else (found,)
 
 
 def _resolve_text_encoder(config: WorkerConfig, own: OwnParts) -> tuple[Path, Path | None]:

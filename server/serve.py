@@ -18,7 +18,9 @@ from server.edge.keys import KeyRingError
 from server.engine import Engine
 from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
+from server.weight_names import resolve_weights
 from server.workspace import Workspace
+from weights.errors import WeightsError
 
 # Between the last answer and the end of its connection, once the jobs have ended.
 CLOSING_S = 5
@@ -26,11 +28,11 @@ CLOSING_S = 5
 
 def serve(**options: Any) -> int:
     try:
-        settings = load_settings(**options)
+        settings = resolve_weights(load_settings(**options))
         _validate_temp_dir(settings)
         listener = listen(settings)
         return _run(settings, listener)
-    except (SettingsError, KeyRingError, OSError) as exc:
+    except (SettingsError, WeightsError, KeyRingError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
 

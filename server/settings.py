@@ -37,13 +37,15 @@ class Settings(BaseSettings):
     """Listen on `host` even though no key is configured: anyone who reaches the port can render."""
 
     checkpoint: Path | None = None
-    """The LTX-2.3 one-file checkpoint, or a diffusers folder. None: the tiny model."""
+    """The LTX-2.3 one-file checkpoint, a diffusers folder, or the name of a set in `weights_dir`, which then fills what
+    is None of the other files. None: the tiny model. Names become paths in `weight_names`, here and in what follows."""
 
     upscaler: Path | None = None
     """The x2 latent upsampler's file or folder, needed for two stages where the checkpoint brings none."""
 
     text_encoder: Path | None = None
-    """Gemma 3 12B: its Hugging Face folder with the tokenizer, or one file. A diffusers folder may bring its own."""
+    """Gemma 3 12B: its Hugging Face folder with the tokenizer, one file, or a name. A diffusers folder may bring its
+    own."""
 
     text_encoder_quantization: Literal["none", "8bit", "4bit"] = "none"
     """What the text encoder's weights become while they load. A folder that is quantised already needs no setting."""
@@ -122,7 +124,7 @@ class Settings(BaseSettings):
     """Where the tiny model is written."""
 
     weights_dir: Path = Path("~/.cache/ltx23/weights")
-    """Where `ltx23 weights` puts what it fetches, and looks for it."""
+    """Where `ltx23 weights` puts what it fetches, and names are looked for."""
 
     temp_dir: Path | None = None
     """Where clips and images live while their request does. None: the system's temporary folder."""
@@ -174,6 +176,10 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_context=False, include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        place = f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}: " if name else ""
-        raise SettingsError(place + first["msg"].removeprefix("Value error, ")) from exc
+        # An error of several settings together has no place; its message names them.
+        name, message = str(first["loc"][0]) if first["loc"] else "", first["msg"].removeprefix("Value error, ")
+        raise (setting_error(name, message) if name else SettingsError(message)) from exc
+
+
+def setting_error(name: str, message: str) -> SettingsError:
+    return SettingsError(f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}: {message}")

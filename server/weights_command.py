@@ -1,4 +1,4 @@
-"""`ltx23 weights`: lists, fetches and verifies weights. Only parses and prints; a subcommand is a row in COMMANDS."""
+"""`ltx23 weights`: lists, fetches and verifies weights, plans memory. A subcommand is a row in COMMANDS."""
 
 import argparse
 import shlex
@@ -10,12 +10,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import SettingsError, load_settings
+from server.weight_names import weights_dir_words
+from server.weight_options import add_device_option, add_file_options, add_memory_options
 from weights.disk import FreeBytes, format_bytes, free_bytes
 from weights.errors import WeightsError
 from weights.inspect import inspect
 from weights.progress import Progress
-from weights.registry import REGISTRY, Part, Registry, Role, WeightSet
+from weights.registry import REGISTRY, Part, Registry, WeightSet
 from weights.retry import DELAYS_S
 from weights.store import State, Store, combine
 
@@ -135,25 +137,32 @@ def _where(world: World, *, set_name: str | None, text_encoder: str | None, weig
     weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
     for part in weight_set.parts:
         print(f"{part.role:<16}{store.path(part)}")
-    print(f"\n{serve_command(weight_set, store)}")
-    if unserved := [part.role for part in weight_set.parts if _option(part.role) is None]:
-        print(f"ltx23: note: ltx23 serve has no option for {', '.join(unserved)} yet", file=sys.stderr)
+    print(f"\n{serve_command(weight_set, store, text_encoder)}")
     if lacking := [part.role for part in weight_set.parts if store.part_presence(part).state != State.COMPLETE]:
         print(f"ltx23: note: not complete there: {', '.join(lacking)}", file=sys.stderr)
     return 0
 
 
-def serve_command(weight_set: WeightSet, store: Store) -> str:
-    words = ["ltx23", "serve"]
-    for part in weight_set.parts:
-        if option := _option(part.role):
-            words += [option, str(store.path(part))]
-    return shlex.join(words)
+def serve_command(weight_set: WeightSet, store: Store, text_encoder: str | None = None) -> str:
+    words = ["ltx23", "serve", "--checkpoint", weight_set.name]
+    encoder = ["--text-encoder", text_encoder] if text_encoder else []
+    return shlex.join([*words, *encoder, *weights_dir_words(store.root)])
 
 
-def _option(role: Role) -> str | None:
-    """Roles are named like the settings that take their files."""
-    return "--" + role.replace("_", "-") if role.value in Settings.model_fields else None
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Plan from headers and settings; without SET and --checkpoint, the default set."
+    names = ", ".join(weight_set.name for weight_set in REGISTRY.sets)
+    parser.add_argument("set_name", nargs="?", metavar="SET", help=f"{names}: short for --checkpoint SET")
+    add_file_options(parser.add_argument_group("weights", "what is not on the disk is planned as published"))
+    group = parser.add_argument_group("memory")
+    add_memory_options(group)
+    add_device_option(group)
+
+
+def _plan(world: World, **options: Any) -> int:
+    from server.plan_command import plan
+
+    return plan(world.registry, **options)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
@@ -169,6 +178,8 @@ def _inspect(world: World, *, file: Path) -> int:
     found = inspect(file)
     print(f"{found.path}: {found.generation or 'no LTX transformer'}; {found.layout}")
     print(f"  architecture: {'from its config' if found.has_config else 'from its shapes: it has no config'}")
+    if found.looks_dev:
+        print(f"  looks like the dev checkpoint, which this server does not run: {found.looks_dev}")
     for dtype, (count, size_bytes) in found.dtypes.items():
         print(f"  {dtype:<8} {count:>6,} tensors {format_bytes(size_bytes):>10}")
     if found.path.is_dir():
@@ -185,6 +196,7 @@ COMMANDS: dict[str, Command] = {
     "pull": Command("fetch a set, or the rest of it", _add_set, _pull),
     "verify": Command("hold every byte of a set against what was published", _add_set, _verify),
     "where": Command("the paths of a set, and the command that serves it", _add_set, _where),
+    "plan": Command("where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
     "inspect": Command("what a weight file or a diffusers folder is", _add_file, _inspect),
 }
 

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from benchmarks.full_size import full_config
 from tests.weights.test_published import FULL_CONFIG, TEXT_LAYERS
+from weights.full_config import full_config
 from weights.published import published_tensors
 
 

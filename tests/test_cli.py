@@ -61,8 +61,14 @@ def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
         (["--checkpoint", "absent.safetensors"], "a checkpoint needs its text encoder"),
         (["--device", "abacus"], "device 'abacus' is none"),
         (
-            ["--checkpoint", "absent.safetensors", "--text-encoder", "absent", "--stages", "1"],
+            ["--checkpoint", "absent.safetensors", "--text-encoder", "absent/gemma", "--stages", "1"],
             "absent.safetensors: cannot be read: No such file",
+        ),
+        (["--checkpoint", "bf61"], "--checkpoint: 'bf61' is no file and no folder here, and no name; names are hosted"),
+        (
+            ["--checkpoint", "bf16", "--weights-dir", "absent"],
+            "LTX23_CHECKPOINT / --checkpoint: bf16: absent/Lightricks/LTX-2.3/ltx-2.3-22b-distilled-1.1.safetensors "
+            "is missing; fetch it with: ltx23 weights pull bf16 --weights-dir absent",
         ),
     ],
 )
@@ -82,6 +88,15 @@ def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir
 
     assert done.returncode == 1
     assert "the model cannot be loaded: absent.safetensors: cannot be read: No such file" in done.stderr
+
+
+def test_serve_ends_before_it_listens_when_a_name_is_not_on_the_disk(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", "--checkpoint", "hosted", "--text-encoder", "gemma-fp8", "--weights-dir", "absent")
+
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("ltx23: error: LTX23_CHECKPOINT / --checkpoint: hosted: absent/Kijai/LTX2.3_comfy/")
+    assert sentence.endswith("ltx23 weights pull hosted --text-encoder gemma-fp8 --weights-dir absent")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import yaml
 from enhancer.sglang import SglangOptions
 from enhancer.sglang_install import REQUIREMENT
 from enhancer.sglang_process import ManagedOptions
-from server.settings import PREFIX, Settings
+from server.settings import PREFIX, Settings, load_settings
+from server.weight_names import choose_weights
 from weights.registry import REGISTRY
 from weights.store import Store
 
@@ -62,11 +63,17 @@ def test_the_image_does_not_run_as_root() -> None:
 
 
 def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any]) -> None:
-    store = Store(Path("/weights"))
-    pulled = {str(part.role): str(store.path(part)) for part in REGISTRY.find("bf16", None).parts}
-    settings = {PREFIX + role.upper(): path for role, path in pulled.items()}
+    environment = service["environment"]
+    named = {
+        name.lower().removeprefix(PREFIX.lower()): value for name, value in environment.items() if "${" not in value
+    }
+    store = Store(Path(environment["LTX23_WEIGHTS_DIR"]))
+    pulled = {part.role: store.path(part) for part in REGISTRY.find("bf16").parts}
 
-    assert {name: path for name, path in service["environment"].items() if path.startswith("/weights")} == settings
+    chosen = choose_weights(load_settings(**named))
+
+    assert {role: choice.path for role, choice in chosen.items()} == pulled
+    assert any(volume.endswith(f":{store.root}:ro") for volume in service["volumes"])
 
 
 def test_sglang_is_there_only_when_asked_for_and_is_ready_first(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from weights.distilled import validate_distilled
 from weights.errors import UnsupportedError
 from weights.generation import Generation, detect_generation
 from weights.header import Header, TensorInfo
@@ -73,7 +74,7 @@ def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_cha
             raise UnsupportedError(companion.path, f"is none of: {', '.join(OPTIONS)}")
         stored = {name: tensor for name, tensor in stored.items() if not name.startswith(replaced)} | tensors
         configs.append(companion.json_metadata("config") or {})
-    _validate_whole(main.path, stored)
+    _validate_whole(main, stored)
     config = _merge_configs(main.path, stored, configs, caption_channels)
     return Checkpoint(main.path, stored, config, main.metadata.get("model_version", ""))
 
@@ -112,12 +113,14 @@ def roles(names: Iterable[str]) -> set[str]:
     return {role for role, prefixes in ROLES.items() if any(name.startswith(prefixes) for name in listed)}
 
 
-def _validate_whole(path: Path, stored: Mapping[str, StoredTensor]) -> None:
+def _validate_whole(main: Header, stored: Mapping[str, StoredTensor]) -> None:
+    path = main.path
     generation = detect_generation(stored)
     if generation is None:
         raise UnsupportedError(path, "holds no transformer; an LTX-2.3 checkpoint is needed")
     if generation is not Generation.LTX_2_3:
         raise UnsupportedError(path, f"is {generation}; this server runs LTX-2.3 distilled")
+    validate_distilled(main)
     missing = [role for role in ROLES if role not in roles(stored)]
     if missing:
         options = " and ".join(OPTIONS[role] for role in missing)

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 from weights.component import CONFIG_NAME, Component, read_component
 from weights.diffusers_config import MODELS
-from weights.errors import UnsupportedError
+from weights.errors import FileError, UnsupportedError
 from weights.generation import Generation, detect_module_generation
+from weights.header import is_folder
 from weights.shards import read_json
 
 INDEX_NAME = "model_index.json"
@@ -40,12 +41,16 @@ class OwnParts:
 
 
 def is_diffusers_folder(path: Path) -> bool:
-    return (path / INDEX_NAME).is_file() or (path / FOLDERS["transformer"] / CONFIG_NAME).is_file()
+    """Raises FileError when it may not be looked into."""
+    try:
+        return (path / INDEX_NAME).is_file() or (path / FOLDERS["transformer"] / CONFIG_NAME).is_file()
+    except OSError as exc:
+        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
 
 
 def find_own_parts(checkpoint: Path) -> OwnParts:
-    """Nothing for a file. Raises UnsupportedError for a folder that is no checkpoint."""
-    if checkpoint.is_dir() and not is_diffusers_folder(checkpoint):
+    """Nothing for a file. Raises UnsupportedError for a folder that is no checkpoint, FileError for a closed one."""
+    if is_folder(checkpoint) and not is_diffusers_folder(checkpoint):
         refuse_folder(checkpoint)
     return OwnParts(
         text_encoder=_first_folder(checkpoint, "text_encoder"),
@@ -98,9 +103,12 @@ def _validate_generation(path: Path) -> None:
 
 
 def _validate_distilled(path: Path) -> None:
-    """The tensors of both are alike, and the distilled one's sigmas never shift."""
-    file = path / SCHEDULER_CONFIG
-    config: Mapping[str, Any] = read_json(file)
-    if config.get("use_dynamic_shifting") or config.get("shift_terminal") is not None:
-        raise UnsupportedError(path, f"is the dev model: {SCHEDULER_CONFIG} shifts its sigmas; "
-                                     "this server runs LTX-2.3 distilled")  # fmt: skip
+    if evidence := folder_dev_evidence(path):
+        raise UnsupportedError(path, f"is the dev model: {evidence}; this server runs LTX-2.3 distilled")
+
+
+def folder_dev_evidence(path: Path) -> str | None:
+    """The tensors of both are alike, and the distilled one's sigmas never shift. None: it is distilled."""
+    config: Mapping[str, Any] = read_json(path / SCHEDULER_CONFIG)
+    shifts = config.get("use_dynamic_shifting") or config.get("shift_terminal") is not None
+    return f"{SCHEDULER_CONFIG} shifts its sigmas" if shifts else None

@@ -59,6 +59,14 @@ class Header:
         return value
 
 
+def is_folder(path: Path) -> bool:
+    """Raises FileError where that cannot be seen: a folder above it may be closed."""
+    try:
+        return path.is_dir()
+    except OSError as exc:
+        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
+
+
 def read_header(path: Path) -> Header:
     """Raises FileError when `path` cannot be opened, is not safetensors, or is shorter than its header says."""
     try:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from weights.checkpoint import OPTIONS, ROLES, canonical_tensors, roles
 from weights.component import read_component
-from weights.folder import FOLDERS, find_own_parts, missing_folders
+from weights.distilled import dev_evidence
+from weights.folder import FOLDERS, SCHEDULER_CONFIG, find_own_parts, folder_dev_evidence, missing_folders
 from weights.gemma import GEMMA_3_SIZES, TOKENIZER_TENSOR, count_layers, text_tensors
 from weights.generation import Generation, detect_generation, detect_module_generation
-from weights.header import Header, TensorInfo, read_header
+from weights.header import Header, TensorInfo, is_folder, read_header
 from weights.quantization import is_fp8
 
 UPSAMPLER = {"initial_conv.weight", "upsampler.0.weight", "final_conv.weight"}
@@ -22,7 +23,8 @@ BITSANDBYTES = {".quant_state.bitsandbytes__": "4 bits by bitsandbytes", ".SCB":
 @dataclass(frozen=True)
 class Inspection:
     """dtypes: (tensors, bytes) by dtype. holds, missing: roles, or of a diffusers folder the folders in it; missing is
-    empty for a companion. needs: options of `ltx23 serve` that name what the file or folder does not hold.
+    empty for a companion. needs: options of `ltx23 serve` that name what the file or folder does not hold. looks_dev:
+    what says that it is the dev checkpoint.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Inspection:
     missing: tuple[str, ...]
     has_config: bool
     needs: tuple[str, ...] = ()
+    looks_dev: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -41,7 +44,7 @@ class Inspection:
 
 def inspect(path: Path) -> Inspection:
     """Of a file, or of a diffusers folder: reads headers and configs alone. Raises WeightsError when it is neither."""
-    return _inspect_folder(path) if path.is_dir() else _inspect_file(path)
+    return _inspect_folder(path) if is_folder(path) else _inspect_file(path)
 
 
 def _inspect_file(path: Path) -> Inspection:
@@ -58,6 +61,7 @@ def _inspect_file(path: Path) -> Inspection:
         missing=missing,
         has_config="config" in header.metadata,
         needs=tuple(OPTIONS[role] for role in missing),
+        looks_dev=dev_evidence(header) if "transformer" in held else None,
     )
 
 
@@ -77,6 +81,7 @@ def _inspect_folder(path: Path) -> Inspection:
         missing=tuple(missing_folders(path)),
         has_config=True,
         needs=tuple(option for option, part in options.items() if part is None),
+        looks_dev=folder_dev_evidence(path) if (path / SCHEDULER_CONFIG).is_file() else None,
     )
 
 

@@ -130,7 +130,7 @@ UPSCALER = Part(
         995_743_560,
         "5f416311fa8172b65af67530758964708d29a317b830d689a51143b7f91913ed",
     ),
-    lookalike="upscaler 1.0 has the same size as 1.1",
+    lookalike="upscaler 1.0 has the same size as 1.1, and leaves artefacts in long videos",
 )
 
 GEMMA = Part(

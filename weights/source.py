@@ -10,7 +10,7 @@ from weights.component import Component, read_component
 from weights.diffusers_config import component_kwargs
 from weights.errors import UnsupportedError
 from weights.folder import FOLDERS, is_diffusers_folder, read_folder, refuse_folder
-from weights.header import read_header
+from weights.header import is_folder, read_header
 from weights.names import ONE_FILE, UPSAMPLER, NameMap
 
 
@@ -29,16 +29,20 @@ def open_source(path: Path, companions: Iterable[Path] = (), caption_channels: i
     Raises WeightsError when it is not LTX-2.3 distilled, or not whole.
     """
     companions = tuple(companions)
-    if path.is_dir():
+    if is_folder(path):
         return _open_folder(path, companions)
-    checkpoint = open_checkpoint(read_header(path), map(read_header, companions), caption_channels)
+    return one_file_source(open_checkpoint(read_header(path), map(read_header, companions), caption_channels))
+
+
+def one_file_source(checkpoint: Checkpoint) -> Source:
+    """Of tensors that have their one-file names. Raises UnsupportedError when its config is not LTX-2.3's."""
     architecture = read_architecture(checkpoint)
     return Source(checkpoint, {name: getattr(architecture, name) for name in ONE_FILE}, ONE_FILE)
 
 
 def open_upsampler(path: Path) -> Source:
     """The published file, or a folder with config.json as diffusers saves it. Its one component is `upsampler`."""
-    if path.is_dir():
+    if is_folder(path):
         component = read_component(path)
         checkpoint, kwargs = Checkpoint(path, component.stored, {}), component_kwargs("upsampler", component)
     else:

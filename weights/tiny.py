@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod, sqrt
 from pathlib import Path
@@ -63,13 +64,12 @@ class TinyFiles:
 def tiny_files(cache: Path) -> TinyFiles:
     """The files of the tiny model below `cache`, written there if they are not yet. Raises FileError if they cannot."""
     folder = cache / f"tiny-{_fingerprint()}"
-    if not folder.is_dir():
-        try:
+    try:
+        if not folder.is_dir():
             _write_atomically(folder)
-        except OSError as exc:
-            raise FileError(
-                cache, f"the tiny model cannot be written here: {exc.strerror}; choose another cache"
-            ) from exc
+    except OSError as exc:
+        message = f"the tiny model cannot be written here: {exc.strerror or exc}; choose another cache"
+        raise FileError(cache, message) from exc
     return TinyFiles(
         checkpoint=folder / "ltx-2.3-tiny-distilled.safetensors",
         upsampler=folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors",
@@ -88,13 +88,25 @@ def _write_atomically(folder: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=".tiny-", dir=folder.parent))
     try:
         part.chmod(0o755)
-        _write(part)
+        with _safetensors_errors():
+            _write(part)
         os.rename(part, folder)
     except OSError:
         if not folder.is_dir():  # otherwise another process was first
             raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _safetensors_errors() -> Iterator[None]:
+    """A full disk is an error of the library's own when it writes."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as exc:
+        raise OSError(str(exc)) from exc
 
 
 def _write(folder: Path) -> None:

@@ -12,7 +12,13 @@ from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.streaming import weight_bytes, working_bytes
-from pipelines.ltx.text_encoder import TextEncoderSource, TextWidth, open_text_encoder, validate_text_encoder
+from pipelines.ltx.text_encoder import (
+    TextEncoderSource,
+    TextShape,
+    TextWidth,
+    open_text_encoder,
+    validate_text_encoder,
+)
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.memory import ComponentSize, Widths
 from weights.checkpoint import Checkpoint
@@ -54,11 +60,11 @@ class OpenModel:
 
 
 @dataclass(frozen=True)
-class OpenModels:
+class ShapedModels:
     """models: by component; no `upsampler` where there is a single stage. dtype: of all but the vocoder."""
 
     models: Mapping[str, OpenModel]
-    text: TextEncoderSource
+    text: TextShape
     dtype: torch.dtype
 
     def sizes(self) -> dict[str, ComponentSize]:
@@ -82,6 +88,13 @@ class OpenModels:
         )
 
 
+@dataclass(frozen=True)
+class OpenModels(ShapedModels):
+    """With a text encoder that can be loaded, too."""
+
+    text: TextEncoderSource
+
+
 def open_models(
     files: WeightFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
 ) -> OpenModels:
@@ -90,14 +103,23 @@ def open_models(
         read_header(files.checkpoint)  # the first to be named where several files are wrong
     text = open_text_encoder(files.text_encoder, text_quantization, files.tokenizer)
     source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
+    validate_text_encoder(text, text_width(source))
+    upsampler = None if files.upsampler is None else open_upsampler(files.upsampler)
+    return OpenModels(open_components(source, upsampler, dtype, fp8), text, dtype)
+
+
+def text_width(source: Source) -> TextWidth:
+    """Of the text encoder that the checkpoint was trained with."""
     caption = source.architecture["connectors"]
-    validate_text_encoder(text, TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1))
+    return TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1)
+
+
+def open_components(source: Source, upsampler: Source | None, dtype: torch.dtype, fp8: Fp8Mode) -> dict[str, OpenModel]:
+    """Raises WeightsError when tensors and modules do not match one to one."""
     validate_coverage(source.checkpoint, source.name_maps.values())
     validate_scales(source.checkpoint)
     models = {name: _open(name, source, dtype, fp8) for name in source.name_maps}
-    if files.upsampler is not None:
-        models["upsampler"] = _open("upsampler", open_upsampler(files.upsampler), dtype, fp8)
-    return OpenModels(models, text, dtype)
+    return models if upsampler is None else models | {"upsampler": _open("upsampler", upsampler, dtype, fp8)}
 
 
 def load_open_model(

@@ -40,6 +40,8 @@ def to_text_config(path: Path, arguments: dict[str, Any]) -> "Gemma3TextConfig":
 def _read(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text())
+    except PermissionError as exc:
+        raise FileError(folder, f"its config.json cannot be read: {exc.strerror}") from exc
     except OSError as exc:
         message = f"is not a Hugging Face folder (no config.json); {NEEDED}{_hint_of_file(folder)}"
         raise FileError(folder, message) from exc

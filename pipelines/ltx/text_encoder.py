@@ -26,7 +26,7 @@ from pipelines.memory import ComponentSize
 from weights.checkpoint import Checkpoint, canonical, open_single
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import infer_gemma
-from weights.header import read_header
+from weights.header import is_folder, read_header
 from weights.load import load_module, validate_match
 from weights.names import TEXT_ENCODER
 from weights.quantization import is_sidecar, validate_scales
@@ -45,15 +45,11 @@ class TextWidth:
 
 
 @dataclass(frozen=True)
-class TextEncoderSource:
-    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already."""
+class TextShape:
+    """What a text encoder takes of memory, wherever its weights are."""
 
-    path: Path
     config: "Gemma3TextConfig"
-    checkpoint: Checkpoint
-    tokenizer: PromptTokenizer
     quantization: TextQuantization = TextQuantization.NONE
-    is_stored_quantized: bool = False
 
     @property
     def width(self) -> TextWidth:
@@ -69,6 +65,16 @@ class TextEncoderSource:
         return ComponentSize(weight_bytes(model, item_bytes) - round(saved))
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderSource(TextShape):
+    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already."""
+
+    path: Path
+    checkpoint: Checkpoint
+    tokenizer: PromptTokenizer
+    is_stored_quantized: bool = False
+
+
 def open_text_encoder(
     path: Path, quantization: TextQuantization = TextQuantization.NONE, tokenizer: Path | None = None
 ) -> TextEncoderSource:
@@ -76,9 +82,11 @@ def open_text_encoder(
 
     tokenizer: its folder, where that is another.
     """
+    if is_folder(path):
+        return _open_folder(path, quantization, tokenizer)
     if not path.exists():
         raise FileError(path, "is not there; the folder of Gemma 3 12B is needed, or its single file")
-    return _open_folder(path, quantization, tokenizer) if path.is_dir() else _open_file(path, quantization)
+    return _open_file(path, quantization)
 
 
 def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) -> TextEncoderSource:
@@ -110,7 +118,8 @@ def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
         raise UnsupportedError(path, f"is not Gemma 3: its tensors have other shapes ({exc})") from exc
     needed = _needed(checkpoint)
     validate_scales(needed)
-    return TextEncoderSource(path, config, needed, load_tokenizer(path, checkpoint))
+    tokenizer = load_tokenizer(path, checkpoint)
+    return TextEncoderSource(path=path, config=config, checkpoint=needed, tokenizer=tokenizer)
 
 
 def _needed(checkpoint: Checkpoint) -> Checkpoint:

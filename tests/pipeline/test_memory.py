@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.full_size import GEMMA_12B, TEXT_LAYERS, UPSAMPLER, full_config
 from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
@@ -37,6 +36,7 @@ from weights.architecture import (
     video_vae_kwargs,
     vocoder_kwargs,
 )
+from weights.full_config import GEMMA_12B, TEXT_LAYERS, UPSAMPLER, full_config
 from weights.published import published_tensors
 
 CONFIG = full_config()

@@ -97,7 +97,7 @@ def test_a_folder_comes_with_its_subfolders_at_its_commit(shell: Shell) -> None:
     where = shell.run("where", "folder")
     pulled = shell.run("pull", "folder")
 
-    assert where.stdout.endswith(f"ltx23 serve --checkpoint {folder}\n")
+    assert where.stdout.startswith(f"checkpoint      {folder}\n")
     assert (pulled.returncode, pulled.stderr) == (0, "")
     assert files_below(folder) == {*WHOLE_FOLDER, ".published.json"}
     assert all((folder / path).read_bytes() == FOLDER_FILES[path] for path in WHOLE_FOLDER)
@@ -197,10 +197,11 @@ def test_a_record_that_was_edited_to_pieces_is_named(shell: Shell) -> None:
 def test_where_prints_paths_and_the_command_that_serves_them(shell: Shell) -> None:
     done = shell.run("where", "both")
 
-    encoder = shell.weights_dir / ENCODER_REPO
-    assert f"ltx23 serve --checkpoint {shell.model} --text-encoder {encoder}\n" in done.stdout
+    assert f"checkpoint      {shell.model}\ntext_encoder    {shell.weights_dir / ENCODER_REPO}\n" in done.stdout
+    assert done.stdout.endswith(f"\nltx23 serve --checkpoint both --weights-dir {shell.weights_dir}\n")
     assert "not complete there: checkpoint, text_encoder" in done.stderr
-    assert "--checkpoint /elsewhere/maker/video" in shell.run("where", "--weights-dir", "/elsewhere").stdout
+    elsewhere = shell.run("where", "one", "--text-encoder", "words", "--weights-dir", "~/.cache/ltx23/weights")
+    assert elsewhere.stdout.endswith("\nltx23 serve --checkpoint one --text-encoder words\n")
 
 
 def test_an_unknown_set_is_an_error_that_lists_the_known(shell: Shell) -> None:

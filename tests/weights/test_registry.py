@@ -55,13 +55,15 @@ def test_every_set_has_what_a_server_needs_once(weight_set: WeightSet) -> None:
         assert parts[Role.TEXT_ENCODER] is GEMMA
 
 
+@pytest.mark.parametrize("encoder", [None, *REGISTRY.text_encoders])
 @pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
-def test_serve_takes_the_command_that_is_printed(weight_set: WeightSet) -> None:
-    words = shlex.split(serve_command(weight_set, Store(Path("/mnt/my weights"))))
+def test_serve_takes_the_command_that_is_printed(weight_set: WeightSet, encoder: str | None) -> None:
+    words = shlex.split(serve_command(weight_set, Store(Path("/mnt/my weights")), encoder))
 
     options = vars(build_parser().parse_args(words[1:]))
-    assert options["text_encoder"] == (f"/mnt/my weights/{GEMMA.repo}" if GEMMA in weight_set.parts else None)
-    assert options["checkpoint"].startswith("/mnt/my weights/")
+    assert options["checkpoint"] == weight_set.name
+    assert options["text_encoder"] == encoder
+    assert options["weights_dir"] == "/mnt/my weights"
 
 
 @pytest.mark.parametrize("name", REGISTRY.text_encoders)

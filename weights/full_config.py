@@ -1,4 +1,7 @@
-"""The 22B model's sizes as a `config`: the tiny model's with the widths and depths of ltx-2.3-22b-distilled."""
+"""The `config` of the 22B model: the tiny one's with the widths and depths of ltx-2.3-22b-distilled, and Gemma 3 12B's.
+
+Its tensors are those of the published file (tests/weights/test_published.py).
+"""
 
 from typing import Any
 

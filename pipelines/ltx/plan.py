@@ -1,0 +1,58 @@
+"""The models of a plan, by shape alone: what is on the disk as it is there, the rest as it was published."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipelines.ltx.fp8 import Fp8Mode
+from pipelines.ltx.models import ShapedModels, open_components, text_width
+from pipelines.ltx.text_config import to_text_config
+from pipelines.ltx.text_encoder import TextEncoderSource, TextShape, open_text_encoder, validate_text_encoder
+from pipelines.ltx.text_quantized import TextQuantization
+from weights.errors import UnsupportedError
+from weights.full_config import GEMMA_12B
+from weights.full_source import full_source, full_upsampler
+from weights.source import Source, open_source, open_upsampler
+
+
+@dataclass(frozen=True)
+class PlannedFiles:
+    """As WeightFiles, but that None is what is not on the disk. stages 1: no upsampler at all."""
+
+    checkpoint: Path | None
+    companions: tuple[Path, ...] = ()
+    upsampler: Path | None = None
+    text_encoder: Path | None = None
+    tokenizer: Path | None = None
+    stages: int = 2
+
+
+def shape_models(
+    files: PlannedFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
+) -> ShapedModels:
+    """text_quantization: what is asked for, or what the text encoder was published in. Raises WeightsError as loading
+    would, but for what only the values of tensors show.
+    """
+    text = _text(files, text_quantization)
+    source = full_source()
+    if files.checkpoint is not None:
+        source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
+    _validate_text(text, source)
+    upsampler = full_upsampler() if files.upsampler is None else open_upsampler(files.upsampler)
+    return ShapedModels(open_components(source, upsampler if files.stages == 2 else None, dtype, fp8), text, dtype)
+
+
+def _text(files: PlannedFiles, quantization: TextQuantization) -> TextShape:
+    if files.text_encoder is not None:
+        return open_text_encoder(files.text_encoder, quantization, files.tokenizer)
+    return TextShape(to_text_config(Path("Gemma 3 12B"), dict(GEMMA_12B)), quantization)
+
+
+def _validate_text(text: TextShape, source: Source) -> None:
+    wanted = text_width(source)
+    if isinstance(text, TextEncoderSource):
+        validate_text_encoder(text, wanted)
+    elif text.width != wanted:
+        raise UnsupportedError(source.checkpoint.path, f"needs a text encoder of {wanted.num_layers} layers of width "
+                                                       f"{wanted.hidden_size}: give --text-encoder")  # fmt: skip

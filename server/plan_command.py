@@ -1,0 +1,123 @@
+"""`ltx23 weights plan`: what of a model would be where, and which clips fit, before anything is loaded or fetched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.memory import SMALLEST_CLIP, MemoryLevel, MemoryPlan, choose_plan
+from server.plan_table import plan_table, verdict
+from server.settings import Settings, load_settings, setting_error
+from server.weight_names import Choice, choose_weights, is_here, pull_command, validate_here
+from weights.folder import OwnParts, find_own_parts
+from weights.registry import GEMMA_BNB_4BIT, Registry, Role
+
+if TYPE_CHECKING:
+    from pipelines.ltx.fp8 import Fp8Mode
+    from pipelines.ltx.plan import PlannedFiles
+    from pipelines.ltx.text_quantized import TextQuantization
+
+COMPANIONS = (Role.VIDEO_VAE, Role.AUDIO_VAE, Role.TEXT_PROJECTION)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the plan is for. note: its name, or what was assumed of it."""
+
+    capacity_bytes: int
+    fp8: "Fp8Mode"
+    note: str = ""
+
+
+def plan(registry: Registry, *, set_name: str | None, **options: Any) -> int:
+    """Exit code: 0 when a clip fits, 1 when none does. Raises SettingsError, WeightsError."""
+    if set_name is not None:
+        options["checkpoint"] = registry.find(set_name).name
+    settings = load_settings(**options)
+    if settings.checkpoint is None:
+        settings = settings.model_copy(update={"checkpoint": Path(registry.default.name)})
+    chosen = choose_weights(settings, registry)
+    card = find_card(settings)
+    taken = make_plan(settings, chosen, card)
+    is_auto = settings.memory == "auto"
+    plans = [replace(taken, level=level) for level in MemoryLevel] if is_auto else [taken]
+    _print_subject(settings, chosen, card, registry)
+    print("\n".join(plan_table(plans)))
+    print(f"\n{verdict(taken, is_auto)}")
+    return 0 if any(each.fits(SMALLEST_CLIP) for each in plans) else 1
+
+
+def find_card(settings: Settings) -> Card:
+    """Raises SettingsError without a card and without --vram."""
+    import torch
+
+    from pipelines.ltx.fp8 import Fp8Mode, resolve_fp8_mode
+    from server.model import resolve_capacity, resolve_device
+
+    device = resolve_device(settings.device)
+    wanted_bytes = None if settings.vram is None else round(settings.vram * 1e9)
+    if device.type == "cuda":
+        free_bytes = resolve_capacity(device, None)
+        return Card(
+            wanted_bytes or free_bytes, resolve_fp8_mode(settings.fp8, device), torch.cuda.get_device_name(device)
+        )
+    if wanted_bytes is None:
+        raise setting_error("vram", "is needed, in GB: there is no CUDA device here whose free memory would be taken")
+    if settings.fp8 == "auto":
+        return Card(wanted_bytes, Fp8Mode.SCALED, "a card that multiplies FP8 is assumed")
+    return Card(wanted_bytes, Fp8Mode(settings.fp8))
+
+
+def make_plan(settings: Settings, chosen: Mapping[Role, Choice], card: Card) -> MemoryPlan:
+    """That of the level that a server would take. Raises SettingsError, WeightsError."""
+    import torch
+
+    from pipelines.ltx.plan import shape_models
+
+    # The plan is for a card, wherever it is made.
+    dtype = torch.float32 if settings.dtype == "float32" else torch.bfloat16
+    models = shape_models(planned_files(settings, chosen), dtype, card.fp8, _text_quantization(settings, chosen))
+    wanted = None if settings.memory == "auto" else MemoryLevel(settings.memory)
+    return choose_plan(wanted, models.sizes(), models.widths(), card.capacity_bytes)
+
+
+def planned_files(settings: Settings, chosen: Mapping[Role, Choice]) -> "PlannedFiles":
+    """What of a set is not on the disk is planned as published, and so is what was not given; but a file that is given
+    needs its companions. Raises SettingsError.
+    """
+    from pipelines.ltx.plan import PlannedFiles
+
+    here = {role: choice.path for role, choice in chosen.items() if is_here(settings, choice)}
+    if chosen[Role.CHECKPOINT].part is None:
+        validate_here(settings, {role: chosen[role] for role in COMPANIONS if role in chosen})
+    whole = all(role in here for role in (Role.CHECKPOINT, *COMPANIONS) if role in chosen)
+    own = find_own_parts(here[Role.CHECKPOINT]) if whole else OwnParts()
+    own_text = Role.TEXT_ENCODER not in chosen
+    return PlannedFiles(
+        checkpoint=here[Role.CHECKPOINT] if whole else None,
+        companions=tuple(here[role] for role in COMPANIONS if role in here) if whole else (),
+        upsampler=here.get(Role.UPSCALER) if Role.UPSCALER in chosen else own.upsampler,
+        text_encoder=own.text_encoder if own_text else here.get(Role.TEXT_ENCODER),
+        tokenizer=own.tokenizer if own_text else None,
+        stages=settings.stages,
+    )
+
+
+def _text_quantization(settings: Settings, chosen: Mapping[Role, Choice]) -> "TextQuantization":
+    from pipelines.ltx.text_quantized import TextQuantization
+
+    asked = TextQuantization(settings.text_encoder_quantization)
+    encoder = chosen.get(Role.TEXT_ENCODER)
+    is_stored_so = encoder is not None and encoder.part == GEMMA_BNB_4BIT and not is_here(settings, encoder)
+    return TextQuantization.NF4 if is_stored_so else asked
+
+
+def _print_subject(settings: Settings, chosen: Mapping[Role, Choice], card: Card, registry: Registry) -> None:
+    checkpoint = chosen[Role.CHECKPOINT]
+    absent = {role: choice for role, choice in chosen.items() if not is_here(settings, choice)}
+    subject, note = checkpoint.name or checkpoint.path, f" ({card.note})" if card.note else ""
+    print(f"{subject}: {card.capacity_bytes / 1e9:.2f} GB of device memory, fp8 {card.fp8}{note}")
+    if absent:
+        print(f"not on the disk, and planned as published: {', '.join(absent)}")
+        print(f"to fetch: {pull_command(settings, next(iter(absent.values())), chosen, registry)}")
+    print()

@@ -1,0 +1,59 @@
+"""A memory plan as a table for the terminal: one column a level. Knows no model and no file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pipelines.memory import DEFAULT_CLIP, RESERVED_BYTES, SMALLEST_CLIP, ClipSize, MemoryPlan
+
+CLIPS = (
+    replace(DEFAULT_CLIP, is_conditioned=False),
+    ClipSize(1920, 1088, 121),
+    ClipSize(1920, 1088, 241),
+    ClipSize(3840, 2176, 121),
+)
+
+LABEL, SIZE, COLUMN = 30, 6, 14
+
+
+def plan_table(plans: Sequence[MemoryPlan]) -> Iterator[str]:
+    """plans: of the same models, a level each."""
+    components = plans[0].components
+    yield _row("weights", "GB", [plan.level for plan in plans])
+    for name, component in components.items():
+        places = ["streamed" if name in plan.streamed else "device" for plan in plans]
+        yield _row(f"  {name}", _gb(component.size_bytes), places)
+    total = _gb(sum(component.size_bytes for component in components.values()))
+    yield _row("  on the device", total, [_gb(plan.resident_bytes) for plan in plans])
+    yield _row("  pinned in host memory", "", [_gb(plan.host_bytes) for plan in plans])
+    yield "needed on the device, GB at the peak"
+    for clip in CLIPS:
+        yield _row(f"  {clip}", "", [_needed(plan, clip) for plan in plans])
+        conditioned = replace(clip, is_conditioned=True)
+        if any(plan.peak_bytes(conditioned) != plan.peak_bytes(clip) for plan in plans):
+            yield _row("    from an image", "", [_needed(plan, conditioned) for plan in plans])
+
+
+def verdict(plan: MemoryPlan, is_chosen: bool) -> str:
+    """Of the plan that a server would run. is_chosen: by `auto`."""
+    subject = f"--memory auto takes {plan.level}" if is_chosen else f"--memory {plan.level}"
+    if plan.fits(DEFAULT_CLIP):
+        return f"{subject}: the default clip fits."
+    smaller = plan.smaller(DEFAULT_CLIP)
+    if smaller is not None:
+        return f"{subject}: the default clip does not fit, {smaller} would."
+    if plan.fits(SMALLEST_CLIP):
+        return f"{subject}: the default clip does not fit, nor does a smaller one of its length; {SMALLEST_CLIP} does."
+    return f"{subject}: nothing fits."
+
+
+def _needed(plan: MemoryPlan, clip: ClipSize) -> str:
+    """With what is kept free for kernels, so that it can be held against what the device has."""
+    return f"{_gb(plan.peak_bytes(clip) + RESERVED_BYTES)} {'fits' if plan.fits(clip) else '  no'}"
+
+
+def _gb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.2f}"
+
+
+def _row(label: str, size: str, cells: Sequence[str]) -> str:
+    return f"{label:<{LABEL}}{size:>{SIZE}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)

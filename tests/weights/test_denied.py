@@ -1,0 +1,179 @@
+"""What may not be read or written, and a disk that is full: said in one sentence that names it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipelines.ltx.text_encoder import open_text_encoder
+from server import weights_command
+from server.messages import WorkerConfig
+from server.model import resolve_files
+from tests.weights.small_world import REGISTRY
+from weights import download
+from weights.errors import DiskError, FileError
+from weights.header import read_header
+from weights.inspect import inspect
+from weights.progress import Progress
+from weights.source import open_source, open_upsampler
+from weights.store import Store
+from weights.tiny import TinyFiles, tiny_files
+
+NOBODY = 65534
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Root may do anything: not as root, then. Nothing is imported meanwhile, for that may be root's alone."""
+    was_root = os.geteuid() == 0
+    try:
+        if was_root:
+            os.seteuid(NOBODY)
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Unlike pytest's own folders, one that everybody may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        for path in Path(name).rglob("*"):
+            path.chmod(0o755)
+
+
+@pytest.fixture
+def closed_file(place: Path, tiny: TinyFiles) -> Path:
+    path = Path(shutil.copy(tiny.checkpoint, place / "closed.safetensors"))
+    path.chmod(0)
+    return path
+
+
+def below_closed(place: Path, tiny: TinyFiles) -> Path:
+    (place / "closed").mkdir()
+    path = Path(shutil.copy(tiny.checkpoint, place / "closed" / "model.safetensors"))
+    (place / "closed").chmod(0)
+    return path
+
+
+OPENERS: dict[str, Callable[[Path], object]] = {
+    "checkpoint": open_source,
+    "upsampler": open_upsampler,
+    "text encoder": open_text_encoder,
+    "inspect": inspect,
+    "header": read_header,
+    "serve": lambda path: resolve_files(WorkerConfig(path, checkpoint=path, text_encoder=path, upsampler=path)),
+}
+
+
+@pytest.mark.parametrize("opener", [name for name in OPENERS if name != "serve"])
+def test_a_file_that_may_not_be_read(opener: str, closed_file: Path) -> None:
+    with pytest.raises(FileError) as caught, without_privileges():
+        OPENERS[opener](closed_file)
+
+    assert str(caught.value) == f"{closed_file}: cannot be read: Permission denied"
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_a_file_in_a_folder_that_may_not_be_entered(opener: str, place: Path, tiny: TinyFiles) -> None:
+    path = below_closed(place, tiny)
+
+    with pytest.raises(FileError) as caught, without_privileges():
+        OPENERS[opener](path)
+
+    assert str(caught.value) == f"{path}: cannot be read: Permission denied"
+
+
+@pytest.mark.parametrize("opener", ["checkpoint", "inspect", "serve"])
+def test_a_checkpoints_folder_that_may_not_be_entered(opener: str, place: Path) -> None:
+    (place / "folder").mkdir(mode=0)
+
+    with pytest.raises(FileError) as caught, without_privileges():
+        OPENERS[opener](place / "folder")
+
+    assert str(caught.value) == f"{place / 'folder'}: cannot be read: Permission denied"
+
+
+def test_a_text_encoders_folder_that_may_not_be_entered(place: Path, tiny: TinyFiles) -> None:
+    folder = Path(shutil.copytree(tiny.text_encoder, place / "gemma"))
+    folder.chmod(0)
+
+    with pytest.raises(FileError) as caught, without_privileges():
+        open_text_encoder(folder)
+
+    assert str(caught.value) == f"{folder}: its config.json cannot be read: Permission denied"
+
+
+def test_a_text_encoders_weights_that_may_not_be_read(place: Path, tiny: TinyFiles) -> None:
+    folder = Path(shutil.copytree(tiny.text_encoder, place / "gemma"))
+    folder.chmod(0o755)
+    (folder / "model.safetensors").chmod(0)
+    open_text_encoder(tiny.text_encoder)  # imports what it needs
+
+    with pytest.raises(FileError) as caught, without_privileges():
+        open_text_encoder(folder)
+
+    assert str(caught.value) == f"{folder / 'model.safetensors'}: cannot be read: Permission denied"
+
+
+def test_a_weights_folder_that_may_not_be_written(place: Path) -> None:
+    with pytest.raises(DiskError) as caught, without_privileges():
+        download.pull(REGISTRY.default, Store(place), Progress())
+
+    assert str(caught.value).startswith(f"{place}: cannot be written: Permission denied; ")
+
+
+@pytest.mark.parametrize("command", ["list", "where", "verify"])
+def test_a_weights_folder_that_may_not_be_read(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even whether something is there can be told."""
+    folder = place / "weights"
+    folder.mkdir(mode=0)
+    options = {} if command == "list" else {"set_name": None, "text_encoder": None}
+
+    with without_privileges():
+        world = weights_command.World(REGISTRY)
+        code = weights_command.weights(weights_command=command, world=world, weights_dir=str(folder), **options)
+
+    assert code == 1
+    error = f"ltx23: error: {folder}/maker/video/.published.json: cannot be read: Permission denied\n"
+    assert capsys.readouterr().err == error
+
+
+def test_a_cache_that_may_not_be_written(place: Path, tiny: TinyFiles) -> None:
+    with pytest.raises(FileError) as caught, without_privileges():
+        tiny_files(place)
+
+    message = f"{place}: the tiny model cannot be written here: Permission denied; choose another cache"
+    assert str(caught.value) == message
+
+
+LIMITED = """
+import resource, sys
+from server.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_disk_that_takes_no_more_of_the_tiny_model(tmp_path: Path) -> None:
+    """The limit is the kernel's, on the size of a file."""
+    cache, clip = tmp_path / "cache", tmp_path / "clip.mp4"
+    command = ["generate", "--prompt", "a fox", "--cache-dir", str(cache), "-o", str(clip)]
+
+    done = subprocess.run([sys.executable, "-c", LIMITED, *command], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ltx23: error: {cache}: the tiny model cannot be written here: ")
+    assert "File too large" in done.stderr
+    assert done.stderr.endswith("; choose another cache\n")
+    assert done.stderr.count("\n") == 1
+    assert list(cache.iterdir()) == []

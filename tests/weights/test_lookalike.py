@@ -1,0 +1,94 @@
+"""Upscaler 1.0 where 1.1 is meant: told by its hash, said, and not refused."""
+
+import hashlib
+import io
+import json
+import shutil
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.ltx.models import WeightFiles
+from server.announce import Announcer
+from server.messages import ModelInfo, Ready, WorkerConfig
+from server.model import find_warnings
+from server.settings import Settings
+from weights.full_config import UPSAMPLER as UPSAMPLER_CONFIG
+from weights.lookalike import find_lookalike
+from weights.published import upsampler_tensors
+from weights.registry import UPSCALER
+from weights.source import open_upsampler
+from weights.store import Store
+from weights.tiny import TinyFiles
+
+assert UPSCALER.file is not None
+PUBLISHED = UPSCALER.file
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real header, of zeros, of the published size to the byte."""
+    path = tmp_path_factory.mktemp("other") / "ltx-2.3-spatial-upscaler-x2.safetensors"
+    entries: dict[str, object] = {"__metadata__": {"config": json.dumps(UPSAMPLER_CONFIG, separators=(",", ":"))}}
+    end = 0
+    for name, info in upsampler_tensors(UPSAMPLER_CONFIG).items():
+        entries[name] = {"dtype": info.dtype, "shape": info.shape, "data_offsets": [end, end + info.size_bytes]}
+        end += info.size_bytes
+    length = PUBLISHED.size_bytes - 8 - end
+    header = json.dumps(entries, separators=(",", ":")).encode().ljust(length)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", length) + header)
+        file.truncate(PUBLISHED.size_bytes)
+    return path
+
+
+def test_a_file_of_the_size_and_another_hash_is_warned_of(other: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    config = WorkerConfig(tmp_path, tmp_path / "weights")
+
+    (warning,) = find_warnings(config, WeightFiles(tiny.checkpoint, tiny.text_encoder, other))
+
+    assert open_upsampler(other).architecture["upsampler"]["mid_channels"] == 1024
+    assert warning == (
+        f"{other} has the size of ltx-2.3-spatial-upscaler-x2-1.1.safetensors, but not its sha256: "
+        "upscaler 1.0 has the same size as 1.1, and leaves artefacts in long videos"
+    )
+
+
+def test_the_terminal_shows_it() -> None:
+    out = io.StringIO()
+
+    Announcer(Settings(), 8000, out)(Ready(ModelInfo("a", False, "cpu", "float32", warnings=("upscaler 1.0",))))
+
+    assert "  Note: upscaler 1.0\n" in out.getvalue()
+
+
+def test_other_sizes_and_folders_are_others(tiny: TinyFiles, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    assert find_lookalike(tiny.upsampler, store) is None
+    assert find_lookalike(tiny.text_encoder, store) is None
+    assert find_warnings(WorkerConfig(tmp_path, tmp_path), WeightFiles(tiny.checkpoint, tiny.text_encoder)) == ()
+
+
+def test_the_published_file_is_known_by_its_hash_and_read_once(tiny: TinyFiles, tmp_path: Path) -> None:
+    """With a small file published in its place."""
+    content = tiny.upsampler.read_bytes()
+    file = replace(PUBLISHED, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    part, store = replace(UPSCALER, file=file), Store(tmp_path)
+    path = store.path(part)
+    path.parent.mkdir(parents=True)
+    shutil.copy(tiny.upsampler, path)
+    assert find_lookalike(path, store, part) is None
+
+    path.write_bytes(bytes(len(content)))
+    warning = find_lookalike(path, store, part)
+    assert warning is not None
+    assert "upscaler 1.0" in warning
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(path)
+    store.mark_verified(part, file, file.sha256 or "")
+    # On record as verified, by whatever name: not read again.
+    assert find_lookalike(path, store, part) is None
+    assert find_lookalike(link, store, part) is None
