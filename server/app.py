@@ -1,19 +1,23 @@
 """The application: routes, errors and edge around one engine. Knows no process and no model."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from enhancer.enhance import Enhancer
+from enhancer.errors import Unavailable
+from enhancer.sglang_process import ManagedSglang
 from server.dispatcher import Dispatcher
 from server.edge.body_limit import BodyLimit
 from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
-from server.enhancement import create_enhancer
+from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
 from server.messages import FromWorker
 from server.routes import enhance, generate, status
@@ -50,21 +54,36 @@ def create_api(settings: Settings, on_event: OnEvent, key_count: int) -> FastAPI
 def _lifespan(
     settings: Settings, on_event: OnEvent, key_count: int
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
+    managed = create_managed(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_event)
         workspace = Workspace(settings.temp_dir)
-        enhancer = create_enhancer(settings)
-        app.state.engine = Engine(settings, dispatcher, workspace, enhancer)
+        enhancer = create_enhancer(settings, managed)
+        app.state.engine = Engine(settings, dispatcher, workspace, enhancer, managed)
+        starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
         try:
-            enhancer.start()
-            dispatcher.start()
             # For whoever runs the server: it shows in ASGI's lifespan state.
             yield {"engine": app.state.engine}
         finally:
+            starting.cancel()
+            await asyncio.wait({starting})
             dispatcher.stop()
             await dispatcher.stopped()
             await enhancer.aclose()
+            if managed is not None:
+                await managed.aclose()
             workspace.close()
 
     return lifespan
+
+
+async def _start(dispatcher: Dispatcher, enhancer: Enhancer, managed: ManagedSglang | None) -> None:
+    """SGLang before the models, or without it: its memory is a share of what is free when it starts."""
+    if managed is not None:
+        managed.start()
+        with suppress(Unavailable):
+            await managed.wait_until_ready()
+    enhancer.start()
+    dispatcher.start()

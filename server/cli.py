@@ -70,7 +70,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--queue-size", type=int, help="requests that may wait (default: 8)")
     parser.add_argument("--deadline-s", type=float, help="a longer render is answered 504 (default: 600)")
-    parser.add_argument("--enhancer", choices=["off", "external"], help="who rewrites prompts that ask for it")
+    parser.add_argument(
+        "--enhancer", choices=["off", "external", "managed"], help="who rewrites prompts that ask for it"
+    )
+    parser.add_argument("--sglang-python", metavar="FILE", help="managed: the Python that has SGLang")
+    parser.add_argument("--sglang-args", metavar="ARGS", help="managed: more arguments for SGLang, in one string")
     _add_enhancer(parser)
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
     add_weight_options(parser)

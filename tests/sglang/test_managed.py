@@ -9,8 +9,7 @@ import pytest
 from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhanceRequest, EnhancerLimits
 from enhancer.sglang import Sglang, SglangOptions
-from enhancer.sglang_process import ManagedSglang, ManagedStatus
-from tests.jobs.conftest import has_ended
+from enhancer.sglang_process import ManagedSglang, ManagedState, ManagedStatus
 from tests.sglang.on_cpu import cpu_options, sglang_python
 
 pytestmark = pytest.mark.sglang
@@ -31,7 +30,8 @@ def launched() -> psutil.Process:
 
 async def test_it_is_started_again_after_its_death_and_leaves_nothing(tiny_llama: Path) -> None:
     before = processes()
-    managed = ManagedSglang(cpu_options(tiny_llama))
+    states: asyncio.Queue[ManagedState] = asyncio.Queue()
+    managed = ManagedSglang(cpu_options(tiny_llama), states.put_nowait)
     enhancer = Enhancer(Sglang(SglangOptions(managed.url, timeout_s=120)), limits=EnhancerLimits(pauses_s=(0.0,)))
     try:
         managed.start()
@@ -48,7 +48,9 @@ async def test_it_is_started_again_after_its_death_and_leaves_nothing(tiny_llama
         assert (failed.prompt, failed.enhanced) == (REQUESTS[1].prompt, False)
         assert failed.notes == ("the prompt was used as it came: the prompt enhancer does not answer",)
 
-        assert await asyncio.to_thread(has_ended, server)
+        while (state := await states.get()).status is not ManagedStatus.RESTARTING:
+            pass
+        assert state.reason == "the prompt enhancer's language model ended with signal 9"
         await managed.wait_until_ready()
         assert managed.state.restarts == 1
         again = await enhancer.enhance(REQUESTS[2])

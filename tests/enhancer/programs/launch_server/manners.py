@@ -42,6 +42,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200 if self.path == "/ready" else 404)
         self.end_headers()
 
+    def do_POST(self) -> None:
+        """Every prompt has the same rewrite."""
+        message = {"content": "A red fox runs through deep snow."}
+        body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
