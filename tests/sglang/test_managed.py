@@ -1,6 +1,7 @@
 """A managed SGLang, the real one: from its start over its death to its end."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -21,10 +22,10 @@ def processes() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def launched() -> psutil.Process:
-    """SGLang's first process: neither the guard, whose command holds the same words, nor what it has started."""
+def first_of(started: Iterable[psutil.Process]) -> psutil.Process:
+    """SGLang's own: neither the guard, whose command holds the same words, nor what it has started."""
     start = [str(sglang_python()), "-P", "-m", "sglang.launch_server"]
-    (process,) = (process for process in processes() if process.cmdline()[:4] == start)
+    (process,) = (process for process in started if process.cmdline()[:4] == start)
     return process
 
 
@@ -42,7 +43,7 @@ async def test_it_is_started_again_after_its_death_and_leaves_nothing(tiny_llama
 
         rewriting = asyncio.create_task(enhancer.enhance(REQUESTS[1]))
         await enhancer.check_ready()  # behind which the rewrite is under way
-        server = launched()
+        server = first_of(set(processes()) - set(before))
         server.kill()
         failed = await rewriting
         assert (failed.prompt, failed.enhanced) == (REQUESTS[1].prompt, False)
