@@ -14,7 +14,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     LTX23_PORT=8000 \
     LTX23_CACHE_DIR=/data/cache \
     LTX23_DATA_DIR=/data/videos \
-    LTX23_WEIGHTS_DIR=/weights
+    LTX23_WEIGHTS_DIR=/weights \
+    HF_HOME=/data/huggingface
 
 # Dependencies before the code: they change less often than it does.
 WORKDIR /opt/ltx23

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve setup test check bench clean
+.PHONY: serve setup test test-sglang check bench clean
 
 serve: setup
 	$(BIN)/ltx23 serve
@@ -20,9 +20,15 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
+# A real SGLang on the CPU: 3 minutes and 2.9 GB to make, 3 minutes to test.
+test-sglang: $(VENV)/.installed-dev
+	tests/sglang/cpu_env.sh $(VENV)-sglang $(PYTHON)
+	LTX23_TEST_SGLANG_PYTHON=$(VENV)-sglang/bin/python $(BIN)/python -m pytest -m sglang tests/sglang
+
 bench: setup
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.loading
+	$(BIN)/python -m benchmarks.enhance
 
 clean:
 	rm -rf $(VENV)

@@ -8,4 +8,5 @@
 rewrite by a language model (`sglang`, over HTTP), what came back made presentable (`clean`), and what the user had put
 in quotes or named put back (`preserve`). Whatever fails on that way, the prompt is used as it came and a note says why.
 Two requests that are alike share one rewrite; a language model that is down is left alone for a while (`breaker`).
+The server that it speaks to may be anybody's, or a process of ours (`sglang_process`), installed by `sglang_install`.
 """

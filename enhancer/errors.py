@@ -2,6 +2,7 @@
 
 EnhancerError
 +-- SettingsError        an option names no model, address or device that could be used
++-- InstallError         SGLang cannot be installed here
 +-- Unavailable          the other side is down, breaks off, or is left alone after failures
 +-- Busy                 it has too much to do now
 +-- TimedOut             it took longer than it may
@@ -10,7 +11,8 @@ EnhancerError
 +-- CaptionError         there is no caption of this image
     +-- CaptionerDown    nor would there be of another: the process has ended, hangs, or talks nonsense
 
-Every message is a sentence without its full stop that a client may read: no prompt, no address, no path stands in one.
+Every message is a sentence without its full stop that a client may read, where it is not said to be the operator's: no
+prompt, no address, no path stands in one.
 """
 
 
@@ -20,6 +22,10 @@ class EnhancerError(Exception):
 
 class SettingsError(EnhancerError, ValueError):
     """An option is wrong; the message names it and says what would be right. For the operator, not for a client."""
+
+
+class InstallError(EnhancerError):
+    """The message says what to do. For the operator, not for a client."""
 
 
 class Unavailable(EnhancerError):

@@ -71,8 +71,8 @@ class Sglang:
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
         """Raises EnhancerError."""
-        # ASCII only: half of a surrogate pair has no UTF-8.
-        body = json.dumps(self._request(messages)).encode("ascii")
+        # Half of a surrogate pair has no UTF-8, and SGLang refuses it escaped as well.
+        body = json.dumps(self._request(messages), ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with asyncio.timeout(self._options.timeout_s):
                 return parse_completion(await self._post(body))

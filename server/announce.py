@@ -48,6 +48,8 @@ class Announcer:
             self._say("No API key is configured: listening on loopback only, open to every user of this machine.")
         self._say(f"Listening on {self.url}; /health says when the model is there.")
         what = settings.checkpoint or "the tiny model (random weights, made here)"
+        if settings.enhancer == "managed":
+            self._say(f"Starting SGLang with {settings.sglang_model}, and then ...")
         self._say(f"Loading {what} ...")
 
     def __call__(self, event: FromWorker) -> None:

@@ -1,19 +1,23 @@
 """The application: routes, errors and edge around one engine. Knows no process and no model."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from enhancer.enhance import Enhancer
+from enhancer.errors import Unavailable
+from enhancer.sglang_process import ManagedSglang
 from server.dispatcher import Dispatcher
 from server.edge.body_limit import BodyLimit
 from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
-from server.enhancement import create_enhancer
+from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
 from server.messages import FromWorker, Ready
 from server.routes import enhance, generate, status, video_content, video_events, videos
@@ -53,6 +57,8 @@ def create_api(settings: Settings, on_event: OnEvent, key_count: int) -> FastAPI
 def _lifespan(
     settings: Settings, on_event: OnEvent, key_count: int
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
+    managed = create_managed(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         def on_worker_event(event: FromWorker) -> None:
@@ -60,23 +66,45 @@ def _lifespan(
                 library.on_ready()
             on_event(event)
 
-        dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_worker_event)
-        retention = Retention(settings.result_ttl_s, settings.max_result_bytes)
-        library = Videos(dispatcher, DataDir(settings.data_dir), retention)
-        workspace = Workspace(settings.temp_dir)
-        enhancer = create_enhancer(settings)
-        app.state.engine = Engine(settings, dispatcher, workspace, library, enhancer)
-        try:
+        # Closed in the opposite order, however far the start came.
+        async with AsyncExitStack() as stack:
+            workspace = Workspace(settings.temp_dir)
+            stack.callback(workspace.close)
+            if managed is not None:
+                stack.push_async_callback(managed.aclose)
+            enhancer = create_enhancer(settings, managed)
+            stack.push_async_callback(enhancer.aclose)
+            dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_worker_event)
+            library = Videos(
+                dispatcher, DataDir(settings.data_dir), Retention(settings.result_ttl_s, settings.max_result_bytes)
+            )
+            stack.push_async_callback(library.close)
+            stack.push_async_callback(_stop, dispatcher)
+            app.state.engine = Engine(settings, dispatcher, workspace, library, enhancer, managed)
             await library.start()
-            enhancer.start()
-            dispatcher.start()
+            starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
+            stack.push_async_callback(_cancel, starting)
             # For whoever runs the server: it shows in ASGI's lifespan state.
             yield {"engine": app.state.engine}
-        finally:
-            dispatcher.stop()
-            await dispatcher.stopped()
-            await library.close()
-            await enhancer.aclose()
-            workspace.close()
 
     return lifespan
+
+
+async def _start(dispatcher: Dispatcher, enhancer: Enhancer, managed: ManagedSglang | None) -> None:
+    """SGLang before the models, or without it: its memory is a share of what is free when it starts."""
+    if managed is not None:
+        managed.start()
+        with suppress(Unavailable):
+            await managed.wait_until_ready()
+    enhancer.start()
+    dispatcher.start()
+
+
+async def _stop(dispatcher: Dispatcher) -> None:
+    dispatcher.stop()
+    await dispatcher.stopped()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

@@ -1,10 +1,10 @@
-"""The `ltx23` command: serve, generate, enhance, weights. Only parses; what it starts is imported when it starts."""
+"""The `ltx23` command: serve, generate, enhance, enhancer, weights. Only parses; imports what it starts."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from server import weights_command
+from server import enhancer_command, weights_command
 from server.weight_options import add_weight_options
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(**args)
     if command == "weights":
         return weights_command.weights(**args)
+    if command == "enhancer":
+        return enhancer_command.enhancer(**args)
     if command == "enhance":
         from server.enhance_command import enhance
 
@@ -35,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))
     _add_enhance(commands.add_parser("enhance", help="rewrite a prompt, without rendering"))
+    enhancer_command.add_commands(commands.add_parser("enhancer", help="install SGLang, which rewrites prompts"))
     weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
     return parser
 
@@ -67,7 +70,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--queue-size", type=int, help="requests that may wait (default: 8)")
     parser.add_argument("--deadline-s", type=float, help="a longer render is answered 504 (default: 600)")
-    parser.add_argument("--enhancer", choices=["off", "external"], help="who rewrites prompts that ask for it")
+    parser.add_argument(
+        "--enhancer", choices=["off", "external", "managed"], help="who rewrites prompts that ask for it"
+    )
+    parser.add_argument("--sglang-python", metavar="FILE", help="managed: the Python that has SGLang")
+    parser.add_argument("--sglang-args", metavar="ARGS", help="managed: more arguments for SGLang, in one string")
     _add_enhancer(parser)
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
     parser.add_argument("--data-dir", metavar="DIR", help="where videos are kept (default: ~/.local/share/ltx23)")

@@ -83,8 +83,9 @@ class Dispatcher:
         self._load_error: str | None = None
 
     def start(self) -> None:
-        """Start the worker; Ready comes later. Needs a running event loop."""
-        self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
+        """Start the worker; Ready comes later. Needs a running event loop. Nothing starts once it was stopped."""
+        if self._state is not State.DRAINING:
+            self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
 
     def stop(self) -> None:
         """Kill the worker and end every job with NotReady. May be called twice; `stopped` waits until that is done."""

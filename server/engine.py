@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from enhancer.enhance import Enhancer
+from enhancer.enhancement import EnhancerState
+from enhancer.sglang_process import ManagedSglang
 from server.dispatcher import Dispatcher
+from server.enhancement import enhancer_state
 from server.limits import Limits
 from server.messages import WorkerConfig
 from server.settings import Settings
@@ -21,7 +24,12 @@ class Engine:
     workspace: Workspace
     videos: Videos
     enhancer: Enhancer
+    sglang: ManagedSglang | None = None
     started_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def enhancer_state(self) -> EnhancerState:
+        return enhancer_state(self.enhancer, self.sglang)
 
     @property
     def uptime_s(self) -> float:

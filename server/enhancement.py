@@ -1,5 +1,6 @@
 """Between a request and the enhancer: what it is asked, and what becomes of its answer in ours."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +8,13 @@ from pathlib import Path
 
 from enhancer.captioner import Captioner, CaptionerOptions
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import Enhancement, EnhanceRequest, Status
+from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerState, Status
 from enhancer.messages import Mode
 from enhancer.sglang import Sglang, SglangOptions
+from enhancer.sglang_install import DEFAULT_FOLDER, Installation
+from enhancer.sglang_process import ManagedOptions, ManagedSglang, ManagedStatus
 from server.contract import Adjustment, RequestInvalid, ResolvedRequest
-from server.settings import Settings
+from server.settings import Settings, setting_error
 
 NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
@@ -26,13 +29,27 @@ class UsedPrompt:
     seconds: float = 0.0
 
 
-def create_enhancer(settings: Settings) -> Enhancer:
+def create_managed(settings: Settings) -> ManagedSglang | None:
+    """None unless SGLang is to be a process of ours. Raises SettingsError where it is not installed."""
+    if settings.enhancer != "managed":
+        return None
+    python = settings.sglang_python or Installation(DEFAULT_FOLDER.expanduser()).python
+    if not python.exists():
+        raise setting_error(
+            "sglang_python", f"{python} is not there: `ltx23 enhancer install`, or name the Python that has SGLang"
+        )
+    args = tuple(shlex.split(settings.sglang_args))
+    return ManagedSglang(ManagedOptions(python.absolute(), settings.sglang_model, extra_args=args))
+
+
+def create_enhancer(settings: Settings, managed: ManagedSglang | None = None) -> Enhancer:
     """Off without a language model. Raises enhancer.errors.SettingsError."""
-    if settings.rewriter_url is None:
+    url = managed.url if managed else settings.rewriter_url
+    if url is None:
         return Enhancer()
     key = settings.sglang_api_key
     options = SglangOptions(
-        settings.rewriter_url,
+        url,
         settings.sglang_model,
         key.get_secret_value() if key else None,
         timeout_s=settings.enhance_timeout_s,
@@ -44,6 +61,14 @@ def create_captioner(settings: Settings) -> Captioner | None:
     if settings.captioner == "off":
         return None
     return Captioner(CaptionerOptions(settings.captioner, settings.captioner_device))
+
+
+def enhancer_state(enhancer: Enhancer, managed: ManagedSglang | None) -> EnhancerState:
+    """Down until a language model of ours is ready."""
+    if managed is None or managed.state.status is ManagedStatus.READY:
+        return enhancer.state
+    reason = managed.state.reason or f"the prompt enhancer's language model is {managed.state.status}"
+    return EnhancerState(Status.DOWN, (reason,))
 
 
 async def enhance_request(

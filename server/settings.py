@@ -1,5 +1,6 @@
 """Every setting, in one place: the only reader of the environment. `LTX23_NAME` sets `name`; the command line wins."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -75,8 +76,9 @@ class Settings(BaseSettings):
     vram: Annotated[float, Field(gt=0)] | None = None
     """Gigabytes of the device's memory that may be used. None: what is free when the worker starts."""
 
-    enhancer: Literal["off", "external"] | None = None
-    """Who rewrites prompts that ask for it: nobody, or the SGLang at `sglang_url`. None: that, where it is given."""
+    enhancer: Literal["off", "external", "managed"] | None = None
+    """Who rewrites prompts that ask for it: nobody, the SGLang at `sglang_url`, or one that this server starts and
+    ends. None: the one at `sglang_url`, where that is given."""
 
     sglang_url: str | None = None
     """Where SGLang listens, such as http://127.0.0.1:30000; any OpenAI-compatible server will do."""
@@ -86,6 +88,12 @@ class Settings(BaseSettings):
 
     sglang_api_key: SecretStr | None = None
     """Sent to it as a bearer token."""
+
+    sglang_python: Path | None = None
+    """For a managed SGLang: the Python that has it. None: what `ltx23 enhancer install` has made."""
+
+    sglang_args: str = ""
+    """For a managed SGLang: further arguments of its `sglang.launch_server`, as in a shell."""
 
     captioner: str = "florence-community/Florence-2-large"
     """Florence-2, which looks at the first image for the enhancer: a folder or an id on the hub. `off`: nobody does."""
@@ -157,6 +165,12 @@ class Settings(BaseSettings):
             resolve_base_url(value)
         return value
 
+    @field_validator("sglang_args")
+    @classmethod
+    def _can_be_split(cls, value: str) -> str:
+        shlex.split(value)
+        return value
+
     @model_validator(mode="after")
     def _enhancer_has_a_url(self) -> "Settings":
         if self.enhancer == "external" and self.sglang_url is None:
@@ -165,8 +179,8 @@ class Settings(BaseSettings):
 
     @property
     def rewriter_url(self) -> str | None:
-        """Of the language model; None where prompts are not enhanced."""
-        return None if self.enhancer == "off" else self.sglang_url
+        """Of a language model that runs already; None where there is none."""
+        return self.sglang_url if self.enhancer in (None, "external") else None
 
     @property
     def has_key(self) -> bool:

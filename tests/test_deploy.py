@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from enhancer.sglang import SglangOptions
+from enhancer.sglang_install import REQUIREMENT
+from enhancer.sglang_process import ManagedOptions
 from server.settings import PREFIX, Settings, load_settings
 from server.weight_names import choose_weights
 from weights.registry import REGISTRY
@@ -19,8 +22,18 @@ COMPOSE_ONLY = {"LTX23_WEIGHTS", "LTX23_PUBLISH"}
 
 
 @pytest.fixture
-def service() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["ltx23"]  # type: ignore[no-any-return]
+def services() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def service(services: dict[str, Any]) -> dict[str, Any]:
+    return services["ltx23"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def sglang(services: dict[str, Any]) -> dict[str, Any]:
+    return services["sglang"]  # type: ignore[no-any-return]
 
 
 def test_the_image_sets_only_settings_that_exist() -> None:
@@ -51,7 +64,9 @@ def test_the_image_does_not_run_as_root() -> None:
 
 def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any]) -> None:
     environment = service["environment"]
-    named = {name.lower().removeprefix(PREFIX.lower()): value for name, value in environment.items()}
+    named = {
+        name.lower().removeprefix(PREFIX.lower()): value for name, value in environment.items() if "${" not in value
+    }
     store = Store(Path(environment["LTX23_WEIGHTS_DIR"]))
     pulled = {part.role: store.path(part) for part in REGISTRY.find("bf16").parts}
 
@@ -59,3 +74,32 @@ def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any
 
     assert {role: choice.path for role, choice in chosen.items()} == pulled
     assert any(volume.endswith(f":{store.root}:ro") for volume in service["volumes"])
+
+
+def test_sglang_is_there_only_when_asked_for_and_is_ready_first(
+    service: dict[str, Any], sglang: dict[str, Any]
+) -> None:
+    assert sglang["profiles"] == ["enhancer"]
+    assert service["depends_on"] == {"sglang": {"condition": "service_healthy", "required": False}}
+    assert service["environment"]["LTX23_SGLANG_URL"].endswith("${COMPOSE_PROFILES:+http://sglang:30000}}")
+    assert "http://127.0.0.1:30000/ready" in sglang["healthcheck"]["test"][-1]
+    assert "ports" not in sglang
+
+
+def test_sglang_is_of_the_release_that_is_installed_elsewhere(sglang: dict[str, Any]) -> None:
+    assert sglang["image"].removeprefix("lmsysorg/sglang:v") == REQUIREMENT.removeprefix("sglang==")
+
+
+def test_sglang_has_the_memory_and_the_model_that_it_has_elsewhere(
+    service: dict[str, Any], sglang: dict[str, Any]
+) -> None:
+    options = dict(word.removeprefix("--").split("=") for word in sglang["command"][3:])
+    defaults = ManagedOptions(Path("python"))
+    for name in (
+        *("context_length", "max_total_tokens", "mem_fraction_static"),
+        *("max_running_requests", "max_queued_requests"),
+    ):
+        assert options[name.replace("_", "-")] == str(getattr(defaults, name))
+    assert options["model-path"] == service["environment"]["LTX23_SGLANG_MODEL"]
+    assert options["model-path"] == f"${{LTX23_SGLANG_MODEL:-{SglangOptions('').model}}}"
+    assert sglang["deploy"] == service["deploy"]

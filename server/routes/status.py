@@ -42,7 +42,7 @@ def health_word(status: Status) -> str:
 
 
 def health_facts(engine: Engine, status: Status) -> dict[str, Any]:
-    enhancer = engine.enhancer.state
+    enhancer = engine.enhancer_state
     return {
         "model": MODEL_ID,
         "checkpoint": status.model.checkpoint if status.model else None,

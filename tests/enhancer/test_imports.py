@@ -6,6 +6,7 @@ import sys
 CHECK = """
 import sys
 import enhancer.captioner, enhancer.captioner_main, enhancer.enhance, enhancer.florence, enhancer.sglang
+import enhancer.sglang_install, enhancer.sglang_process
 print(sorted({"torch", "transformers", "PIL", "fastapi", "pydantic", "pipelines", "server"} & set(sys.modules)))
 """
 

@@ -69,6 +69,7 @@ def test_a_word_in_passing_is_no_speech() -> None:
         ("A LOUD MAN SHOUTS AT THE SEA", ()),
         ("Ein Hund läuft mit Angela Merkel durch den Schnee und bellt", ("Angela Merkel",)),
         ('a man says "Hello Bob" to nobody', ()),
+        ('a man says: "The sea gives." He turns to Bob. "Go!" Then they leave. <b>You wave', ("Bob",)),
     ],
 )
 def test_names_are_capitals_where_none_are_due(prompt: str, names: tuple[str, ...]) -> None:

@@ -1,0 +1,130 @@
+"""SGLang in a virtual environment of its own: it pins another torch and another transformers than ours.
+
+    install(Installation(Path("~/.local/share/ltx23/sglang").expanduser()))
+
+What lies in the folder: `venv/`, `lock` (which says that the folder is ours) and, once all is well, `complete.json`. An
+installation that was cut off has no such file, and the next one begins anew. Asks the index through pip alone.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from enhancer.errors import InstallError
+
+# The release that was tested; it brings its own torch and CUDA libraries.
+REQUIREMENT = "sglang==0.5.23"
+
+DEFAULT_FOLDER = Path("~/.local/share/ltx23/sglang")
+
+# Less than this is left where pip ran out of disk.
+NEAR_FULL_BYTES = 2**30
+
+HAS_SERVER = "import importlib.util, sys; sys.exit(importlib.util.find_spec('sglang.launch_server') is None)"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A folder, whether or not anything is in it yet."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "venv" / "bin" / "python"
+
+    @property
+    def requirement(self) -> str | None:
+        """What is installed; None where nothing is, or not the whole of it."""
+        try:
+            complete = json.loads(self._complete.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return str(complete["requirement"]) if self.python.exists() else None
+
+    @property
+    def _complete(self) -> Path:
+        return self.folder / "complete.json"
+
+    def declare_complete(self, requirement: str) -> None:
+        """In one step: half a file would be taken for none."""
+        draft = self._complete.with_suffix(".new")
+        draft.write_text(json.dumps({"requirement": requirement}), "utf-8")
+        draft.replace(self._complete)
+
+    def clear(self) -> None:
+        self._complete.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "venv", ignore_errors=True)
+
+
+def install(installation: Installation, requirement: str = REQUIREMENT, python: str = sys.executable) -> bool:
+    """False where it is installed already. pip speaks to the terminal itself. Raises InstallError."""
+    with _locked(installation.folder):
+        if installation.requirement == requirement:
+            return False
+        installation.clear()
+        _make_environment(installation, python)
+        _install_into(installation, requirement)
+        installation.declare_complete(requirement)
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Its lock shows that a folder is ours: no other is ever cleared."""
+    lock = folder / "lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not lock.exists() and any(folder.iterdir()):
+            raise InstallError(f"{folder} holds something else: give an empty folder, or one that is not there yet")
+        file = lock.open("w")
+    except OSError as exc:
+        raise InstallError(f"{folder}: {exc.strerror or exc}") from exc
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise InstallError(f"{folder}: another installation is running there") from exc
+        yield
+
+
+def _make_environment(installation: Installation, python: str) -> None:
+    venv = installation.folder / "venv"
+    if _run(installation.folder, [python, "-m", "venv", str(venv)]) == 0:
+        return
+    advice = "install its venv module (Debian, Ubuntu: apt install python3-venv) or give another --python"
+    raise InstallError(f"{python} cannot make a virtual environment in {venv}: {_or_disk(installation, advice)}")
+
+
+def _install_into(installation: Installation, requirement: str) -> None:
+    python = str(installation.python)
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", requirement]
+    if _run(installation.folder, pip) != 0:
+        advice = "what it says is above; run the command again once that is mended"
+        raise InstallError(f"pip cannot install {requirement}: {_or_disk(installation, advice)}")
+    if _run(installation.folder, [python, "-c", HAS_SERVER]) != 0:
+        raise InstallError(f"{requirement} has no sglang.launch_server: give a requirement that is SGLang")
+
+
+def _run(folder: Path, command: Sequence[str]) -> int:
+    """Without what would make that Python another: its user's packages, and ours."""
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    sys.stdout.flush()
+    try:
+        return subprocess.run(command, env=env, cwd=folder).returncode
+    except OSError as exc:
+        raise InstallError(f"{command[0]} cannot be started: {exc.strerror or exc}") from exc
+
+
+def _or_disk(installation: Installation, advice: str) -> str:
+    free_bytes = shutil.disk_usage(installation.folder).free
+    if free_bytes < NEAR_FULL_BYTES:
+        return f"its disk is full ({free_bytes / 1e6:.0f} MB are left); make room, or give another --dir"
+    return advice

@@ -1,0 +1,80 @@
+"""`ltx23 enhancer`: SGLang's own environment. Only parses and prints; what installs is `enhancer.sglang_install`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from enhancer.errors import InstallError
+from enhancer.sglang_install import DEFAULT_FOLDER, REQUIREMENT, Installation, install
+
+# What the shell reports of a command that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[..., int]
+
+
+def enhancer(*, enhancer_command: str, **options: Any) -> int:
+    try:
+        return COMMANDS[enhancer_command].run(**options)
+    except InstallError as exc:
+        print(f"ltx23: error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ltx23: interrupted; the next installation begins anew", file=sys.stderr)
+        return INTERRUPTED
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="enhancer_command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.help, description=command.help)
+        command.add_arguments(subparser)
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dir", type=Path, default=DEFAULT_FOLDER, help=f"where SGLang lies (default: {DEFAULT_FOLDER})"
+    )
+
+
+def _add_install(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="PYTHON", help="that SGLang will run on (default: this one)"
+    )
+    parser.add_argument("--requirement", default=REQUIREMENT, help=f"what pip is asked for (default: {REQUIREMENT})")
+
+
+def _open(folder: Path) -> Installation:
+    return Installation(folder.expanduser().absolute())
+
+
+def _install(*, dir: Path, python: str, requirement: str) -> int:
+    installation = _open(dir)
+    is_new = install(installation, requirement, python)
+    print(f"{requirement} is {'installed' if is_new else 'installed already'} in {installation.folder}")
+    return 0
+
+
+def _where(*, dir: Path) -> int:
+    installation = _open(dir)
+    if installation.requirement is None:
+        raise InstallError(f"SGLang is not installed in {installation.folder}: ltx23 enhancer install")
+    print(installation.python)
+    return 0
+
+
+COMMANDS: Mapping[str, Command] = {
+    "install": Command(
+        "install SGLang, which rewrites prompts, into an environment of its own", _add_install, _install
+    ),
+    "where": Command("the path of the Python that has SGLang", _add_folder, _where),
+}

@@ -1,0 +1,7 @@
+"""Is ready once the test has opened and closed the named pipe `go`."""
+
+from manners import Launch
+
+launch = Launch()
+(launch.folder / "go").read_bytes()
+launch.serve()

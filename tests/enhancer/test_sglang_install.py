@@ -1,0 +1,112 @@
+"""`ltx23 enhancer install` with real virtual environments and the real pip, which may not use any index."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enhancer.sglang_process import ManagedOptions, ManagedSglang, ManagedStatus
+from tests.enhancer.wheel import write_wheel
+
+PROGRAMS = Path(__file__).parent / "programs" / "launch_server"
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two releases with a `launch_server` that serves, and something that has none."""
+    folder = tmp_path_factory.mktemp("wheels")
+    manners = (PROGRAMS / "manners.py").read_text()
+    serves = (PROGRAMS / "serves.py").read_text().replace("from manners", "from sglang.manners")
+    package = {"sglang/__init__.py": "", "sglang/manners.py": manners, "sglang/launch_server.py": serves}
+    for version in ("0.5.23", "0.5.24"):
+        write_wheel(folder, version, package)
+    write_wheel(folder, "0.0.1", {"sglang/__init__.py": ""})
+    return folder
+
+
+def run(wheels: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """pip finds the wheels, and nothing else."""
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
+    command = [sys.executable, "-m", "server.cli", "enhancer", *args]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | offline | env)
+
+
+async def test_what_is_installed_is_found_and_runs(wheels: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "here"
+    done = run(wheels, "install", "--dir", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Successfully installed sglang-0.5.23" in done.stdout  # pip's own words
+    assert done.stdout.endswith(f"sglang==0.5.23 is installed in {folder}\n")
+
+    python = Path(run(wheels, "where", "--dir", str(folder)).stdout.strip())
+    managed = ManagedSglang(ManagedOptions(python, str(tmp_path)))
+    managed.start()
+    await managed.wait_until_ready()
+    assert managed.state.status is ManagedStatus.READY
+    await managed.aclose()
+
+    again = run(wheels, "install", "--dir", str(folder))
+    assert (again.returncode, again.stdout) == (0, f"sglang==0.5.23 is installed already in {folder}\n")
+
+    other = run(wheels, "install", "--dir", str(folder), "--requirement", "sglang==0.0.1")
+    assert other.returncode == 1
+    assert "sglang==0.0.1 has no sglang.launch_server" in other.stderr
+    assert run(wheels, "where", "--dir", str(folder)).returncode == 1
+
+
+def test_half_an_installation_is_none_and_is_begun_anew(wheels: Path, tmp_path: Path) -> None:
+    failed = run(wheels, "install", "--dir", str(tmp_path / "sglang"), "--requirement", "sglang==9.9")
+    assert failed.returncode == 1
+    assert "No matching distribution found for sglang==9.9" in failed.stderr  # pip's own words
+    assert failed.stderr.splitlines()[-1].startswith(
+        "ltx23: error: pip cannot install sglang==9.9: what it says is above"
+    )
+
+    where = run(wheels, "where", "--dir", str(tmp_path / "sglang"))
+    assert (where.returncode, where.stdout) == (1, "")
+    assert where.stderr == (f"ltx23: error: SGLang is not installed in {tmp_path}/sglang: ltx23 enhancer install\n")
+    mended = run(wheels, "install", "--dir", str(tmp_path / "sglang"), "--requirement", "sglang==0.5.24")
+    assert (mended.returncode, mended.stderr) == (0, "")
+    assert "Successfully installed sglang-0.5.24" in mended.stdout
+
+
+def test_a_folder_of_somebody_else_is_not_touched(wheels: Path, tmp_path: Path) -> None:
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "thesis.txt").write_text("three years of work")
+    done = run(wheels, "install", "--dir", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"ltx23: error: {tmp_path} holds something else: give an empty folder, or one that is not there yet\n"
+    )
+    assert [path.name for path in tmp_path.rglob("*")] == ["venv", "thesis.txt"]
+
+
+def test_two_at_a_time_do_not_meet(wheels: Path, tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run(wheels, "install", "--dir", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == f"ltx23: error: {tmp_path}: another installation is running there\n"
+
+
+@pytest.mark.parametrize(
+    ("python", "reason"),
+    [
+        ("/absent/python", "/absent/python cannot be started: No such file or directory"),
+        ("/bin/false", "/bin/false cannot make a virtual environment in {}/venv: install its venv module"),
+    ],
+)
+def test_a_python_that_will_not_do_is_said(wheels: Path, tmp_path: Path, python: str, reason: str) -> None:
+    done = run(wheels, "install", "--dir", str(tmp_path), "--python", python)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ltx23: error: {reason.format(tmp_path)}")
+
+
+def test_a_folder_that_cannot_be_made_is_said(wheels: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(wheels, "install", "--dir", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert done.stderr == f"ltx23: error: {tmp_path}/file: File exists\n"

@@ -1,0 +1,71 @@
+"""A server whose SGLang is a process of its own, with a small program in SGLang's place."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import run_server
+from tests.enhancer.test_sglang_process import python_that_runs
+from tests.jobs.conftest import has_ended
+from weights.tiny import TinyFiles
+
+CLIP = {"prompt": "a fox", "width": 256, "height": 256, "num_frames": 9, "enhance_prompt": True, "return_json": True}
+
+
+def managed(program: str, folder: Path) -> tuple[str, ...]:
+    python = python_that_runs(program, folder)
+    options = ("--sglang-model", str(folder), "--sglang-args", "--device 'cpu'", "--captioner", "off")
+    return ("--enhancer", "managed", "--sglang-python", str(python), *options)
+
+
+def test_prompts_are_rewritten_by_a_process_that_ends_with_the_server(
+    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+) -> None:
+    with run_server(cache_dir, tmp_path, *managed("serves", tmp_path)) as server, server.client() as client:
+        answer = client.post("/generate", json=CLIP).json()
+        health = client.get("/health").json()
+        life = json.loads((tmp_path / "lives").read_text())
+        process = psutil.Process(life["pid"])
+
+    assert (answer["prompt"], answer["enhanced"]) == ("A red fox runs through deep snow.", True)
+    assert health["enhancer"] == {"status": "ok", "reasons": []}
+    assert life["argv"][-2:] == ["--device", "cpu"]
+    assert has_ended(process)
+    said = [line for line in server.lines if "is ready" in line]
+    assert "language model" in said[0]  # before the model, with which it shares the card
+    assert "LTX-23-Video" in said[1]
+
+
+def test_without_it_clips_are_made_from_prompts_as_they_came(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    (tmp_path / "lives").mkdir()  # and so every life of it ends with an error
+    with run_server(cache_dir, tmp_path, *managed("serves", tmp_path)) as server, server.client() as client:
+        answer = client.post("/generate", json=CLIP).json()
+        health = client.get("/health").json()
+
+    assert (answer["prompt"], answer["enhanced"]) == ("a fox", False)
+    assert health["enhancer"]["status"] == "down"
+    assert "ended with exit code 1 while it started" in health["enhancer"]["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "LTX23_SGLANG_PYTHON / --sglang-python: {}/.local/share/ltx23/sglang/venv/bin/python is not there"),
+        (
+            ("--sglang-python", "/absent"),
+            "LTX23_SGLANG_PYTHON / --sglang-python: /absent is not there: `ltx23 enhancer",
+        ),
+        (("--sglang-args", "'"), "LTX23_SGLANG_ARGS / --sglang-args: No closing quotation"),
+    ],
+)
+def test_it_says_what_is_wrong_with_its_settings(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "server.cli", "serve", "--enhancer", "managed", "--port", "0", *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HOME": str(tmp_path)})
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"ltx23: error: {message.format(tmp_path)}")
