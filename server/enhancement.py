@@ -33,13 +33,18 @@ def create_managed(settings: Settings) -> ManagedSglang | None:
     """None unless SGLang is to be a process of ours. Raises SettingsError where it is not installed."""
     if settings.enhancer != "managed":
         return None
-    python = settings.sglang_python or Installation(DEFAULT_FOLDER.expanduser()).python
-    if not python.exists():
-        raise setting_error(
-            "sglang_python", f"{python} is not there: `ltx23 enhancer install`, or name the Python that has SGLang"
-        )
     args = tuple(shlex.split(settings.sglang_args))
-    return ManagedSglang(ManagedOptions(python.absolute(), settings.sglang_model, extra_args=args))
+    return ManagedSglang(ManagedOptions(_sglang_python(settings), settings.sglang_model, extra_args=args))
+
+
+def _sglang_python(settings: Settings) -> Path:
+    """Half an installation is none."""
+    python, installed = settings.sglang_python, Installation(DEFAULT_FOLDER.expanduser())
+    if python is None and installed.requirement is None:
+        raise setting_error("sglang_python", f"SGLang is not in {installed.folder}: `ltx23 enhancer install`")
+    if python is not None and not python.exists():
+        raise setting_error("sglang_python", f"{python} is not there: give the Python that has SGLang")
+    return (python or installed.python).absolute()
 
 
 def create_enhancer(settings: Settings, managed: ManagedSglang | None = None) -> Enhancer:

@@ -55,10 +55,10 @@ def test_without_it_clips_are_made_from_prompts_as_they_came(cache_dir: Path, ti
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "LTX23_SGLANG_PYTHON / --sglang-python: {}/.local/share/ltx23/sglang/venv/bin/python is not there"),
+        ((), "LTX23_SGLANG_PYTHON / --sglang-python: SGLang is not in {}/.local/share/ltx23/sglang: `ltx23 enh"),
         (
             ("--sglang-python", "/absent"),
-            "LTX23_SGLANG_PYTHON / --sglang-python: /absent is not there: `ltx23 enhancer",
+            "LTX23_SGLANG_PYTHON / --sglang-python: /absent is not there: give the Python",
         ),
         (("--sglang-args", "'"), "LTX23_SGLANG_ARGS / --sglang-args: No closing quotation"),
     ],

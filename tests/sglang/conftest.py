@@ -11,7 +11,7 @@ from tests.sglang.on_cpu import running_sglang
 from tests.sglang.tiny_llama import write_tiny_llama
 
 # Two starts of SGLang on a machine that is busy otherwise.
-GUARD_S = 500
+GUARD_S = 900
 
 
 @pytest.hookimpl(tryfirst=True)

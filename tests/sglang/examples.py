@@ -138,7 +138,7 @@ def _cleaned(completion: Completion) -> str:
 def _step(title: str, text: str) -> str:
     half = MAX_SHOWN // 2
     shown = text if len(text) <= MAX_SHOWN else f"{text[:half]} [...] {text[-half:]}"
-    return f"{title}:\n\n{indent(shown, '    ', lambda line: True).rstrip()}"
+    return f"{title}:\n\n{indent(shown, '    ')}"
 
 
 if __name__ == "__main__":
