@@ -104,6 +104,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deadline-s", type=float, help="a longer render is answered 504 (default: 600)")
     parser.add_argument("--enhancer", choices=["off", "external"], help="who rewrites prompts that ask for it")
     _add_enhancer(parser)
+    parser.add_argument("--otel-endpoint", metavar="URL", help="send traces to an OTLP/HTTP collector")
+    parser.add_argument("--log-format", choices=["text", "json"], help="json: one object a line (default: text)")
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
     _add_weights(parser)
 

@@ -1,17 +1,19 @@
 """Between a request and the enhancer: what it is asked, and what becomes of its answer in ours."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from enhancer.captioner import Captioner, CaptionerOptions
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import Enhancement, EnhanceRequest, Status
+from enhancer.enhancement import Enhancement, EnhanceRequest, Result, Status
 from enhancer.messages import Mode
 from enhancer.sglang import Sglang, SglangOptions
 from server.contract import Adjustment, RequestInvalid, ResolvedRequest
 from server.settings import Settings
+
+OnResult = Callable[[Result, float], None]
 
 NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
@@ -26,10 +28,10 @@ class UsedPrompt:
     seconds: float = 0.0
 
 
-def create_enhancer(settings: Settings) -> Enhancer:
+def create_enhancer(settings: Settings, on_result: OnResult = lambda result, seconds: None) -> Enhancer:
     """Off without a language model. Raises enhancer.errors.SettingsError."""
     if settings.rewriter_url is None:
-        return Enhancer()
+        return Enhancer(on_result=on_result)
     key = settings.sglang_api_key
     options = SglangOptions(
         settings.rewriter_url,
@@ -37,7 +39,7 @@ def create_enhancer(settings: Settings) -> Enhancer:
         key.get_secret_value() if key else None,
         timeout_s=settings.enhance_timeout_s,
     )
-    return Enhancer(Sglang(options), create_captioner(settings))
+    return Enhancer(Sglang(options), create_captioner(settings), on_result=on_result)
 
 
 def create_captioner(settings: Settings) -> Captioner | None:

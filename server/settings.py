@@ -127,7 +127,19 @@ class Settings(BaseSettings):
     temp_dir: Path | None = None
     """Where clips and images live while their request does. None: the system's temporary folder."""
 
+    open_metrics: bool = False
+    """Answer `GET /metrics` without a key even though keys are configured."""
+
+    otel_endpoint: str | None = None
+    """Where traces go: an OTLP/HTTP collector's address, such as http://127.0.0.1:4318. Needs the extra `otel`."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    log_format: Literal["text", "json"] = "text"
+    """`json`: one object a line."""
+
+    log_prompts: bool = False
+    """Prompts stand in the log, beside what is known of their requests."""
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -139,7 +151,7 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Any) -> Any:
         return value.expanduser() if isinstance(value, Path) else value
 
-    @field_validator("sglang_url")
+    @field_validator("sglang_url", "otel_endpoint")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None:

@@ -81,6 +81,8 @@ async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, f
     spec = to_spec(resolved, image_paths, used.prompt, engine.settings.stages)
     path = folder / f"clip{FORMATS[spec.container].suffix}"
     job = Job(request.state.request_id, spec, path, request.state.key_id)
+    # For the log and the traces.
+    request.state.job, request.state.enhance_s = job, used.seconds
     engine.dispatcher.submit(job)
     timings_s = await _await_job(request, engine, job)
     return Rendered(
