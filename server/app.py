@@ -28,7 +28,7 @@ OnEvent = Callable[[FromWorker], None]
 
 def create_app(settings: Settings, on_event: OnEvent = lambda event: None) -> ASGIApp:
     """The whole server as one ASGI application. Raises KeyRingError and SettingsError when they cannot be used."""
-    key_ring = KeyRing(settings.api_keys, settings.api_keys_file)
+    key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
     app = create_api(settings, on_event, len(key_ring), telemetry)
     # Around the application, so that its last-resort 500 has an id too.

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free port and prints it."""
 
-    api_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients may use, separated by commas."""
 
     api_keys_file: Path | None = None
