@@ -16,6 +16,7 @@ from server.announce import Announcer
 from server.app import create_app
 from server.edge.keys import KeyRingError
 from server.engine import Engine
+from server.logs import configure_logging
 from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
 from server.videos.data_dir import DataDir
@@ -83,10 +84,13 @@ def _run(settings: Settings, listener: socket.socket) -> int:
             # Nothing was ever served: better no server than one that only says 503.
             failed = server.should_exit = True
 
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s:     %(name)s: %(message)s")
+    configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
         create_app(settings, on_event),
         http="h11",
+        # Its loggers go the way of ours; what was asked and answered is in `ltx23.request`.
+        log_config=None,
+        access_log=False,
         log_level=settings.log_level.lower(),
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.grace_s) + CLOSING_S,

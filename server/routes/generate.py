@@ -55,6 +55,8 @@ async def _render(request: Request, engine: Engine, raw: Mapping[str, Any]) -> R
         order = await unless_disconnected(request, prepare_order(engine, resolved, folder, strict, owner))
         path = folder / f"clip{FORMATS[order.spec.container].suffix}"
         job = Job(request.state.request_id, order.spec, path, request.state.key_id)
+        # For the log and the traces.
+        request.state.job, request.state.enhance_s = job, order.enhance_s
         engine.dispatcher.submit(job)
         timings_s = await _await_job(request, engine, job)
         timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **timings_s}

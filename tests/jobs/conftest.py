@@ -22,6 +22,7 @@ from server.dispatcher import Dispatcher
 from server.jobs import Job, JobError
 from server.limits import Limits
 from server.messages import FromWorker, WorkerConfig
+from server.telemetry.metrics import Metrics
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -46,8 +47,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 class Rig:
     """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
 
-    def __init__(self, dispatcher: Dispatcher, events: asyncio.Queue[FromWorker], folder: Path) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        events: asyncio.Queue[FromWorker],
+        folder: Path,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.dispatcher, self._events, self._folder = dispatcher, events, folder
+        self.metrics = metrics or Metrics()
         self.ended: list[str] = []
         self._numbers = itertools.count()
 
@@ -107,16 +115,23 @@ def dispatching(tmp_path: Path) -> Dispatching:
     @asynccontextmanager
     async def dispatch(name: str, **limits: float) -> AsyncIterator[Rig]:
         events: asyncio.Queue[FromWorker] = asyncio.Queue()
+        metrics = Metrics()
+
+        def on_event(event: FromWorker) -> None:
+            metrics.on_event(event)
+            events.put_nowait(event)
+
         dispatcher = Dispatcher(
             WorkerConfig(cache_dir=tmp_path),
             Limits(**limits),  # type: ignore[arg-type]
-            events.put_nowait,
+            on_event,
             program=(sys.executable, str(PROGRAMS / f"{name}.py")),
+            on_job=metrics.on_job,
         )
         timers = _timers()
         dispatcher.start()
         try:
-            yield Rig(dispatcher, events, tmp_path)
+            yield Rig(dispatcher, events, tmp_path, metrics)
         finally:
             dispatcher.stop()
             await dispatcher.stopped()
