@@ -12,7 +12,7 @@ import pytest
 
 from enhancer.captioner import Captioner, CaptionerOptions
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import EnhanceRequest, EnhancerLimits, EnhancerState, Status
+from enhancer.enhancement import EnhanceRequest, EnhancerLimits, EnhancerState, Result, Status
 from enhancer.errors import BadAnswer, Busy, CaptionerDown, CaptionError, EnhancerError, Refused, TimedOut, Unavailable
 from enhancer.messages import Mode
 from enhancer.sglang import Sglang, SglangOptions
@@ -31,6 +31,7 @@ class Rig:
     server: SglangServer
     clock: Clock
     folder: Path
+    results: list[Result]
 
     def image(self, name: str, content: str = "") -> EnhanceRequest:
         """A request with an image whose name is an order to the captioner."""
@@ -54,6 +55,7 @@ def enhancing(tmp_path: Path) -> Enhancing:
         *answers: Answer, captioner: str | None = None, timeout_s: float = 60.0, **limits: Any
     ) -> AsyncIterator[Rig]:
         clock = Clock()
+        results: list[Result] = []
         async with serving(*answers) as server:
             program = (sys.executable, str(PROGRAMS / f"{captioner}.py"))
             options = CaptionerOptions(str(tmp_path), wait_s=60, timeout_s=60)
@@ -62,9 +64,10 @@ def enhancing(tmp_path: Path) -> Enhancing:
                 Captioner(options, program, clock) if captioner else None,
                 EnhancerLimits(**{"wait_s": 60.0} | limits),
                 clock,
+                lambda result, seconds: results.append(result),
             )
             try:
-                yield Rig(enhancer, server, clock, tmp_path)
+                yield Rig(enhancer, server, clock, tmp_path, results)
             finally:
                 await enhancer.aclose()
 
@@ -79,6 +82,18 @@ async def test_a_prompt_is_rewritten(enhancing: Enhancing) -> None:
         assert set(enhancement.timings_s) == {"caption", "rewrite"}
         assert rig.enhancer.state == EnhancerState(Status.OK)
         assert "a red fox" in rig.server.seen[0].messages[1]["content"]
+
+
+async def test_each_result_is_told_to_whoever_counts(enhancing: Enhancing) -> None:
+    async with enhancing(says(FOX), says(FOX), fails(500), fails(500)) as rig:
+        await rig.enhancer.enhance(T2V)
+        await rig.enhancer.enhance(T2V)  # it is known by now
+        await rig.enhancer.enhance(rig.image("fox.png"))
+        await rig.enhancer.enhance(replace(T2V, prompt="another fox"))
+        with pytest.raises(EnhancerError):
+            await rig.enhancer.enhance(replace(T2V, prompt="a third fox"), required=True)
+
+        assert rig.results == ["enhanced", "enhanced", "without_caption", "failed", "failed"]
 
 
 async def test_what_was_said_and_named_survives(enhancing: Enhancing) -> None:
