@@ -5,14 +5,19 @@ FROM nvidia/cuda:13.0.1-runtime-ubuntu24.04
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 python3-venv \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 10001 ltx23 \
-    && install --directory --owner ltx23 /data
+    && groupadd --gid 10001 ltx23 \
+    && useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin ltx23 \
+    && install --directory --owner 10001 --group 10001 --mode 0700 /data
 
+# What libraries keep in a home goes to the volume: the root may be read-only.
 ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/data \
+    PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     LTX23_HOST=0.0.0.0 \
     LTX23_PORT=8000 \
     LTX23_CACHE_DIR=/data/cache \
+    LTX23_DATA_DIR=/data/videos \
     LTX23_WEIGHTS_DIR=/weights \
     HF_HOME=/data/huggingface
 
@@ -22,7 +27,7 @@ COPY pyproject.toml constraints.txt ./
 RUN python3 -m venv /opt/venv \
     && mkdir weights pipelines enhancer server \
     && touch README.md \
-    && pip install --no-cache-dir --constraint constraints.txt .
+    && pip install --no-cache-dir --constraint constraints.txt '.[otel]'
 
 COPY README.md ./
 COPY weights weights
@@ -31,7 +36,7 @@ COPY enhancer enhancer
 COPY server server
 RUN pip install --no-cache-dir --no-deps --force-reinstall .
 
-USER 10001
+USER 10001:10001
 WORKDIR /data
 VOLUME ["/weights", "/data"]
 EXPOSE 8000

@@ -87,6 +87,11 @@ def seconds(call: Callable[[], object]) -> float:
 
 @contextmanager
 def running_server(*options: str) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as data_dir:
+        yield from _serve("--data-dir", data_dir, *options)
+
+
+def _serve(*options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

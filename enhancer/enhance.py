@@ -12,7 +12,15 @@ from enhancer.breaker import Breaker, Circuit
 from enhancer.cache import Cache
 from enhancer.captioner import Captioner
 from enhancer.clean import clean
-from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerLimits, EnhancerState, Status, no_time_s
+from enhancer.enhancement import (
+    Enhancement,
+    EnhanceRequest,
+    EnhancerLimits,
+    EnhancerState,
+    Result,
+    Status,
+    no_time_s,
+)
 from enhancer.errors import BadAnswer, EnhancerError, Unavailable
 from enhancer.messages import Message, Mode, build_messages
 from enhancer.preserve import preserve
@@ -41,7 +49,10 @@ class _Outcome:
 
 
 class Enhancer:
-    """Without a language model it is off; without a captioner, images are not looked at. Owns both, and closes them."""
+    """Without a language model it is off; without a captioner, images are not looked at. Owns both, and closes them.
+
+    `on_result` is told of each prompt's result, and the seconds until then.
+    """
 
     def __init__(
         self,
@@ -49,6 +60,7 @@ class Enhancer:
         captioner: Captioner | None = None,
         limits: EnhancerLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_result: Callable[[Result, float], None] = lambda result, seconds: None,
     ) -> None:
         limits = limits or EnhancerLimits()
         self._sglang, self._captioner = sglang, captioner
@@ -57,18 +69,23 @@ class Enhancer:
         self._slots = Slots(NAME, limits.running, limits.waiting, limits.wait_s)
         self._cache: Cache[_Key, _Outcome] = Cache(limits.cached, lambda outcome: outcome.failure is None)
         self._last_failure: str | None = None
+        self._clock, self._on_result = clock, on_result
 
     async def enhance(self, request: EnhanceRequest, *, required: bool = False) -> Enhancement:
         """Never fails, but says in the notes what did. With `required`, raises EnhancerError instead."""
+        begun = self._clock()
         try:
             outcome = await self._outcome(request)
             if required and outcome.failure is not None:
                 raise outcome.failure
         except EnhancerError as exc:
+            self._on_result(Result.FAILED, self._clock() - begun)
             if required:
                 raise
             log.warning("a prompt was not enhanced: %s", exc)
             return Enhancement(request.prompt, notes=(f"the prompt was used as it came: {exc}",))
+        result = Result.WITHOUT_CAPTION if outcome.enhancement.notes else Result.ENHANCED
+        self._on_result(result, self._clock() - begun)
         return outcome.enhancement
 
     @property

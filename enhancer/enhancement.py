@@ -55,6 +55,14 @@ class EnhancerLimits:
     pauses_s: tuple[float, ...] = (15.0, 30.0, 60.0)
 
 
+class Result(StrEnum):
+    """What became of a prompt that was to be enhanced."""
+
+    ENHANCED = "enhanced"
+    WITHOUT_CAPTION = "without_caption"  # rewritten, and its image not looked at
+    FAILED = "failed"
+
+
 class Status(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"  # prompts are rewritten, but not all as they should be

@@ -57,7 +57,10 @@ def load_florence(model: str, device: str, dtype: str) -> Florence:
     disable_progress_bar()
     options = {"local_files_only": Path(model).is_dir(), "trust_remote_code": False}
     with _translated(model):
-        network = Florence2ForConditionalGeneration.from_pretrained(model, dtype=resolved_dtype, **options)
+        # Weights of the other kind are pickles.
+        network = Florence2ForConditionalGeneration.from_pretrained(
+            model, dtype=resolved_dtype, use_safetensors=True, **options
+        )
         processor = Florence2Processor.from_pretrained(model, **options)
         return Florence(network.to(where).eval(), processor)
 

@@ -1,11 +1,14 @@
 """What `ltx23 serve` tells a person at the terminal: that it loads, that it is ready, and how to use it."""
 
+import logging
 import sys
 from typing import TextIO
 
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready
 from server.settings import Settings
+
+log = logging.getLogger("ltx23.serve")
 
 TINY = """
   This is the tiny model: its weights are random, so its pictures and sounds are noise by nature; everything around
@@ -27,6 +30,7 @@ class Announcer:
     def __init__(self, settings: Settings, port: int, out: TextIO = sys.stderr) -> None:
         self._settings, self._port, self._out = settings, port, out
         self._component = ""
+        self._is_terminal = out.isatty() and settings.log_format == "text"
         self.was_ready = False
 
     @property
@@ -64,7 +68,7 @@ class Announcer:
     def _loading(self, event: Loading) -> None:
         """One line a component; on a terminal it counts up in place."""
         size = f"{event.done_bytes / 1e9:.2f} of {event.total_bytes / 1e9:.2f} GB" if event.total_bytes else "..."
-        if self._out.isatty():
+        if self._is_terminal:
             start = "\n" if self._component and event.component != self._component else "\r"
             print(f"{start}  {event.component}: {size}\033[K", end="", file=self._out, flush=True)
         elif event.component != self._component:
@@ -72,7 +76,7 @@ class Announcer:
         self._component = event.component
 
     def _ready(self, model: ModelInfo) -> None:
-        if self._out.isatty():
+        if self._is_terminal:
             self._say("")
         if self.was_ready:
             self._say("The worker is ready again.")
@@ -94,4 +98,7 @@ class Announcer:
             self._say(TINY)
 
     def _say(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        if self._settings.log_format == "json":
+            log.info(text.strip())
+        else:
+            print(text, file=self._out, flush=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import GenerationSpec
-from server.contract import Adjustment, adjustments_header, adjustments_json
+from server.contract import adjustments_header, adjustments_json
+from server.orders import Order
 
 MODEL_ID = "LTX-23-Video"
 
@@ -18,11 +19,12 @@ class Rendered:
 
     id: str
     data: bytes
-    spec: GenerationSpec
-    original_prompt: str
-    enhanced: bool
-    adjustments: tuple[Adjustment, ...]
+    order: Order
     timings_s: Mapping[str, float]
+
+    @property
+    def spec(self) -> GenerationSpec:
+        return self.order.spec
 
     @property
     def media_type(self) -> str:
@@ -39,7 +41,7 @@ def clip_headers(rendered: Rendered) -> dict[str, str]:
         "X-LTX-Frames": str(spec.num_frames),
         "X-LTX-FPS": str(decimal(spec.frame_rate)),
         "X-LTX-Duration": str(decimal(spec.duration_s)),
-        "X-LTX-Adjustments": adjustments_header(rendered.adjustments),
+        "X-LTX-Adjustments": adjustments_header(rendered.order.adjustments),
         "Server-Timing": ", ".join(f"{name};dur={1000 * s:.1f}" for name, s in rendered.timings_s.items()),
     }
 
@@ -59,9 +61,9 @@ def clip_json(rendered: Rendered) -> dict[str, Any]:
         "has_audio": spec.generate_audio,
         "seed": spec.seed,
         "prompt": spec.prompt,
-        "original_prompt": rendered.original_prompt,
-        "enhanced": rendered.enhanced,
-        "adjustments": adjustments_json(rendered.adjustments),
+        "original_prompt": rendered.order.original_prompt,
+        "enhanced": rendered.order.enhanced,
+        "adjustments": adjustments_json(rendered.order.adjustments),
         "timings": {name: round(seconds, 4) for name, seconds in rendered.timings_s.items()},
     }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,38 +13,48 @@ from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
 from server.dispatcher import Dispatcher
 from server.edge.body_limit import BodyLimit
+from server.edge.exchange import Exchanges
 from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_config
 from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
-from server.messages import FromWorker
-from server.routes import enhance, generate, status
+from server.messages import FromWorker, Ready
+from server.routes import enhance, generate, metrics, status, video_content, video_events, videos
 from server.settings import Settings
+from server.telemetry.live import LiveMetrics
+from server.telemetry.telemetry import Telemetry, create_telemetry
+from server.videos.data_dir import DataDir
+from server.videos.library import Videos
+from server.videos.retention import Retention
 from server.workspace import Workspace
 
 OnEvent = Callable[[FromWorker], None]
 
 
 def create_app(settings: Settings, on_event: OnEvent = lambda event: None) -> ASGIApp:
-    """The whole server as one ASGI application. Raises KeyRingError when the keys cannot be used."""
-    key_ring = KeyRing(settings.api_keys, settings.api_keys_file)
-    app = create_api(settings, on_event, len(key_ring))
+    """The whole server as one ASGI application. Raises KeyRingError and SettingsError when they cannot be used."""
+    key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
+    telemetry = create_telemetry(settings)
+    app = create_api(settings, on_event, len(key_ring), telemetry)
     # Around the application, so that its last-resort 500 has an id too.
-    keyed = ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring, OPEN_PATHS | {"/docs"})
-    return RequestId(SecurityHeaders(keyed))
+    open_paths = OPEN_PATHS | {"/docs"} | ({"/metrics"} if settings.open_metrics else set())
+    keyed = ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring, open_paths)
+    paths = {*app.openapi()["paths"], *open_paths}
+    return RequestId(Exchanges(SecurityHeaders(keyed), telemetry.listeners, paths))
 
 
-def create_api(settings: Settings, on_event: OnEvent, key_count: int) -> FastAPI:
+def create_api(settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry) -> FastAPI:
     app = FastAPI(
         title="LTX-23-Video",
         description="A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video.",
         version="0.1.0",
-        lifespan=_lifespan(settings, on_event, key_count),
+        lifespan=_lifespan(settings, on_event, key_count, telemetry),
     )
-    app.include_router(status.router)
-    app.include_router(enhance.router)
+    app.state.metrics = telemetry.metrics
+    for routes in (metrics, status, videos, video_content, video_events, enhance):
+        app.include_router(routes.router)
     # Last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
     app.include_router(generate.router)
     install_error_answers(app)
@@ -52,29 +62,43 @@ def create_api(settings: Settings, on_event: OnEvent, key_count: int) -> FastAPI
 
 
 def _lifespan(
-    settings: Settings, on_event: OnEvent, key_count: int
+    settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     managed = create_managed(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        dispatcher = Dispatcher(worker_config(settings), limits(settings, key_count), on_event)
-        workspace = Workspace(settings.temp_dir)
-        enhancer = create_enhancer(settings, managed)
-        app.state.engine = Engine(settings, dispatcher, workspace, enhancer, managed)
-        starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
-        try:
-            # For whoever runs the server: it shows in ASGI's lifespan state.
-            yield {"engine": app.state.engine}
-        finally:
-            starting.cancel()
-            await asyncio.wait({starting})
-            dispatcher.stop()
-            await dispatcher.stopped()
-            await enhancer.aclose()
+        def on_worker_event(event: FromWorker) -> None:
+            telemetry.metrics.on_event(event)
+            if isinstance(event, Ready):
+                library.on_ready()
+            on_event(event)
+
+        # Closed in the opposite order, however far the start came.
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(telemetry.aclose)
+            workspace = Workspace(settings.temp_dir)
+            stack.callback(workspace.close)
             if managed is not None:
-                await managed.aclose()
-            workspace.close()
+                stack.push_async_callback(managed.aclose)
+            enhancer = create_enhancer(settings, managed, telemetry.metrics.on_enhancement)
+            stack.push_async_callback(enhancer.aclose)
+            dispatcher = Dispatcher(
+                worker_config(settings), limits(settings, key_count), on_worker_event, on_job=telemetry.metrics.on_job
+            )
+            library = Videos(
+                dispatcher, DataDir(settings.data_dir), Retention(settings.result_ttl_s, settings.max_result_bytes)
+            )
+            stack.push_async_callback(library.close)
+            stack.push_async_callback(_stop, dispatcher)
+            engine = Engine(settings, dispatcher, workspace, library, enhancer, managed)
+            telemetry.metrics.registry.register(LiveMetrics(lambda: dispatcher.status, lambda: engine.enhancer_state))
+            app.state.engine = engine
+            await library.start()
+            starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
+            stack.push_async_callback(_cancel, starting)
+            # For whoever runs the server: it shows in ASGI's lifespan state.
+            yield {"engine": engine}
 
     return lifespan
 
@@ -87,3 +111,13 @@ async def _start(dispatcher: Dispatcher, enhancer: Enhancer, managed: ManagedSgl
             await managed.wait_until_ready()
     enhancer.start()
     dispatcher.start()
+
+
+async def _stop(dispatcher: Dispatcher) -> None:
+    dispatcher.stop()
+    await dispatcher.stopped()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

@@ -76,7 +76,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sglang-python", metavar="FILE", help="managed: the Python that has SGLang")
     parser.add_argument("--sglang-args", metavar="ARGS", help="managed: more arguments for SGLang, in one string")
     _add_enhancer(parser)
+    parser.add_argument("--otel-endpoint", metavar="URL", help="send traces to an OTLP/HTTP collector")
+    parser.add_argument("--log-format", choices=["text", "json"], help="json: one object a line (default: text)")
     parser.add_argument("--temp-dir", metavar="DIR", help="where clips live while their request does")
+    parser.add_argument("--data-dir", metavar="DIR", help="where videos are kept (default: ~/.local/share/ltx23)")
+    parser.add_argument("--result-ttl-s", type=float, help="how long a finished video is kept (default: 86400)")
+    parser.add_argument("--max-result-bytes", type=int, help="what finished videos may take (default: 20 GB)")
     add_weight_options(parser)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from server.job_line import JobLine
-from server.jobs import Job, JobError, NotReady, RenderFailed, RenderRefused
+from server.jobs import Job, JobError, NotReady, OutOfMemory, RenderFailed, RenderRefused
 from server.limits import Limits
 from server.messages import (
     Done,
@@ -35,6 +35,9 @@ log = logging.getLogger("ltx23.dispatcher")
 RETRY_WHILE_LOADING_S = 10
 # By the number of ends and failed loads since the last clip.
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
+
+# What a worker calls a failure, and how the job then ends; any other is RenderFailed.
+ENDS = {FailureKind.INVALID: RenderRefused, FailureKind.OUT_OF_MEMORY: OutOfMemory}
 
 
 class State(StrEnum):
@@ -61,7 +64,10 @@ class Status:
 
 
 class Dispatcher:
-    """`on_event` is told of every loading message, readiness and failure to load, for whoever looks at the terminal."""
+    """`on_event` is told of every loading message, readiness, failure to load and step, for whoever looks on.
+
+    `on_job` is told of each job that is taken on, before it runs; what becomes of it is in `job.ended`.
+    """
 
     def __init__(
         self,
@@ -69,8 +75,9 @@ class Dispatcher:
         limits: Limits,
         on_event: Callable[[FromWorker], None] = lambda event: None,
         program: Sequence[str] = WORKER_PROGRAM,
+        on_job: Callable[[Job], None] = lambda job: None,
     ) -> None:
-        self._config, self._on_event, self._program = config, on_event, program
+        self._config, self._on_event, self._program, self._on_job = config, on_event, program, on_job
         self._capacity = limits.queue_size
         self._state = State.LOADING
         self._line = JobLine(limits)
@@ -126,6 +133,7 @@ class Dispatcher:
 
     def resume(self, job: Job) -> None:
         """Take the job on however many wait: it was admitted before, by this server or the one before it."""
+        self._on_job(job)
         self._line.join(job)
         self._dispatch()
 
@@ -204,6 +212,7 @@ class Dispatcher:
             case Started():
                 job.start()
             case Progress(_, stage, step, steps):
+                self._tell(message)
                 job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
             case Done(_, timings_s):
                 # A clip: the worker is a sound one, and this is how long one takes.
@@ -211,7 +220,7 @@ class Dispatcher:
                 self._line.measure(job)
                 self._end_running(timings_s)
             case Failed(_, kind, text):
-                self._end_running(RenderRefused(text) if kind is FailureKind.INVALID else RenderFailed(text))
+                self._end_running(ENDS.get(kind, RenderFailed)(text))
 
     def _on_exit(self, how: str) -> None:
         """Its job fails alone, or waits once more if it had not begun; the queue waits for the next worker."""

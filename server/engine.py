@@ -1,4 +1,4 @@
-"""What the routes share: settings, the dispatcher, the workspace, and the start of it all."""
+"""What the routes share: settings, the dispatcher, the workspace, the videos, and the start of it all."""
 
 import time
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from server.enhancement import enhancer_state
 from server.limits import Limits
 from server.messages import WorkerConfig
 from server.settings import Settings
+from server.videos.library import Videos
 from server.workspace import Workspace
 
 
@@ -21,6 +22,7 @@ class Engine:
     settings: Settings
     dispatcher: Dispatcher
     workspace: Workspace
+    videos: Videos
     enhancer: Enhancer
     sglang: ManagedSglang | None = None
     started_at: float = field(default_factory=time.monotonic)
@@ -32,6 +34,11 @@ class Engine:
     @property
     def uptime_s(self) -> float:
         return time.monotonic() - self.started_at
+
+    def stop(self) -> None:
+        """End every job, and tell whoever waits for one. May be called twice."""
+        self.dispatcher.stop()
+        self.videos.release()
 
 
 def worker_config(settings: Settings) -> WorkerConfig:
@@ -50,6 +57,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         vram_bytes=None if settings.vram is None else round(settings.vram * 1e9),
         stages=settings.stages,
         log_level=settings.log_level,
+        log_format=settings.log_format,
     )
 
 

@@ -2,19 +2,21 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from enhancer.captioner import Captioner, CaptionerOptions
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerState, Status
+from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerState, Result, Status
 from enhancer.messages import Mode
 from enhancer.sglang import Sglang, SglangOptions
 from enhancer.sglang_install import DEFAULT_FOLDER, Installation
 from enhancer.sglang_process import ManagedOptions, ManagedSglang, ManagedStatus
 from server.contract import Adjustment, RequestInvalid, ResolvedRequest
 from server.settings import Settings, setting_error
+
+OnResult = Callable[[Result, float], None]
 
 NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
@@ -47,11 +49,15 @@ def _sglang_python(settings: Settings) -> Path:
     return (python or installed.python).absolute()
 
 
-def create_enhancer(settings: Settings, managed: ManagedSglang | None = None) -> Enhancer:
+def create_enhancer(
+    settings: Settings,
+    managed: ManagedSglang | None = None,
+    on_result: OnResult = lambda result, seconds: None,
+) -> Enhancer:
     """Off without a language model. Raises enhancer.errors.SettingsError."""
     url = managed.url if managed else settings.rewriter_url
     if url is None:
-        return Enhancer()
+        return Enhancer(on_result=on_result)
     key = settings.sglang_api_key
     options = SglangOptions(
         url,
@@ -59,7 +65,7 @@ def create_enhancer(settings: Settings, managed: ManagedSglang | None = None) ->
         key.get_secret_value() if key else None,
         timeout_s=settings.enhance_timeout_s,
     )
-    return Enhancer(Sglang(options), create_captioner(settings))
+    return Enhancer(Sglang(options), create_captioner(settings), on_result=on_result)
 
 
 def create_captioner(settings: Settings) -> Captioner | None:

@@ -1,11 +1,13 @@
 """Exceptions to answers: the only place that knows which status code an error has."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -13,12 +15,18 @@ from starlette.responses import JSONResponse, Response
 from enhancer.errors import EnhancerError
 from server.contract import RequestInvalid
 from server.jobs import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
+from server.openai_error import with_openai_error
+from server.videos.errors import DataDirError, IdempotencyError, StoreError, VideoNotFinished, VideoNotFound
+
+log = logging.getLogger("ltx23.errors")
 
 # nginx's "client closed request": nobody reads it, the access log does.
 CLIENT_CLOSED_REQUEST = 499
 
 # The shortest pause of the enhancer's circuit breaker.
 RETRY_ENHANCER_S = 15
+
+NOT_STORED = "the video cannot be stored; the server's log has the reason"
 
 
 class AsciiJSONResponse(JSONResponse):
@@ -35,6 +43,14 @@ class Answer:
     headers: Callable[[Any], Mapping[str, str]] = lambda exc: {}
 
 
+def _header_error(name: str, exc: IdempotencyError) -> dict[str, Any]:
+    return {"loc": ["header", name], "msg": str(exc), "type": exc.code}
+
+
+def _without_values(exc: RequestValidationError) -> list[dict[str, Any]]:
+    return [{name: error[name] for name in ("loc", "msg", "type")} for error in exc.errors()]
+
+
 def _retry_after(exc: QueueFull | NotReady) -> dict[str, str]:
     return {"Retry-After": str(exc.retry_after_s)}
 
@@ -47,6 +63,13 @@ ANSWERS: dict[type[Exception], Answer] = {
     DeadlineExceeded: Answer(504),
     RenderFailed: Answer(500),
     EnhancerError: Answer(503, headers=lambda exc: {"Retry-After": str(RETRY_ENHANCER_S)}),
+    VideoNotFound: Answer(404),
+    VideoNotFinished: Answer(409),
+    IdempotencyError: Answer(422, body=lambda exc: {"detail": [_header_error("Idempotency-Key", exc)]}),
+    # The reason names folders of this machine.
+    StoreError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),
+    DataDirError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),
+    RequestValidationError: Answer(422, body=lambda exc: {"detail": _without_values(exc)}),
     JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
     ClientDisconnect: Answer(CLIENT_CLOSED_REQUEST),
     # What nobody foresaw goes on to uvicorn, which logs it and closes the connection: the client should know.
@@ -69,14 +92,18 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
         headers = dict(answer.headers(exc))
         if answer.status == 422:
             headers |= preference_applied(request)
-        return AsciiJSONResponse(answer.body(exc), answer.status, headers)
+        if isinstance(exc, StoreError | DataDirError):
+            log.error("%s", exc)
+        body = with_openai_error(request.url.path, answer.status, answer.body(exc), getattr(exc, "code", None))
+        return AsciiJSONResponse(body, answer.status, headers)
 
     return handle
 
 
 def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    return AsciiJSONResponse({"detail": str(exc.detail)}, exc.status_code, exc.headers)
+    body = with_openai_error(request.url.path, exc.status_code, {"detail": str(exc.detail)})
+    return AsciiJSONResponse(body, exc.status_code, exc.headers)
 
 
 def prefers_strict(request: Request) -> bool:

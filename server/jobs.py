@@ -6,6 +6,7 @@ JobError
 +-- NotReady            the model loads, the worker restarts, or the server stops
 +-- RenderRefused       the pipeline found the request itself at fault
 +-- RenderFailed        the render failed, or its worker died
+|   +-- OutOfMemory         the device had too little for this clip
 +-- DeadlineExceeded    the render took longer than it may
 +-- JobCancelled        its client went away
 """
@@ -59,6 +60,10 @@ class RenderFailed(JobError):
     code = "render_failed"
 
 
+class OutOfMemory(RenderFailed):
+    code = "out_of_memory"
+
+
 class DeadlineExceeded(JobError):
     code = "deadline_exceeded"
 
@@ -80,6 +85,7 @@ class Job:
 
     id: the client's name for it, which a second request may bear too. key: the worker's, which no other job has.
     owner: the id of the API key it came with, None without one.
+    took_its_worker: it did not stop when it was told to, and its worker was killed for that.
     """
 
     id: str
@@ -91,9 +97,11 @@ class Job:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     number: int = field(default_factory=_numbers.__next__)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
     attempts: int = 0
+    took_its_worker: bool = False
 
     @property
     def key(self) -> str:
@@ -110,6 +118,7 @@ class Job:
     def start(self) -> None:
         self.started_at = time.monotonic()
         self.progress.set(JobProgress(running=True))
+        self.begun.set()
 
     def succeed(self, timings_s: Mapping[str, float]) -> None:
         if not self.ended.done():

@@ -42,6 +42,7 @@ class WorkerConfig:
     vram_bytes: int | None = None
     stages: int = 2
     log_level: str = "INFO"
+    log_format: str = "text"
 
 
 @dataclass(frozen=True)

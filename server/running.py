@@ -29,7 +29,7 @@ class Running:
             return
         self._stopping = reason
         self._timer.cancel()
-        self._timer = _after(self._limits.grace_s, self._worker.kill)
+        self._timer = _after(self._limits.grace_s, self._kill)
         self._worker.send(Cancel(self.job.key))
 
     def end(self, outcome: Mapping[str, float] | JobError) -> None:
@@ -44,6 +44,10 @@ class Running:
     def give_up(self) -> None:
         """No worker has the job any more; it may be given to another."""
         self._timer.cancel()
+
+    def _kill(self) -> None:
+        self.job.took_its_worker = True
+        self._worker.kill()
 
 
 def _after(seconds: float, action: Callable[[], None]) -> asyncio.TimerHandle:

@@ -16,8 +16,11 @@ from server.announce import Announcer
 from server.app import create_app
 from server.edge.keys import KeyRingError
 from server.engine import Engine
+from server.logs import configure_logging
 from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
+from server.videos.data_dir import DataDir
+from server.videos.errors import DataDirError
 from server.weight_names import resolve_weights
 from server.workspace import Workspace
 from weights.errors import WeightsError
@@ -30,6 +33,7 @@ def serve(**options: Any) -> int:
     try:
         settings = resolve_weights(load_settings(**options))
         _validate_temp_dir(settings)
+        _validate_data_dir(settings)
         listener = listen(settings)
         return _run(settings, listener)
     except (SettingsError, WeightsError, KeyRingError, OSError) as exc:
@@ -45,6 +49,13 @@ def _validate_temp_dir(settings: Settings) -> None:
             f"LTX23_TEMP_DIR / --temp-dir: {settings.temp_dir or 'the system temporary folder'} cannot be written to: "
             f"{exc.strerror or exc}"
         ) from exc
+
+
+def _validate_data_dir(settings: Settings) -> None:
+    try:
+        DataDir(settings.data_dir).close()
+    except DataDirError as exc:
+        raise SettingsError(f"LTX23_DATA_DIR / --data-dir: {exc}") from exc
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -73,10 +84,13 @@ def _run(settings: Settings, listener: socket.socket) -> int:
             # Nothing was ever served: better no server than one that only says 503.
             failed = server.should_exit = True
 
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s:     %(name)s: %(message)s")
+    configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
         create_app(settings, on_event),
         http="h11",
+        # Its loggers go the way of ours; what was asked and answered is in `ltx23.request`.
+        log_config=None,
+        access_log=False,
         log_level=settings.log_level.lower(),
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.grace_s) + CLOSING_S,
@@ -104,8 +118,8 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         engine: Engine = self.lifespan.state["engine"]
         loop = asyncio.get_running_loop()
-        loop.call_later(self._grace_s, engine.dispatcher.stop)
-        self._end_grace = lambda: loop.call_soon_threadsafe(engine.dispatcher.stop)
+        loop.call_later(self._grace_s, engine.stop)
+        self._end_grace = lambda: loop.call_soon_threadsafe(engine.stop)
         try:
             await super().shutdown(sockets)
         finally:

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free port and prints it."""
 
-    api_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients may use, separated by commas."""
 
     api_keys_file: Path | None = None
@@ -137,7 +137,28 @@ class Settings(BaseSettings):
     temp_dir: Path | None = None
     """Where clips and images live while their request does. None: the system's temporary folder."""
 
+    data_dir: Path = Path("~/.local/share/ltx23")
+    """Where the videos of POST /v1/videos are kept, and the requests that wait. One server alone may use it."""
+
+    result_ttl_s: Annotated[float, Field(gt=0)] = 86_400.0
+    """How long a finished video is kept."""
+
+    max_result_bytes: Annotated[int, Field(ge=0)] = 20 * 10**9
+    """What finished videos may take; the oldest go first, the newest stays."""
+
+    open_metrics: bool = False
+    """Answer `GET /metrics` without a key even though keys are configured."""
+
+    otel_endpoint: str | None = None
+    """Where traces go: an OTLP/HTTP collector's address, such as http://127.0.0.1:4318. Needs the extra `otel`."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    log_format: Literal["text", "json"] = "text"
+    """`json`: one object a line."""
+
+    log_prompts: bool = False
+    """Prompts stand in the log, beside what is known of their requests."""
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -149,7 +170,7 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Any) -> Any:
         return value.expanduser() if isinstance(value, Path) else value
 
-    @field_validator("sglang_url")
+    @field_validator("sglang_url", "otel_endpoint")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
+from server.logs import configure_logging
 from server.messages import (
     Cancel,
     Done,
@@ -131,7 +132,7 @@ class LoadingReport:
 
 def run(pipe: Pipe) -> int:
     config = pipe.receive_config()
-    logging.basicConfig(level=config.log_level, format="%(levelname)s:     %(name)s: %(message)s")
+    configure_logging(config.log_level, config.log_format)
     pipe.start_reading()
     try:
         from server.model import load_model

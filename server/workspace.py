@@ -1,6 +1,5 @@
 """Folders for what a job reads and writes. Each lives as long as its request, all of them as long as the server."""
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -8,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from server.folder_lock import LOCK, lock_folder
+
 PREFIX = "ltx23-work-"
-LOCK = "lock"
 
 
 class Workspace:
@@ -19,9 +19,9 @@ class Workspace:
         parent = parent or Path(tempfile.gettempdir())
         parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(parent)
-        # Locked before it has the name that others look for. The lock ends with this process, however that ends.
+        # Locked before it has the name that others look for.
         unnamed = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
-        self._lock = _lock(unnamed, os.O_CREAT)
+        self._lock = lock_folder(unnamed, os.O_CREAT)
         self._root = unnamed.rename(parent / unnamed.name.removeprefix("."))
 
     @contextmanager
@@ -41,20 +41,9 @@ def _remove_abandoned(parent: Path) -> None:
     """Those whose lock is there and free. A folder without one is none of ours, whatever its name."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            lock = _lock(folder)
+            lock = lock_folder(folder)
             _remove(folder)
             os.close(lock)
-
-
-def _lock(folder: Path, flags: int = 0) -> int:
-    """Its descriptor. Raises BlockingIOError when another process holds it, and OSError where there is none."""
-    fd = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | flags, mode=0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
 
 
 def _remove(root: Path) -> None:

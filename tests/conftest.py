@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,18 +80,20 @@ class Server:
 def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Iterator[Server]:
     """`ltx23 serve` as a user starts it, on a free port, until ready. LTX23_* of this machine has no part in it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args],
-        env=clean | {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_TEMP_DIR": str(temp_dir)} | env,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    server = Server(process)
-    try:
-        server.wait_until_ready()
-        yield server
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory() as data_dir:
+        folders = {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_TEMP_DIR": str(temp_dir), "LTX23_DATA_DIR": data_dir}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args],
+            env=clean | folders | env,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server = Server(process)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

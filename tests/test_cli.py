@@ -18,8 +18,9 @@ SMALL = ["--prompt", "a fox", "--width", "64", "--height", "64", "--num-frames",
 
 def run(cache_dir: Path, *args: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    folders = {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_DATA_DIR": str(cache_dir / "data")}
     command = [sys.executable, "-m", "server.cli", *args]
-    return subprocess.run(command, capture_output=True, text=True, env=env | {"LTX23_CACHE_DIR": str(cache_dir)})
+    return subprocess.run(command, capture_output=True, text=True, env=env | folders)
 
 
 def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, cache_dir: Path, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_serve_ends_before_it_listens_when_a_name_is_not_on_the_disk(tmp_path: P
     ],
 )
 def test_serve_names_the_setting_that_is_wrong(variable: str, value: str, tmp_path: Path) -> None:
-    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path)}
+    env = os.environ | {f"LTX23_{variable}": value, "LTX23_CACHE_DIR": str(tmp_path), "LTX23_DATA_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "server.cli", "serve"], capture_output=True, text=True, env=env)
 
     assert done.returncode == 1

@@ -4,7 +4,9 @@ from server.contract.adjustments import Adjustment, adjustments_header, adjustme
 from server.contract.body import parse_body
 from server.contract.enhance import EnhancePromptRequest, ResolvedEnhance, resolve_enhance
 from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.form import read_form
 from server.contract.images import ResolvedImage
+from server.contract.openai import OpenAIRequest, openai_schema, read_openai_names
 from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
 from server.contract.schema import enhance_schema, request_schema
 from server.contract.seed import draw_seed
@@ -17,6 +19,7 @@ __all__ = [
     "GenerateRequest",
     "KeyframeRequest",
     "Loc",
+    "OpenAIRequest",
     "RequestInvalid",
     "ResolvedEnhance",
     "ResolvedImage",
@@ -26,7 +29,10 @@ __all__ = [
     "clip_size",
     "draw_seed",
     "enhance_schema",
+    "openai_schema",
     "parse_body",
+    "read_form",
+    "read_openai_names",
     "request_schema",
     "resolve_enhance",
     "resolve_request",

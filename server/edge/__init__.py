@@ -1,4 +1,4 @@
 """What every request meets before the application: pure ASGI middlewares that know nothing of rendering.
 
-From the outside in: RequestId, SecurityHeaders, ApiKeys, BodyLimit.
+From the outside in: RequestId, Exchanges, SecurityHeaders, ApiKeys, BodyLimit.
 """

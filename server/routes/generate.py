@@ -1,31 +1,21 @@
-"""POST /generate: one clip, awaited."""
+"""POST /generate: one clip, awaited. With an Idempotency-Key it is a stored video, which another request finds."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
 from server.answers import Rendered, clip_headers, clip_json
-from server.contract import (
-    RequestInvalid,
-    ResolvedRequest,
-    clip_size,
-    parse_body,
-    request_schema,
-    resolve_request,
-    to_spec,
-)
+from server.contract import parse_body, request_schema
 from server.disconnect import disconnected, unless_disconnected
 from server.engine import Engine, engine_of
-from server.enhancement import UsedPrompt, enhance_request
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
-from server.image_checks import check_images
+from server.intake import accept_request, prepare_order
 from server.jobs import Job
-from server.workspace import write_images
+from server.routes.idempotency import create_video, read_idempotency
+from server.videos.video import Idempotency, Video
 
 router = APIRouter()
 
@@ -43,62 +33,46 @@ VIDEO = {"schema": {"type": "string", "format": "binary"}}
 )
 async def generate(request: Request) -> Response:
     engine = engine_of(request)
-    strict = prefers_strict(request)
-    resolved = await asyncio.to_thread(_resolve, await request.body(), strict)
-    _validate_fits(engine, resolved)
-    await check_images(resolved.images)
-    with engine.workspace.job_folder() as folder:
-        rendered = await _render(request, engine, resolved, folder)
+    body = await request.body()
+    raw = await asyncio.to_thread(parse_body, body)
+    idempotency = read_idempotency(request, body)
+    if idempotency is None:
+        rendered = await _render(request, engine, raw)
+    else:
+        rendered = await _render_once(request, engine, raw, idempotency)
     headers = clip_headers(rendered) | preference_applied(request)
-    if resolved.return_json:
-        body = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered), headers=headers))
-        del body.headers["Content-Disposition"]
-        return body
+    if raw.get("return_json"):
+        answer = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered), headers=headers))
+        del answer.headers["Content-Disposition"]
+        return answer
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)
 
 
-def _resolve(body: bytes, strict: bool) -> ResolvedRequest:
-    """Off the event loop: megabytes of base64 take a while."""
-    return resolve_request(parse_body(body), strict=strict)
+async def _render(request: Request, engine: Engine, raw: Mapping[str, Any]) -> Rendered:
+    resolved = await accept_request(engine, raw, prefers_strict(request))
+    with engine.workspace.job_folder() as folder:
+        strict, owner = prefers_strict(request), request.state.key_id
+        order = await unless_disconnected(request, prepare_order(engine, resolved, folder, strict, owner))
+        path = folder / f"clip{FORMATS[order.spec.container].suffix}"
+        job = Job(request.state.request_id, order.spec, path, request.state.key_id)
+        # For the log and the traces.
+        request.state.job, request.state.enhance_s = job, order.enhance_s
+        engine.dispatcher.submit(job)
+        timings_s = await _await_job(request, engine, job)
+        timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **timings_s}
+        return Rendered(job.id, await asyncio.to_thread(path.read_bytes), order, timings_s)
 
 
-def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
-    """Before it waits in the queue. While the model loads nothing is known; then it is not taken on anyway."""
-    model = engine.dispatcher.status.model
-    if model is None or model.plan is None:
-        return
-    try:
-        model.plan.validate(clip_size(resolved))
-    except SpecError as exc:
-        raise RequestInvalid.at((), exc.message, "does_not_fit") from exc
+async def _render_once(request: Request, engine: Engine, raw: Mapping[str, Any], idempotency: Idempotency) -> Rendered:
+    """A client that goes away has said that it may come back: its video goes on."""
+    video = await create_video(request, engine, raw, idempotency)
+    return await _read(engine, await engine.videos.wait(video.id))
 
 
-async def _render(request: Request, engine: Engine, resolved: ResolvedRequest, folder: Path) -> Rendered:
-    image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
-    # Nothing is rewritten for a clip that would not be taken on; the queue is asked again once the prompt is there.
-    engine.dispatcher.validate_admits(request.state.key_id)
-    used = await unless_disconnected(request, _enhance(request, engine, resolved, image_paths))
-    spec = to_spec(resolved, image_paths, used.prompt, engine.settings.stages)
-    path = folder / f"clip{FORMATS[spec.container].suffix}"
-    job = Job(request.state.request_id, spec, path, request.state.key_id)
-    engine.dispatcher.submit(job)
-    timings_s = await _await_job(request, engine, job)
-    return Rendered(
-        id=job.id,
-        data=await asyncio.to_thread(path.read_bytes),
-        spec=spec,
-        original_prompt=resolved.prompt,
-        enhanced=used.enhanced,
-        adjustments=resolved.adjustments + used.adjustments,
-        timings_s={"queue": job.queued_s, "enhance": used.seconds, **timings_s},
-    )
-
-
-async def _enhance(
-    request: Request, engine: Engine, resolved: ResolvedRequest, image_paths: Sequence[Path]
-) -> UsedPrompt:
-    required, strict = engine.settings.enhancer_required, prefers_strict(request)
-    return await enhance_request(engine.enhancer, resolved, image_paths, required=required, strict=strict)
+async def _read(engine: Engine, video: Video) -> Rendered:
+    video.raise_if_failed()
+    data = await asyncio.to_thread(engine.videos.read, video)
+    return Rendered(video.id, data, video.order, video.timings_s)
 
 
 async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:

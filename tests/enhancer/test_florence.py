@@ -1,6 +1,7 @@
 """The real captioner's process with a tiny Florence-2."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,14 @@ WRITE = """
 import pathlib, sys
 from tests.enhancer.tiny_florence import write_tiny_florence
 write_tiny_florence(pathlib.Path(sys.argv[1]))
+"""
+
+PICKLE = """
+import pathlib, sys, torch
+from safetensors.torch import load_file
+file = pathlib.Path(sys.argv[1]) / "model.safetensors"
+torch.save(load_file(file), file.with_name("pytorch_model.bin"))
+file.unlink()
 """
 
 
@@ -84,3 +93,17 @@ async def test_what_cannot_be_loaded_is_said_in_the_log(
         with pytest.raises(CaptionerDown, match="cannot load its model"):
             await captioner.caption(tmp_path / "a.png")
     assert reason in caplog.text
+
+
+@pytest.fixture
+def pickled(florence: Path, tmp_path: Path) -> Path:
+    folder = shutil.copytree(florence, tmp_path / "florence")
+    subprocess.run([sys.executable, "-c", PICKLE, str(folder)], check=True)
+    return folder
+
+
+async def test_pickled_weights_are_not_read(pickled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with captioning(pickled, device="cpu") as captioner:
+        with pytest.raises(CaptionerDown, match="cannot load its model"):
+            await captioner.caption(save(tmp_path / "a.png"))
+    assert "model.safetensors" in caplog.text

@@ -43,7 +43,7 @@ def loading(tmp_path: Path) -> Iterator[Loading]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
     with subprocess.Popen(
         [*command, "--checkpoint", str(pipe), "--text-encoder", str(tmp_path)],
-        env=environment,
+        env=environment | {"LTX23_DATA_DIR": str(tmp_path / "data")},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

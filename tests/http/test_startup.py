@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def test_the_server_imports_nothing_heavy() -> None:
 def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args]
-    return subprocess.run(command, env=clean | env, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as data_dir:
+        return subprocess.run(command, env=clean | {"LTX23_DATA_DIR": data_dir} | env, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,9 @@ def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
         ({"LTX23_API_KEYS": "two words"}, "API key 1"),
         ({"LTX23_API_KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
         ({"LTX23_TEMP_DIR": "/dev/null/work"}, "LTX23_TEMP_DIR"),
+        ({"LTX23_DATA_DIR": "/dev/null/data"}, "LTX23_DATA_DIR"),
+        ({"LTX23_RESULT_TTL_S": "0"}, "LTX23_RESULT_TTL_S"),
+        ({"LTX23_KEY_QUEUE_SHARE": "2"}, "LTX23_KEY_QUEUE_SHARE"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )

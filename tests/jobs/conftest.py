@@ -22,6 +22,7 @@ from server.dispatcher import Dispatcher
 from server.jobs import Job, JobError
 from server.limits import Limits
 from server.messages import FromWorker, WorkerConfig
+from server.telemetry.metrics import Metrics
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
@@ -43,21 +44,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-class WatchedJob(Job):
-    """A job that tells when its worker has begun it."""
-
-    begun: asyncio.Event
-
-    def start(self) -> None:
-        super().start()
-        self.begun.set()
-
-
 class Rig:
     """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
 
-    def __init__(self, dispatcher: Dispatcher, events: asyncio.Queue[FromWorker], folder: Path) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        events: asyncio.Queue[FromWorker],
+        folder: Path,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.dispatcher, self._events, self._folder = dispatcher, events, folder
+        self.metrics = metrics or Metrics()
         self.ended: list[str] = []
         self._numbers = itertools.count()
 
@@ -67,19 +65,16 @@ class Rig:
             pass
         return event
 
-    def job(
-        self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None
-    ) -> WatchedJob:
+    def job(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None) -> Job:
         id = id or prompt
         spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), keyframes)
-        job = WatchedJob(id, spec, self._folder / f"{next(self._numbers)}.mp4", owner)
-        job.begun = asyncio.Event()
+        job = Job(id, spec, self._folder / f"{next(self._numbers)}.mp4", owner)
         job.ended.add_done_callback(lambda _: self.ended.append(id))
         return job
 
     def submit(
         self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None
-    ) -> WatchedJob:
+    ) -> Job:
         job = self.job(prompt, id, *keyframes, owner=owner)
         self.dispatcher.submit(job)
         return job
@@ -120,16 +115,23 @@ def dispatching(tmp_path: Path) -> Dispatching:
     @asynccontextmanager
     async def dispatch(name: str, **limits: float) -> AsyncIterator[Rig]:
         events: asyncio.Queue[FromWorker] = asyncio.Queue()
+        metrics = Metrics()
+
+        def on_event(event: FromWorker) -> None:
+            metrics.on_event(event)
+            events.put_nowait(event)
+
         dispatcher = Dispatcher(
             WorkerConfig(cache_dir=tmp_path),
             Limits(**limits),  # type: ignore[arg-type]
-            events.put_nowait,
+            on_event,
             program=(sys.executable, str(PROGRAMS / f"{name}.py")),
+            on_job=metrics.on_job,
         )
         timers = _timers()
         dispatcher.start()
         try:
-            yield Rig(dispatcher, events, tmp_path)
+            yield Rig(dispatcher, events, tmp_path, metrics)
         finally:
             dispatcher.stop()
             await dispatcher.stopped()

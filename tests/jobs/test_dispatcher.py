@@ -114,9 +114,9 @@ async def test_what_was_said_of_an_ended_job_is_not_said_of_the_next(dispatching
 async def test_the_worker_says_whose_fault_it_was(dispatching: Dispatching) -> None:
     async with dispatching("refuses") as rig:
         await rig.told(Ready)
-        jobs = [rig.submit(prompt) for prompt in ("invalid", "fail", "quick")]
+        jobs = [rig.submit(prompt) for prompt in ("invalid", "fail", "large", "quick")]
 
-        assert [await outcome(job) for job in jobs] == ["RenderRefused", "RenderFailed", "done"]
+        assert [await outcome(job) for job in jobs] == ["RenderRefused", "RenderFailed", "OutOfMemory", "done"]
 
 
 async def test_a_render_past_its_deadline_is_cancelled(dispatching: Dispatching) -> None:

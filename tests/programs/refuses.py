@@ -1,10 +1,10 @@
-"""Refuses a job that says "invalid", and fails one that says "fail"."""
+"""Refuses a job that says "invalid", fails one that says "fail", and lacks the memory for one that says "large"."""
 
 from manners import Pipe
 
 from server.messages import Failed, FailureKind
 
-KINDS = {"invalid": FailureKind.INVALID, "fail": FailureKind.INTERNAL}
+KINDS = {"invalid": FailureKind.INVALID, "fail": FailureKind.INTERNAL, "large": FailureKind.OUT_OF_MEMORY}
 
 pipe = Pipe()
 pipe.ready()

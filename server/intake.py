@@ -1,0 +1,61 @@
+"""A request's body, checked and made an order. Everything that can be wrong with it is found here, before it waits."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import SpecError
+from server.contract import (
+    RequestInvalid,
+    ResolvedRequest,
+    clip_size,
+    resolve_request,
+    to_spec,
+)
+from server.engine import Engine
+from server.enhancement import enhance_request
+from server.image_checks import check_images
+from server.orders import Order
+from server.workspace import write_images
+
+
+async def accept_request(engine: Engine, raw: Mapping[str, Any], strict: bool) -> ResolvedRequest:
+    """Raises RequestInvalid."""
+    # Off the event loop: megabytes of base64 take a while.
+    resolved = await asyncio.to_thread(resolve_request, raw, strict=strict)
+    _validate_fits(engine, resolved)
+    await check_images(resolved.images)
+    return resolved
+
+
+async def prepare_order(
+    engine: Engine, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
+) -> Order:
+    """What will be rendered, its prompt enhanced if that was asked for. Images are written into `folder`, which has to
+    last as long as the job. Raises EnhancerError or RequestInvalid where the prompt may not be used as it came.
+    """
+    image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
+    if resolved.enhance_prompt:
+        # Nothing is rewritten for a clip that would not be taken on.
+        engine.dispatcher.validate_admits(owner)
+    required = engine.settings.enhancer_required
+    used = await enhance_request(engine.enhancer, resolved, image_paths, required=required, strict=strict)
+    return Order(
+        spec=to_spec(resolved, image_paths, used.prompt, engine.settings.stages),
+        original_prompt=resolved.prompt,
+        enhanced=used.enhanced,
+        adjustments=resolved.adjustments + used.adjustments,
+        enhance_s=used.seconds,
+    )
+
+
+def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
+    """Before it waits in the queue. While the model loads nothing is known; then it is not taken on anyway."""
+    model = engine.dispatcher.status.model
+    if model is None or model.plan is None:
+        return
+    try:
+        model.plan.validate(clip_size(resolved))
+    except SpecError as exc:
+        raise RequestInvalid.at((), exc.message, "does_not_fit") from exc

@@ -1,0 +1,84 @@
+"""GET /v1/videos/{video_id}/events: how far it is, as server-sent events."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import StreamingResponse
+
+from server.engine import engine_of
+from server.video_json import progress_json, video_json
+from server.videos.errors import VideoNotFound
+from server.videos.live import Snapshot
+
+router = APIRouter(prefix="/v1/videos")
+
+KEEP_ALIVE_S = 15.0
+KEEP_ALIVE = ": keep-alive\n\n"
+RECONNECT = "retry: 2000\n\n"
+# The id of a last event. A browser that comes back with it is told that there is no more to come.
+LAST = "last"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+@router.get(
+    "/{video_id}/events",
+    summary="Server-sent events: progress, then completed, failed or cancelled",
+    response_class=Response,
+    responses={200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def events(request: Request, video_id: str) -> Response:
+    videos, owner = engine_of(request).videos, request.state.key_id
+    if request.headers.get("last-event-id") == LAST:
+        return Response(status_code=204)
+    await videos.get(video_id, owner)
+
+    def ended(snapshot: Snapshot) -> dict[str, Any]:
+        return video_json(snapshot, videos.expires_at(snapshot.video))
+
+    stream = event_stream(video_id, videos.watch(video_id, owner), ended)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
+
+
+async def event_stream(
+    video_id: str,
+    snapshots: AsyncIterator[Snapshot],
+    ended: Callable[[Snapshot], dict[str, Any]],
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> AsyncIterator[str]:
+    """`ended`: what is told of a video that is finished. Nothing is taken from `snapshots` before it can be sent."""
+    yield RECONNECT
+    following: asyncio.Task[Snapshot | None] | None = None
+    try:
+        while True:
+            following = following or asyncio.create_task(_next(snapshots))
+            await asyncio.wait([following], timeout=keep_alive_s)
+            if not following.done():
+                yield KEEP_ALIVE
+                continue
+            snapshot, following = following.result(), None
+            if snapshot is None:
+                return  # the server stops; who reconnects will learn how it goes on
+            if snapshot.progress is None:
+                yield event(str(snapshot.status), ended(snapshot), LAST)
+                return
+            yield event("progress", progress_json(snapshot))
+    except VideoNotFound:
+        yield event("cancelled", {"id": video_id, "status": "cancelled"}, LAST)
+    finally:
+        if following is not None and not following.done():
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+
+def event(name: str, data: dict[str, Any], event_id: str | None = None) -> str:
+    identity = f"id: {event_id}\n" if event_id else ""
+    return f"{identity}event: {name}\ndata: {json.dumps(data, ensure_ascii=True, separators=(',', ':'))}\n\n"
+
+
+async def _next(snapshots: AsyncIterator[Snapshot]) -> Snapshot | None:
+    return await anext(snapshots, None)

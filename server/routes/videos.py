@@ -1,0 +1,139 @@
+"""/v1/videos: OpenAI's Videos API. A clip is ordered, looked at, listed and deleted; nobody waits for it."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.datastructures import UploadFile
+
+from server.answers import MODEL_ID
+from server.contract import (
+    Adjustment,
+    OpenAIRequest,
+    RequestInvalid,
+    openai_schema,
+    parse_body,
+    read_form,
+    read_openai_names,
+)
+from server.engine import Engine, engine_of
+from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
+from server.routes.idempotency import create_video, read_idempotency
+from server.video_json import video_json
+from server.videos.live import Snapshot
+
+router = APIRouter(prefix="/v1/videos")
+
+MAX_FORM_FIELDS = 10_000
+ID_PATTERN = "^video_[0-9a-f]{32}$"
+SCHEMA = openai_schema()
+ONE_MODEL = "this server has no other model"
+
+
+@dataclass(frozen=True)
+class Body:
+    """raw: under the names that were sent. fingerprint: the same for the same request, however it was framed."""
+
+    raw: dict[str, Any]
+    fingerprint: bytes
+
+
+@router.post(
+    "",
+    summary="Order a clip; it is rendered while you ask for it, and kept for a time",
+    response_class=Response,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": SCHEMA}, "multipart/form-data": {"schema": SCHEMA}},
+        },
+    },
+)
+async def create(request: Request) -> Response:
+    engine = engine_of(request)
+    body = await _read_body(request, engine.settings.max_body_bytes)
+    idempotency = read_idempotency(request, body.fingerprint)
+    openai = await asyncio.to_thread(read_openai_names, body.raw)
+    adjustments = _model_adjustments(openai, prefers_strict(request))
+    async with _names_as_sent(openai):
+        video = await create_video(request, engine, openai.values, idempotency, adjustments)
+    snapshot = await engine.videos.get(video.id, request.state.key_id)
+    return _answer(engine, snapshot, preference_applied(request))
+
+
+@router.get("", summary="Your videos, the newest first")
+async def list_videos(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
+    order: Literal["asc", "desc"] = "desc",
+) -> Response:
+    engine = engine_of(request)
+    found = await engine.videos.page(request.state.key_id, after, limit + 1, newest_first=order == "desc")
+    data = [video_json(snapshot, engine.videos.expires_at(snapshot.video)) for snapshot in found[:limit]]
+    ids = [video["id"] for video in data]
+    return AsciiJSONResponse(
+        {
+            "object": "list",
+            "data": data,
+            "first_id": ids[0] if ids else None,
+            "last_id": ids[-1] if ids else None,
+            "has_more": len(found) > limit,
+        }
+    )
+
+
+@router.get("/{video_id}", summary="A video: what it is, how far it is, how it ended")
+async def retrieve(request: Request, video_id: str) -> Response:
+    engine = engine_of(request)
+    return _answer(engine, await engine.videos.get(video_id, request.state.key_id))
+
+
+@router.delete("/{video_id}", summary="Cancel it if it is not finished, and forget it")
+async def delete(request: Request, video_id: str) -> Response:
+    await engine_of(request).videos.delete(video_id, request.state.key_id)
+    return AsciiJSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
+
+
+def _answer(engine: Engine, snapshot: Snapshot, headers: dict[str, str] | None = None) -> Response:
+    return AsciiJSONResponse(video_json(snapshot, engine.videos.expires_at(snapshot.video)), headers=headers)
+
+
+def _model_adjustments(openai: OpenAIRequest, strict: bool) -> tuple[Adjustment, ...]:
+    if openai.model in (None, MODEL_ID):
+        return ()
+    if strict:
+        raise RequestInvalid.at(("model",), f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
+    return (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL),)
+
+
+@asynccontextmanager
+async def _names_as_sent(openai: OpenAIRequest) -> AsyncIterator[None]:
+    try:
+        yield
+    except RequestInvalid as exc:
+        raise openai.as_sent(exc) from exc
+
+
+async def _read_body(request: Request, max_bytes: int) -> Body:
+    """A form where the request says so, else JSON, whatever it says."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        body = await request.body()
+        return Body(await asyncio.to_thread(parse_body, body), body)
+    async with request.form(max_files=1, max_fields=MAX_FORM_FIELDS, max_part_size=max_bytes) as form:
+        fields = [(name, await _text(value)) for name, value in form.multi_items()]
+    # The boundary is another each time.
+    digests = (f"{name}={hashlib.sha256(text.encode()).hexdigest()}" for name, text in fields)
+    return Body(read_form(fields), "\n".join(digests).encode())
+
+
+async def _text(value: UploadFile | str) -> str:
+    """A file is an image, which JSON would have in base64."""
+    if isinstance(value, str):
+        return value
+    return base64.b64encode(await value.read()).decode("ascii")

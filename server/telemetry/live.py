@@ -1,0 +1,67 @@
+"""Metrics that are read when somebody asks for them, from what the server knows of itself anyway."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from enhancer.enhancement import EnhancerState
+from enhancer.enhancement import Status as EnhancerStatus
+from server.dispatcher import State, Status
+from server.messages import Memory, ModelInfo
+
+
+@dataclass(frozen=True)
+class LiveMetrics(Collector):
+    status: Callable[[], Status]
+    enhancer: Callable[[], EnhancerState]
+
+    def describe(self) -> list[Metric]:
+        """Nothing to compare with others: the registry would ask for values, before there are any."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        status = self.status()
+        yield _gauge("ltx23_ready", "1 while requests are rendered", status.state is State.READY)
+        yield _gauge("ltx23_queue_depth", "Jobs that wait", status.queued)
+        yield _gauge("ltx23_queue_capacity", "Jobs that may wait", status.capacity)
+        yield _gauge("ltx23_running", "Jobs that run", status.running)
+        yield CounterMetricFamily(
+            "ltx23_worker_restarts", "Workers started in place of one that ended", status.worker_restarts
+        )
+        yield from _memory(status.memory)
+        yield from _model(status.model)
+        yield _enhancer(self.enhancer().status)
+
+
+def _gauge(name: str, text: str, value: float | None) -> Metric:
+    """Named, and without a value where there is none."""
+    return GaugeMetricFamily(name, text, None if value is None else float(value))
+
+
+def _memory(memory: Memory | None) -> Iterator[Metric]:
+    resident = memory.resident_bytes if memory else None
+    allocated = memory.device_allocated_bytes if memory else None
+    total = memory.device_total_bytes if memory else None
+    yield _gauge("ltx23_worker_resident_bytes", "Host memory of the worker", resident)
+    yield _gauge("ltx23_gpu_allocated_bytes", "GPU memory that the worker's tensors take", allocated)
+    yield _gauge("ltx23_gpu_total_bytes", "Memory of the GPU", total)
+
+
+def _model(model: ModelInfo | None) -> Iterator[Metric]:
+    info = GaugeMetricFamily("ltx23_model_info", "The model that is loaded", labels=["checkpoint", "device", "dtype"])
+    sizes = GaugeMetricFamily("ltx23_model_size_bytes", "Parameters, by dtype", labels=["dtype"])
+    if model is not None:
+        info.add_metric([model.checkpoint, model.device, model.dtype], 1)
+        for dtype, size in model.size_bytes.items():
+            sizes.add_metric([dtype], size)
+    yield info
+    yield sizes
+
+
+def _enhancer(current: EnhancerStatus) -> Metric:
+    family = GaugeMetricFamily("ltx23_enhancer_status", "1 for the state the enhancer is in", labels=["status"])
+    for status in EnhancerStatus:
+        family.add_metric([status], status is current)
+    return family

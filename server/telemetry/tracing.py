@@ -1,0 +1,95 @@
+"""Traces by OpenTelemetry: a span for each request, with one for each part of its clip. Needs the extra `otel`.
+
+Spans are made when a request is over, from the times that are known then. Decoding and muxing take turns in truth;
+their spans follow each other, each as long as its turns together.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from server.edge.exchange import Exchange
+from server.jobs import Job
+from server.settings import SettingsError
+from server.telemetry.facts import clip_facts, job_of, timings_s
+
+try:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ImportError as exc:
+    raise SettingsError(
+        "LTX23_OTEL_ENDPOINT / --otel-endpoint: traces need OpenTelemetry, which is not installed: "
+        "pip install 'ltx23-server[otel]'"
+    ) from exc
+
+SERVICE = "ltx23-server"
+# Of OTLP over HTTP, below a collector's address.
+TRACES_PATH = "/v1/traces"
+EXPORT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Tracing:
+    provider: TracerProvider
+    with_prompts: bool = False
+
+    def on_exchange(self, exchange: Exchange) -> None:
+        tracer = self.provider.get_tracer(SERVICE)
+        # Wall-clock time of the monotonic clock's zero.
+        epoch_s = time.time() - time.monotonic()
+        carrier = {} if exchange.traceparent is None else {"traceparent": exchange.traceparent}
+        span = tracer.start_span(
+            f"{exchange.method} {exchange.route}",
+            TraceContextTextMapPropagator().extract(carrier),
+            SpanKind.SERVER,
+            self._attributes(exchange),
+            start_time=_ns(epoch_s + exchange.began_at),
+        )
+        if exchange.status >= 500:
+            span.set_status(StatusCode.ERROR)
+        job = job_of(exchange)
+        if job is not None:
+            _add_parts(tracer, set_span_in_context(span), epoch_s, exchange, job)
+        span.end(_ns(epoch_s + exchange.began_at + exchange.seconds))
+
+    def close(self) -> None:
+        self.provider.shutdown()
+
+    def _attributes(self, exchange: Exchange) -> dict[str, Any]:
+        """By OpenTelemetry's names where it has them."""
+        job = job_of(exchange)
+        clip = {} if job is None else clip_facts(job, with_prompt=self.with_prompts)
+        return {
+            "http.request.method": exchange.method,
+            "http.route": exchange.route,
+            "http.response.status_code": exchange.status,
+            "http.response.body.size": exchange.body_bytes,
+            "ltx23.request_id": exchange.state.get("request_id", ""),
+            **{f"ltx23.{name}": value for name, value in clip.items()},
+        }
+
+
+def _add_parts(tracer: Tracer, context: Any, epoch_s: float, exchange: Exchange, job: Job) -> None:
+    seconds = timings_s(exchange, job)
+    at = epoch_s + job.submitted_at - seconds["enhance"]
+    for name, duration in seconds.items():
+        if duration or name == "queue":
+            span = tracer.start_span(name, context, start_time=_ns(at))
+            at += duration
+            span.end(_ns(at))
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def create_tracing(endpoint: str, *, with_prompts: bool) -> Tracing:
+    """endpoint: a collector's address. A collector that does not answer costs spans, never a request."""
+    exporter = OTLPSpanExporter(endpoint.rstrip("/") + TRACES_PATH, timeout=EXPORT_TIMEOUT_S)
+    provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Tracing(provider, with_prompts)

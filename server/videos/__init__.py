@@ -1,0 +1,1 @@
+"""Clips that are rendered while nobody waits: their records, files and lives, across restarts. Knows no HTTP."""

@@ -1,0 +1,38 @@
+"""An Order as JSON text and back, with its images as names of files in the video's folder."""
+
+import json
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import SpecError
+from pipelines.spec import Container, GenerationSpec, Keyframe
+from server.contract import Adjustment
+from server.orders import Order
+from server.videos.errors import StoreError
+
+
+def order_to_json(order: Order) -> str:
+    spec = order.spec
+    fields = asdict(spec) | {
+        "frame_rate": str(spec.frame_rate),
+        "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
+    }
+    return json.dumps(asdict(order) | {"spec": fields})
+
+
+def order_from_json(text: str, folder: Path) -> Order:
+    """Raises StoreError when it is none."""
+    try:
+        fields = json.loads(text)
+        adjustments = tuple(Adjustment(**adjustment) for adjustment in fields.pop("adjustments"))
+        return Order(spec=_spec(fields.pop("spec"), folder), adjustments=adjustments, **fields)
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, SpecError) as exc:
+        raise StoreError(f"{folder.name}: its order cannot be read: {exc}") from exc
+
+
+def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:
+    keyframes = tuple(Keyframe(folder / keyframe.pop("path"), **keyframe) for keyframe in fields.pop("keyframes"))
+    frame_rate, container = Fraction(fields.pop("frame_rate")), Container(fields.pop("container"))
+    return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes)

@@ -1,0 +1,145 @@
+"""Records of videos in the database. Knows no files and no jobs.
+
+sqlite3 of the standard library, in one thread of its own: a few short statements per video need no other library, and
+a function that runs there is a transaction that nothing else comes between.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from server.videos.database import open_database
+from server.videos.errors import StoreError
+from server.videos.order_json import order_from_json, order_to_json
+from server.videos.video import Failure, Idempotency, Video, VideoStatus
+
+Result = TypeVar("Result")
+
+FINISHED = (VideoStatus.COMPLETED, VideoStatus.FAILED)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What decides on how long a video is kept."""
+
+    id: str
+    completed_at: float
+    size_bytes: int
+
+
+class VideoStore:
+    """`folder_of` gives the folder in which a video's files are. Methods raise StoreError."""
+
+    def __init__(self, path: Path, folder_of: Callable[[str], Path]) -> None:
+        self._path, self._folder_of = path, folder_of
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="videos")
+        self._connection: sqlite3.Connection
+
+    async def open(self) -> None:
+        """Raises DataDirError when a newer server wrote the database."""
+        self._connection = await asyncio.get_running_loop().run_in_executor(self._thread, open_database, self._path)
+
+    async def close(self) -> None:
+        await self._run(lambda connection: connection.close())
+        self._thread.shutdown()
+
+    async def insert(self, video: Video) -> None:
+        row = _row(video)
+        names = ", ".join(row)
+        await self._execute(f"INSERT INTO videos ({names}) VALUES ({', '.join(f':{name}' for name in row)})", row)
+
+    async def update(self, video: Video) -> None:
+        """Nothing where it is not there any more."""
+        row = _row(video)
+        await self._execute(f"UPDATE videos SET {', '.join(f'{name} = :{name}' for name in row)} WHERE id = :id", row)
+
+    async def delete(self, video_id: str) -> bool:
+        """Whether it was there."""
+        rows = await self._execute("DELETE FROM videos WHERE id = ? RETURNING id", (video_id,))
+        return bool(rows)
+
+    async def get(self, video_id: str) -> Video | None:
+        rows = await self._execute("SELECT * FROM videos WHERE id = ?", (video_id,))
+        return self._video(rows[0]) if rows else None
+
+    async def find(self, owner: str | None, idempotency_key: str) -> Video | None:
+        rows = await self._execute(
+            "SELECT * FROM videos WHERE owner = ? AND idempotency_key = ?", (owner or "", idempotency_key)
+        )
+        return self._video(rows[0]) if rows else None
+
+    async def page(self, owner: str | None, after: str | None, limit: int, newest_first: bool) -> list[Video]:
+        """`after`: the id of the last one on the page before; it need not be there any more."""
+        beyond, order = ("<", "DESC") if newest_first else (">", "ASC")
+        rows = await self._execute(
+            f"SELECT * FROM videos WHERE owner = :owner AND (:after IS NULL OR id {beyond} :after) "
+            f"ORDER BY id {order} LIMIT :limit",
+            {"owner": owner or "", "after": after, "limit": limit},
+        )
+        return [self._video(row) for row in rows]
+
+    async def unfinished_ids(self) -> list[str]:
+        return [
+            row["id"] for row in await self._execute("SELECT id FROM videos WHERE completed_at IS NULL ORDER BY id")
+        ]
+
+    async def ids(self) -> set[str]:
+        return {row["id"] for row in await self._execute("SELECT id FROM videos")}
+
+    async def finished(self) -> list[Finished]:
+        """The oldest first."""
+        rows = await self._execute(
+            "SELECT id, completed_at, size_bytes FROM videos WHERE completed_at IS NOT NULL ORDER BY completed_at, id"
+        )
+        return [Finished(**row) for row in rows]
+
+    def _video(self, row: sqlite3.Row) -> Video:
+        end = json.loads(row["end_json"])
+        key = row["idempotency_key"]
+        return Video(
+            id=row["id"],
+            owner=row["owner"] or None,
+            order=order_from_json(row["order_json"], self._folder_of(row["id"])),
+            created_at=row["created_at"],
+            status=VideoStatus(row["status"]),
+            completed_at=row["completed_at"],
+            size_bytes=row["size_bytes"],
+            timings_s=end["timings_s"],
+            failure=Failure(**end["failure"]) if end["failure"] else None,
+            idempotency=Idempotency(key, row["fingerprint"]) if key is not None else None,
+        )
+
+    async def _execute(self, statement: str, values: Iterable[Any] | dict[str, Any] = ()) -> Any:
+        def run(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+            cursor = connection.execute(statement, values)  # type: ignore[arg-type]
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+        return await self._run(run)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self._connection))
+        except sqlite3.Error as exc:
+            raise StoreError(f"the database of videos failed: {exc}") from exc
+
+
+def _row(video: Video) -> dict[str, Any]:
+    end = {"timings_s": dict(video.timings_s), "failure": asdict(video.failure) if video.failure else None}
+    return {
+        "id": video.id,
+        "owner": video.owner or "",
+        "status": str(video.status),
+        "created_at": video.created_at,
+        "completed_at": video.completed_at,
+        "size_bytes": video.size_bytes,
+        "idempotency_key": video.idempotency.key if video.idempotency else None,
+        "fingerprint": video.idempotency.fingerprint if video.idempotency else None,
+        "order_json": order_to_json(video.order),
+        "end_json": json.dumps(end),
+    }

@@ -1,0 +1,96 @@
+"""A video: the record of one clip from its order to its end. Frozen; times are Unix seconds."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.media.codecs import FORMATS
+from server.jobs import DeadlineExceeded, JobError, RenderFailed, RenderRefused
+from server.orders import Order
+
+ID_PREFIX = "video_"
+
+
+class VideoStatus(StrEnum):
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, error: JobError) -> "Failure":
+        return cls(error.code, str(error))
+
+
+# Of those that are no failure of the render itself.
+ENDS: dict[str, type[JobError]] = {error.code: error for error in (RenderRefused, DeadlineExceeded)}
+INTERRUPTED = Failure("interrupted", "the server ended while it was rendered")
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """The name that a client gave its request, and what the request was."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Video:
+    """owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux."""
+
+    id: str
+    owner: str | None
+    order: Order
+    created_at: float
+    status: VideoStatus = VideoStatus.QUEUED
+    completed_at: float | None = None
+    size_bytes: int = 0
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    idempotency: Idempotency | None = None
+
+    @property
+    def file_name(self) -> str:
+        return f"clip{FORMATS[self.order.spec.container].suffix}"
+
+    def path(self, folder: Path) -> Path:
+        return folder / self.file_name
+
+    def raise_if_failed(self) -> None:
+        """The JobError that it ended with."""
+        if self.failure is not None:
+            raise ENDS.get(self.failure.code, RenderFailed)(self.failure.message)
+
+    def queued(self) -> "Video":
+        return replace(self, status=VideoStatus.QUEUED)
+
+    def begun(self) -> "Video":
+        return replace(self, status=VideoStatus.IN_PROGRESS)
+
+    def completed(self, at: float, size_bytes: int, timings_s: Mapping[str, float]) -> "Video":
+        return replace(
+            self, status=VideoStatus.COMPLETED, completed_at=at, size_bytes=size_bytes, timings_s=dict(timings_s)
+        )
+
+    def failed(self, at: float, failure: Failure) -> "Video":
+        return replace(self, status=VideoStatus.FAILED, completed_at=at, failure=failure)
+
+
+class VideoIds:
+    """Names that sort by the time they were given, so that a list can go on after one that was deleted meanwhile."""
+
+    def __init__(self) -> None:
+        self._last_ms = 0
+
+    def draw(self, now: float) -> str:
+        self._last_ms = max(int(now * 1000), self._last_ms + 1)
+        return f"{ID_PREFIX}{self._last_ms:012x}{secrets.token_hex(10)}"

@@ -1,0 +1,83 @@
+"""What is told of a request, on a real wire."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from server.edge.body_limit import BodyLimit
+from server.edge.exchange import Exchange, Exchanges
+from server.edge.keys import ApiKeys, KeyRing
+from server.edge.request_id import RequestId
+
+KEY = {"Authorization": "Bearer key"}
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+def told() -> list[Exchange]:
+    return []
+
+
+@pytest.fixture
+def app(told: list[Exchange]) -> ASGIApp:
+    api = FastAPI()
+
+    @api.get("/videos/{id}")
+    def video(id: str) -> str:
+        return id
+
+    @api.post("/generate")
+    def generate() -> str:
+        return "clip"
+
+    keyed = ApiKeys(BodyLimit(api, 1000), KeyRing(["key"]))
+    return RequestId(Exchanges(keyed, [told.append], ["/generate"]))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "size_bytes", "expected"),
+    [
+        ("GET", "/videos/mine", KEY, 0, ("GET", "/videos/{id}", 200)),
+        ("GET", "/videos/yours?secret=1", KEY, 0, ("GET", "/videos/{id}", 200)),
+        ("POST", "/videos/mine", KEY, 0, ("POST", "/videos/{id}", 405)),
+        ("POST", "/generate", {}, 1, ("POST", "/generate", 401)),
+        ("POST", "/generate", KEY, 1001, ("POST", "/generate", 413)),
+        ("GET", "/nowhere", KEY, 0, ("GET", "none", 404)),
+        ("GET", "/nowhere", {}, 0, ("GET", "none", 401)),
+        ("BREW", "/generate", KEY, 0, ("OTHER", "/generate", 405)),
+    ],
+)
+def test_a_request_is_named_by_words_of_the_house(
+    http: Connect,
+    app: ASGIApp,
+    told: list[Exchange],
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    size_bytes: int,
+    expected: tuple[str, str, int],
+) -> None:
+    client: httpx.Client = http(app)
+    response = client.request(method, path, headers=headers, content=b"x" * size_bytes)
+    client.get("/videos/last", headers=KEY)  # what is told comes after the answer, and before the next one's
+
+    exchange = told[0]
+    assert (exchange.method, exchange.route, exchange.status) == expected
+    assert exchange.body_bytes == len(response.content)
+    assert exchange.seconds > 0
+    assert exchange.state["request_id"] == response.headers["x-request-id"]
+    assert bool(exchange.state["key_id"]) == bool(headers)
+
+
+def test_a_trace_that_the_client_has_begun_is_known(http: Connect, app: ASGIApp, told: list[Exchange]) -> None:
+    client = http(app)
+    for headers in ({"traceparent": "00-1-2-01"}, {}):
+        client.post("/generate", headers=KEY | headers)
+    client.get("/videos/last", headers=KEY)
+
+    assert [exchange.traceparent for exchange in told[:2]] == ["00-1-2-01", None]

@@ -1,0 +1,120 @@
+"""What a server writes of its requests: one line each, and nothing that is its clients' own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Server, run_server
+from tests.http.conftest import KEY, SMALL, encode, picture
+from tests.http.test_enhance import closed_port
+from weights.tiny import TinyFiles
+
+PROMPT = "a very private fox\nINFO:     forged"
+CLIP = SMALL | {"prompt": PROMPT, "enhance_prompt": True, "input_image_b64": encode(picture())}
+NAMED = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine"}
+
+
+class Log:
+    """A server that has ended, by what it wrote."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.text = "".join(lines)
+        self.lines = [line.rstrip("\n") for line in lines]
+
+    @property
+    def requests(self) -> list[str]:
+        return [line for line in self.lines if "ltx23.request" in line]
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+def ask(server: Server) -> httpx.Response:
+    """A clip, with an enhancer that does not answer, and three requests that come to nothing."""
+    with server.client() as client:
+        clip = client.post("/generate", json=CLIP, headers=NAMED)
+        client.post("/generate", json=CLIP | {"width": "wide"}, headers=NAMED)
+        client.post("/generate?key=in-the-query", json=CLIP, headers={"x-api-key": "sk-wrong"})
+        client.get("/no/such/path", headers=NAMED)
+    assert clip.status_code == 200
+    return clip
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+def written(cache_dir: Path, work: Path, **env: str) -> tuple[httpx.Response, Log]:
+    options = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
+    with run_server(cache_dir, work, *options, LTX23_API_KEYS=KEY, LTX23_LOG_LEVEL="DEBUG", **env) as server:
+        clip = ask(server)
+    return clip, Log(server.lines)
+
+
+@pytest.fixture(scope="module")
+def in_text(cache_dir: Path, tiny: TinyFiles, work: Path) -> tuple[httpx.Response, Log]:
+    return written(cache_dir, work)
+
+
+@pytest.fixture(scope="module")
+def in_json(cache_dir: Path, tiny: TinyFiles, work: Path) -> tuple[httpx.Response, Log]:
+    return written(cache_dir, work, LTX23_LOG_FORMAT="json", LTX23_LOG_PROMPTS="1")
+
+
+def test_each_request_has_one_line(in_text: tuple[httpx.Response, Log]) -> None:
+    clip, log = in_text
+
+    made, invalid, refused, lost = log.requests
+    assert made.startswith("INFO:     ltx23.request: answered method=POST route=/generate status=200 seconds=")
+    assert f" bytes={len(clip.content)} request_id=mine key_id=" in made
+    assert " seed=7 width=256 height=256 frames=9 outcome=done enhance=" in made
+    assert all(f" {stage}=" in made for stage in ("queue", "encode", "denoise", "decode", "mux"))
+    assert "route=/generate status=422 " in invalid
+    assert "route=/generate status=401 " in refused
+    assert "key_id" not in refused
+    assert "route=none status=404 " in lost
+
+
+def test_no_key_prompt_image_or_path_is_written_even_for_debugging(in_text: tuple[httpx.Response, Log]) -> None:
+    _, log = in_text
+
+    for private in (KEY, "sk-wrong", "in-the-query", "private fox", "forged", CLIP["input_image_b64"], "no/such/path"):
+        assert private not in log.text
+    # Another has written these lines, in its own way, about the same.
+    assert "uvicorn.access" not in log.text
+
+
+def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) -> None:
+    clip, log = in_json
+
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in log.objects)
+    made, _, refused, _ = (line for line in log.objects if line["logger"] == "ltx23.request")
+    assert (made["method"], made["route"], made["status"]) == ("POST", "/generate", 200)
+    assert (made["request_id"], len(made["key_id"])) == ("mine", 8)
+    assert made["bytes"] == len(clip.content)
+    assert (made["seed"], made["width"], made["height"], made["frames"]) == (7, 256, 256, 9)
+    assert made["outcome"] == "done"
+    assert list(made["timings"]) == ["enhance", "queue", "encode", "denoise", "decode", "mux"]
+    assert made["seconds"] >= made["timings"]["denoise"] > 0
+    assert refused["status"] == 401
+    assert "timings" not in refused
+
+
+def test_prompts_are_written_where_it_is_asked_for_and_keys_are_not(in_json: tuple[httpx.Response, Log]) -> None:
+    _, log = in_json
+
+    assert [line["prompt"] for line in log.objects if "prompt" in line] == [PROMPT]
+    assert KEY not in log.text
+    assert CLIP["input_image_b64"] not in log.text
+
+
+def test_a_prompt_in_text_stays_on_its_line(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    _, log = written(cache_dir, tmp_path, LTX23_LOG_PROMPTS="1")
+
+    assert log.requests[0].count(json.dumps(PROMPT)) == 1
+    assert not any(line.startswith("INFO:     forged") for line in log.lines)

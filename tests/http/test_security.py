@@ -1,0 +1,102 @@
+"""What SECURITY.md promises and no other test shows; and that it names tests which exist."""
+
+import ast
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server.edge.security_headers import SECURITY_HEADERS
+from server.settings import load_settings
+from tests.conftest import Server, run_server
+from tests.http.conftest import KEY, LONG, SMALL, encode, picture
+from weights.tiny import TinyFiles
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = [path for name in ("weights", "pipelines", "enhancer", "server") for path in (ROOT / name).rglob("*.py")]
+PROMISES = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ")][1:]
+
+OURS = re.compile(r"ltx23-work-\w+|lock|job-\w+|image-\d+|clip\.mp4(\.part)?")
+RUNS_TEXT = {"eval", "exec", "system", "popen", "__import__"}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_each_promise_names_a_test_that_exists(promise: str) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", promise)
+    assert named
+    for path, name in named:
+        body = ast.parse((ROOT / path).read_text()).body
+        assert name in {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_settings_show_no_key() -> None:
+    settings = load_settings(api_keys=f"{KEY}, sk-other", sglang_api_key="sk-sglang")
+
+    shown = f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert [key for key in (KEY, "sk-other", "sk-sglang") if key in shown] == []
+
+
+def test_no_file_is_named_by_a_client(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    body = LONG | {"prompt": "../../prompt", "input_image_b64": encode(picture()), "filename": "../name"}
+    named = {"X-Request-ID": ".."}
+    with ThreadPoolExecutor(1) as pool, run_server(cache_dir, tmp_path) as server, server.client() as client:
+        pool.submit(client.post, "/generate", json=body, headers=named)
+        while not list(tmp_path.rglob("*.part")):
+            pass
+        names = [path.name for path in tmp_path.rglob("*")]
+
+    assert {"image-0", "lock"} < set(names)
+    assert [name for name in names if not OURS.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_an_image_is_data_and_never_an_address(scheme: str, client: httpx.Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/image.png"
+        response = client.post("/generate", json=SMALL | {"input_image_b64": address})
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+    assert response.status_code == 422
+
+
+def test_a_page_of_another_origin_may_read_nothing(client: httpx.Client) -> None:
+    origin = {"Origin": "https://page.example"}
+    preflight = client.options("/generate", headers=origin | {"Access-Control-Request-Method": "POST"})
+    read = client.get("/models", headers=origin)
+
+    assert preflight.status_code == 405
+    assert read.status_code == 200
+    for response in (preflight, read):
+        assert not any(name.startswith("access-control-") for name in response.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/health", 200), ("GET", "/docs", 200), ("POST", "/generate", 401), ("GET", "/metrics", 401)],
+)
+def test_every_answer_has_the_headers(guarded: Server, method: str, path: str, status: int) -> None:
+    with guarded.client() as stranger:
+        response = stranger.request(method, path)
+
+    assert response.status_code == status
+    assert {name: response.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_text_is_run(path: Path) -> None:
+    """No shell, no eval, no pickle of weights, no code from a hub."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            owner = getattr(function.value, "id", "") if isinstance(function, ast.Attribute) else ""
+            # A model's own `eval()` takes no text.
+            assert name not in RUNS_TEXT or (name == "eval" and not node.args)
+            assert (owner, name) != ("torch", "load")
+            assert all(keyword.arg != "shell" for keyword in node.keywords)
+    assert not re.search(r"trust_remote_code\W+True", path.read_text())

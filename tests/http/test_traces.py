@@ -1,0 +1,176 @@
+"""Traces, as a collector on loopback gets them."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from tests.conftest import run_server
+from tests.http.conftest import KEY, SMALL
+from tests.http.test_enhance import ENHANCED, closed_port
+from weights.tiny import TinyFiles
+
+TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes whatever is sent to /v1/traces."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.received: list[ExportTraceServiceRequest] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def spans(self) -> list[Span]:
+        return [
+            span
+            for request in self.received
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert self.path == "/v1/traces"
+        self.server.received.append(ExportTraceServiceRequest.FromString(body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    with Collector() as collector:
+        thread = threading.Thread(target=collector.serve_forever)
+        thread.start()
+        try:
+            yield collector
+        finally:
+            collector.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def collector(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """With the spans of a clip of a trace that its client began, and of a refusal; the server has ended."""
+    options = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
+    with collecting() as collector:
+        options += ("--otel-endpoint", collector.url)
+        tracing = run_server(cache_dir, tmp_path_factory.mktemp("work"), *options, LTX23_API_KEYS=KEY)
+        with tracing as server, server.client(headers={"x-api-key": KEY}) as client:
+            headers = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01", "X-Request-ID": "mine"}
+            assert client.post("/generate", json=ENHANCED, headers=headers).status_code == 200
+            assert client.post("/generate", json={}).status_code == 422
+        yield collector
+
+
+@pytest.fixture
+def clip(collector: Collector) -> Span:
+    (span,) = (span for span in collector.spans if span.parent_span_id.hex() == PARENT_ID)
+    return span
+
+
+def test_a_request_is_a_span_of_its_clients_trace(clip: Span) -> None:
+    assert (clip.name, clip.kind) == ("POST /generate", Span.SPAN_KIND_SERVER)
+    assert (clip.trace_id.hex(), clip.parent_span_id.hex()) == (TRACE_ID, PARENT_ID)
+    values = {item.key: item.value for item in clip.attributes}
+    assert values["http.route"].string_value == "/generate"
+    assert values["http.response.status_code"].int_value == 200
+    assert values["ltx23.request_id"].string_value == "mine"
+    assert values["ltx23.seed"].int_value == SMALL["seed"]
+    assert values["ltx23.outcome"].string_value == "done"
+
+
+def test_the_parts_of_a_clip_are_its_children_one_after_the_other(collector: Collector, clip: Span) -> None:
+    parts = [span for span in collector.spans if span.parent_span_id == clip.span_id]
+    parts.sort(key=lambda span: span.start_time_unix_nano)
+
+    assert [part.name for part in parts] == ["enhance", "queue", "encode", "denoise", "decode", "mux"]
+    assert all(part.trace_id == clip.trace_id for part in parts)
+    ends = [part.end_time_unix_nano for part in parts]
+    assert [part.start_time_unix_nano for part in parts[1:]] == ends[:-1]
+    assert clip.start_time_unix_nano < parts[0].start_time_unix_nano
+    assert ends[-1] < clip.end_time_unix_nano
+
+
+def test_a_refusal_is_a_span_of_a_trace_of_its_own(collector: Collector) -> None:
+    (refusal,) = (s for s in collector.spans if s.trace_id.hex() != TRACE_ID and s.name == "POST /generate")
+
+    assert not refusal.parent_span_id
+    assert refusal.status.code == Status.STATUS_CODE_UNSET
+    assert not any(span.parent_span_id == refusal.span_id for span in collector.spans)
+
+
+def test_no_key_and_no_prompt_is_sent(collector: Collector) -> None:
+    sent = b"".join(request.SerializeToString() for request in collector.received)
+
+    assert KEY.encode() not in sent
+    assert str(SMALL["prompt"]).encode() not in sent
+    (service,) = {
+        item.value.string_value
+        for request in collector.received
+        for resource in request.resource_spans
+        for item in resource.resource.attributes
+        if item.key == "service.name"
+    }
+    assert service == "ltx23-server"
+
+
+def test_a_collector_that_is_not_there_costs_no_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    with run_server(cache_dir, tmp_path, LTX23_OTEL_ENDPOINT=url) as server:
+        with server.client() as client:
+            assert client.post("/generate", json=SMALL).status_code == 200
+        server.process.terminate()
+        assert server.process.wait() == 0
+
+
+def test_without_the_extra_it_says_so_and_does_not_start() -> None:
+    """In a process that finds no opentelemetry.sdk: a name that stands for nothing cannot be imported."""
+    program = (
+        "import sys; sys.modules['opentelemetry.sdk'] = None\n"
+        "from server.cli import main\n"
+        "sys.exit(main(['serve', '--port', '0', '--otel-endpoint', 'http://127.0.0.1:9']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("ltx23: error: LTX23_OTEL_ENDPOINT / --otel-endpoint: traces need OpenTelemetry")
+    assert "ltx23-server[otel]" in sentence
+
+
+def test_an_endpoint_that_is_no_address_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--otel-endpoint", "collector"]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert "LTX23_OTEL_ENDPOINT / --otel-endpoint" in sentence
+
+
+def test_the_server_loads_no_opentelemetry_for_nobody() -> None:
+    program = "import sys, server.serve, server.app; print('opentelemetry.sdk' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

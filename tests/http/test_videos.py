@@ -1,0 +1,176 @@
+"""/v1/videos as it is on the wire: the file and its ranges, deletion in every state, fields by their names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.conftest import SMALL, STRICT
+from tests.http.videos import PATH, SLOW, begin, delete, events, finish, look, order
+
+
+@pytest.fixture(scope="module")
+def done(client: httpx.Client) -> Iterator[dict[str, Any]]:
+    video = finish(client, order(client))
+    yield video
+    delete(client, video)
+
+
+@pytest.fixture(scope="module")
+def clip(client: httpx.Client, done: dict[str, Any]) -> bytes:
+    return client.get(f"{PATH}/{done['id']}/content").content
+
+
+def test_the_file_is_that_of_generate(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
+    assert clip == client.post("/generate", json=SMALL).content
+    assert done["size_bytes"] == len(clip)
+    assert look(client, done) == done
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"),
+    [
+        ("bytes=0-99", slice(0, 100)),
+        ("bytes=100-", slice(100, None)),
+        ("bytes=-50", slice(-50, None)),
+        ("bytes=0-99999999", slice(None)),
+    ],
+)
+def test_a_part_of_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str, part: slice) -> None:
+    response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted})
+
+    start, stop, _ = part.indices(len(clip))
+    assert response.status_code == 206
+    assert response.content == clip[part]
+    assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(clip)}"
+    assert response.headers["content-type"] == "video/mp4"
+
+
+def test_a_part_beyond_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
+    response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": f"bytes={len(clip)}-"})
+
+    assert response.status_code == 416
+    assert response.headers["content-range"] == f"bytes */{len(clip)}"
+
+
+def test_head_tells_of_the_file_and_sends_none(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
+    response = client.head(f"{PATH}/{done['id']}/content")
+
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-length"] == str(len(clip))
+    assert response.headers["content-type"] == "video/mp4"
+    assert response.headers["accept-ranges"] == "bytes"
+
+
+def test_there_is_no_other_variant(client: httpx.Client, done: dict[str, Any]) -> None:
+    response = client.get(f"{PATH}/{done['id']}/content", params={"variant": "thumbnail"})
+
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] == "variant"
+    assert client.get(f"{PATH}/{done['id']}/content", params={"variant": "video"}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("suffix", ["", "/content", "/events"])
+@pytest.mark.parametrize("video_id", ["video_" + "0" * 32, "..%2f..%2fetc", "x" * 5000])
+def test_what_is_not_there_is_not_found(client: httpx.Client, method: str, suffix: str, video_id: str) -> None:
+    response = client.request(method, f"{PATH}/{video_id}{suffix}")
+
+    assert response.status_code in ({404} if method == "GET" or not suffix else {404, 405})
+    assert response.json().keys() == {"detail", "error"}
+    assert len(response.content) < 1000
+
+
+def test_deleted_while_it_waits_and_while_it_runs(client: httpx.Client) -> None:
+    running, waiting = order(client, **SLOW), order(client, **SLOW)
+    begin(client, running)
+    assert [look(client, video)["status"] for video in (running, waiting)] == ["in_progress", "queued"]
+    refused = client.get(f"{PATH}/{running['id']}/content")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "video_not_finished")
+
+    delete(client, waiting)
+    delete(client, running)
+
+    for video in (waiting, running):
+        assert client.get(f"{PATH}/{video['id']}").status_code == 404
+        assert client.delete(f"{PATH}/{video['id']}").status_code == 404
+    assert client.get("/health").json()["queue"] == {"depth": 0, "capacity": 8, "running": 0}
+    listed = client.get(PATH).json()["data"]
+    assert not {running["id"], waiting["id"]} & {video["id"] for video in listed}
+
+
+def test_events_tell_its_life_in_order(client: httpx.Client) -> None:
+    ahead, behind = order(client, **SLOW), order(client)
+    begin(client, ahead)
+    told = events(client, behind)
+    first = next(told)
+    assert first[0] == "progress"
+    assert (first[1]["status"], first[1]["position"], first[1]["percent"]) == ("queued", 1, 0)
+    assert first[1]["seconds_left"] > 0
+
+    delete(client, ahead)
+    rest = list(told)
+
+    names, progress = [name for name, _ in rest], [data for name, data in rest if name == "progress"]
+    assert set(names[:-1]) == {"progress"}
+    assert names[-1] == "completed"
+    percents = [data["percent"] for data in progress]
+    assert percents == sorted(percents)
+    assert {"stage_1", "decode"} <= {data["stage"] for data in progress}
+    assert all(data["step"] <= data["steps"] for data in progress)
+    assert rest[-1][1] == look(client, behind)
+    # Who comes late gets the end at once.
+    assert [name for name, _ in events(client, behind)] == ["completed"]
+    delete(client, behind)
+
+
+def test_events_of_one_that_is_deleted(client: httpx.Client) -> None:
+    video = order(client, **SLOW)
+    told = events(client, video)
+    assert next(told)[0] == "progress"
+    delete(client, video)
+
+    assert list(told)[-1] == ("cancelled", {"id": video["id"], "status": "cancelled"})
+
+
+def test_a_browser_that_has_seen_the_end_is_told_to_stay_away(client: httpx.Client, done: dict[str, Any]) -> None:
+    response = client.get(f"{PATH}/{done['id']}/events", headers={"Last-Event-ID": "last"})
+
+    assert response.status_code == 204
+
+
+def test_strict_handling(client: httpx.Client) -> None:
+    for fields, param in (({"model": "sora-2"}, "model"), ({"size": "250x256"}, "size"), ({"style": 1}, "style")):
+        response = client.post(
+            PATH, json={"prompt": "a fox", "num_frames": 9, "size": "256x256"} | fields, headers=STRICT
+        )
+        assert response.status_code == 422
+        assert response.headers["preference-applied"] == "handling=strict"
+        assert response.json()["error"]["param"] == param
+        assert response.json()["detail"][0]["loc"] == ["body", param]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=video_1"])
+def test_a_list_that_cannot_be_made(client: httpx.Client, query: str) -> None:
+    response = client.get(f"{PATH}?{query}")
+
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] == query.partition("=")[0]
+
+
+def test_a_form_with_an_uneven_list(client: httpx.Client) -> None:
+    files = [("prompt", (None, "a fox"))]
+    files += [("keyframes[][frame_idx]", (None, "0")), ("keyframes[][frame_idx]", (None, "-1"))]
+    files += [("keyframes[][image_b64]", (None, "AAAA"))]
+    response = client.post(PATH, files=files)
+
+    assert response.status_code == 422
+    assert response.json()["error"]["code"] == "form_list_uneven"
+
+
+def test_a_form_that_is_none(client: httpx.Client) -> None:
+    for body, content_type in ((b"--x", "multipart/form-data"), (b"nonsense", "multipart/form-data; boundary=x")):
+        response = client.post(PATH, content=body, headers={"Content-Type": content_type})
+        assert response.status_code in {400, 422}
+        assert response.json().keys() == {"detail", "error"}

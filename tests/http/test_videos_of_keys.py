@@ -1,0 +1,76 @@
+"""Several API keys on one server: each has its own videos, and none fills the queue."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import Server, run_server
+from tests.http.conftest import SMALL
+from tests.http.videos import PATH, SLOW, begin, delete, events, finish, order
+from weights.tiny import TinyFiles
+
+
+@pytest.fixture(scope="module")
+def shared(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    env = {"LTX23_API_KEYS": "sk-a,sk-b", "LTX23_QUEUE_SIZE": "4"}
+    with run_server(cache_dir, tmp_path_factory.mktemp("shared"), **env) as running:
+        yield running
+
+
+@pytest.fixture
+def a(shared: Server) -> Iterator[httpx.Client]:
+    with shared.client(headers={"Authorization": "Bearer sk-a"}) as client:
+        yield client
+
+
+@pytest.fixture
+def b(shared: Server) -> Iterator[httpx.Client]:
+    with shared.client(headers={"x-api-key": "sk-b"}) as client:
+        yield client
+
+
+def test_nobody_sees_another_keys_videos(a: httpx.Client, b: httpx.Client) -> None:
+    named = {"Idempotency-Key": "the-same"}
+    video = finish(a, order(a, named))
+
+    for path in (video["id"], f"{video['id']}/content", f"{video['id']}/events"):
+        assert b.get(f"{PATH}/{path}").status_code == 404
+    assert b.delete(f"{PATH}/{video['id']}").status_code == 404
+    assert b.get(PATH).json()["data"] == []
+    other = order(b, named)
+    assert other["id"] != video["id"]
+    delete(b, other)
+    delete(a, video)
+
+
+@pytest.mark.parametrize("path", ["", "/video_0", "/video_0/content", "/video_0/events"])
+def test_without_a_key_there_is_nothing_to_see(shared: Server, path: str) -> None:
+    with shared.client() as stranger:
+        response = stranger.get(PATH + path)
+
+    assert response.status_code == 401
+    assert response.json()["error"]["type"] == "authentication_error"
+
+
+def test_one_key_holds_half_of_the_queue_and_waits_for_its_turn(a: httpx.Client, b: httpx.Client) -> None:
+    running = order(a, **SLOW)
+    begin(a, running)
+    mine = [order(a), order(a)]
+    refused = a.post(PATH, json=SMALL)
+    also_refused = a.post("/generate", json=SMALL)
+    theirs = order(b)
+
+    assert refused.status_code == also_refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.json()["error"]["code"] == "queue_full"
+    assert also_refused.json()["error"] == "RateLimitExceeded"
+    assert "this API key has 3 jobs here" in refused.json()["detail"]
+
+    waiting = [(a, mine[0]), (b, theirs), (a, mine[1])]
+    assert [next(events(client, video))[1]["position"] for client, video in waiting] == [1, 2, 3]
+    delete(a, running)
+    for client, video in waiting:
+        assert finish(client, video)["status"] == "completed"
+        delete(client, video)

@@ -1,0 +1,137 @@
+"""The official client of OpenAI against a real server."""
+
+import io
+from collections.abc import Iterator
+
+import av
+import httpx
+import httpx2
+import pytest
+from openai import AuthenticationError, NotFoundError, OpenAI, UnprocessableEntityError
+
+from tests.conftest import Server
+from tests.http.conftest import KEY, encode, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+
+FIELDS = {"num_frames": 9, "generate_audio": False}
+
+
+def connect(server: Server, key: str) -> Iterator[OpenAI]:
+    with httpx2.Client(trust_env=False) as http:
+        yield OpenAI(base_url=f"{server.url}/v1", api_key=key, http_client=http)
+
+
+@pytest.fixture
+def openai(server: Server) -> Iterator[OpenAI]:
+    yield from connect(server, "none is needed")
+
+
+def test_a_clip_from_order_to_deletion(openai: OpenAI, client: httpx.Client) -> None:
+    made = openai.videos.create(
+        prompt="a red fox", model="sora-2", seconds="1", size="256x256", extra_body=FIELDS | {"fps": 24, "seed": 7}
+    )
+    assert (made.object, made.model) == ("video", "LTX-23-Video")
+    assert made.status in {"queued", "in_progress"}
+    assert made.created_at > 0
+    assert made.completed_at is made.expires_at is made.error is None
+
+    done = openai.videos.poll(made.id, poll_interval_ms=50)
+    assert (done.id, done.status, done.progress) == (made.id, "completed", 100)
+    assert (done.seconds, done.size, done.prompt) == ("0.375", "256x256", "a red fox")
+    assert done.completed_at >= done.created_at
+    assert done.expires_at == done.completed_at + 86_400
+    assert done.model_extra["timings"].keys() == {"queue", "enhance", "encode", "denoise", "decode", "mux"}
+    assert [a["field"] for a in done.model_extra["adjustments"]] == ["model", "duration"]
+
+    file = openai.videos.download_content(made.id).read()
+    body = {"prompt": "a red fox", "width": 256, "height": 256, "seed": 7}
+    assert file == client.post("/generate", json=body | FIELDS).content
+
+    assert openai.videos.delete(made.id).deleted
+    with pytest.raises(NotFoundError, match="there is no video"):
+        openai.videos.retrieve(made.id)
+    with pytest.raises(NotFoundError):
+        openai.videos.delete(made.id)
+
+
+def test_create_and_poll(openai: OpenAI) -> None:
+    done = openai.videos.create_and_poll(prompt="rain", size="256x256", extra_body=FIELDS, poll_interval_ms=50)
+
+    assert done.status == "completed"
+    openai.videos.delete(done.id)
+
+
+def test_a_first_frame_is_a_file_or_a_data_url(openai: OpenAI, client: httpx.Client) -> None:
+    image = picture()
+    extra = FIELDS | {"seed": 1}
+    # The client takes an object only beside its own argument, though its types allow it there.
+    by_url = extra | {"input_reference": {"image_url": f"data:image/png;base64,{encode(image)}"}}
+    clips = set()
+    for fields in (
+        {"input_reference": image, "extra_body": extra},
+        {"input_reference": ("first.png", io.BytesIO(image), "image/png"), "extra_body": extra},
+        {"extra_body": by_url},
+        {"extra_body": by_url, "extra_headers": {"Content-Type": "application/json"}},
+    ):
+        done = openai.videos.create_and_poll(prompt="a boat", size="256x256", poll_interval_ms=50, **fields)
+        clips.add(openai.videos.download_content(done.id).read())
+        openai.videos.delete(done.id)
+
+    body = {"prompt": "a boat", "width": 256, "height": 256, "seed": 1, "input_image_b64": encode(image)}
+    assert clips == {client.post("/generate", json=body | FIELDS).content}
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "application/json"])
+def test_our_own_fields_go_in_the_extra_body(openai: OpenAI, content_type: str) -> None:
+    frame = encode(picture())
+    keyframes = [{"image_b64": frame, "frame_idx": 0}, {"image_b64": frame, "frame_idx": -1}]
+    body = {"width": 256, "height": 320, "fps": 23.976, "keyframes": keyframes, "video_format": "webm", "seed": 3}
+
+    done = openai.videos.create_and_poll(
+        prompt="12", extra_body=FIELDS | body, extra_headers={"Content-Type": content_type}
+    )
+
+    extra = done.model_extra
+    assert (done.size, done.prompt, extra["seed"], extra["fps"]) == ("256x320", "12", 3, 23.976024)
+    assert extra["adjustments"] == []
+    with av.open(io.BytesIO(openai.videos.download_content(done.id).read())) as clip:
+        assert [stream.codec_context.name for stream in clip.streams] == ["vp9"]
+    openai.videos.delete(done.id)
+
+
+def test_pages_go_on_while_what_is_on_them_is_deleted(openai: OpenAI) -> None:
+    made = [openai.videos.create(prompt=str(i), size="256x256", extra_body=FIELDS).id for i in range(5)]
+
+    assert [video.id for video in openai.videos.list(limit=2, order="asc")] == made
+    newest_first = []
+    for video in openai.videos.list(limit=2):
+        newest_first.append(video.id)
+        openai.videos.delete(video.id)
+    assert newest_first == made[::-1]
+    assert openai.videos.list().data == []
+
+
+def test_what_is_wrong_is_named_as_it_was_sent(openai: OpenAI) -> None:
+    for fields, param in (
+        ({"seconds": "soon"}, "seconds"),
+        ({"size": "large"}, "size"),
+        ({"extra_body": {"input_reference": {"image_url": "https://example.com/a.png"}}}, "input_reference"),
+        ({"extra_body": {"input_reference": {"file_id": "file_1"}}}, "input_reference"),
+        ({"input_reference": b"no image"}, "input_reference"),
+        ({"extra_body": {"fps": "fast"}}, "fps"),
+    ):
+        with pytest.raises(UnprocessableEntityError) as refusal:
+            openai.videos.create(prompt="a fox", **fields)
+        assert refusal.value.param == param
+        assert refusal.value.type == "invalid_request_error"
+        assert refusal.value.code
+
+
+def test_without_a_key_it_is_told_so(guarded: Server) -> None:
+    for client in connect(guarded, "wrong"):
+        with pytest.raises(AuthenticationError) as refusal:
+            client.videos.create(prompt="a fox")
+        assert refusal.value.code == "invalid_api_key"
+    for client in connect(guarded, KEY):
+        assert client.videos.list().data == []

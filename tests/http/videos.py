@@ -1,0 +1,57 @@
+"""What the tests of /v1/videos share: small videos, and ways to wait for what becomes of one."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from tests.http.conftest import LONG, SMALL
+
+PATH = "/v1/videos"
+# Seconds of work; whoever orders it deletes it.
+SLOW = LONG | {"generate_audio": False}
+
+
+def order(client: httpx.Client, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+    response = client.post(PATH, json=SMALL | fields, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()  # type: ignore[no-any-return]
+
+
+def look(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
+    return client.get(f"{PATH}/{video['id']}").json()  # type: ignore[no-any-return]
+
+
+def finish(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
+    """Its last event's data: the stream ends with it."""
+    return list(events(client, video))[-1][1]
+
+
+def begin(client: httpx.Client, video: dict[str, Any]) -> None:
+    """Until a worker renders it."""
+    for name, data in events(client, video):
+        assert name == "progress"
+        if data["stage"]:
+            return
+
+
+def events(client: httpx.Client, video: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    with client.stream("GET", f"{PATH}/{video['id']}/events") as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        name = ""
+        for line in response.iter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                yield name, json.loads(value)
+
+
+def delete(client: httpx.Client, video: dict[str, Any]) -> None:
+    assert client.delete(f"{PATH}/{video['id']}").json() == {
+        "id": video["id"],
+        "object": "video.deleted",
+        "deleted": True,
+    }

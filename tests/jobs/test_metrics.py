@@ -1,0 +1,88 @@
+"""What is counted of jobs, beside workers that end them in every way."""
+
+import asyncio
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.messages import Ready
+from server.telemetry.metrics import Metrics
+from tests.jobs.conftest import Dispatching, Rig, outcome
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    """As a scraper reads it; None where it is not there."""
+    for family in text_string_to_metric_families(metrics.exposition().decode()):
+        for sample in family.samples:
+            if (sample.name, sample.labels) == (name, labels):
+                return sample.value
+    return None
+
+
+def jobs(rig: Rig, how: str) -> float | None:
+    return value(rig.metrics, "ltx23_jobs_total", outcome=how)
+
+
+async def test_every_way_to_end_is_there_before_it_happens(dispatching: Dispatching) -> None:
+    async with dispatching("behaves") as rig:
+        ways = ["done", "refused", "render_failed", "out_of_memory", "deadline_exceeded", "cancelled", "not_ready"]
+        assert [jobs(rig, way) for way in ways] == [0] * 7
+        assert value(rig.metrics, "ltx23_worker_kills_total", reason="deadline_exceeded") == 0
+
+
+async def test_a_clip_counts_with_its_frames_wait_and_stages(dispatching: Dispatching) -> None:
+    async with dispatching("behaves") as rig:
+        await rig.told(Ready)
+        assert [await outcome(rig.submit()) for _ in range(2)] == ["done"] * 2
+
+        assert jobs(rig, "done") == 2
+        assert value(rig.metrics, "ltx23_frames_rendered_total") == 18
+        assert value(rig.metrics, "ltx23_queue_wait_seconds_count") == 2
+        for stage in ("encode", "denoise", "decode", "mux"):
+            assert value(rig.metrics, "ltx23_stage_seconds_count", stage=stage) == 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "how"), [("invalid", "refused"), ("fail", "render_failed"), ("large", "out_of_memory")]
+)
+async def test_a_failure_counts_by_its_kind_and_as_no_clip(dispatching: Dispatching, prompt: str, how: str) -> None:
+    async with dispatching("refuses") as rig:
+        await rig.told(Ready)
+        await outcome(rig.submit(prompt))
+
+        assert (jobs(rig, how), jobs(rig, "done")) == (1, 0)
+        assert value(rig.metrics, "ltx23_frames_rendered_total") == 0
+
+
+async def test_a_cancelled_job_counts_and_one_that_never_ran_has_no_wait(dispatching: Dispatching) -> None:
+    async with dispatching("cancels") as rig:
+        await rig.told(Ready)
+        running, waiting = rig.submit("long"), rig.submit("waiting")
+        await running.begun.wait()
+        for job in (waiting, running):
+            rig.dispatcher.cancel(job)
+            await outcome(job)
+
+        assert jobs(rig, "cancelled") == 2
+        assert value(rig.metrics, "ltx23_queue_wait_seconds_count") == 1
+        assert value(rig.metrics, "ltx23_worker_kills_total", reason="cancelled") == 0
+
+
+async def test_a_worker_killed_at_the_deadline_counts(dispatching: Dispatching) -> None:
+    async with dispatching("hangs_in_a_step", deadline_s=0.05, grace_s=0.05) as rig:
+        await rig.told(Ready)
+        await outcome(rig.submit("hang"))
+
+        assert jobs(rig, "deadline_exceeded") == 1
+        assert value(rig.metrics, "ltx23_worker_kills_total", reason="deadline_exceeded") == 1
+
+
+async def test_a_future_that_its_reader_cancelled_counts_too(dispatching: Dispatching) -> None:
+    async with dispatching("cancels") as rig:
+        await rig.told(Ready)
+        job = rig.submit("long")
+        job.ended.cancel()
+        await asyncio.wait([job.ended])
+
+        assert jobs(rig, "cancelled") == 1
+        rig.dispatcher.cancel(job)
