@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils._pytree import tree_iter, tree_map
+from torch.utils.hooks import RemovableHandle
 
 if TYPE_CHECKING:
     from diffusers import LTX2VideoTransformer3DModel
@@ -42,12 +43,8 @@ def _cross_modality_gates(transformer: "LTX2VideoTransformer3DModel", timestep: 
         return (gate_timestep, *args[1:])
 
     gates = (transformer.av_cross_attn_video_a2v_gate, transformer.av_cross_attn_audio_v2a_gate)
-    handles = [gate.register_forward_pre_hook(feed_sigma) for gate in gates]
-    try:
+    with _removed_at_the_end([gate.register_forward_pre_hook(feed_sigma) for gate in gates]):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -62,7 +59,12 @@ def _rows_by_level(transformer: "LTX2VideoTransformer3DModel", levels: torch.Ten
         return tuple(LevelRows.of(rows, levels) for rows in output)
 
     modules = (transformer.time_embed, transformer.av_cross_attn_video_scale_shift)
-    handles = [module.register_forward_hook(by_level) for module in modules]
+    with _removed_at_the_end([module.register_forward_hook(by_level) for module in modules]):
+        yield
+
+
+@contextmanager
+def _removed_at_the_end(handles: list[RemovableHandle]) -> Iterator[None]:
     try:
         yield
     finally:
