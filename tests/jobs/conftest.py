@@ -43,6 +43,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+def program_of(name: str) -> tuple[str, str]:
+    return sys.executable, str(PROGRAMS / f"{name}.py")
+
+
 class WatchedJob(Job):
     """A job that tells when its worker has begun it."""
 
@@ -124,7 +128,7 @@ def dispatching(tmp_path: Path) -> Dispatching:
             WorkerConfig(cache_dir=tmp_path),
             Limits(**limits),  # type: ignore[arg-type]
             events.put_nowait,
-            program=(sys.executable, str(PROGRAMS / f"{name}.py")),
+            program=program_of(name),
         )
         timers = _timers()
         dispatcher.start()

@@ -1,10 +1,14 @@
-"""Refuses a job that says "invalid", and fails one that says "fail"."""
+"""Refuses a job that says "invalid", and fails one that says "fail" or "no memory"."""
 
 from manners import Pipe
 
 from server.messages import Failed, FailureKind
 
-KINDS = {"invalid": FailureKind.INVALID, "fail": FailureKind.INTERNAL}
+KINDS = {
+    "invalid": FailureKind.INVALID,
+    "fail": FailureKind.INTERNAL,
+    "no memory": FailureKind.OUT_OF_MEMORY,
+}
 
 pipe = Pipe()
 pipe.ready()
