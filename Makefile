@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve setup test check bench clean
+.PHONY: serve setup test check bench fuzz soak clean
 
 serve: setup
 	$(BIN)/ltx23 serve
@@ -23,6 +23,12 @@ check: $(VENV)/.installed-dev
 bench: setup
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.loading
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV)
