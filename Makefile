@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve setup test test-sglang check bench clean
+.PHONY: serve setup test test-sglang check bench fuzz soak clean
 
 serve: setup
 	$(BIN)/ltx23 serve
@@ -29,6 +29,12 @@ bench: setup
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.enhance
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV)

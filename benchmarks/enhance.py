@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.request import Request, urlopen
 
-from benchmarks.overhead import running_server
+from benchmarks.running_server import running_server
 from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhanceRequest
 from enhancer.sglang import Sglang, SglangOptions
@@ -41,7 +41,8 @@ def main() -> None:
         latencies_ms, cpu_ms = asyncio.run(time_rewrites(sglang_url))
         print(f"Enhancer.enhance, {CALLS} calls: {percentiles(latencies_ms)}")
         print(f"  of CPU time, the server that answers included: {cpu_ms:.2f} ms a call")
-        with running_server("--sglang-url", sglang_url, "--captioner", "off") as url:
+        with running_server("--sglang-url", sglang_url, "--captioner", "off") as server:
+            url = server.url
             post(f"{url}/enhance", prompt=new_prompt())
             calls_ms = [timed_ms(lambda: post(f"{url}/enhance", prompt=new_prompt())) for _ in range(CALLS)]
             print(f"POST /enhance, {CALLS} calls: {percentiles(calls_ms)}")

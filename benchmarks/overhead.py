@@ -8,18 +8,16 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
+from benchmarks.running_server import running_server
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
 from server.engine import worker_config
@@ -43,9 +41,9 @@ def main() -> None:
 
     model = load_model(worker_config(load_settings()), lambda *_: None)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {model.info.device}")
-    with running_server() as url, tempfile.TemporaryDirectory() as folder:
-        compare(lambda: direct(model, Path(folder) / "clip.mp4"), lambda: post(url, REQUEST), pairs)
-        measure_health(url)
+    with running_server() as server, tempfile.TemporaryDirectory() as folder:
+        compare(lambda: direct(model, Path(folder) / "clip.mp4"), lambda: post(server.url, REQUEST), pairs)
+        measure_health(server.url)
 
 
 def compare(call_direct: Callable[[], None], call_server: Callable[[], None], pairs: int) -> None:
@@ -83,25 +81,6 @@ def seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-@contextmanager
-def running_server(*options: str) -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as data_dir:
-        yield from _serve("--data-dir", data_dir, *options)
-
-
-def _serve(*options: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        ready = next(line for line in process.stderr if "is ready on" in line)
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield ready.split("is ready on ")[1].split()[0]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

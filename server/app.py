@@ -1,7 +1,7 @@
 """The application: routes, errors and edge around one engine. Knows no process and no model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -28,16 +28,22 @@ from server.telemetry.telemetry import Telemetry, create_telemetry
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
+from server.worker import WORKER_PROGRAM
 from server.workspace import Workspace
 
 OnEvent = Callable[[FromWorker], None]
 
 
-def create_app(settings: Settings, on_event: OnEvent = lambda event: None) -> ASGIApp:
-    """The whole server as one ASGI application. Raises KeyRingError and SettingsError when they cannot be used."""
+def create_app(
+    settings: Settings, on_event: OnEvent = lambda event: None, program: Sequence[str] = WORKER_PROGRAM
+) -> ASGIApp:
+    """The whole server as one ASGI application. Raises KeyRingError and SettingsError when they cannot be used.
+
+    program: what a worker runs.
+    """
     key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
-    app = create_api(settings, on_event, len(key_ring), telemetry)
+    app = create_api(settings, on_event, len(key_ring), telemetry, program)
     # Around the application, so that its last-resort 500 has an id too.
     open_paths = OPEN_PATHS | {"/docs"} | ({"/metrics"} if settings.open_metrics else set())
     keyed = ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring, open_paths)
@@ -45,12 +51,14 @@ def create_app(settings: Settings, on_event: OnEvent = lambda event: None) -> AS
     return RequestId(Exchanges(SecurityHeaders(keyed), telemetry.listeners, paths))
 
 
-def create_api(settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry) -> FastAPI:
+def create_api(
+    settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry, program: Sequence[str]
+) -> FastAPI:
     app = FastAPI(
         title="LTX-23-Video",
         description="A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video.",
         version="0.1.0",
-        lifespan=_lifespan(settings, on_event, key_count, telemetry),
+        lifespan=_lifespan(settings, on_event, key_count, telemetry, program),
     )
     app.state.metrics = telemetry.metrics
     for routes in (metrics, status, videos, video_content, video_events, enhance):
@@ -62,7 +70,7 @@ def create_api(settings: Settings, on_event: OnEvent, key_count: int, telemetry:
 
 
 def _lifespan(
-    settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry
+    settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry, program: Sequence[str]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     managed = create_managed(settings)
 
@@ -84,7 +92,11 @@ def _lifespan(
             enhancer = create_enhancer(settings, managed, telemetry.metrics.on_enhancement)
             stack.push_async_callback(enhancer.aclose)
             dispatcher = Dispatcher(
-                worker_config(settings), limits(settings, key_count), on_worker_event, on_job=telemetry.metrics.on_job
+                worker_config(settings),
+                limits(settings, key_count),
+                on_worker_event,
+                program,
+                on_job=telemetry.metrics.on_job,
             )
             library = Videos(
                 dispatcher, DataDir(settings.data_dir), Retention(settings.result_ttl_s, settings.max_result_bytes)

@@ -214,11 +214,14 @@ class Dispatcher:
             case Progress(_, stage, step, steps):
                 self._tell(message)
                 job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
-            case Done(_, timings_s):
+            case Done(_, timings_s, size_bytes) if job.has_clip_of(size_bytes):
                 # A clip: the worker is a sound one, and this is how long one takes.
                 self._failures = 0
                 self._line.measure(job)
                 self._end_running(timings_s)
+            case Done():
+                log.error("job %s: the worker said that it was done, and its file is cut short or missing", job.id)
+                self._end_running(RenderFailed("the clip that was rendered could not be read: its file is not whole"))
             case Failed(_, kind, text):
                 self._end_running(ENDS.get(kind, RenderFailed)(text))
 

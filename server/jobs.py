@@ -115,6 +115,13 @@ class Job:
     def running_s(self) -> float:
         return time.monotonic() - self.started_at if self.started_at is not None else 0.0
 
+    def has_clip_of(self, size_bytes: int) -> bool:
+        """Whether its file is there and has as many bytes as it had when the worker verified it."""
+        try:
+            return self.path.stat().st_size == size_bytes
+        except OSError:
+            return False
+
     def start(self) -> None:
         self.started_at = time.monotonic()
         self.progress.set(JobProgress(running=True))

@@ -117,10 +117,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """timings_s: encode, denoise, decode, mux."""
+    """timings_s: encode, denoise, decode, mux. size_bytes: of the file, which was whole when it was verified."""
 
     job_id: str
     timings_s: Mapping[str, float]
+    size_bytes: int
 
 
 class FailureKind(StrEnum):

@@ -151,7 +151,8 @@ def run(pipe: Pipe) -> int:
 
 def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
     try:
-        return Done(job.job_id, model.render(job.spec, job.path, JobTrace(pipe, job.job_id)))
+        timings_s = model.render(job.spec, job.path, JobTrace(pipe, job.job_id))
+        return Done(job.job_id, timings_s, job.path.stat().st_size)
     except Cancelled as exc:
         return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
     except (SpecError, ImageError) as exc:

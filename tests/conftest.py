@@ -44,8 +44,8 @@ def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Pa
 class Server:
     """A running `ltx23 serve`, with what it printed so far."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+    def __init__(self, process: subprocess.Popen[str], temp_dir: Path) -> None:
+        self.process, self.temp_dir = process, temp_dir
         self.lines: list[str] = []
         self.url = ""
         self._spoke = threading.Event()
@@ -88,7 +88,7 @@ def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Itera
             stderr=subprocess.PIPE,
             text=True,
         )
-        server = Server(process)
+        server = Server(process, temp_dir)
         try:
             server.wait_until_ready()
             yield server

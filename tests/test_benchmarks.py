@@ -1,11 +1,14 @@
 """The benchmark for a big card runs on none here: at tiny size, so that it works when it is needed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.weights.test_published import FULL_CONFIG, TEXT_LAYERS
 from weights.full_config import full_config
 from weights.published import published_tensors
+from weights.tiny import TinyFiles
 
 
 def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
@@ -16,6 +19,16 @@ def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
     assert done.returncode == 0, done.stderr
     assert "10 layers multiply in FP8" in done.stdout
     assert "warm-up: 128x64, 9 frames" in done.stdout
+
+
+def test_a_short_soak_loses_nothing(cache_dir: Path, tiny: TinyFiles) -> None:
+    command = [sys.executable, "-m", "benchmarks.soak", "--clips", "8"]
+    env = os.environ | {"LTX23_CACHE_DIR": str(cache_dir)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 workers killed; clips " in done.stdout
+    assert "; lost 0; at the end queue {'depth': 0, " in done.stdout
 
 
 def test_the_benchmarks_full_size_is_that_of_the_published_file() -> None:

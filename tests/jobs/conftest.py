@@ -44,6 +44,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+def program_of(name: str) -> tuple[str, str]:
+    return sys.executable, str(PROGRAMS / f"{name}.py")
+
+
+class WatchedJob(Job):
+    """A job that tells when its worker has begun it."""
+
+    begun: asyncio.Event
+
+    def start(self) -> None:
+        super().start()
+        self.begun.set()
+
+
 class Rig:
     """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
 
@@ -125,7 +139,7 @@ def dispatching(tmp_path: Path) -> Dispatching:
             WorkerConfig(cache_dir=tmp_path),
             Limits(**limits),  # type: ignore[arg-type]
             on_event,
-            program=(sys.executable, str(PROGRAMS / f"{name}.py")),
+            program=program_of(name),
             on_job=metrics.on_job,
         )
         timers = _timers()

@@ -16,7 +16,7 @@ class Pipe:
         self.connection = Connection(int(sys.argv[1]))
         config = self.connection.recv()
         assert isinstance(config, WorkerConfig)
-        self.folder = config.cache_dir
+        self.config, self.folder = config, config.cache_dir
 
     def send(self, message: FromWorker) -> None:
         self.connection.send(message)
@@ -42,8 +42,10 @@ class Pipe:
         assert self.connection.recv() == Cancel(job.job_id)
 
     def finish(self, job: Generate) -> None:
-        job.path.write_text(job.spec.prompt)
-        self.send(Done(job.job_id, {"encode": 0.0, "denoise": 0.0, "decode": 0.0, "mux": 0.0}))
+        self.done(job, job.path.write_text(job.spec.prompt))
+
+    def done(self, job: Generate, size_bytes: int) -> None:
+        self.send(Done(job.job_id, {"encode": 0.0, "denoise": 0.0, "decode": 0.0, "mux": 0.0}, size_bytes))
 
     def render(self, job: Generate) -> None:
         self.begin(job)

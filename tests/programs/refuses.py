@@ -1,10 +1,15 @@
-"""Refuses a job that says "invalid", fails one that says "fail", and lacks the memory for one that says "large"."""
+"""Refuses a job that says "invalid", fails one that says "fail", and lacks memory for "large" and "no memory"."""
 
 from manners import Pipe
 
 from server.messages import Failed, FailureKind
 
-KINDS = {"invalid": FailureKind.INVALID, "fail": FailureKind.INTERNAL, "large": FailureKind.OUT_OF_MEMORY}
+KINDS = {
+    "invalid": FailureKind.INVALID,
+    "fail": FailureKind.INTERNAL,
+    "large": FailureKind.OUT_OF_MEMORY,
+    "no memory": FailureKind.OUT_OF_MEMORY,
+}
 
 pipe = Pipe()
 pipe.ready()

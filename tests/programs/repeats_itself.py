@@ -12,5 +12,5 @@ for job in pipe.jobs():
     for message in said:
         pipe.send(message)
     pipe.finish(job)
-    said = [Done(job.job_id, {}), Failed(job.job_id, FailureKind.INTERNAL, "no, it failed")]
+    said = [Done(job.job_id, {}, size_bytes=0), Failed(job.job_id, FailureKind.INTERNAL, "no, it failed")]
     pipe.send(said[1])

@@ -1,0 +1,57 @@
+"""`ltx23 serve` with the tiny model, as a process that is measured: its memory, its files, its worker."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+READY = re.compile(r"is ready on (http://\S+)")
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    url: str
+    pid: int
+    temp_dir: Path
+
+    @property
+    def process(self) -> psutil.Process:
+        return psutil.Process(self.pid)
+
+    @property
+    def worker(self) -> psutil.Process | None:
+        """None while there is none."""
+        return next((child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE), None)
+
+    def temp_files(self) -> int:
+        """Of jobs, whose folders go with them."""
+        return sum(1 for _ in self.temp_dir.rglob("job-*"))
+
+
+@contextmanager
+def running_server(*args: str, **env: str) -> Iterator[RunningServer]:
+    """On a free port, until ready; `env` beside the environment, of whose LTX23_* only the cache counts."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("LTX23_") or k == "LTX23_CACHE_DIR"}
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args]
+    with tempfile.TemporaryDirectory() as folder:
+        clean |= {"LTX23_TEMP_DIR": folder, "LTX23_DATA_DIR": str(Path(folder) / "videos")} | env
+        process = subprocess.Popen(
+            command, env=clean, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+        )
+        assert process.stderr is not None
+        try:
+            url = next(match[1] for line in process.stderr if (match := READY.search(line)))
+            # Read to the end, or the pipe fills up and the server stops.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield RunningServer(url, process.pid, Path(folder))
+        finally:
+            process.terminate()
+            process.wait()

@@ -1,0 +1,138 @@
+"""What is sent, family by family: operations of the schema, raw bodies, images."""
+
+import base64
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.schemas import APIOperation
+
+from tests.fuzz.bodies import bodies
+from tests.fuzz.calls import Fuzzed
+from tests.fuzz.images import images
+from tests.fuzz.small import SMALL, made_small
+
+TIMEOUT_S = 120
+PATHS = ("/generate", "/generate", "/generate", "/enhance", "/health", "/models")
+CONTENT_TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x")
+
+Family = Callable[[str, Fuzzed, int, int], None]
+
+
+def _each(strategy: st.SearchStrategy, count: int, number: int, action: Callable) -> None:
+    """`action` on so many examples, or on all there are."""
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(example: object) -> None:
+        action(example)
+
+    # An operation without parameters cannot be called wrongly.
+    with suppress(Unsatisfiable):
+        run()
+
+
+def fuzz_operations(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
+    """Every operation of the server's own schema, as it says and as it does not say."""
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    operations = [result.ok() for result in schema.get_all_operations()]
+    with requests.Session() as session:
+        for operation in operations:
+            share = max(1, count * _weight(operation) // sum(map(_weight, operations)))
+            for mode, part in ((GenerationMode.POSITIVE, 0.1), (GenerationMode.NEGATIVE, 0.9)):
+                cases = operation.as_strategy(generation_mode=mode)
+                _each(cases, max(1, round(share * part)), number, _Caller(url, fuzzed, session))
+
+
+def _weight(operation: APIOperation) -> int:
+    return 20 if operation.method == "post" else 1
+
+
+@dataclass(frozen=True)
+class _Caller:
+    url: str
+    fuzzed: Fuzzed
+    session: requests.Session
+
+    def __call__(self, case: Case) -> None:
+        if isinstance(case.body, dict):
+            case.body = made_small(case.body)
+        try:
+            # What HTTP does not allow is refused by the client, before it is sent.
+            request = case.as_transport_kwargs(base_url=self.url)
+            prepared = self.session.prepare_request(requests.Request(**_sendable(request)))
+        except (ValueError, requests.exceptions.InvalidHeader):
+            return
+        what = f"{case.method} {case.path}: {str(case.body)[:200]}"
+        self.fuzzed.record("operations", what, lambda: self.session.send(prepared, timeout=TIMEOUT_S))
+
+
+def _sendable(arguments: dict) -> dict:
+    known = ("method", "url", "headers", "files", "data", "json", "params", "auth", "cookies")
+    return {name: arguments[name] for name in known if name in arguments}
+
+
+def fuzz_bodies(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
+    shots = st.tuples(bodies, st.sampled_from(PATHS), st.sampled_from(CONTENT_TYPES), st.booleans())
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+
+        def shoot(shot: tuple[bytes, str, str, bool]) -> None:
+            body, path, content_type, strict = shot
+            method = "GET" if path in ("/health", "/models") else "POST"
+            headers = {"Content-Type": content_type} | ({"Prefer": "handling=strict"} if strict else {})
+            what = f"{method} {path}: {body[:200]!r}"
+            fuzzed.record("bodies", what, lambda: client.request(method, path, content=body, headers=headers))
+
+        _each(shots, count, number, shoot)
+
+
+def fuzz_images(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
+    """Mostly to /enhance, which looks at an image to its last pixel and then has no enhancer: no clip is rendered."""
+    shots = st.tuples(images, st.sampled_from(["/enhance"] * 15 + ["/generate"]))
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+
+        def shoot(shot: tuple[bytes, str]) -> None:
+            image, path = shot
+            body = {"prompt": "a red fox", "input_image_b64": base64.b64encode(image).decode()} | SMALL
+            what = f"{path} with an image of {len(image)} bytes: {image[:60].hex()}..."
+            fuzzed.record("images", what, lambda: client.post(path, content=json.dumps(body)))
+
+        _each(shots, count, number, shoot)
+
+
+FAMILIES: dict[str, tuple[Family, float]] = {
+    "operations": (fuzz_operations, 0.3),
+    "bodies": (fuzz_bodies, 0.35),
+    "images": (fuzz_images, 0.35),
+}
+# Of one round, each with a seed of its own; hypothesis keeps what it has made in a round.
+ROUND = 500
+
+
+def fuzz(url: str, fuzzed: Fuzzed, calls: int, number: int) -> None:
+    """So many calls and a few more."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while fuzzed.calls < calls:
+            count = min(ROUND, calls - fuzzed.calls)
+            for family, share in FAMILIES.values():
+                family(url, fuzzed, max(1, round(count * share)), number)
+            number += 1
+            print(f"{fuzzed.calls} of {calls} calls, {len(fuzzed.wrong)} wrong", file=sys.stderr, flush=True)

@@ -1,0 +1,65 @@
+"""The application on a socket, in a thread of this process, with any program for its worker."""
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from server.app import create_app
+from server.messages import FromWorker
+from server.serve import DrainingServer
+from server.settings import load_settings
+from tests.jobs.conftest import GUARD_S, Event
+
+GRACE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server. Where its worker is one of the programs, prompts are orders to it."""
+
+    client: httpx.Client
+    temp_dir: Path
+    events: "queue.Queue[FromWorker]"
+
+    def told(self, kind: type[Event]) -> Event:
+        """The next event of this kind."""
+        while not isinstance(event := self.events.get(timeout=GUARD_S), kind):
+            pass
+        return event
+
+    def ask(self, prompt: str) -> httpx.Response:
+        body = {"prompt": prompt, "width": 256, "height": 256, "num_frames": 9, "generate_audio": False}
+        return self.client.post("/generate", json=body)
+
+    def ask_until_ready(self, prompt: str) -> httpx.Response:
+        while (response := self.ask(prompt)).status_code == 503:
+            pass
+        return response
+
+    def left_files(self) -> list[str]:
+        return [path.name for path in self.temp_dir.rglob("job-*/**/*")]
+
+
+@contextmanager
+def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterator[Served]:
+    events: queue.Queue[FromWorker] = queue.Queue()
+    chosen = load_settings(temp_dir=temp_dir, grace_s=GRACE_S, **settings)
+    config = uvicorn.Config(create_app(chosen, events.put, program), http="h11", log_config=None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = DrainingServer(config, GRACE_S)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.start()
+        try:
+            with httpx.Client(base_url=url, timeout=GUARD_S, trust_env=False) as client:
+                yield Served(client, temp_dir, events)
+        finally:
+            server.should_exit = True
+            thread.join()

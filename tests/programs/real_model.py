@@ -1,0 +1,41 @@
+"""No program: what those share that render with the tiny model, and fail in the midst of it."""
+
+from collections.abc import Callable
+
+from manners import Pipe
+
+from pipelines.ltx.trace import Trace
+from server.messages import Done, Generate
+from server.model import Model, load_model
+from server.threads import wait_passively
+
+
+def load(pipe: Pipe) -> Model:
+    wait_passively()
+    return load_model(pipe.config, lambda *_: None)
+
+
+def render(pipe: Pipe, model: Model, job: Generate, trace: Trace) -> None:
+    """Raises PipelineError."""
+    pipe.begin(job)
+    timings_s = model.render(job.spec, job.path, trace)
+    pipe.send(Done(job.job_id, timings_s, job.path.stat().st_size))
+
+
+class InStage(Trace):
+    """Commits a failure where a stage begins; in `mux`, when the last frame is on its way into the file."""
+
+    def __init__(self, name: str, commit: Callable[[], None]) -> None:
+        self._name, self._commit = name, commit
+        self._left: int | None = None
+
+    def stage(self, name: str, steps: int) -> None:
+        if name == self._name:
+            self._commit()
+        self._left = steps if name == "decode" else None
+
+    def step(self, count: int = 1) -> None:
+        if self._left is not None:
+            self._left -= count
+        if self._left == 0 and self._name == "mux":
+            self._commit()

@@ -1,0 +1,16 @@
+"""Says that it is done with a job that says "half" or "nothing", of which that much is in its file."""
+
+from manners import Pipe
+
+pipe = Pipe()
+pipe.ready()
+for job in pipe.jobs():
+    pipe.begin(job)
+    match job.spec.prompt:
+        case "half":
+            job.path.write_text(job.spec.prompt[:2])
+        case "nothing":
+            pass
+        case _:
+            job.path.write_text(job.spec.prompt)
+    pipe.done(job, size_bytes=len(job.spec.prompt))
