@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pipelines.errors import ImageError
 from pipelines.media.image import decode_image
 from server.contract import FieldError, RequestInvalid, ResolvedImage
+from server.heap import trim_heap
 
 # One image at a time, whoever sent it: 64 megapixels are several hundred megabytes while they are decoded.
 IMAGE_CHECKS = ThreadPoolExecutor(1, thread_name_prefix="image-check")
@@ -26,4 +27,6 @@ def _image_error(image: ResolvedImage) -> FieldError | None:
         decode_image(image.data)
     except ImageError as exc:
         return FieldError(image.loc, str(exc), "image_invalid")
+    finally:
+        trim_heap()
     return None

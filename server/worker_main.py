@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
+from server.heap import trim_heap
 from server.logs import configure_logging
 from server.messages import (
     Cancel,
@@ -147,6 +148,7 @@ def run(pipe: Pipe) -> int:
         job = pipe.jobs.get()
         pipe.send(Started(job.job_id))
         pipe.send(_render(pipe, model, job))
+        trim_heap()
 
 
 def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
