@@ -24,11 +24,6 @@ def unpack_video(tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
     return tokens.transpose(1, 2).reshape(batch, channels, grid.frames, grid.height, grid.width)
 
 
-def pack_audio(latent: torch.Tensor) -> torch.Tensor:
-    """(B, C, L, M) to (B, L, C * M)."""
-    return latent.transpose(1, 2).flatten(2)
-
-
 def unpack_audio(tokens: torch.Tensor) -> torch.Tensor:
     """(B, L, C * M) to (B, C, L, M)."""
     batch, length, _ = tokens.shape
