@@ -79,7 +79,7 @@ class Announcer:
         if self._is_terminal:
             self._say("")
         if self.was_ready:
-            self._say("The worker is ready again.")
+            self._say(f"A worker is ready ({model.device}).")
             return
         self.was_ready = True
         key = ' -H "Authorization: Bearer YOUR_KEY"' if self._settings.has_key else ""

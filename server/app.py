@@ -17,7 +17,7 @@ from server.edge.exchange import Exchanges
 from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
-from server.engine import Engine, limits, worker_config
+from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
 from server.messages import FromWorker, Ready
@@ -92,11 +92,12 @@ def _lifespan(
             enhancer = create_enhancer(settings, managed, telemetry.metrics.on_enhancement)
             stack.push_async_callback(enhancer.aclose)
             dispatcher = Dispatcher(
-                worker_config(settings),
+                worker_configs(settings),
                 limits(settings, key_count),
                 on_worker_event,
                 program,
                 on_job=telemetry.metrics.on_job,
+                on_kill=telemetry.metrics.on_kill,
             )
             library = Videos(
                 dispatcher, DataDir(settings.data_dir), Retention(settings.result_ttl_s, settings.max_result_bytes)

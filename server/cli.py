@@ -83,6 +83,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--result-ttl-s", type=float, help="how long a finished video is kept (default: 86400)")
     parser.add_argument("--max-result-bytes", type=int, help="what finished videos may take (default: 20 GB)")
     add_weight_options(parser)
+    parser.add_argument(
+        "--devices", metavar="LIST", help="several, with a worker each: cuda:0,cuda:1, or all for every GPU"
+    )
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:

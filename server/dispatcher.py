@@ -1,122 +1,86 @@
-"""Admits jobs, hands them to the worker one at a time, and sees to it that each of them ends.
+"""Admits jobs, gives them to idle workers, and sees to it that each of them ends.
 
-All of it runs on the event loop: no locks. One task keeps a worker running and hears it out; a job leaves
-because the worker says how it ended, because the worker died, or because the server stops.
+All of it runs on the event loop: no locks. Jobs wait in one line, whichever worker will have them. A job leaves because
+its worker says how it ended, because that worker died, or because the server stops.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 
 from server.job_line import JobLine
-from server.jobs import Job, JobError, NotReady, OutOfMemory, RenderFailed, RenderRefused
+from server.jobs import Job, JobCancelled, NotReady
 from server.limits import Limits
-from server.messages import (
-    Done,
-    Failed,
-    FailureKind,
-    FromWorker,
-    LoadFailed,
-    Loading,
-    Memory,
-    ModelInfo,
-    Progress,
-    Ready,
-    Started,
-    WorkerConfig,
-)
-from server.progress import JobProgress
-from server.worker import WORKER_PROGRAM, Worker, run_worker
-
-log = logging.getLogger("ltx23.dispatcher")
-
-RETRY_WHILE_LOADING_S = 10
-# By the number of ends and failed loads since the last clip.
-RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
-
-# What a worker calls a failure, and how the job then ends; any other is RenderFailed.
-ENDS = {FailureKind.INVALID: RenderRefused, FailureKind.OUT_OF_MEMORY: OutOfMemory}
-
-
-class State(StrEnum):
-    LOADING = "loading"
-    READY = "ready"
-    DRAINING = "draining"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Status:
-    state: State
-    queued: int
-    capacity: int
-    running: bool
-    model: ModelInfo | None
-    memory: Memory | None
-    load_error: str | None
-    worker_restarts: int
-
-    @property
-    def admits(self) -> bool:
-        return self.state is State.READY and (self.queued < self.capacity or not self.running)
+from server.messages import FromWorker, LoadFailed, Loading, WorkerConfig
+from server.status import State, Status, joint_state, load_error
+from server.supervisor import RETRY_AFTER_S, STOPPING, Supervisor, Told
+from server.worker import WORKER_PROGRAM
 
 
 class Dispatcher:
-    """`on_event` is told of every loading message, readiness, failure to load and step, for whoever looks on.
+    """`configs`: of the workers, one for each. `on_event` is told of the first worker's loading messages, of every
+    worker that is ready, of steps, and of a failure to load when none is left that could serve.
 
-    `on_job` is told of each job that is taken on, before it runs; what becomes of it is in `job.ended`.
+    `on_job` is told of each job that is taken on, before it runs; what becomes of it is in `job.ended`. `on_kill` is
+    told why a worker had to be killed.
     """
 
     def __init__(
         self,
-        config: WorkerConfig,
+        configs: Sequence[WorkerConfig],
         limits: Limits,
         on_event: Callable[[FromWorker], None] = lambda event: None,
         program: Sequence[str] = WORKER_PROGRAM,
         on_job: Callable[[Job], None] = lambda job: None,
+        on_kill: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        self._config, self._on_event, self._program, self._on_job = config, on_event, program, on_job
+        self._on_event, self._on_job = on_event, on_job
         self._capacity = limits.queue_size
-        self._state = State.LOADING
-        self._line = JobLine(limits)
-        self._supervisor: asyncio.Task[None] | None = None
-        self._worker: Worker | None = None
-        self._failures = 0
-        self._restarts = 0
-        self._model: ModelInfo | None = None
-        self._memory: Memory | None = None
-        self._load_error: str | None = None
+        told = Told(
+            event=self._on_worker_event,
+            free=self._dispatch,
+            failed=self._on_load_failed,
+            rendered=lambda job: self._line.measure(job),
+            returned=self._take_back,
+            killed=on_kill,
+        )
+        self._supervisors = [Supervisor(config, limits, program, told) for config in configs]
+        self._line = JobLine(limits, self._supervisors)
+        self._draining = False
 
     def start(self) -> None:
-        """Start the worker; Ready comes later. Needs a running event loop. Nothing starts once it was stopped."""
-        if self._state is not State.DRAINING:
-            self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
+        """Start the workers; Ready comes later. Needs a running event loop. Nothing starts once it was stopped."""
+        for supervisor in self._supervisors:
+            supervisor.start()
+
+    def drain(self) -> None:
+        """Take no more jobs: those that wait end with NotReady, those that run may end. May be called twice."""
+        self._draining = True
+        self._line.fail_waiting(NotReady(STOPPING, RETRY_AFTER_S))
+        for supervisor in self._supervisors:
+            supervisor.drain()
 
     def stop(self) -> None:
-        """Kill the worker and end every job with NotReady. May be called twice; `stopped` waits until that is done."""
-        if self._state is not State.DRAINING:
-            self._state = State.DRAINING
-            if self._supervisor is not None:
-                self._supervisor.cancel()
+        """Kill the workers and end every job with NotReady. May be called twice."""
+        self.drain()
+        for supervisor in self._supervisors:
+            supervisor.stop()
 
     async def stopped(self) -> None:
-        """Until the worker's process is gone and every job has ended."""
-        if self._supervisor is not None:
-            await asyncio.wait([self._supervisor])
+        """Until every job has ended and every worker's process is gone, once it drains."""
+        for supervisor in self._supervisors:
+            await supervisor.stopped()
 
     @property
     def status(self) -> Status:
+        workers = tuple(supervisor.status for supervisor in self._supervisors)
+        state = State.DRAINING if self._draining else joint_state(workers)
         return Status(
-            state=self._state,
+            state=state,
             queued=self._line.waiting,
             capacity=self._capacity,
-            running=self._line.running is not None,
-            model=self._model,
-            memory=self._memory,
-            load_error=self._load_error,
-            worker_restarts=self._restarts,
+            running=len(self._line.running),
+            admits=state is State.READY and self._line.has_room,
+            workers=workers,
         )
 
     def submit(self, job: Job) -> None:
@@ -126,126 +90,59 @@ class Dispatcher:
 
     def validate_admits(self, owner: str | None = None) -> None:
         """Raises QueueFull, ShareFull or NotReady when a job of this owner submitted now would not be taken on."""
-        if self._state is not State.READY:
-            reason = self._load_error or f"the model is not ready: {self._state}"
-            raise NotReady(reason, RETRY_WHILE_LOADING_S)
+        status = self.status
+        if status.state is State.DRAINING:
+            raise NotReady(STOPPING, RETRY_AFTER_S)
+        if status.state is not State.READY:
+            raise NotReady(status.load_error or f"the model is not ready: {status.state}", RETRY_AFTER_S)
         self._line.validate_room(owner)
 
     def resume(self, job: Job) -> None:
         """Take the job on however many wait: it was admitted before, by this server or the one before it."""
         self._on_job(job)
+        if self._draining:
+            job.fail(NotReady(STOPPING, RETRY_AFTER_S))
+            return
         self._line.join(job)
         self._dispatch()
 
     def cancel(self, job: Job) -> None:
         """Queued: gone at once. Running: told to stop, and its worker killed if it does not within the grace."""
-        self._line.cancel(job)
+        if self._line.cancel(job):
+            return
+        for supervisor in self._supervisors:
+            if supervisor.job is job:
+                supervisor.cancel(JobCancelled("cancelled while it ran"))
 
     def seconds_left(self, job: Job) -> float | None:
         """Until it ends, by how long clips of its size took. None: it neither waits nor runs."""
         return self._line.seconds_left(job)
 
     def _dispatch(self) -> None:
-        if self._state is State.READY and self._worker is not None:
-            self._line.run_next(self._worker)
+        for supervisor in self._supervisors:
+            if supervisor.is_idle and self._line.waiting:
+                supervisor.give(self._line.take())
 
-    def _end_running(self, outcome: Mapping[str, float] | JobError) -> None:
-        """The next one's turn."""
-        self._line.end_running(outcome)
+    def _take_back(self, job: Job) -> None:
+        if self._draining:
+            job.fail(NotReady(STOPPING, RETRY_AFTER_S))
+            return
+        self._line.put_back(job)
         self._dispatch()
 
-    async def _supervise(self) -> None:
-        """One worker after the other, until cancelled. No job outlives this."""
-        try:
-            while True:
-                await self._run_worker()
-                await self._back_off()
-                self._restarts += 1
-        finally:
-            self._state = State.DRAINING
-            stopped = NotReady("the server is stopping", RETRY_WHILE_LOADING_S)
-            self._end_running(stopped)
-            self._line.fail_waiting(stopped)
+    def _on_worker_event(self, supervisor: Supervisor, event: FromWorker) -> None:
+        """How several workers load at once is nothing that one line could tell."""
+        if supervisor is self._supervisors[0] or not isinstance(event, Loading):
+            self._tell(event)
 
-    async def _back_off(self) -> None:
-        delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
-        self._failures += 1
-        log.warning("the next worker starts in %g s", delay_s)
-        await asyncio.sleep(delay_s)
-
-    async def _run_worker(self) -> None:
-        try:
-            async with run_worker(self._config, self._program) as worker:
-                self._worker = worker
-                await self._hear_out(worker)
-        except OSError as exc:
-            self._fail_to_load(f"no worker process can be started: {exc}")
-        else:
-            assert worker.returncode is not None
-            self._on_exit(_exit_name(worker.returncode))
-
-    async def _hear_out(self, worker: Worker) -> None:
-        while (message := await worker.receive()) is not None:
-            self._on_message(message)
-            if isinstance(message, LoadFailed):
-                return
-
-    def _on_message(self, message: FromWorker) -> None:
-        match message:
-            case Loading():
-                self._tell(message)
-            case Ready(model):
-                self._model, self._load_error, self._state = model, None, State.READY
-                self._tell(message)
-                self._dispatch()
-            case LoadFailed(text):
-                self._fail_to_load(text)
-            case Memory():
-                self._memory = message
-            case Started() | Progress() | Done() | Failed():
-                running = self._line.running
-                if running is not None and message.job_id == running.job.key:
-                    self._on_job_message(running.job, message)
-
-    def _on_job_message(self, job: Job, message: Started | Progress | Done | Failed) -> None:
-        match message:
-            case Started():
-                job.start()
-            case Progress(_, stage, step, steps):
-                self._tell(message)
-                job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
-            case Done(_, timings_s, size_bytes) if job.has_clip_of(size_bytes):
-                # A clip: the worker is a sound one, and this is how long one takes.
-                self._failures = 0
-                self._line.measure(job)
-                self._end_running(timings_s)
-            case Done():
-                log.error("job %s: the worker said that it was done, and its file is cut short or missing", job.id)
-                self._end_running(RenderFailed("the clip that was rendered could not be read: its file is not whole"))
-            case Failed(_, kind, text):
-                self._end_running(ENDS.get(kind, RenderFailed)(text))
-
-    def _on_exit(self, how: str) -> None:
-        """Its job fails alone, or waits once more if it had not begun; the queue waits for the next worker."""
-        log.error("the worker ended with %s", how)
-        self._worker = self._memory = None
-        if self._state is State.READY:
-            self._state = State.LOADING
-        elif self._state is State.LOADING:
-            self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
-        self._line.lose_worker()
-
-    def _fail_to_load(self, reason: str) -> None:
-        """Nobody knows when it will load, so nobody waits for it. The same again at once would end the same."""
-        self._state, self._load_error = State.FAILED, reason
-        self._failures += 1
-        self._tell(LoadFailed(reason))
-        self._line.fail_waiting(NotReady(reason, RETRY_WHILE_LOADING_S))
+    def _on_load_failed(self) -> None:
+        """Nobody waits for a model that may never load."""
+        status = self.status
+        if status.state is State.FAILED:
+            reason = load_error(status.workers)
+            self._tell(LoadFailed(reason))
+            self._line.fail_waiting(NotReady(reason, RETRY_AFTER_S))
 
     def _tell(self, event: FromWorker) -> None:
         """Later: what a listener does or raises is no part of this."""
         asyncio.get_running_loop().call_soon(self._on_event, event)
-
-
-def _exit_name(returncode: int) -> str:
-    return f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"

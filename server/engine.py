@@ -1,7 +1,7 @@
 """What the routes share: settings, the dispatcher, the workspace, the videos, and the start of it all."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastapi import Request
 
@@ -35,10 +35,20 @@ class Engine:
     def uptime_s(self) -> float:
         return time.monotonic() - self.started_at
 
+    def drain(self) -> None:
+        """Take no more jobs; those that run may end. What is known of videos can still be asked for."""
+        self.dispatcher.drain()
+
     def stop(self) -> None:
         """End every job, and tell whoever waits for one. May be called twice."""
         self.dispatcher.stop()
         self.videos.release()
+
+
+def worker_configs(settings: Settings) -> tuple[WorkerConfig, ...]:
+    """One for each device."""
+    config = worker_config(settings)
+    return tuple(replace(config, device=device) for device in settings.devices) or (config,)
 
 
 def worker_config(settings: Settings) -> WorkerConfig:
@@ -68,6 +78,7 @@ def limits(settings: Settings, key_count: int) -> Limits:
         queue_size=settings.queue_size,
         deadline_s=settings.deadline_s,
         grace_s=settings.grace_s,
+        heartbeat_s=settings.heartbeat_s,
         owner_waiting=share if key_count > 1 else None,
         owner_jobs=settings.key_jobs,
     )

@@ -51,11 +51,13 @@ async def prepare_order(
 
 
 def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
-    """Before it waits in the queue. While the model loads nothing is known; then it is not taken on anyway."""
-    model = engine.dispatcher.status.model
-    if model is None or model.plan is None:
-        return
+    """Before it waits in the queue, and on every device: any may get it. While the model loads nothing is known; then
+    it is not taken on anyway.
+    """
+    models = [worker.model for worker in engine.dispatcher.status.workers]
+    plans = [model.plan for model in models if model is not None and model.plan is not None]
     try:
-        model.plan.validate(clip_size(resolved))
+        for plan in plans:
+            plan.validate(clip_size(resolved))
     except SpecError as exc:
         raise RequestInvalid.at((), exc.message, "does_not_fit") from exc

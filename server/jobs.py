@@ -84,8 +84,7 @@ class Job:
     """One clip. `path` is where the worker writes it; `ended` resolves to the worker's timings, or raises JobError.
 
     id: the client's name for it, which a second request may bear too. key: the worker's, which no other job has.
-    owner: the id of the API key it came with, None without one.
-    took_its_worker: it did not stop when it was told to, and its worker was killed for that.
+    owner: the id of the API key it came with, None without one. attempts: workers that it was given to.
     """
 
     id: str
@@ -101,7 +100,6 @@ class Job:
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
     attempts: int = 0
-    took_its_worker: bool = False
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """queue_size: jobs waiting, the running one not counted. grace_s: between a cancellation and a kill.
 
+    heartbeat_s: how long a worker may be silent before it is taken for dead.
     owner_waiting, owner_jobs: how many jobs of one API key may wait, and may wait or run. None: as many as there is
     room for. Who comes without a key is no owner and has no limits of this kind.
     """
@@ -14,5 +15,6 @@ class Limits:
     queue_size: int = 8
     deadline_s: float = 600.0
     grace_s: float = 10.0
+    heartbeat_s: float = 60.0
     owner_waiting: int | None = None
     owner_jobs: int | None = None

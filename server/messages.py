@@ -1,8 +1,8 @@
 """Everything that crosses the pipe between the server and a worker. Frozen, picklable, free of torch.
 
 Server to worker: WorkerConfig (once, first), then Generate and Cancel; closing the pipe ends the worker.
-Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then
-Done or Failed; Memory now and then.
+Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then Done or Failed; Memory every
+two seconds from the start: a worker that is silent is taken for dead.
 Pixels cross as files in the job's folder.
 """
 
@@ -95,7 +95,7 @@ class LoadFailed:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of the worker: resident in the host, and on the GPU where there is one."""
+    """Of the worker: resident in the host, and on the GPU once its models are there."""
 
     resident_bytes: int
     device_allocated_bytes: int | None = None

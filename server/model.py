@@ -18,6 +18,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
+from server.host_memory import host_memory
 from server.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
 from weights.folder import OwnParts, find_own_parts
@@ -49,11 +50,12 @@ class Model:
         raise OutOfMemory(f"the device ran out of memory for {ClipSize.of(spec)}; a smaller or shorter clip may fit")
 
     def memory(self) -> Memory:
-        resident = psutil.Process().memory_info().rss
+        """Raises RuntimeError when the device does not answer."""
+        host = host_memory()
         if self.components.device.type != "cuda":
-            return Memory(resident)
+            return host
         _, total = torch.cuda.mem_get_info(self.components.device)
-        return Memory(resident, torch.cuda.memory_allocated(self.components.device), total)
+        return Memory(host.resident_bytes, torch.cuda.memory_allocated(self.components.device), total)
 
 
 def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
@@ -93,6 +95,9 @@ def resolve_device(name: str) -> torch.device:
         raise ConfigError(f"device {name!r} is none: `auto`, `cpu`, `cuda` or `cuda:N`") from exc
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "cuda":
+        # What names no device goes there too, rather than to the first one, which may be another worker's.
+        torch.cuda.set_device(device.index or 0)
     return device
 
 

@@ -1,19 +1,30 @@
-"""The job that a worker has: its deadline, its cancellation, its end. Knows no queue."""
+"""The job that a worker has: what is told of it, its deadline, its cancellation, its end. Knows no queue."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
-from server.jobs import DeadlineExceeded, Job, JobError
+from server.jobs import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
 from server.limits import Limits
-from server.messages import Cancel, Generate
+from server.messages import Cancel, Done, Failed, FailureKind, Generate, Progress, Started
+from server.progress import JobProgress
 from server.worker import Worker
+
+log = logging.getLogger("ltx23.running")
+
+JobMessage = Started | Progress | Done | Failed
+# The seconds of its parts, or why there is no clip.
+Outcome = Mapping[str, float] | JobError
+
+# What a worker calls a failure, and how the job then ends; any other is RenderFailed.
+ENDS = {FailureKind.INVALID: RenderRefused, FailureKind.OUT_OF_MEMORY: OutOfMemory}
 
 
 class Running:
     """Told to stop at its deadline or when it is cancelled; its worker is killed when it does not within the grace."""
 
-    def __init__(self, job: Job, worker: Worker, limits: Limits) -> None:
-        self.job, self._worker, self._limits = job, worker, limits
+    def __init__(self, job: Job, worker: Worker, limits: Limits, on_kill: Callable[[str], None]) -> None:
+        self.job, self._worker, self._limits, self._on_kill = job, worker, limits, on_kill
         self._stopping: JobError | None = None
         deadline = DeadlineExceeded.after(limits.deadline_s)
         self._timer = _after(limits.deadline_s, lambda: self.stop(deadline))
@@ -23,16 +34,32 @@ class Running:
     def is_stopping(self) -> bool:
         return self._stopping is not None
 
+    def hear(self, message: JobMessage) -> Outcome | None:
+        """How it ended, where the worker says that it has."""
+        match message:
+            case Started():
+                self.job.start()
+            case Progress(_, stage, step, steps):
+                self.job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
+            case Done(_, timings_s, size_bytes) if self.job.has_clip_of(size_bytes):
+                return timings_s
+            case Done():
+                log.error("job %s: the worker said that it was done, and its file is cut short or missing", self.job.id)
+                return RenderFailed("the clip that was rendered could not be read: its file is not whole")
+            case Failed(_, kind, text):
+                return ENDS.get(kind, RenderFailed)(text)
+        return None
+
     def stop(self, reason: JobError) -> None:
         """The first reason is the one that counts."""
         if self._stopping is not None:
             return
         self._stopping = reason
         self._timer.cancel()
-        self._timer = _after(self._limits.grace_s, self._kill)
+        self._timer = _after(self._limits.grace_s, lambda: self._kill(reason.code))
         self._worker.send(Cancel(self.job.key))
 
-    def end(self, outcome: Mapping[str, float] | JobError) -> None:
+    def end(self, outcome: Outcome) -> None:
         """Why it was told to stop outweighs how it then ended."""
         self.give_up()
         outcome = self._stopping or outcome
@@ -45,8 +72,8 @@ class Running:
         """No worker has the job any more; it may be given to another."""
         self._timer.cancel()
 
-    def _kill(self) -> None:
-        self.job.took_its_worker = True
+    def _kill(self, reason: str) -> None:
+        self._on_kill(reason)
         self._worker.kill()
 
 

@@ -1,21 +1,19 @@
 """`ltx23 serve`: the application on a socket, and what the terminal says meanwhile."""
 
-import asyncio
 import logging
 import math
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import uvicorn
 
 from server.announce import Announcer
 from server.app import create_app
+from server.devices import resolve_devices
+from server.draining import CLOSING_S, DrainingServer
 from server.edge.keys import KeyRingError
-from server.engine import Engine
 from server.logs import configure_logging
 from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
@@ -25,13 +23,10 @@ from server.weight_names import resolve_weights
 from server.workspace import Workspace
 from weights.errors import WeightsError
 
-# Between the last answer and the end of its connection, once the jobs have ended.
-CLOSING_S = 5
-
 
 def serve(**options: Any) -> int:
     try:
-        settings = resolve_weights(load_settings(**options))
+        settings = resolve_devices(resolve_weights(load_settings(**options)))
         _validate_temp_dir(settings)
         _validate_data_dir(settings)
         listener = listen(settings)
@@ -93,43 +88,16 @@ def _run(settings: Settings, listener: socket.socket) -> int:
         access_log=False,
         log_level=settings.log_level.lower(),
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.grace_s) + CLOSING_S,
+        # Beyond the time in which connections are hung up on; a request that does not end even then is cancelled.
+        timeout_graceful_shutdown=math.ceil(settings.drain_s + 2 * CLOSING_S),
     )
     # Its "running" would come long before the model is there; the announcer knows better.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-    server = DrainingServer(config, settings.grace_s)
+    server = DrainingServer(config, settings.drain_s)
     announcer.start()
     _exit_quietly_on_signals(server)
     server.run(sockets=[listener])
     return 1 if failed else 0
-
-
-class DrainingServer(uvicorn.Server):
-    """Ends the jobs that outlast the grace: their clients get an answer, where uvicorn would cancel their requests.
-
-    A second signal ends the grace at once.
-    """
-
-    def __init__(self, config: uvicorn.Config, grace_s: float) -> None:
-        super().__init__(config)
-        self._grace_s = grace_s
-        self._end_grace: Callable[[], object] | None = None
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        engine: Engine = self.lifespan.state["engine"]
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._grace_s, engine.stop)
-        self._end_grace = lambda: loop.call_soon_threadsafe(engine.stop)
-        try:
-            await super().shutdown(sockets)
-        finally:
-            self._end_grace = None
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._end_grace is None:
-            super().handle_exit(sig, frame)
-        else:
-            self._end_grace()
 
 
 def _exit_quietly_on_signals(server: uvicorn.Server) -> None:

@@ -1,5 +1,6 @@
 """Every setting, in one place: the only reader of the environment. `LTX23_NAME` sets `name`; the command line wins."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from enhancer.sglang import resolve_base_url
 
 PREFIX = "LTX23_"
+DEVICE = re.compile(r"cpu|cuda:\d+")
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -62,6 +64,10 @@ class Settings(BaseSettings):
 
     device: str = "auto"
     """`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
+
+    devices: Annotated[tuple[str, ...], NoDecode] = ()
+    """Several of them, separated by commas, with a worker each behind the one queue; `all`: every GPU. Empty: `device`
+    alone."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` is bfloat16 on a GPU and float32 on a CPU."""
@@ -125,6 +131,12 @@ class Settings(BaseSettings):
     grace_s: Annotated[float, Field(gt=0)] = 10.0
     """How long a cancelled render may take to stop before its worker is killed."""
 
+    heartbeat_s: Annotated[float, Field(ge=10)] = 60.0
+    """A worker that gives no sign of life for so long is killed and replaced. One is due every two seconds."""
+
+    drain_s: Annotated[float, Field(ge=0)] = 60.0
+    """How long the renders that run may take to end once the server is told to stop."""
+
     max_body_bytes: Annotated[int, Field(gt=0)] = 128 * 2**20
     """A larger request body is answered 413."""
 
@@ -170,6 +182,23 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Any) -> Any:
         return value.expanduser() if isinstance(value, Path) else value
 
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _split_devices(cls, value: Any) -> Any:
+        names = value.split(",") if isinstance(value, str) else value
+        names = [name.strip() for name in names if name.strip()]
+        return tuple("cuda:0" if name == "cuda" else name for name in names)
+
+    @field_validator("devices")
+    @classmethod
+    def _are_devices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not DEVICE.fullmatch(name) and value != ("all",):
+                raise ValueError(f"{name!r} is none: write cuda:0,cuda:1 or cpu, or all for every GPU")
+            if name != "cpu" and value.count(name) > 1:
+                raise ValueError(f"{name} is named twice: one GPU has one worker")
+        return value
+
     @field_validator("sglang_url", "otel_endpoint")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
@@ -187,6 +216,12 @@ class Settings(BaseSettings):
     def _enhancer_has_a_url(self) -> "Settings":
         if self.enhancer == "external" and self.sglang_url is None:
             raise ValueError("enhancer external needs LTX23_SGLANG_URL / --sglang-url, the address of SGLang")
+        return self
+
+    @model_validator(mode="after")
+    def _devices_are_named_once(self) -> "Settings":
+        if self.devices and self.device != "auto":
+            raise ValueError("LTX23_DEVICE / --device and LTX23_DEVICES / --devices say the same: give one of them")
         return self
 
     @property

@@ -70,9 +70,11 @@ class Worker:
             return None
 
     def kill(self) -> None:
-        """It and whatever it has started: its process group is its own."""
+        """It and whatever it has started: its process group is its own. Nothing is received any more."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        # A process that a device holds in the kernel would keep its end open.
+        self._writer.transport.abort()
 
 
 @asynccontextmanager

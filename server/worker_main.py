@@ -8,30 +8,26 @@ import os
 import sys
 import threading
 import time
-from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
 from server.heap import trim_heap
+from server.host_memory import host_memory
 from server.logs import configure_logging
 from server.messages import (
-    Cancel,
     Done,
     Failed,
     FailureKind,
-    FromWorker,
     Generate,
     LoadFailed,
     Loading,
     Progress,
     Ready,
     Started,
-    ToWorker,
-    WorkerConfig,
 )
 from server.threads import wait_passively
+from server.worker_pipe import Pipe
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -41,60 +37,10 @@ log = logging.getLogger("ltx23.worker")
 
 # A message per component and percent is plenty; a checkpoint has thousands of tensors.
 LOADING_INTERVAL_S = 0.2
-MEMORY_INTERVAL_S = 2.0
+HEARTBEAT_S = 2.0
 
 # Exit code of a worker that another one has to replace.
 DEVICE_LOST = 3
-
-
-class Pipe:
-    """Both directions of the pipe. Incoming messages are read by a thread, so that a render can be cancelled."""
-
-    def __init__(self, fd: int) -> None:
-        os.set_inheritable(fd, False)  # a process started from here must not keep the pipe open
-        self._connection = Connection(fd)
-        self._send_lock = threading.Lock()
-        self._cancelled_id: str | None = None
-        self.jobs: SimpleQueue[Generate] = SimpleQueue()
-
-    def receive_config(self) -> WorkerConfig:
-        config = self._receive()
-        assert isinstance(config, WorkerConfig)
-        return config
-
-    def start_reading(self) -> None:
-        threading.Thread(target=self._read, name="pipe", daemon=True).start()
-
-    def send(self, message: FromWorker) -> None:
-        try:
-            with self._send_lock:
-                self._connection.send(message)
-        except OSError:
-            _server_gone()
-
-    def is_cancelled(self, job_id: str) -> bool:
-        return job_id == self._cancelled_id
-
-    def _read(self) -> None:
-        while True:
-            message = self._receive()
-            if isinstance(message, Cancel):
-                # Of the last job that came, or of one that has ended by now: ids are not used twice.
-                self._cancelled_id = message.job_id
-            elif isinstance(message, Generate):
-                self.jobs.put(message)
-
-    def _receive(self) -> ToWorker | WorkerConfig:
-        try:
-            message: ToWorker | WorkerConfig = self._connection.recv()
-            return message
-        except (EOFError, OSError):
-            _server_gone()
-
-
-def _server_gone() -> NoReturn:
-    """What runs is of no use to anyone, and a step cannot be left in another way."""
-    os._exit(0)
 
 
 class JobTrace(Trace):
@@ -131,10 +77,40 @@ class LoadingReport:
             self._component, self._sent = component, now
 
 
+class Pulse:
+    """Says every two seconds that this process lives, by what memory it takes; on the device too, once it has a model.
+
+    Ends the process when the device does not answer: a CUDA context that has failed once fails for ever. Where the
+    device keeps a question without an answer, the silence tells.
+    """
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self.model: Model | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="pulse", daemon=True).start()
+
+    def beat(self) -> None:
+        try:
+            memory = host_memory() if self.model is None else self.model.memory()
+        except RuntimeError:
+            log.exception("the device is lost")
+            os._exit(DEVICE_LOST)
+        self._pipe.send(memory)
+
+    def _run(self) -> None:
+        while True:
+            self.beat()
+            time.sleep(HEARTBEAT_S)
+
+
 def run(pipe: Pipe) -> int:
     config = pipe.receive_config()
     configure_logging(config.log_level, config.log_format)
     pipe.start_reading()
+    pulse = Pulse(pipe)
+    pulse.start()
     try:
         from server.model import load_model
 
@@ -142,16 +118,17 @@ def run(pipe: Pipe) -> int:
     except WeightsError as exc:
         pipe.send(LoadFailed(str(exc)))
         return 1
+    pulse.model = model
     pipe.send(Ready(model.info))
-    threading.Thread(target=_watch_memory, args=(pipe, model), name="memory", daemon=True).start()
+    pulse.beat()
     while True:
         job = pipe.jobs.get()
         pipe.send(Started(job.job_id))
-        pipe.send(_render(pipe, model, job))
+        pipe.send(_render(pipe, model, pulse, job))
         trim_heap()
 
 
-def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
+def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | Failed:
     try:
         timings_s = model.render(job.spec, job.path, JobTrace(pipe, job.job_id))
         return Done(job.job_id, timings_s, job.path.stat().st_size)
@@ -167,24 +144,9 @@ def _render(pipe: Pipe, model: "Model", job: Generate) -> Done | Failed:
         return Failed(job.job_id, FailureKind.INTERNAL, str(exc))
     except Exception:
         log.exception("job %s failed", job.job_id)
-        _report_memory(pipe, model)
+        # Of a device that is lost, this is the last word.
+        pulse.beat()
         return Failed(job.job_id, FailureKind.INTERNAL, "the render failed; the server's log has the reason")
-
-
-def _watch_memory(pipe: Pipe, model: "Model") -> None:
-    while True:
-        _report_memory(pipe, model)
-        time.sleep(MEMORY_INTERVAL_S)
-
-
-def _report_memory(pipe: Pipe, model: "Model") -> None:
-    """Ends the process when the device does not answer: a CUDA context that has failed once fails for ever."""
-    try:
-        memory = model.memory()
-    except RuntimeError:
-        log.exception("the device is lost")
-        os._exit(DEVICE_LOST)
-    pipe.send(memory)
 
 
 def main() -> int:

@@ -9,9 +9,9 @@ from enhancer.enhancement import Status as EnhancerStatus
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.answers import MODEL_ID
 from server.contract import GenerateRequest
-from server.dispatcher import State, Status
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse
+from server.status import State, Status, WorkerStatus
 
 router = APIRouter()
 
@@ -48,12 +48,28 @@ def health_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "checkpoint": status.model.checkpoint if status.model else None,
         "device": status.model.device if status.model else None,
         "uptime_s": round(engine.uptime_s, 3),
-        "queue": {"depth": status.queued, "capacity": status.capacity, "running": int(status.running)},
-        "memory": asdict(status.memory) if status.memory else None,
-        "worker_restarts": status.worker_restarts,
+        "queue": {"depth": status.queued, "capacity": status.capacity, "running": status.running},
+        "memory": memory_of(status.workers[0]),
+        "worker_restarts": status.restarts,
+        "workers": [worker_facts(worker) for worker in status.workers],
         "enhancer": {"status": enhancer.status, "reasons": list(enhancer.reasons)},
         **({"error": status.load_error} if status.load_error else {}),
     }
+
+
+def worker_facts(worker: WorkerStatus) -> dict[str, Any]:
+    return {
+        "device": worker.device,
+        "status": str(worker.state),
+        "running": worker.running,
+        "memory": memory_of(worker),
+        "restarts": worker.restarts,
+        **({"error": worker.load_error} if worker.load_error else {}),
+    }
+
+
+def memory_of(worker: WorkerStatus) -> dict[str, Any] | None:
+    return asdict(worker.memory) if worker.memory else None
 
 
 @router.get("/models", summary="The model, its limits and defaults")

@@ -1,6 +1,6 @@
 """Metrics that are read when somebody asks for them, from what the server knows of itself anyway."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -8,8 +8,8 @@ from prometheus_client.registry import Collector
 
 from enhancer.enhancement import EnhancerState
 from enhancer.enhancement import Status as EnhancerStatus
-from server.dispatcher import State, Status
-from server.messages import Memory, ModelInfo
+from server.messages import ModelInfo
+from server.status import State, Status, WorkerStatus
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,13 @@ class LiveMetrics(Collector):
         yield _gauge("ltx23_queue_depth", "Jobs that wait", status.queued)
         yield _gauge("ltx23_queue_capacity", "Jobs that may wait", status.capacity)
         yield _gauge("ltx23_running", "Jobs that run", status.running)
+        yield _gauge("ltx23_workers", "Workers, one for each device", len(status.workers))
+        ready = sum(worker.state is State.READY for worker in status.workers)
+        yield _gauge("ltx23_workers_ready", "Workers that have loaded the model", ready)
         yield CounterMetricFamily(
-            "ltx23_worker_restarts", "Workers started in place of one that ended", status.worker_restarts
+            "ltx23_worker_restarts", "Workers started in place of one that ended", status.restarts
         )
-        yield from _memory(status.memory)
+        yield from _memory(status.workers)
         yield from _model(status.model)
         yield _enhancer(self.enhancer().status)
 
@@ -40,13 +43,23 @@ def _gauge(name: str, text: str, value: float | None) -> Metric:
     return GaugeMetricFamily(name, text, None if value is None else float(value))
 
 
-def _memory(memory: Memory | None) -> Iterator[Metric]:
-    resident = memory.resident_bytes if memory else None
-    allocated = memory.device_allocated_bytes if memory else None
-    total = memory.device_total_bytes if memory else None
-    yield _gauge("ltx23_worker_resident_bytes", "Host memory of the worker", resident)
-    yield _gauge("ltx23_gpu_allocated_bytes", "GPU memory that the worker's tensors take", allocated)
-    yield _gauge("ltx23_gpu_total_bytes", "Memory of the GPU", total)
+def _memory(workers: Sequence[WorkerStatus]) -> Iterator[Metric]:
+    """By the worker's number, of those that say."""
+    resident = _by_worker("ltx23_worker_resident_bytes", "Host memory of a worker")
+    allocated = _by_worker("ltx23_gpu_allocated_bytes", "GPU memory that a worker's tensors take")
+    total = _by_worker("ltx23_gpu_total_bytes", "Memory of a worker's GPU")
+    for number, memory in enumerate(worker.memory for worker in workers):
+        if memory is not None:
+            resident.add_metric([str(number)], memory.resident_bytes)
+        if memory is not None and memory.device_allocated_bytes is not None:
+            allocated.add_metric([str(number)], memory.device_allocated_bytes)
+        if memory is not None and memory.device_total_bytes is not None:
+            total.add_metric([str(number)], memory.device_total_bytes)
+    yield from (resident, allocated, total)
+
+
+def _by_worker(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=["worker"])
 
 
 def _model(model: ModelInfo | None) -> Iterator[Metric]:

@@ -13,6 +13,7 @@ from enhancer.enhancement import Result
 from server.edge.exchange import Exchange
 from server.jobs import Job, JobCancelled, JobError
 from server.messages import FromWorker, Progress
+from server.supervisor import SILENT
 from server.telemetry.steps import StepTimes
 
 REQUEST_BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -22,7 +23,8 @@ STEP_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 
 DONE = "done"
 OUTCOMES = (DONE, "refused", "render_failed", "out_of_memory", "deadline_exceeded", "cancelled", "not_ready")
-KILL_REASONS = ("deadline_exceeded", "cancelled")
+# A job that did not stop when it was told to, for either reason; no sign of life.
+KILL_REASONS = ("deadline_exceeded", "cancelled", SILENT)
 ENHANCE = "enhance"
 STAGES = (ENHANCE, "encode", "denoise", "decode", "mux")
 # The stages that have steps of one size: those that denoise.
@@ -48,7 +50,7 @@ class Metrics:
         )
         self._jobs = _counter(registry, "ltx23_jobs", "Jobs taken on, by how they ended", outcome=OUTCOMES)
         self._kills = _counter(
-            registry, "ltx23_worker_kills", "Workers killed because a job did not stop", reason=KILL_REASONS
+            registry, "ltx23_worker_kills", "Workers killed, by why they had to be", reason=KILL_REASONS
         )
         self._frames = Counter("ltx23_frames_rendered", "Frames of finished clips", registry=registry)
         self._wait_s = Histogram(
@@ -79,17 +81,19 @@ class Metrics:
     def on_job(self, job: Job) -> None:
         job.ended.add_done_callback(lambda ended: self._on_end(job, ended))
 
+    def on_kill(self, reason: str) -> None:
+        self._kills.labels(reason).inc()
+
     def on_enhancement(self, result: Result, seconds: float) -> None:
         self._enhancements.labels(result).inc()
         self._stage_s.labels(ENHANCE).observe(seconds)
 
     def _on_end(self, job: Job, ended: "asyncio.Future[Mapping[str, float]]") -> None:
         outcome = outcome_of(ended)
+        self._steps.forget(job.key)
         self._jobs.labels(outcome).inc()
         if job.started_at is not None:
             self._wait_s.observe(job.queued_s)
-        if job.took_its_worker:
-            self._kills.labels(outcome).inc()
         if outcome == DONE:
             self._frames.inc(job.spec.num_frames)
             self._on_timings(ended.result())

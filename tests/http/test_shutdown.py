@@ -12,7 +12,7 @@ from weights.tiny import TinyFiles
 
 
 def test_what_outlasts_the_grace_is_answered(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    with run_server(cache_dir, tmp_path, LTX23_GRACE_S="0.5") as server, ThreadPoolExecutor(2) as pool:
+    with run_server(cache_dir, tmp_path, LTX23_DRAIN_S="0.5", LTX23_GRACE_S="0.5") as server, ThreadPoolExecutor(2) as pool:
         workers = psutil.Process(server.process.pid).children(recursive=True)
         with server.client() as client:
             answers = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]

@@ -8,7 +8,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -79,6 +79,18 @@ class Rig:
             pass
         return event
 
+    def heard(self) -> list[FromWorker]:
+        """The events that nobody has asked for yet."""
+        return [self._events.get_nowait() for _ in range(self._events.qsize())]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """For what nobody announces."""
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    def order(self, fifo: str, what: bytes) -> None:
+        (self._folder / fifo).write_bytes(what)
+
     def job(self, prompt: str = "quick", id: str | None = None, *keyframes: Keyframe, owner: str | None = None) -> Job:
         id = id or prompt
         spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), keyframes)
@@ -124,10 +136,12 @@ def started() -> Started:
 
 @pytest.fixture
 def dispatching(tmp_path: Path) -> Dispatching:
-    """`async with dispatching("name of a program", **limits) as rig`; stopped at the end."""
+    """`async with dispatching("name of a program", devices, **limits) as rig`; stopped at the end."""
 
     @asynccontextmanager
-    async def dispatch(name: str, **limits: float) -> AsyncIterator[Rig]:
+    async def dispatch(
+        name: str, devices: Sequence[str] = ("auto",), fifos: Sequence[str] = (), **limits: float
+    ) -> AsyncIterator[Rig]:
         events: asyncio.Queue[FromWorker] = asyncio.Queue()
         metrics = Metrics()
 
@@ -136,13 +150,16 @@ def dispatching(tmp_path: Path) -> Dispatching:
             events.put_nowait(event)
 
         dispatcher = Dispatcher(
-            WorkerConfig(cache_dir=tmp_path),
+            [WorkerConfig(cache_dir=tmp_path, device=device) for device in devices],
             Limits(**limits),  # type: ignore[arg-type]
             on_event,
             program=program_of(name),
             on_job=metrics.on_job,
+            on_kill=metrics.on_kill,
         )
         timers = _timers()
+        for fifo in fifos:
+            os.mkfifo(tmp_path / fifo)
         dispatcher.start()
         try:
             yield Rig(dispatcher, events, tmp_path, metrics)

@@ -1,9 +1,10 @@
 """The application on a socket, in a thread of this process, with any program for its worker."""
 
 import queue
+import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ class Served:
     client: httpx.Client
     temp_dir: Path
     events: "queue.Queue[FromWorker]"
+    signal: Callable[[], None]
+    ended: Callable[[], None]
 
     def told(self, kind: type[Event]) -> Event:
         """The next event of this kind."""
@@ -50,16 +53,16 @@ class Served:
 @contextmanager
 def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterator[Served]:
     events: queue.Queue[FromWorker] = queue.Queue()
-    chosen = load_settings(temp_dir=temp_dir, grace_s=GRACE_S, **settings)
+    chosen = load_settings(**{"temp_dir": temp_dir, "grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
     config = uvicorn.Config(create_app(chosen, events.put, program), http="h11", log_config=None)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = DrainingServer(config, GRACE_S)
+        server = DrainingServer(config, chosen.drain_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread.start()
         try:
             with httpx.Client(base_url=url, timeout=GUARD_S, trust_env=False) as client:
-                yield Served(client, temp_dir, events)
+                yield Served(client, temp_dir, events, lambda: server.handle_exit(signal.SIGTERM, None), thread.join)
         finally:
             server.should_exit = True
             thread.join()

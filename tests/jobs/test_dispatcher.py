@@ -2,16 +2,16 @@
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from server.dispatcher import Dispatcher, State
+from server.dispatcher import Dispatcher
 from server.jobs import NotReady, QueueFull
 from server.limits import Limits
 from server.messages import FromWorker, Loading, Ready, WorkerConfig
-from tests.jobs.conftest import PROGRAMS, Dispatching, Rig, Started, has_ended, outcome
+from server.status import State
+from tests.jobs.conftest import Dispatching, Rig, Started, has_ended, outcome, program_of
 
 
 async def test_jobs_end_in_the_order_they_came(dispatching: Dispatching) -> None:
@@ -86,7 +86,7 @@ async def test_a_running_job_is_cancelled_and_its_worker_stays(dispatching: Disp
         rig.dispatcher.cancel(job)
 
         assert [await outcome(job), await outcome(following)] == ["JobCancelled", "done"]
-        assert rig.dispatcher.status.worker_restarts == 0
+        assert rig.dispatcher.status.restarts == 0
 
 
 async def test_cancelling_what_has_ended_does_nothing(dispatching: Dispatching) -> None:
@@ -124,7 +124,7 @@ async def test_a_render_past_its_deadline_is_cancelled(dispatching: Dispatching)
         await rig.told(Ready)
 
         assert await outcome(rig.submit("long")) == "DeadlineExceeded"
-        assert rig.dispatcher.status.worker_restarts == 0
+        assert rig.dispatcher.status.restarts == 0
 
 
 async def test_a_large_spec_does_not_wait_for_a_worker_that_never_reads(dispatching: Dispatching) -> None:
@@ -152,7 +152,7 @@ async def test_a_listener_that_raises_stops_nothing(tmp_path: Path) -> None:
         raise BrokenPipeError("nobody reads this terminal")
 
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    dispatcher = Dispatcher(WorkerConfig(tmp_path), Limits(), listener, (sys.executable, str(PROGRAMS / "behaves.py")))
+    dispatcher = Dispatcher([WorkerConfig(tmp_path)], Limits(), listener, program_of("behaves"))
     dispatcher.start()
     await raised.wait()
     job = Rig(dispatcher, asyncio.Queue(), tmp_path).submit()
@@ -176,7 +176,7 @@ async def test_stop_ends_every_job_and_the_worker(dispatching: Dispatching, star
         assert [job.ended.done() for job in jobs] == [True] * 3
         assert [await outcome(job) for job in jobs] == ["NotReady"] * 3
         assert all(map(has_ended, processes))
-        with pytest.raises(NotReady, match="draining"):
+        with pytest.raises(NotReady, match="the server is stopping"):
             rig.submit()
 
 

@@ -121,7 +121,7 @@ async def test_one_that_is_deleted_again_and_again_is_deleted_once(dispatching: 
         outcomes = await asyncio.gather(*(videos.delete(video.id, None) for _ in range(3)), return_exceptions=True)
 
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "VideoNotFound", "VideoNotFound"]
-        assert rig.dispatcher.status.running is False
+        assert rig.dispatcher.status.running == 0
 
 
 async def test_a_silent_stream_is_kept_alive(dispatching: Dispatching, tmp_path: Path) -> None:

@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pipelines.spec import GenerationSpec
-from server.dispatcher import RESTART_BACKOFF_S, Dispatcher, State
+from server.dispatcher import Dispatcher
 from server.jobs import Job, NotReady, QueueFull, ShareFull
 from server.limits import Limits
 from server.messages import FromWorker, Ready, WorkerConfig
+from server.status import State
+from server.supervisor import RESTART_BACKOFF_S
 from tests.jobs.conftest import outcome, program_of
 
-LIMITS = Limits(queue_size=4, deadline_s=100.0, grace_s=50.0, owner_waiting=2, owner_jobs=3)
+# Far apart: putting the clock forward over a pause ends no job, and over a deadline no worker.
+LIMITS = Limits(queue_size=4, deadline_s=1e6, grace_s=1e3, heartbeat_s=1e9, owner_waiting=2, owner_jobs=3)
 OWNERS = ("a", "b", None)
 
 
@@ -65,48 +68,65 @@ class Turns:
         return [job for line in self.lines.values() for job in line]
 
 
-class QueueAndWorker(RuleBasedStateMachine):
+class QueueAndWorkers(RuleBasedStateMachine):
+    """Seats are workers, in the dispatcher's order: the first that is free gets the next job."""
+
+    WORKERS = 1
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name)
-        os.mkfifo(path / "orders")
-        self.orders = os.open(path / "orders", os.O_RDWR)
+        self.orders = [self.fifo(path / f"orders-{seat}") for seat in range(self.WORKERS)]
         self.loop = SkippingLoop()
         self.events: asyncio.Queue[FromWorker] = asyncio.Queue()
         self.jobs: list[Job] = []
         self.ends: Counter[Job] = Counter()
         self.due: dict[Job, str] = {}
-        self.waiting, self.running, self.stopped = Turns(), None, False
+        self.waiting, self.draining = Turns(), False
+        self.seats: list[Job | None] = [None] * self.WORKERS
         self.run(self.start(path))
+
+    @staticmethod
+    def fifo(path: Path) -> int:
+        os.mkfifo(path)
+        return os.open(path, os.O_RDWR)
 
     def run(self, work):  # type: ignore[no-untyped-def]
         return self.loop.run_until_complete(asyncio.wait_for(work, 20 + LIMITS.deadline_s))
 
     async def start(self, path: Path) -> None:
-        self.dispatcher = Dispatcher(WorkerConfig(path), LIMITS, self.events.put_nowait, program_of("obeys"))
+        configs = [WorkerConfig(path, device=str(seat)) for seat in range(self.WORKERS)]
+        self.dispatcher = Dispatcher(configs, LIMITS, self.events.put_nowait, program_of("obeys"))
         self.dispatcher.start()
-        await self.ready()
+        for _ in configs:
+            await self.ready()
 
     async def ready(self) -> None:
         while not isinstance(await self.events.get(), Ready):
             pass
-        await self.begun()
+
+    @property
+    def running(self) -> list[Job]:
+        return [job for job in self.seats if job is not None]
+
+    def take_seats(self) -> None:
+        for seat, job in enumerate(self.seats):
+            if job is None and len(self.waiting):
+                self.seats[seat] = self.waiting.pop()
 
     async def begun(self) -> None:
-        """Until the job that should run does."""
-        if self.running is None and len(self.waiting) and not self.stopped:
-            self.running = self.waiting.pop()
-        if self.running is not None:
-            async for progress in self.running.progress.values():
+        """Until the jobs that should run do."""
+        self.take_seats()
+        for job in self.running:
+            async for progress in job.progress.values():
                 if progress.stage:
-                    return
+                    break
 
     async def ended(self, job: Job, how: str) -> None:
-        """It ends so, and the next one begins."""
         assert await outcome(job) == how
         self.due[job] = how
-        self.running = None
+        self.seats[self.seats.index(job)] = None
 
     @rule(owners=st.lists(st.sampled_from(OWNERS), min_size=1, max_size=6))
     def submit(self, owners: list[str | None]) -> None:
@@ -130,10 +150,10 @@ class QueueAndWorker(RuleBasedStateMachine):
 
     def _refusal(self, owner: str | None) -> type[Exception] | None:
         held = len(self.waiting.lines[owner])
-        jobs = held + (self.running is not None and self.running.owner == owner)
-        if self.stopped:
+        jobs = held + sum(job.owner == owner for job in self.running)
+        if self.draining:
             return NotReady
-        if self.running is not None and len(self.waiting) >= LIMITS.queue_size:
+        if None not in self.seats and len(self.waiting) >= LIMITS.queue_size:
             return QueueFull
         is_over = held >= LIMITS.owner_waiting or jobs >= LIMITS.owner_jobs
         return ShareFull if owner is not None and is_over else None
@@ -146,7 +166,7 @@ class QueueAndWorker(RuleBasedStateMachine):
     async def _cancel(self, job: Job) -> None:
         """One that waits, one that runs, or one that has ended already, which changes nothing."""
         self.dispatcher.cancel(job)
-        if job is self.running:
+        if job in self.running:
             await self.ended(job, "JobCancelled")
         elif job in self.waiting.jobs():
             self.waiting.remove(job)
@@ -154,67 +174,89 @@ class QueueAndWorker(RuleBasedStateMachine):
             assert job.ended.done()
         await self.begun()
 
-    @precondition(lambda self: self.running is not None)
-    @rule(order=st.sampled_from([(b"f", "done"), (b"x", "RenderFailed")]))
-    def finish_or_fail(self, order: tuple[bytes, str]) -> None:
-        self.run(self._order(*order))
+    @precondition(lambda self: self.running)
+    @rule(order=st.sampled_from([(b"f", "done"), (b"x", "RenderFailed")]), data=st.data())
+    def finish_or_fail(self, order: tuple[bytes, str], data: st.DataObject) -> None:
+        self.run(self._order(data.draw(st.sampled_from(self.running)), *order))
 
-    async def _order(self, order: bytes, how: str) -> None:
-        os.write(self.orders, order)
-        await self.ended(self.running, how)
+    async def _order(self, job: Job, order: bytes, how: str) -> None:
+        os.write(self.orders[self.seats.index(job)], order)
+        await self.ended(job, how)
         await self.begun()
 
-    @precondition(lambda self: not self.stopped)
-    @rule()
-    def die(self) -> None:
-        """The running job fails, those that wait do not; the pause before the next worker is skipped."""
-        self.run(self._die())
+    @precondition(lambda self: self.alive())
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        """The running job fails, no other does; the pause before the next worker is skipped."""
+        self.run(self._die(data.draw(st.sampled_from(self.alive()))))
 
-    async def _die(self) -> None:
-        restarts = self.dispatcher.status.worker_restarts
-        os.write(self.orders, b"d")
-        if self.running is not None:
-            await self.ended(self.running, "RenderFailed")
-        while self.dispatcher.status.state is State.READY:  # noqa: ASYNC110 (nobody announces it)
-            await asyncio.sleep(0)
-        self.skip(max(RESTART_BACKOFF_S))
-        await self.ready()
-        assert self.dispatcher.status.worker_restarts == restarts + 1
+    def alive(self) -> list[int]:
+        """The seats that have a worker: while it drains, only those whose jobs are not done."""
+        return [seat for seat, job in enumerate(self.seats) if job is not None or not self.draining]
 
-    @precondition(lambda self: self.running is not None)
+    async def _die(self, seat: int) -> None:
+        job, restarts = self.seats[seat], self.dispatcher.status.restarts
+        os.write(self.orders[seat], b"d")
+        if job is not None:
+            await self.ended(job, "RenderFailed")
+        if self.draining:
+            return
+        ready = asyncio.create_task(self.ready())
+        while not ready.done():
+            self.skip(max(RESTART_BACKOFF_S))
+            await asyncio.wait({ready}, timeout=0.05)
+        await self.begun()
+        assert self.dispatcher.status.restarts == restarts + 1
+
+    @precondition(lambda self: self.running)
     @rule()
     def deadline(self) -> None:
         self.run(self._deadline())
 
     async def _deadline(self) -> None:
+        """Of all that run, whichever is the first to hear of it; what begins then has its own."""
         self.skip(LIMITS.deadline_s)
-        await self.ended(self.running, "DeadlineExceeded")
+        late = self.running
+        await asyncio.wait([job.ended for job in late])
+        for job in sorted(late, key=list(self.ends).index):
+            await self.ended(job, "DeadlineExceeded")
+            self.take_seats()
         await self.begun()
 
     def skip(self, seconds: float) -> None:
         self.loop.skipped_s += seconds
 
-    @precondition(lambda self: not self.stopped and len(self.jobs) > 3)
+    @precondition(lambda self: not self.draining and len(self.jobs) > 3)
     @rule()
     def drain(self) -> None:
-        self.run(self._drain())
+        """Those that wait end, those that run may."""
+        self.dispatcher.drain()
+        self.due |= dict.fromkeys(self.waiting.jobs(), "NotReady")
+        self.waiting, self.draining = Turns(), True
 
-    async def _drain(self) -> None:
-        left = [*self.waiting.jobs(), *([] if self.running is None else [self.running])]
+    @precondition(lambda self: len(self.jobs) > 6)
+    @rule()
+    def stop(self) -> None:
+        self.run(self._stop())
+
+    async def _stop(self) -> None:
+        left = [*self.waiting.jobs(), *self.running]
         self.dispatcher.stop()
         await self.dispatcher.stopped()
         self.due |= dict.fromkeys(left, "NotReady")
-        self.waiting, self.running, self.stopped = Turns(), None, True
+        self.waiting, self.draining = Turns(), True
+        self.seats = [None] * self.WORKERS
 
     @invariant()
     def the_dispatcher_is_as_the_model_says(self) -> None:
         status = self.dispatcher.status
-        assert status.state is (State.DRAINING if self.stopped else State.READY)
-        assert (status.queued, status.running) == (len(self.waiting), self.running is not None)
+        assert status.state is (State.DRAINING if self.draining else State.READY)
+        assert (status.queued, status.running) == (len(self.waiting), len(self.running))
+        assert [worker.running for worker in status.workers] == [job is not None for job in self.seats]
 
     @invariant()
     def every_job_waits_runs_or_has_ended_once(self) -> None:
-        left = {*self.waiting.jobs(), *([] if self.running is None else [self.running])}
+        left = {*self.waiting.jobs(), *self.running}
         assert left.isdisjoint(self.due)
         assert left | self.due.keys() == set(self.jobs)
         assert {job for job in self.jobs if job.ended.done()} == self.due.keys()
@@ -225,25 +267,31 @@ class QueueAndWorker(RuleBasedStateMachine):
         for owner in OWNERS[:2]:
             held = len(self.waiting.lines[owner])
             assert held <= LIMITS.owner_waiting
-            assert held + (self.running is not None and self.running.owner == owner) <= LIMITS.owner_jobs
+            assert held + sum(job.owner == owner for job in self.running) <= LIMITS.owner_jobs
 
     def teardown(self) -> None:
-        self.run(self._drain())
+        self.run(self._stop())
         self.run(asyncio.sleep(0))
         assert self.ends == Counter(self.jobs)
         assert {job: self.run(outcome(job)) for job in self.jobs} == self.due
         self.run(self.loop.shutdown_default_executor())
         self.loop.close()
-        os.close(self.orders)
+        for orders in self.orders:
+            os.close(orders)
         self.folder.cleanup()
 
 
-TestQueueAndWorker = QueueAndWorker.TestCase
-TestQueueAndWorker.settings = settings(
-    max_examples=12,
+class QueueAndTwoWorkers(QueueAndWorkers):
+    WORKERS = 2
+
+
+TestQueueAndWorker = QueueAndWorkers.TestCase
+TestQueueAndTwoWorkers = QueueAndTwoWorkers.TestCase
+TestQueueAndWorker.settings = TestQueueAndTwoWorkers.settings = settings(
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    # A smaller failure takes minutes to find: each try has a process of its own.
+    # A smaller failure takes minutes to find: each try has processes of its own.
     phases=[Phase.generate],
 )

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from server.dispatcher import Dispatcher, State
+from server.dispatcher import Dispatcher
 from server.jobs import NotReady
 from server.limits import Limits
 from server.messages import FromWorker, LoadFailed, Ready, WorkerConfig
+from server.status import State
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 
 
@@ -23,7 +24,7 @@ async def test_a_crash_fails_only_the_running_job(dispatching: Dispatching) -> N
             rig.submit()
         assert [await outcome(job) for job in jobs[2:]] == ["done", "done"]
         assert rig.ended == ["before", "die", "after", "last"]
-        assert rig.dispatcher.status.worker_restarts == 1
+        assert rig.dispatcher.status.restarts == 1
 
 
 async def test_each_worker_that_ends_without_a_clip_delays_the_next(
@@ -139,7 +140,7 @@ async def test_nobody_waits_for_a_model_that_does_not_load_again(dispatching: Di
 async def test_a_program_that_cannot_be_started_is_a_failure_to_load(tmp_path: Path) -> None:
     failed: asyncio.Queue[FromWorker] = asyncio.Queue()
     program = (str(tmp_path / "no-such-python"),)
-    dispatcher = Dispatcher(WorkerConfig(tmp_path), Limits(), failed.put_nowait, program)
+    dispatcher = Dispatcher([WorkerConfig(tmp_path)], Limits(), failed.put_nowait, program)
     dispatcher.start()
     failure = await failed.get()
     assert isinstance(failure, LoadFailed)

@@ -60,7 +60,7 @@ async def test_an_image_that_is_not_there_is_the_requests_fault(
     cache_dir: Path, tiny: TinyFiles, started: Started, tmp_path: Path
 ) -> None:
     events: asyncio.Queue[FromWorker] = asyncio.Queue()
-    dispatcher = Dispatcher(WorkerConfig(cache_dir), Limits(), events.put_nowait)
+    dispatcher = Dispatcher([WorkerConfig(cache_dir)], Limits(), events.put_nowait)
     rig = Rig(dispatcher, events, tmp_path)
     dispatcher.start()
     await rig.told(Ready)

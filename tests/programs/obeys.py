@@ -1,4 +1,4 @@
-"""Begins each job, and ends it when it is cancelled or when a byte in the named pipe `orders` says how.
+"""Begins each job, and ends it when it is cancelled or when a byte in the named pipe `orders-DEVICE` says how.
 
 f: it is done. x: it failed. d: the program dies, job or no job.
 """
@@ -11,7 +11,7 @@ from manners import Pipe
 from server.messages import Cancel, Failed, FailureKind, Generate
 
 pipe = Pipe()
-orders = os.open(pipe.folder / "orders", os.O_RDWR)
+orders = os.open(pipe.folder / f"orders-{pipe.config.device}", os.O_RDWR)
 running: Generate | None = None
 
 

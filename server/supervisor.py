@@ -1,0 +1,246 @@
+"""One device's worker: started, heard out, watched, replaced when it ends. It has one job at a time, and no queue."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.heartbeat import Heartbeat
+from server.jobs import Job, JobError, NotReady, RenderFailed
+from server.limits import Limits
+from server.messages import (
+    Done,
+    Failed,
+    FromWorker,
+    LoadFailed,
+    Loading,
+    Memory,
+    ModelInfo,
+    Progress,
+    Ready,
+    Started,
+    WorkerConfig,
+)
+from server.running import JobMessage, Outcome, Running
+from server.status import State, WorkerStatus
+from server.worker import Worker, run_worker
+
+log = logging.getLogger("ltx23.supervisor")
+
+RETRY_AFTER_S = 10
+# By the number of ends and failed loads since the last clip.
+RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
+# A job whose worker died before it began is not to blame, once.
+MAX_ATTEMPTS = 2
+
+STOPPING = "the server is stopping"
+SILENT = "silent"
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom a supervisor tells, on the event loop.
+
+    event: a loading message, readiness, a step. free: it may take another job. failed: it cannot load the model.
+    rendered: a job has its clip. returned: a job that its worker did not live to begin. killed: why a worker was.
+    """
+
+    event: Callable[["Supervisor", FromWorker], None]
+    free: Callable[[], None]
+    failed: Callable[[], None]
+    rendered: Callable[[Job], None]
+    returned: Callable[[Job], None]
+    killed: Callable[[str], None]
+
+
+class Supervisor:
+    def __init__(self, config: WorkerConfig, limits: Limits, program: Sequence[str], told: Told) -> None:
+        self._config, self._limits, self._program, self._told = config, limits, program, told
+        self._state = State.LOADING
+        self._task: asyncio.Task[None] | None = None
+        self._worker: Worker | None = None
+        self._running: Running | None = None
+        self._failures = 0
+        self._restarts = 0
+        self._model: ModelInfo | None = None
+        self._memory: Memory | None = None
+        self._load_error: str | None = None
+
+    def start(self) -> None:
+        """Start the worker; Ready comes later. Needs a running event loop. Nothing starts once it was stopped."""
+        if self._state is not State.DRAINING:
+            self._task = asyncio.create_task(self._supervise(), name="supervisor")
+
+    @property
+    def job(self) -> Job | None:
+        return None if self._running is None else self._running.job
+
+    @property
+    def is_idle(self) -> bool:
+        return self._state is State.READY and self._running is None
+
+    @property
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(
+            device=self._config.device,
+            state=self._state,
+            running=self._running is not None,
+            model=self._model,
+            memory=self._memory,
+            load_error=self._load_error,
+            restarts=self._restarts,
+        )
+
+    def give(self, job: Job) -> None:
+        """It has to be idle."""
+        assert self._worker is not None
+        job.attempts += 1
+        self._running = Running(job, self._worker, self._limits, self._told.killed)
+
+    def cancel(self, reason: JobError) -> None:
+        """Its job is told to stop, and the worker killed if it does not within the grace."""
+        if self._running is not None:
+            self._running.stop(reason)
+
+    def drain(self) -> None:
+        """No further job: the worker ends once the job that it has has ended."""
+        self._state = State.DRAINING
+        if self._running is None:
+            self.stop()
+
+    def stop(self) -> None:
+        """Kill the worker and end its job with NotReady. May be called twice; `stopped` waits until that is done."""
+        self._state = State.DRAINING
+        if self._task is not None and not self._task.cancelling():
+            self._task.cancel()
+
+    async def stopped(self) -> None:
+        """Until the worker's process is gone and its job has ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _supervise(self) -> None:
+        """One worker after the other, until cancelled. No job outlives this."""
+        try:
+            while True:
+                await self._run_worker()
+                await self._back_off()
+                self._restarts += 1
+        finally:
+            self._state = State.DRAINING
+            self._end_job(NotReady(STOPPING, RETRY_AFTER_S))
+
+    async def _back_off(self) -> None:
+        delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
+        self._failures += 1
+        log.warning("the next worker starts in %g s", delay_s)
+        await asyncio.sleep(delay_s)
+
+    async def _run_worker(self) -> None:
+        try:
+            async with run_worker(self._config, self._program) as worker:
+                self._worker = worker
+                await self._hear_out(worker)
+                was_loading = self._state is State.LOADING
+                # Before its process is gone, which may take a while.
+                self._lose_worker()
+        except OSError as exc:
+            self._fail_to_load(f"no worker process can be started: {exc}")
+            return
+        assert worker.returncode is not None
+        how = _exit_name(worker.returncode)
+        log.error("the worker ended with %s", how)
+        if was_loading:
+            self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
+
+    async def _hear_out(self, worker: Worker) -> None:
+        heartbeat = Heartbeat()
+        watch = asyncio.create_task(self._watch(worker, heartbeat), name="heartbeat")
+        try:
+            while (message := await worker.receive()) is not None:
+                heartbeat.beat()
+                self._on_message(message)
+                if isinstance(message, LoadFailed):
+                    return
+        finally:
+            watch.cancel()
+
+    async def _watch(self, worker: Worker, heartbeat: Heartbeat) -> None:
+        """It hangs, or its device does."""
+        await heartbeat.silent_for(self._limits.heartbeat_s)
+        log.error("worker %d gave no sign of life for %g s and is killed", worker.pid, self._limits.heartbeat_s)
+        self._told.killed(SILENT)
+        worker.kill()
+
+    def _on_message(self, message: FromWorker) -> None:
+        match message:
+            case Loading():
+                self._told.event(self, message)
+            case Ready(model):
+                self._on_ready(model, message)
+            case LoadFailed(text):
+                self._fail_to_load(text)
+            case Memory():
+                self._memory = message
+            case Started() | Progress() | Done() | Failed():
+                if self._running is not None and message.job_id == self._running.job.key:
+                    self._on_job_message(self._running, message)
+
+    def _on_ready(self, model: ModelInfo, message: Ready) -> None:
+        self._model, self._load_error = model, None
+        if self._state is not State.DRAINING:
+            self._state = State.READY
+            self._told.event(self, message)
+            self._told.free()
+
+    def _on_job_message(self, running: Running, message: JobMessage) -> None:
+        if isinstance(message, Progress):
+            self._told.event(self, message)
+        outcome = running.hear(message)
+        if outcome is None:
+            return
+        if not isinstance(outcome, JobError):
+            # A clip: the worker is a sound one, and this is how long one takes.
+            self._failures = 0
+            self._told.rendered(running.job)
+        self._end_job(outcome)
+
+    def _lose_worker(self) -> None:
+        """Its job fails alone, or is given back once if this worker had not begun it."""
+        self._worker = self._memory = None
+        if self._state is State.READY:
+            self._state = State.LOADING
+        running = self._running
+        if running is None:
+            return
+        job = running.job
+        if job.started_at is not None or running.is_stopping or job.attempts >= MAX_ATTEMPTS:
+            self._end_job(RenderFailed("the worker process ended while it rendered this clip"))
+        else:
+            running.give_up()
+            self._take_leave()
+            self._told.returned(job)
+
+    def _end_job(self, outcome: Outcome) -> None:
+        running = self._running
+        if running is not None:
+            running.end(outcome)
+            self._take_leave()
+            self._told.free()
+
+    def _take_leave(self) -> None:
+        """Of its job; where it was to be the last, of the worker too."""
+        self._running = None
+        if self._state is State.DRAINING:
+            self.stop()
+
+    def _fail_to_load(self, reason: str) -> None:
+        """Nobody knows when it will load. The same again at once would end the same."""
+        self._failures += 1
+        if self._state is not State.DRAINING:
+            self._state, self._load_error = State.FAILED, reason
+            self._told.failed()
+
+
+def _exit_name(returncode: int) -> str:
+    return f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"

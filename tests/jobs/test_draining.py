@@ -1,0 +1,82 @@
+"""A server that is told to stop, and told again."""
+
+import os
+import socket
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from server.messages import Ready
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import Served, serve
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> int:
+    """What the program `obeys` is told."""
+    os.mkfifo(tmp_path / "orders-auto")
+    return os.open(tmp_path / "orders-auto", os.O_RDWR)
+
+
+def wait_for_queue(served: Served, **queue: int) -> None:
+    while not queue.items() <= served.client.get("/health").json()["queue"].items():
+        pass
+
+
+def running_and_waiting(served: Served, pool: ThreadPoolExecutor) -> list["Future[httpx.Response]"]:
+    served.told(Ready)
+    running = pool.submit(served.ask, "running")
+    wait_for_queue(served, running=1, depth=0)
+    waiting = pool.submit(served.ask, "waiting")
+    wait_for_queue(served, running=1, depth=1)
+    return [running, waiting]
+
+
+def test_what_runs_is_finished_and_everybody_else_is_told(tmp_path: Path, orders: int) -> None:
+    served_by = serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, drain_s=60)
+    with served_by as served, ThreadPoolExecutor() as pool:
+        running, waiting = running_and_waiting(served, pool)
+        served.signal()
+        told = waiting.result()
+        with httpx.Client(base_url=served.client.base_url, trust_env=False) as newcomer:
+            health, refused = newcomer.get("/health"), served.ask("late")
+        os.write(orders, b"f")
+        finished = running.result()
+        served.ended()
+
+    assert (finished.status_code, finished.content) == (200, b"running")
+    for answer in (told, refused):
+        assert (answer.status_code, answer.json()["detail"]) == (503, "the server is stopping")
+        assert int(answer.headers["retry-after"]) > 0
+    assert (health.status_code, health.json()["status"]) == (503, "draining")
+    assert not served.temp_dir.exists() or list(served.temp_dir.iterdir()) == []
+    os.close(orders)
+
+
+def test_told_again_it_ends_what_runs(tmp_path: Path, orders: int) -> None:
+    served_by = serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, drain_s=600)
+    with served_by as served, ThreadPoolExecutor() as pool:
+        answers = running_and_waiting(served, pool)
+        served.signal()
+        assert answers[1].result().status_code == 503
+        served.signal()
+        assert answers[0].result().status_code == 503
+        served.ended()
+    os.close(orders)
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_client_that_never_sends_the_rest_holds_up_nothing(tmp_path: Path, signals: int) -> None:
+    drain_s = {1: 0.1, 2: 600}[signals]
+    with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, drain_s=drain_s) as served:
+        served.told(Ready)
+        address = urlsplit(str(served.client.base_url))
+        with socket.create_connection((address.hostname, address.port)) as half:
+            half.sendall(b"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert served.ask("quick").status_code == 200
+            for _ in range(signals):
+                served.signal()
+            served.ended()

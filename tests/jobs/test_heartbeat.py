@@ -1,0 +1,38 @@
+"""A worker that gives no sign of life, and one that does."""
+
+from pathlib import Path
+
+from server.messages import Memory, Ready, WorkerConfig
+from server.worker import run_worker
+from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
+from tests.jobs.test_metrics import value
+from weights.tiny import TinyFiles
+
+
+async def test_a_silent_worker_is_killed_and_replaced(dispatching: Dispatching, started: Started) -> None:
+    async with dispatching("falls_silent", heartbeat_s=2) as rig:
+        await rig.told(Ready)
+        job, following = rig.submit("stop"), rig.submit("quick")
+        await job.begun.wait()
+        first = started()
+
+        assert [await outcome(job), await outcome(following)] == ["RenderFailed", "done"]
+        assert all(map(has_ended, first))
+        assert rig.dispatcher.status.restarts >= 1
+        assert value(rig.metrics, "ltx23_worker_kills_total", reason="silent") >= 1
+
+
+async def test_a_render_may_take_longer_than_a_sign_of_life(dispatching: Dispatching) -> None:
+    async with dispatching("falls_silent", heartbeat_s=1.5) as rig:
+        await rig.told(Ready)
+
+        assert await outcome(rig.submit("slow")) == "done"
+
+
+async def test_the_worker_gives_signs_of_life_while_it_loads(cache_dir: Path, tiny: TinyFiles) -> None:
+    async with run_worker(WorkerConfig(cache_dir)) as worker:
+        heard = []
+        while not isinstance(message := await worker.receive(), Ready):
+            heard.append(message)
+        worker.kill()
+    assert any(isinstance(message, Memory) and message.resident_bytes > 0 for message in heard)

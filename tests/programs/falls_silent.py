@@ -1,0 +1,37 @@
+"""Gives signs of life; stops in a job that says "stop", as a process does whose device never answers.
+
+A job that says "slow" takes forty signs.
+"""
+
+import os
+import signal
+import threading
+import time
+
+from manners import Pipe
+
+from server.messages import Memory
+
+pipe = Pipe()
+beats = threading.Semaphore(0)
+
+
+def beat() -> None:
+    while True:
+        pipe.send(Memory(1))
+        beats.release()
+        time.sleep(0.05)
+
+
+threading.Thread(target=beat, daemon=True).start()
+pipe.ready()
+for job in pipe.jobs():
+    pipe.begin(job)
+    if job.spec.prompt == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if job.spec.prompt == "slow":
+        while beats.acquire(blocking=False):
+            pass
+        for _ in range(40):
+            beats.acquire()
+    pipe.finish(job)

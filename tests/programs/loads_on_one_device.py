@@ -1,0 +1,13 @@
+"""Loads on every device but cuda:9, which is not there."""
+
+from manners import Pipe
+
+from server.messages import LoadFailed
+
+pipe = Pipe()
+if pipe.config.device == "cuda:9":
+    pipe.send(LoadFailed("torch sees 2 of them"))
+    raise SystemExit(1)
+pipe.ready()
+for job in pipe.jobs():
+    pipe.render(job)
