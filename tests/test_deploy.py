@@ -18,7 +18,7 @@ from weights.store import Store
 ROOT = Path(__file__).parents[1]
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 # Read by compose itself.
-COMPOSE_ONLY = {"LTX23_WEIGHTS", "LTX23_PUBLISH"}
+COMPOSE_ONLY = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH"}
 
 
 @pytest.fixture
@@ -127,4 +127,6 @@ def test_sglang_has_the_memory_and_the_model_that_it_has_elsewhere(
         assert options[name.replace("_", "-")] == str(getattr(defaults, name))
     assert options["model-path"] == service["environment"]["LTX23_SGLANG_MODEL"]
     assert options["model-path"] == f"${{LTX23_SGLANG_MODEL:-{SglangOptions('').model}}}"
-    assert sglang["deploy"] == service["deploy"]
+    (card,), (cards,) = (each["deploy"]["resources"]["reservations"]["devices"] for each in (sglang, service))
+    assert card == cards | {"count": 1}
+    assert cards["count"] == "${LTX23_GPUS:-1}"

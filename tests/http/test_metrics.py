@@ -78,7 +78,7 @@ def test_what_the_server_knows_of_itself(client: httpx.Client) -> None:
     assert now[sample("ltx23_queue_depth")] == now[sample("ltx23_running")] == 0
     assert now[sample("ltx23_queue_capacity")] == health["queue"]["capacity"]
     assert now[sample("ltx23_worker_restarts_total")] == 0
-    assert now[sample("ltx23_worker_resident_bytes")] > 0
+    assert now[sample("ltx23_worker_resident_bytes", worker="0")] > 0
     assert now[sample("ltx23_model_info", checkpoint=health["checkpoint"], device="cpu", dtype="float32")] == 1
     assert now[sample("ltx23_model_size_bytes", dtype="float32")] > 0
     # Where there is no GPU it has no memory.

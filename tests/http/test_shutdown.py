@@ -1,18 +1,19 @@
-"""A server that is told to stop while it renders."""
+"""A server that is told to stop while it renders, as an operator tells it."""
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil
 
 from tests.conftest import run_server
-from tests.http.conftest import LONG
+from tests.http.conftest import LONG, SMALL
 from weights.tiny import TinyFiles
 
 
 def test_what_outlasts_the_grace_is_answered(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    with run_server(cache_dir, tmp_path, LTX23_DRAIN_S="0.5", LTX23_GRACE_S="0.5") as server, ThreadPoolExecutor(2) as pool:
+    with run_server(cache_dir, tmp_path, LTX23_DRAIN_S="0.5") as server, ThreadPoolExecutor(2) as pool:
         workers = psutil.Process(server.process.pid).children(recursive=True)
         with server.client() as client:
             answers = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]
@@ -31,3 +32,44 @@ def test_what_outlasts_the_grace_is_answered(cache_dir: Path, tiny: TinyFiles, t
     assert not workers[0].is_running()
     assert list(tmp_path.iterdir()) == []
     assert not any("Traceback" in line for line in server.lines)
+
+
+def test_what_runs_is_finished(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    with run_server(cache_dir, tmp_path) as server, ThreadPoolExecutor(2) as pool:
+        with server.client() as client:
+            running = pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 97})
+            wait_for_queue(client, running=1, depth=0)
+            waiting = pool.submit(client.post, "/generate", json=LONG)
+            wait_for_queue(client, running=1, depth=1)
+
+            server.process.send_signal(signal.SIGTERM)
+
+            assert waiting.result().status_code == 503
+            assert running.result().status_code == 200
+        assert server.process.wait() == 0
+
+    assert list(tmp_path.iterdir()) == []
+    assert any("told again, at once" in line for line in server.lines)
+    assert not any("Traceback" in line for line in server.lines)
+
+
+def test_a_second_signal_ends_what_runs(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    with run_server(cache_dir, tmp_path, LTX23_DRAIN_S="600") as server, ThreadPoolExecutor(2) as pool:
+        with server.client() as client:
+            running = pool.submit(client.post, "/generate", json=LONG | {"num_frames": 481})
+            wait_for_queue(client, running=1, depth=0)
+
+            # Two of one kind may arrive as one.
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                server.process.send_signal(signum)
+
+            assert running.result().status_code == 503
+        assert server.process.wait() == 0
+
+    assert list(tmp_path.iterdir()) == []
+    assert not any("Traceback" in line for line in server.lines)
+
+
+def wait_for_queue(client: httpx.Client, **queue: int) -> None:
+    while not queue.items() <= client.get("/health").json()["queue"].items():
+        pass

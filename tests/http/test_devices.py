@@ -1,0 +1,94 @@
+"""A server with two workers, here on one CPU."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import Server, run_server
+from tests.http.conftest import LONG, SMALL
+from tests.http.test_metrics import sample, values
+from tests.http.test_startup import serve
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Both find no tiny model, and write it."""
+    cache_dir, temp_dir = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("work")
+    with run_server(cache_dir, temp_dir, "--devices", "cpu,cpu") as server:
+        with server.client() as client:
+            wait_until_ready(client)
+        yield server
+
+
+@pytest.fixture
+def client(pair: Server) -> Iterator[httpx.Client]:
+    with pair.client() as client:
+        yield client
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    while {worker["status"] for worker in client.get("/health").json()["workers"]} != {"ready"}:
+        pass
+
+
+def wait_for_queue(client: httpx.Client, **queue: int) -> None:
+    while not queue.items() <= client.get("/health").json()["queue"].items():
+        pass
+
+
+def test_health_and_metrics_tell_of_each(client: httpx.Client) -> None:
+    health = client.get("/health").json()
+    now = values(client)
+
+    assert [worker["device"] for worker in health["workers"]] == ["cpu", "cpu"]
+    assert all(worker["memory"]["resident_bytes"] > 0 for worker in health["workers"])
+    assert health["memory"].keys() == health["workers"][0]["memory"].keys()
+    assert now[sample("ltx23_workers")] == now[sample("ltx23_workers_ready")] == 2
+    assert all(now[sample("ltx23_worker_resident_bytes", worker=number)] > 0 for number in ("0", "1"))
+
+
+def test_both_render_at_once_and_alike(client: httpx.Client) -> None:
+    with ThreadPoolExecutor() as pool:
+        clips = [pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 97}) for _ in range(2)]
+        wait_for_queue(client, running=2, depth=0)
+        first, second = (clip.result() for clip in clips)
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.content == second.content
+
+
+def test_one_is_killed_and_the_other_goes_on(pair: Server, client: httpx.Client) -> None:
+    with ThreadPoolExecutor() as pool:
+        clips = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]
+        wait_for_queue(client, running=2, depth=0)
+        psutil.Process(pair.process.pid).children()[0].kill()
+        wait_for_queue(client, running=1)
+        health = client.get("/health")
+        statuses = sorted(clip.result().status_code for clip in clips)
+
+    assert (health.status_code, health.json()["status"]) == (200, "ok")
+    assert statuses == [200, 500]
+    wait_until_ready(client)
+    assert client.get("/health").json()["worker_restarts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (("--devices", "cuda:0,cuda"), "cuda:0 is named twice"),
+        (("--devices", "cpu,gpu"), "'gpu' is none"),
+        (("--devices", "all,cpu"), "'all' is none"),
+        (("--devices", "cpu", "--device", "cpu"), "give one of them"),
+    ],
+)
+def test_devices_that_cannot_be_meant(args: tuple[str, ...], reason: str) -> None:
+    done = serve(*args)
+
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("ltx23: error: ")
+    assert "--devices" in sentence
+    assert reason in sentence
