@@ -5,6 +5,7 @@ its worker says how it ended, because that worker died, or because the server st
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from server.job_line import JobLine
@@ -14,6 +15,8 @@ from server.messages import FromWorker, LoadFailed, Loading, WorkerConfig
 from server.status import State, Status, joint_state, load_error
 from server.supervisor import RETRY_AFTER_S, STOPPING, Supervisor, Told
 from server.worker import WORKER_PROGRAM
+
+log = logging.getLogger("ltx23.dispatcher")
 
 
 class Dispatcher:
@@ -135,13 +138,15 @@ class Dispatcher:
         if supervisor is self._supervisors[0] or not isinstance(event, Loading):
             self._tell(event)
 
-    def _on_load_failed(self) -> None:
-        """Nobody waits for a model that may never load."""
-        status = self.status
-        if status.state is State.FAILED:
-            reason = load_error(status.workers)
-            self._tell(LoadFailed(reason))
-            self._line.fail_waiting(NotReady(reason, RETRY_AFTER_S))
+    def _on_load_failed(self, supervisor: Supervisor) -> None:
+        """Nobody waits for a model that may never load; a worker that has it, or may, is worth the wait."""
+        status, worker = self.status, supervisor.status
+        if status.state is not State.FAILED:
+            log.error("the model cannot be loaded on %s: %s", worker.device, worker.load_error)
+            return
+        reason = load_error(status.workers)
+        self._tell(LoadFailed(reason))
+        self._line.fail_waiting(NotReady(reason, RETRY_AFTER_S))
 
     def _tell(self, event: FromWorker) -> None:
         """Later: what a listener does or raises is no part of this."""

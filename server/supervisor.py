@@ -47,7 +47,7 @@ class Told:
 
     event: Callable[["Supervisor", FromWorker], None]
     free: Callable[[], None]
-    failed: Callable[[], None]
+    failed: Callable[["Supervisor"], None]
     rendered: Callable[[Job], None]
     returned: Callable[[Job], None]
     killed: Callable[[str], None]
@@ -56,6 +56,7 @@ class Told:
 class Supervisor:
     def __init__(self, config: WorkerConfig, limits: Limits, program: Sequence[str], told: Told) -> None:
         self._config, self._limits, self._program, self._told = config, limits, program, told
+        self._name = "worker" if config.device == "auto" else f"worker of {config.device}"
         self._state = State.LOADING
         self._task: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
@@ -133,7 +134,7 @@ class Supervisor:
     async def _back_off(self) -> None:
         delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
         self._failures += 1
-        log.warning("the next worker starts in %g s", delay_s)
+        log.warning("the next %s starts in %g s", self._name, delay_s)
         await asyncio.sleep(delay_s)
 
     async def _run_worker(self) -> None:
@@ -149,7 +150,7 @@ class Supervisor:
             return
         assert worker.returncode is not None
         how = _exit_name(worker.returncode)
-        log.error("the worker ended with %s", how)
+        log.error("the %s ended with %s", self._name, how)
         if was_loading:
             self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
 
@@ -168,7 +169,7 @@ class Supervisor:
     async def _watch(self, worker: Worker, heartbeat: Heartbeat) -> None:
         """It hangs, or its device does."""
         await heartbeat.silent_for(self._limits.heartbeat_s)
-        log.error("worker %d gave no sign of life for %g s and is killed", worker.pid, self._limits.heartbeat_s)
+        log.error("the %s gave no sign of life for %g s and is killed", self._name, self._limits.heartbeat_s)
         self._told.killed(SILENT)
         worker.kill()
 
@@ -239,7 +240,7 @@ class Supervisor:
         self._failures += 1
         if self._state is not State.DRAINING:
             self._state, self._load_error = State.FAILED, reason
-            self._told.failed()
+            self._told.failed(self)
 
 
 def _exit_name(returncode: int) -> str:
