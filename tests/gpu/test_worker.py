@@ -1,0 +1,46 @@
+"""A worker on a card, and what becomes of it. Skipped where there is none."""
+
+import asyncio
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.spec import GenerationSpec
+from server.dispatcher import Dispatcher
+from server.jobs import Job
+from server.limits import Limits
+from server.messages import FromWorker, Ready, WorkerConfig
+from tests.jobs.conftest import outcome, program_of
+from weights.tiny import TinyFiles
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def test_a_card_that_is_lost_ends_its_worker_and_the_next_one_has_it(
+    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+) -> None:
+    asyncio.run(lose(cache_dir, tmp_path))
+
+
+async def lose(cache_dir: Path, folder: Path) -> None:
+    events: asyncio.Queue[FromWorker] = asyncio.Queue()
+    config = WorkerConfig(cache_dir, device="cuda:0")
+    dispatcher = Dispatcher([config], Limits(), events.put_nowait, program_of("loses_its_device"))
+    dispatcher.start()
+    while not isinstance(await events.get(), Ready):
+        pass
+    jobs = []
+    for prompt in ("a fox", "lose", "a fox"):
+        spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24))
+        jobs.append(Job(f"{len(jobs)}", spec, folder / f"{len(jobs)}.mp4"))
+        dispatcher.submit(jobs[-1])
+
+    assert [await outcome(job) for job in jobs] == ["done", "RenderFailed", "done"]
+    status = dispatcher.status
+    assert status.restarts == 1
+    assert status.workers[0].model.device == torch.cuda.get_device_name(0)
+    assert status.workers[0].memory.device_total_bytes > 0
+    dispatcher.stop()
+    await dispatcher.stopped()

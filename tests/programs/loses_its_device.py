@@ -1,0 +1,23 @@
+"""The worker itself, whose card takes a job that says "lose" amiss: a kernel reads where nothing is. Needs a card."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from pipelines.ltx.trace import Trace
+from pipelines.spec import GenerationSpec
+from server import worker_main
+from server.model import Model
+
+render = Model.render
+
+
+def lose_or_render(model: Model, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
+    if spec.prompt == "lose":
+        torch.zeros(1, device="cuda")[torch.tensor([7], device="cuda")].sum().item()
+    return render(model, spec, path, trace)
+
+
+Model.render = lose_or_render  # type: ignore[method-assign]
+sys.exit(worker_main.main())
