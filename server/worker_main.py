@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
-from server.heap import trim_heap
+from server.heap import keep_one_heap, trim_heap
 from server.logs import configure_logging
 from server.messages import (
     Cancel,
@@ -188,6 +188,7 @@ def _report_memory(pipe: Pipe, model: "Model") -> None:
 
 
 def main() -> int:
+    keep_one_heap()
     wait_passively()
     return run(Pipe(int(sys.argv[1])))
 
