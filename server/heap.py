@@ -4,8 +4,23 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-# Of other C libraries there is none, and they keep less.
-_malloc_trim: Callable[[int], Any] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+_C = ctypes.CDLL(None)
+
+# Of other C libraries there are none, and they keep less.
+_malloc_trim: Callable[[int], Any] | None = getattr(_C, "malloc_trim", None)
+_mallopt: Callable[[int, int], Any] | None = getattr(_C, "mallopt", None)
+
+# glibc, malloc.h
+M_ARENA_MAX = -8
+
+
+def keep_one_heap() -> None:
+    """To be called before there are threads: malloc would give them heaps of their own, up to 8 for each core.
+
+    `trim_heap` does not give back the end of these, up to 64 MB of each. An encoder's threads fill one and leave it.
+    """
+    if _mallopt is not None:
+        _mallopt(M_ARENA_MAX, 1)
 
 
 def trim_heap() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
-from server.heap import trim_heap
+from server.heap import keep_one_heap, trim_heap
 from server.host_memory import host_memory
 from server.logs import configure_logging
 from server.messages import (
@@ -150,6 +150,7 @@ def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | F
 
 
 def main() -> int:
+    keep_one_heap()
     wait_passively()
     return run(Pipe(int(sys.argv[1])))
 

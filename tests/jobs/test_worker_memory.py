@@ -1,0 +1,47 @@
+"""What a worker holds between two renders does not depend on which threads its encoders ran in."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import psutil
+from PIL import Image
+
+from pipelines.spec import Container, GenerationSpec, Keyframe
+from server.messages import Done, Failed, Generate, Ready, WorkerConfig
+from server.worker import Worker, run_worker
+from tests.jobs.test_worker_process import heard
+from weights.tiny import TinyFiles
+
+# It is 3 MB; where each thread may have a heap of its own it was 108, 27 for each heap.
+MAX_GROWTH_BYTES = 25e6
+
+
+def clip(container: Container, *keyframes: Keyframe) -> GenerationSpec:
+    return GenerationSpec(
+        "a red fox", 1, 256, 256, 9, Fraction(24), keyframes, generate_audio=False, container=container
+    )
+
+
+async def rendered(worker: Worker, spec: GenerationSpec, folder: Path) -> int:
+    """The worker's resident bytes afterwards."""
+    worker.send(Generate("clip", spec, folder / "clip"))
+    await heard(worker, Done)
+    # A job that is refused at once: memory is given back after the answer, and before the next job.
+    worker.send(Generate("refused", clip(Container.MP4, Keyframe(folder / "missing.png")), folder / "refused"))
+    await heard(worker, Failed)
+    return psutil.Process(worker.pid).memory_info().rss
+
+
+async def test_the_memory_of_an_encoders_threads_is_given_back(
+    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+) -> None:
+    """After a large image, whose freed buffer raises what glibc keeps at the end of a heap."""
+    image = tmp_path / "large.png"
+    Image.new("RGB", (3200, 3200)).save(image)
+    async with run_worker(WorkerConfig(cache_dir)) as worker:
+        await heard(worker, Ready)
+        before_bytes = await rendered(worker, clip(Container.MP4, Keyframe(image)), tmp_path)
+        after_bytes = [await rendered(worker, clip(Container.WEBM), tmp_path) for _ in range(5)][-1]
+        worker.kill()
+
+    assert after_bytes - before_bytes < MAX_GROWTH_BYTES
