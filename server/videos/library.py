@@ -141,6 +141,11 @@ class Videos:
             raise VideoNotFound(video_id)
         return video
 
+    def job(self, video_id: str) -> Job | None:
+        """The present attempt to render it; None where there is none."""
+        live = self._live.get(video_id)
+        return live.job if live is not None else None
+
     async def watch(self, video_id: str, owner: str | None) -> AsyncIterator[Snapshot]:
         """As it is now, then whenever it has changed, the newest only. The last one is finished, unless the server
         stops. Raises VideoNotFound when there is none, or when it is deleted.
