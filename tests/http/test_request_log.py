@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import Server, run_server
-from tests.http.conftest import KEY, SMALL, encode, picture
-from tests.http.test_enhance import closed_port
+from tests.http.conftest import KEY, SMALL, closed_port, encode, picture
 from tests.http.videos import PATH
 from weights.tiny import TinyFiles
 
@@ -147,8 +146,11 @@ def test_prompts_are_written_where_it_is_asked_for_and_keys_are_not(in_json: tup
     assert CLIP["input_image_b64"] not in log.text
 
 
-def test_a_prompt_in_text_stays_on_its_line(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    _, log = written(cache_dir, tmp_path, LTX23_LOG_PROMPTS="1")
+def test_a_prompt_in_text_stays_on_its_line(guarded: Server) -> None:
+    with guarded.client(headers=NAMED) as client:
+        assert client.post("/generate", json=SMALL | {"prompt": PROMPT}).status_code == 200
+    while not (made := [line for line in guarded.lines if "request_id=mine" in line]):
+        pass
 
-    assert log.requests[0].count(json.dumps(PROMPT)) == 1
-    assert not any(line.startswith("INFO:     forged") for line in log.lines)
+    assert [line.count(json.dumps(PROMPT)) for line in made] == [1]
+    assert not any(line.startswith("INFO:     forged") for line in guarded.lines)
