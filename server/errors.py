@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from enhancer.errors import EnhancerError
+from server.byte_ranges import RangeNotSatisfiable
 from server.contract import RequestInvalid
 from server.jobs import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.openai_error import with_openai_error
@@ -65,6 +66,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     EnhancerError: Answer(503, headers=lambda exc: {"Retry-After": str(RETRY_ENHANCER_S)}),
     VideoNotFound: Answer(404),
     VideoNotFinished: Answer(409),
+    RangeNotSatisfiable: Answer(416, headers=lambda exc: {"Content-Range": f"bytes */{exc.size_bytes}"}),
     IdempotencyError: Answer(422, body=lambda exc: {"detail": [_header_error("Idempotency-Key", exc)]}),
     # The reason names folders of this machine.
     StoreError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),

@@ -44,8 +44,8 @@ def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Pa
 class Server:
     """A running `ltx23 serve`, with what it printed so far."""
 
-    def __init__(self, process: subprocess.Popen[str], temp_dir: Path) -> None:
-        self.process, self.temp_dir = process, temp_dir
+    def __init__(self, process: subprocess.Popen[str], temp_dir: Path, data_dir: Path) -> None:
+        self.process, self.temp_dir, self.data_dir = process, temp_dir, data_dir
         self.lines: list[str] = []
         self.url = ""
         self._spoke = threading.Event()
@@ -88,7 +88,7 @@ def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Itera
             stderr=subprocess.PIPE,
             text=True,
         )
-        server = Server(process, temp_dir)
+        server = Server(process, temp_dir, Path((folders | env)["LTX23_DATA_DIR"]))
         try:
             server.wait_until_ready()
             yield server

@@ -6,6 +6,7 @@ the text projection stands in for that part of the main file.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Checkpoint:
     config: Mapping[str, Any]
     model_version: str = ""
 
-    @property
+    @cached_property
     def tensors(self) -> dict[str, TensorInfo]:
         return {name: stored.info for name, stored in self.stored.items()}
 

@@ -1,6 +1,7 @@
 """The modules of LTX-2.3, built on `meta`: shapes without values, with FP8 layers where weights will be FP8."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ def build_module(component: str, kwargs: dict[str, Any]) -> nn.Module:
 
 def _model_class(component: str) -> Callable[..., nn.Module]:
     """The model modules alone: diffusers' pipelines take many seconds to import."""
+    _import_diffusers()
     if component == "transformer":
         from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel as Model
     elif component == "connectors":
@@ -34,6 +36,19 @@ def _model_class(component: str) -> Callable[..., nn.Module]:
     else:
         from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel as Model
     return Model  # type: ignore[no-any-return]
+
+
+def _import_diffusers() -> None:
+    """Without bitsandbytes. diffusers looks once what is installed, and would import it for quantisations of its own,
+    which nobody asks it for here, and torch's compiler with it: a fifth of the tiny model's start.
+    """
+    if "bitsandbytes" in sys.modules or "diffusers" in sys.modules:
+        return
+    sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # Python's own way to say: there is none
+    try:
+        import diffusers.utils.import_utils  # noqa: F401
+    finally:
+        del sys.modules["bitsandbytes"]
 
 
 @contextmanager

@@ -65,8 +65,11 @@ async def _render(request: Request, engine: Engine, raw: Mapping[str, Any]) -> R
 
 async def _render_once(request: Request, engine: Engine, raw: Mapping[str, Any], idempotency: Idempotency) -> Rendered:
     """A client that goes away has said that it may come back: its video goes on."""
-    video = await create_video(request, engine, raw, idempotency)
-    return await _read(engine, await engine.videos.wait(video.id))
+    ordered = await create_video(request, engine, raw, idempotency)
+    if ordered.job is not None:
+        request.state.job, request.state.enhance_s = ordered.job, ordered.video.order.enhance_s
+    request.state.video = video = await engine.videos.wait(ordered.video.id)
+    return await _read(engine, video)
 
 
 async def _read(engine: Engine, video: Video) -> Rendered:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,10 +13,19 @@ from server.contract import Adjustment
 from server.engine import Engine
 from server.errors import prefers_strict
 from server.intake import accept_request, prepare_order
+from server.jobs import Job
 from server.videos.errors import IdempotencyError
 from server.videos.video import Idempotency, Video
 
 _KEY = re.compile(r"[!-~]{1,255}")
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """job: the attempt to render it that this request began; None where the video was there before."""
+
+    video: Video
+    job: Job | None = None
 
 
 def read_idempotency(request: Request, body: bytes) -> Idempotency | None:
@@ -36,17 +45,31 @@ async def create_video(
     raw: Mapping[str, Any],
     idempotency: Idempotency | None,
     adjustments: tuple[Adjustment, ...] = (),
-) -> Video:
+) -> Ordered:
     """The video of this request, made or found. Raises RequestInvalid, JobError or VideosError.
 
     adjustments: those that were made on the way to `raw`.
     """
+    ordered = await _make_or_find(request, engine, raw, idempotency, adjustments)
+    # For the log and the traces.
+    request.state.video = ordered.video
+    return ordered
+
+
+async def _make_or_find(
+    request: Request,
+    engine: Engine,
+    raw: Mapping[str, Any],
+    idempotency: Idempotency | None,
+    adjustments: tuple[Adjustment, ...],
+) -> Ordered:
     owner = request.state.key_id
     async with engine.videos.once(owner, idempotency) as known:
         if known is not None:
-            return known
+            return Ordered(known)
         resolved = await accept_request(engine, raw, prefers_strict(request))
         resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
         strict = prefers_strict(request)
         prepare = partial(prepare_order, engine, resolved, strict=strict, owner=owner)
-        return await engine.videos.create(prepare, owner, idempotency)
+        video = await engine.videos.create(prepare, owner, idempotency)
+        return Ordered(video, engine.videos.job(video.id))

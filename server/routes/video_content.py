@@ -4,9 +4,9 @@ import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import FileResponse
 
 from pipelines.media.codecs import FORMATS
+from server.byte_ranges import RangedFile
 from server.engine import engine_of
 from server.videos.errors import VideoNotFinished, VideoNotFound
 from server.videos.video import Failure, VideoStatus
@@ -39,7 +39,7 @@ async def content(request: Request, video_id: str, variant: Literal["video"] = "
         "Content-Disposition": f'inline; filename="ltx-23-video-{spec.seed}{path.suffix}"',
         "Cache-Control": "private",
     }
-    return FileResponse(path, media_type=FORMATS[spec.container].media_type, headers=headers, stat_result=stat)
+    return RangedFile(path, media_type=FORMATS[spec.container].media_type, headers=headers, stat_result=stat)
 
 
 def _how_it_ended(failure: Failure | None) -> str:

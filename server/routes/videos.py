@@ -61,8 +61,8 @@ async def create(request: Request) -> Response:
     openai = await asyncio.to_thread(read_openai_names, body.raw)
     adjustments = _model_adjustments(openai, prefers_strict(request))
     async with _names_as_sent(openai):
-        video = await create_video(request, engine, openai.values, idempotency, adjustments)
-    snapshot = await engine.videos.get(video.id, request.state.key_id)
+        ordered = await create_video(request, engine, openai.values, idempotency, adjustments)
+    snapshot = await engine.videos.get(ordered.video.id, request.state.key_id)
     return _answer(engine, snapshot, preference_applied(request))
 
 

@@ -1,7 +1,8 @@
 """Traces by OpenTelemetry: a span for each request, with one for each part of its clip. Needs the extra `otel`.
 
 Spans are made when a request is over, from the times that are known then. Decoding and muxing take turns in truth;
-their spans follow each other, each as long as its turns together.
+their spans follow each other, each as long as its turns together. A stored video's parts are spans of the request that
+made it and awaited it: whoever finds it later has its facts alone, for its parts are no part of that request.
 """
 
 import time
@@ -61,8 +62,7 @@ class Tracing:
 
     def _attributes(self, exchange: Exchange) -> dict[str, Any]:
         """By OpenTelemetry's names where it has them."""
-        job = job_of(exchange)
-        clip = {} if job is None else clip_facts(job, with_prompt=self.with_prompts)
+        clip = clip_facts(exchange, with_prompt=self.with_prompts)
         return {
             "http.request.method": exchange.method,
             "http.route": exchange.route,

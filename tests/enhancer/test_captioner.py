@@ -14,7 +14,7 @@ import pytest
 from enhancer.captioner import MAX_WAITING, Captioner, CaptionerOptions, CaptionerState
 from enhancer.errors import Busy, CaptionerDown, CaptionError, Unavailable
 from tests.enhancer.clock import Clock
-from tests.jobs.conftest import has_ended
+from tests.jobs.conftest import Started, has_ended
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -103,30 +103,29 @@ async def test_answers_that_nobody_asked_for_are_nonsense(captioning: Captioning
         assert await captioner.caption(Path("fox")) == "An image of fox."
 
 
-async def test_a_process_that_hangs_is_killed(captioning: Captioning) -> None:
-    children = psutil.Process().children
+async def test_a_process_that_hangs_is_killed(captioning: Captioning, started: Started) -> None:
     async with captioning("misbehaves", timeout_s=0.5) as captioner:
         await captioner.caption(Path("fox"))
-        (process,) = children()
+        (process,) = started()
         with pytest.raises(CaptionerDown, match="longer than"):
             await captioner.caption(Path("hang"))
         assert await asyncio.to_thread(has_ended, process)
         assert await captioner.caption(Path("fox")) == "An image of fox."
 
 
-async def test_a_process_that_leaves_between_captions_is_not_missed(captioning: Captioning) -> None:
+async def test_a_process_that_leaves_between_captions_is_not_missed(captioning: Captioning, started: Started) -> None:
     async with captioning("misbehaves") as captioner:
         assert await captioner.caption(Path("leave")) == "An image of leave."
-        process = psutil.Process().children()[0]
+        (process,) = started()
         await asyncio.to_thread(has_ended, process)
         assert await captioner.caption(Path("fox")) == "An image of fox."
         assert captioner.failure is None
 
 
-async def test_a_process_that_was_just_killed_is_not_missed(captioning: Captioning) -> None:
+async def test_a_process_that_was_just_killed_is_not_missed(captioning: Captioning, started: Started) -> None:
     async with captioning("behaves") as captioner:
         await captioner.caption(Path("fox"))
-        (process,) = psutil.Process().children()
+        (process,) = started()
         process.kill()
         assert has_ended(process)  # and the event loop has not had a turn since
         assert await captioner.caption(Path("fox")) == "An image of fox."

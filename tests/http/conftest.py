@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import socket
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,7 +17,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Server, run_server
+from tests.http.loading import loading
 from weights.tiny import TinyFiles
+
+__all__ = ["loading"]
 
 # Half the time of one with sound.
 SMALL = {
@@ -128,7 +132,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 @pytest.fixture(scope="session")
 def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Keys, listening everywhere; a small body limit and no queue."""
+    """Keys, listening everywhere; a small body limit and no queue; prompts are in the log."""
     key_file = tmp_path_factory.mktemp("keys") / "keys.txt"
     key_file.write_text(f"# who may come in\n\n{FILE_KEY}\n")
     with run_server(
@@ -137,5 +141,31 @@ def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathF
         *("--host", "0.0.0.0", "--api-keys-file", str(key_file), "--queue-size", "0"),
         LTX23_API_KEYS=f"sk-other, {KEY}",
         LTX23_MAX_BODY_BYTES=str(MAX_BODY_BYTES),
+        LTX23_LOG_PROMPTS="1",
     ) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def forlorn(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It must enhance prompts and send traces, and neither a language model nor a collector is there; it ends in order
+    all the same. Its metrics need no key.
+    """
+    nobody = f"http://127.0.0.1:{closed_port()}"
+    with run_server(
+        cache_dir,
+        tmp_path_factory.mktemp("forlorn"),
+        *("--sglang-url", nobody, "--captioner", "off", "--otel-endpoint", nobody),
+        LTX23_ENHANCER_REQUIRED="1",
+        LTX23_API_KEYS=KEY,
+        LTX23_OPEN_METRICS="1",
+    ) as running:
+        yield running
+        running.stop()
+        assert running.process.returncode == 0
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import io
-import socket
 import subprocess
 import sys
 import threading
@@ -16,9 +15,13 @@ import httpx
 import pytest
 from PIL import Image
 
+from server.messages import Ready
 from tests.conftest import Server, run_server
 from tests.enhancer.sglang_server import SglangServer, breaks_off, fails, hangs, says, serving
 from tests.enhancer.tiny_florence import write_tiny_florence
+from tests.http.conftest import KEY
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 
 REWRITE = "A red fox runs through deep snow while flakes whirl up behind it and the wind hums."
 CLIP = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "seed": 7, "return_json": True}
@@ -71,12 +74,6 @@ def image_b64() -> str:
     data = io.BytesIO()
     Image.new("RGB", (64, 48), (200, 80, 20)).save(data, "PNG")
     return base64.b64encode(data.getvalue()).decode()
-
-
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def test_the_rewrite_is_what_is_rendered_and_both_prompts_are_told(client: httpx.Client, sglang: SglangServer) -> None:
@@ -201,29 +198,25 @@ def test_generate_is_still_the_last_path_with_a_prompt(client: httpx.Client) -> 
     assert paths[-1] == "/generate"
 
 
-def test_where_it_is_required_a_clip_waits_for_better_days(cache_dir: Path, tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{closed_port()}"
-    with (
-        run_server(cache_dir, tmp_path, "--sglang-url", url, LTX23_ENHANCER_REQUIRED="1") as server,
-        server.client() as client,
-    ):
+def test_where_it_is_required_a_clip_waits_for_better_days(forlorn: Server) -> None:
+    with forlorn.client(headers={"x-api-key": KEY}) as client:
         answer = client.post("/generate", json=ENHANCED)
         assert answer.status_code == 503
         assert client.post("/generate", json=CLIP).status_code == 200
         assert client.get("/health").status_code == 200
 
 
-def test_an_image_is_looked_at(sglang: SglangServer, cache_dir: Path, tmp_path: Path) -> None:
+def test_an_image_is_looked_at(sglang: SglangServer, tmp_path: Path) -> None:
     florence = tmp_path / "florence"
     write_tiny_florence(florence)
-    options = ("--sglang-url", sglang.url, "--captioner", str(florence))
-    with run_server(cache_dir, tmp_path, *options) as server, server.client() as client:
-        caption = client.post("/enhance", json={"prompt": "it moves", "input_image_b64": image_b64()}).json()["caption"]
+    options = {"sglang_url": sglang.url, "captioner": str(florence)}
+    with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, **options) as served:
+        served.told(Ready)
+        picture = {"input_image_b64": image_b64()}
+        caption = served.client.post("/enhance", json={"prompt": "it moves"} | picture).json()["caption"]
         assert caption
         assert "<picture>" in sglang.seen[-1].messages[1]["content"]
-        body = client.post(
-            "/generate", json=ENHANCED | {"prompt": "it moves on", "input_image_b64": image_b64()}
-        ).json()
+        body = served.client.post("/generate", json=ENHANCED | {"prompt": "it moves on"} | picture).json()
 
     assert body["enhanced"]
     assert body["adjustments"] == []

@@ -9,24 +9,35 @@ from pathlib import Path
 import psutil
 import pytest
 
+from server.messages import Ready
 from tests.conftest import run_server
 from tests.enhancer.test_sglang_process import python_that_runs
-from tests.jobs.conftest import has_ended
+from tests.jobs.conftest import has_ended, program_of
+from tests.jobs.serving import serve
 from weights.tiny import TinyFiles
 
 CLIP = {"prompt": "a fox", "width": 256, "height": 256, "num_frames": 9, "enhance_prompt": True, "return_json": True}
 
 
-def managed(program: str, folder: Path) -> tuple[str, ...]:
-    python = python_that_runs(program, folder)
-    options = ("--sglang-model", str(folder), "--sglang-args", "--device 'cpu'", "--captioner", "off")
-    return ("--enhancer", "managed", "--sglang-python", str(python), *options)
+def managed(program: str, folder: Path) -> dict[str, str]:
+    return {
+        "enhancer": "managed",
+        "sglang_python": str(python_that_runs(program, folder)),
+        "sglang_model": str(folder),
+        "sglang_args": "--device 'cpu'",
+        "captioner": "off",
+    }
+
+
+def as_options(settings: dict[str, str]) -> list[str]:
+    return [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
 
 
 def test_prompts_are_rewritten_by_a_process_that_ends_with_the_server(
     cache_dir: Path, tiny: TinyFiles, tmp_path: Path
 ) -> None:
-    with run_server(cache_dir, tmp_path, *managed("serves", tmp_path)) as server, server.client() as client:
+    options = as_options(managed("serves", tmp_path))
+    with run_server(cache_dir, tmp_path, *options) as server, server.client() as client:
         answer = client.post("/generate", json=CLIP).json()
         health = client.get("/health").json()
         life = json.loads((tmp_path / "lives").read_text())
@@ -41,11 +52,13 @@ def test_prompts_are_rewritten_by_a_process_that_ends_with_the_server(
     assert "LTX-23-Video" in said[1]
 
 
-def test_without_it_clips_are_made_from_prompts_as_they_came(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_without_it_clips_are_made_from_prompts_as_they_came(tmp_path: Path) -> None:
     (tmp_path / "lives").mkdir()  # and so every life of it ends with an error
-    with run_server(cache_dir, tmp_path, *managed("serves", tmp_path)) as server, server.client() as client:
-        answer = client.post("/generate", json=CLIP).json()
-        health = client.get("/health").json()
+    settings = managed("serves", tmp_path)
+    with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, **settings) as served:
+        served.told(Ready)
+        answer = served.client.post("/generate", json=CLIP).json()
+        health = served.client.get("/health").json()
 
     assert (answer["prompt"], answer["enhanced"]) == ("a fox", False)
     assert health["enhancer"]["status"] == "down"

@@ -9,8 +9,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Server, run_server
-from tests.http.conftest import KEY, SMALL
-from tests.http.test_enhance import ENHANCED, closed_port
+from tests.http.conftest import KEY, SMALL, closed_port
+from tests.http.test_enhance import ENHANCED
 from weights.tiny import TinyFiles
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
@@ -120,8 +120,7 @@ def test_where_there_are_keys_it_needs_one(guarded: Server) -> None:
         assert KEY not in client.get("/metrics", headers={"x-api-key": KEY}).text
 
 
-def test_unless_it_was_opened(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    opened = run_server(cache_dir, tmp_path, LTX23_API_KEYS=KEY, LTX23_OPEN_METRICS="1")
-    with opened as server, server.client() as client:
+def test_unless_it_was_opened(forlorn: Server) -> None:
+    with forlorn.client() as client:
         assert client.get("/metrics").status_code == 200
         assert client.get("/models").status_code == 401

@@ -8,13 +8,15 @@ import httpx
 import pytest
 
 from tests.conftest import Server, run_server
-from tests.http.conftest import KEY, SMALL, encode, picture
-from tests.http.test_enhance import closed_port
+from tests.http.conftest import KEY, SMALL, closed_port, encode, picture
+from tests.http.videos import PATH
 from weights.tiny import TinyFiles
 
 PROMPT = "a very private fox\nINFO:     forged"
 CLIP = SMALL | {"prompt": PROMPT, "enhance_prompt": True, "input_image_b64": encode(picture())}
 NAMED = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine"}
+# A video that is ordered, and found once it is done; a clip that is awaited, and found. In this order.
+STORED = ((PATH, "ordered"), ("/generate", "awaited"), ("/generate", "awaited"), (PATH, "ordered"))
 
 
 class Log:
@@ -28,19 +30,23 @@ class Log:
     def requests(self) -> list[str]:
         return [line for line in self.lines if "ltx23.request" in line]
 
+    def requests_of(self, route: str) -> list[dict[str, Any]]:
+        return [line for line in self.objects if line["logger"] == "ltx23.request" and line["route"] == route]
+
     @property
     def objects(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines]
 
 
 def ask(server: Server) -> httpx.Response:
-    """A clip, with an enhancer that does not answer, and three requests that come to nothing."""
+    """A clip, with an enhancer that does not answer; three requests that come to nothing; and stored videos."""
     with server.client() as client:
         clip = client.post("/generate", json=CLIP, headers=NAMED)
         client.post("/generate", json=CLIP | {"width": "wide"}, headers=NAMED)
         client.post("/generate?key=in-the-query", json=CLIP, headers={"x-api-key": "sk-wrong"})
         client.get("/no/such/path", headers=NAMED)
-    assert clip.status_code == 200
+        stored = [client.post(path, json=CLIP, headers=NAMED | {"Idempotency-Key": key}) for path, key in STORED]
+    assert {answer.status_code for answer in (clip, *stored)} == {200}
     return clip
 
 
@@ -69,7 +75,7 @@ def in_json(cache_dir: Path, tiny: TinyFiles, work: Path) -> tuple[httpx.Respons
 def test_each_request_has_one_line(in_text: tuple[httpx.Response, Log]) -> None:
     clip, log = in_text
 
-    made, invalid, refused, lost = log.requests
+    made, invalid, refused, lost, *_ = log.requests
     assert made.startswith("INFO:     ltx23.request: answered method=POST route=/generate status=200 seconds=")
     assert f" bytes={len(clip.content)} request_id=mine key_id=" in made
     assert " seed=7 width=256 height=256 frames=9 outcome=done enhance=" in made
@@ -93,7 +99,7 @@ def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) ->
     clip, log = in_json
 
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in log.objects)
-    made, _, refused, _ = (line for line in log.objects if line["logger"] == "ltx23.request")
+    made, _, refused, *_ = log.requests_of("/generate")
     assert (made["method"], made["route"], made["status"]) == ("POST", "/generate", 200)
     assert (made["request_id"], len(made["key_id"])) == ("mine", 8)
     assert made["bytes"] == len(clip.content)
@@ -105,16 +111,46 @@ def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) ->
     assert "timings" not in refused
 
 
+def test_an_ordered_video_has_not_ended_and_one_that_is_found_has(in_json: tuple[httpx.Response, Log]) -> None:
+    _, log = in_json
+
+    ordered, found = log.requests_of(PATH)
+    assert ordered["video_id"] == found["video_id"]
+    assert ordered["video_id"].startswith("video_")
+    for line in (ordered, found):
+        assert (line["seed"], line["width"], line["height"], line["frames"]) == (7, 256, 256, 9)
+        assert "timings" not in line
+    assert "outcome" not in ordered
+    assert found["outcome"] == "done"
+
+
+def test_an_awaited_video_has_the_facts_of_a_clip_and_one_that_is_found_no_times(
+    in_json: tuple[httpx.Response, Log],
+) -> None:
+    _, log = in_json
+
+    made, _, _, awaited, found = log.requests_of("/generate")
+    assert awaited.keys() == made.keys() | {"video_id"}
+    assert (awaited["outcome"], awaited["timings"].keys()) == ("done", made["timings"].keys())
+    assert awaited["seconds"] >= awaited["timings"]["denoise"] > 0
+    assert awaited["timings"]["enhance"] > 0
+    assert found.keys() == awaited.keys() - {"timings"}
+    assert (found["video_id"], found["outcome"]) == (awaited["video_id"], "done")
+
+
 def test_prompts_are_written_where_it_is_asked_for_and_keys_are_not(in_json: tuple[httpx.Response, Log]) -> None:
     _, log = in_json
 
-    assert [line["prompt"] for line in log.objects if "prompt" in line] == [PROMPT]
+    assert [line["prompt"] for line in log.objects if "prompt" in line] == [PROMPT] * (1 + len(STORED))
     assert KEY not in log.text
     assert CLIP["input_image_b64"] not in log.text
 
 
-def test_a_prompt_in_text_stays_on_its_line(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    _, log = written(cache_dir, tmp_path, LTX23_LOG_PROMPTS="1")
+def test_a_prompt_in_text_stays_on_its_line(guarded: Server) -> None:
+    with guarded.client(headers=NAMED) as client:
+        assert client.post("/generate", json=SMALL | {"prompt": PROMPT}).status_code == 200
+    while not (made := [line for line in guarded.lines if "request_id=mine" in line]):
+        pass
 
-    assert log.requests[0].count(json.dumps(PROMPT)) == 1
-    assert not any(line.startswith("INFO:     forged") for line in log.lines)
+    assert [line.count(json.dumps(PROMPT)) for line in made] == [1]
+    assert not any(line.startswith("INFO:     forged") for line in guarded.lines)

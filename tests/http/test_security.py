@@ -1,19 +1,20 @@
 """What SECURITY.md promises and no other test shows; and that it names tests which exist."""
 
 import ast
+import http.client
+import json
 import re
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from server.edge.security_headers import SECURITY_HEADERS
 from server.settings import load_settings
-from tests.conftest import Server, run_server
-from tests.http.conftest import KEY, LONG, SMALL, encode, picture
-from weights.tiny import TinyFiles
+from tests.conftest import Server
+from tests.http.conftest import KEY, SMALL, encode, picture
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = [path for name in ("weights", "pipelines", "enhancer", "server") for path in (ROOT / name).rglob("*.py")]
@@ -39,14 +40,20 @@ def test_settings_show_no_key() -> None:
     assert [key for key in (KEY, "sk-other", "sk-sglang") if key in shown] == []
 
 
-def test_no_file_is_named_by_a_client(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    body = LONG | {"prompt": "../../prompt", "input_image_b64": encode(picture()), "filename": "../name"}
-    named = {"X-Request-ID": ".."}
-    with ThreadPoolExecutor(1) as pool, run_server(cache_dir, tmp_path) as server, server.client() as client:
-        pool.submit(client.post, "/generate", json=body, headers=named)
-        while not list(tmp_path.rglob("*.part")):
-            pass
-        names = [path.name for path in tmp_path.rglob("*")]
+def test_no_file_is_named_by_a_client(server: Server) -> None:
+    """Its client goes away once there is a file to see."""
+    body = SMALL | {
+        "prompt": "../../prompt",
+        "num_frames": 241,
+        "input_image_b64": encode(picture()),
+        "filename": "../n",
+    }
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    connection.request("POST", "/generate", json.dumps(body), {"X-Request-ID": ".."})
+    while not list(server.temp_dir.rglob("*.part")):
+        pass
+    names = [path.name for path in server.temp_dir.rglob("*")]
+    connection.close()
 
     assert {"image-0", "lock"} < set(names)
     assert [name for name in names if not OURS.fullmatch(name)] == []

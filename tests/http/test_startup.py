@@ -7,10 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from server.serve import listen
 from server.settings import load_settings
+from tests.conftest import Server
 
 HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av"]
 
@@ -21,6 +23,15 @@ def test_the_server_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_worker_with_a_plain_text_encoder_loads_no_bitsandbytes(server: Server) -> None:
+    """Which takes longer to import than a small model to load."""
+    (worker,) = psutil.Process(server.process.pid).children()
+    loaded = [Path(mapped.path).name for mapped in worker.memory_maps()]
+
+    assert any(name.startswith("libtorch_cpu") for name in loaded)
+    assert [name for name in loaded if "bitsandbytes" in name] == []
 
 
 def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -13,9 +13,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.conftest import run_server
-from tests.http.conftest import KEY, SMALL
-from tests.http.test_enhance import ENHANCED, closed_port
+from tests.conftest import Server, run_server
+from tests.http.conftest import KEY, SMALL, closed_port
+from tests.http.test_enhance import ENHANCED
+from tests.http.videos import PATH
 from weights.tiny import TinyFiles
 
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -72,7 +73,9 @@ def collecting() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def collector(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """With the spans of a clip of a trace that its client began, and of a refusal; the server has ended."""
+    """With the spans of a clip of a trace that its client began, of a refusal, and of two stored videos: one that is
+    awaited and then found, and one that is ordered. The server has ended.
+    """
     options = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
     with collecting() as collector:
         options += ("--otel-endpoint", collector.url)
@@ -81,44 +84,76 @@ def collector(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPat
             headers = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01", "X-Request-ID": "mine"}
             assert client.post("/generate", json=ENHANCED, headers=headers).status_code == 200
             assert client.post("/generate", json={}).status_code == 422
+            for path, request_id in (("/generate", "awaited"), ("/generate", "found"), (PATH, "ordered")):
+                headers = {"Idempotency-Key": path, "X-Request-ID": request_id}
+                assert client.post(path, json=ENHANCED, headers=headers).status_code == 200
         yield collector
+
+
+def request_span(collector: Collector, request_id: str) -> Span:
+    (span,) = (s for s in collector.spans if attributes(s).get("ltx23.request_id") == request_id)
+    return span
+
+
+def attributes(span: Span) -> dict[str, Any]:
+    values = {item.key: item.value for item in span.attributes}
+    return {key: getattr(value, value.WhichOneof("value")) for key, value in values.items()}
+
+
+def parts(collector: Collector, span: Span) -> list[Span]:
+    """Its children, the first first."""
+    children = [child for child in collector.spans if child.parent_span_id == span.span_id]
+    return sorted(children, key=lambda child: child.start_time_unix_nano)
 
 
 @pytest.fixture
 def clip(collector: Collector) -> Span:
-    (span,) = (span for span in collector.spans if span.parent_span_id.hex() == PARENT_ID)
-    return span
+    return request_span(collector, "mine")
 
 
 def test_a_request_is_a_span_of_its_clients_trace(clip: Span) -> None:
     assert (clip.name, clip.kind) == ("POST /generate", Span.SPAN_KIND_SERVER)
     assert (clip.trace_id.hex(), clip.parent_span_id.hex()) == (TRACE_ID, PARENT_ID)
-    values = {item.key: item.value for item in clip.attributes}
-    assert values["http.route"].string_value == "/generate"
-    assert values["http.response.status_code"].int_value == 200
-    assert values["ltx23.request_id"].string_value == "mine"
-    assert values["ltx23.seed"].int_value == SMALL["seed"]
-    assert values["ltx23.outcome"].string_value == "done"
+    values = attributes(clip)
+    assert values["http.route"] == "/generate"
+    assert values["http.response.status_code"] == 200
+    assert values["ltx23.seed"] == SMALL["seed"]
+    assert values["ltx23.outcome"] == "done"
 
 
-def test_the_parts_of_a_clip_are_its_children_one_after_the_other(collector: Collector, clip: Span) -> None:
-    parts = [span for span in collector.spans if span.parent_span_id == clip.span_id]
-    parts.sort(key=lambda span: span.start_time_unix_nano)
+@pytest.mark.parametrize("request_id", ["mine", "awaited"])
+def test_the_parts_of_a_clip_are_its_children_one_after_the_other(collector: Collector, request_id: str) -> None:
+    clip = request_span(collector, request_id)
+    children = parts(collector, clip)
 
-    assert [part.name for part in parts] == ["enhance", "queue", "encode", "denoise", "decode", "mux"]
-    assert all(part.trace_id == clip.trace_id for part in parts)
-    ends = [part.end_time_unix_nano for part in parts]
-    assert [part.start_time_unix_nano for part in parts[1:]] == ends[:-1]
-    assert clip.start_time_unix_nano < parts[0].start_time_unix_nano
+    assert [part.name for part in children] == ["enhance", "queue", "encode", "denoise", "decode", "mux"]
+    assert all(part.trace_id == clip.trace_id for part in children)
+    ends = [part.end_time_unix_nano for part in children]
+    assert [part.start_time_unix_nano for part in children[1:]] == ends[:-1]
+    assert clip.start_time_unix_nano < children[0].start_time_unix_nano
     assert ends[-1] < clip.end_time_unix_nano
 
 
-def test_a_refusal_is_a_span_of_a_trace_of_its_own(collector: Collector) -> None:
-    (refusal,) = (s for s in collector.spans if s.trace_id.hex() != TRACE_ID and s.name == "POST /generate")
+def test_a_video_that_is_found_or_ordered_has_its_facts_and_no_parts(collector: Collector) -> None:
+    awaited, found, ordered = (
+        attributes(request_span(collector, request_id)) for request_id in ("awaited", "found", "ordered")
+    )
 
-    assert not refusal.parent_span_id
+    assert awaited["ltx23.video_id"] == found["ltx23.video_id"] != ordered["ltx23.video_id"]
+    assert {values["ltx23.seed"] for values in (awaited, found, ordered)} == {SMALL["seed"]}
+    assert (awaited["ltx23.outcome"], found["ltx23.outcome"]) == ("done", "done")
+    assert "ltx23.outcome" not in ordered
+    assert not parts(collector, request_span(collector, "found"))
+    assert not parts(collector, request_span(collector, "ordered"))
+
+
+def test_a_refusal_is_a_span_of_a_trace_of_its_own(collector: Collector) -> None:
+    (refusal,) = (s for s in collector.spans if attributes(s).get("http.response.status_code") == 422)
+
+    assert (refusal.name, refusal.parent_span_id) == ("POST /generate", b"")
+    assert refusal.trace_id.hex() != TRACE_ID
     assert refusal.status.code == Status.STATUS_CODE_UNSET
-    assert not any(span.parent_span_id == refusal.span_id for span in collector.spans)
+    assert not parts(collector, refusal)
 
 
 def test_no_key_and_no_prompt_is_sent(collector: Collector) -> None:
@@ -136,13 +171,10 @@ def test_no_key_and_no_prompt_is_sent(collector: Collector) -> None:
     assert service == "ltx23-server"
 
 
-def test_a_collector_that_is_not_there_costs_no_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{closed_port()}"
-    with run_server(cache_dir, tmp_path, LTX23_OTEL_ENDPOINT=url) as server:
-        with server.client() as client:
-            assert client.post("/generate", json=SMALL).status_code == 200
-        server.process.terminate()
-        assert server.process.wait() == 0
+def test_a_collector_that_is_not_there_costs_no_clip(forlorn: Server) -> None:
+    """Nor does it hold the server's end up: the fixture looks at that."""
+    with forlorn.client(headers={"x-api-key": KEY}) as client:
+        assert client.post("/generate", json=SMALL).status_code == 200
 
 
 def test_without_the_extra_it_says_so_and_does_not_start() -> None:

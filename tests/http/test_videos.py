@@ -47,18 +47,61 @@ def test_a_part_of_the_file(client: httpx.Client, done: dict[str, Any], clip: by
     assert response.headers["content-type"] == "video/mp4"
 
 
-def test_a_part_beyond_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
-    response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": f"bytes={len(clip)}-"})
+def test_several_parts_of_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
+    """Those that are in it; one that is not takes nothing from the others."""
+    wanted = f"bytes=0-9, {len(clip)}-, -5"
+    response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted})
+
+    assert response.status_code == 206
+    assert response.headers["content-type"].startswith("multipart/byteranges; boundary=")
+    for start, stop in ((0, 10), (len(clip) - 5, len(clip))):
+        head = f"Content-Range: bytes {start}-{stop - 1}/{len(clip)}\r\n\r\n".encode()
+        assert head + clip[start:stop] + b"\r\n--" in response.content
+    assert response.content.count(b"Content-Range") == 2
+
+
+@pytest.mark.parametrize("wanted", ["bytes={size}-", "bytes={size}-{size}", "bytes=-0", "bytes={size}-, -0"])
+def test_a_part_beyond_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str) -> None:
+    response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted.format(size=len(clip))})
 
     assert response.status_code == 416
     assert response.headers["content-range"] == f"bytes */{len(clip)}"
+    assert response.headers["content-type"] == "application/json"
+    assert f"the file has {len(clip)} bytes" in response.json()["detail"]
+    assert response.json()["error"]["code"] == "range_not_satisfiable"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["", "bytes", "bytes=", "bytes=x", "bytes=-", "bytes=9-5", "bytes=0-5,x", "bytes=+1-5", "frames=0-5", "0-5"],
+)
+def test_a_range_that_is_none_is_ignored(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str) -> None:
+    response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted})
+
+    assert (response.status_code, response.content) == (200, clip)
+
+
+def test_a_range_is_for_the_file_that_its_client_has_seen(
+    client: httpx.Client, done: dict[str, Any], clip: bytes
+) -> None:
+    path = f"{PATH}/{done['id']}/content"
+    seen = client.head(path).headers
+
+    for name in ("etag", "last-modified"):
+        part = client.get(path, headers={"Range": "bytes=0-9", "If-Range": seen[name]})
+        assert (part.status_code, part.content) == (206, clip[:10])
+    for wanted in ("bytes=0-9", f"bytes={len(clip)}-"):
+        whole = client.get(path, headers={"Range": wanted, "If-Range": '"another"'})
+        assert (whole.status_code, whole.content) == (200, clip)
 
 
 def test_head_tells_of_the_file_and_sends_none(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
-    response = client.head(f"{PATH}/{done['id']}/content")
+    """A range is for GET alone."""
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        response = client.head(f"{PATH}/{done['id']}/content", headers=headers)
 
-    assert (response.status_code, response.content) == (200, b"")
-    assert response.headers["content-length"] == str(len(clip))
+        assert (response.status_code, response.content) == (200, b"")
+        assert response.headers["content-length"] == str(len(clip))
     assert response.headers["content-type"] == "video/mp4"
     assert response.headers["accept-ranges"] == "bytes"
 

@@ -4,116 +4,167 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.conftest import run_server
+from server.messages import Ready
+from tests.conftest import Server, run_server
 from tests.http.conftest import encode, picture
 from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 from weights.tiny import TinyFiles
 
 
-@pytest.fixture
-def start(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> Any:
-    """One server after the other, on the same data."""
-    return lambda *args, **env: run_server(
-        cache_dir, tmp_path / "work", *args, LTX23_DATA_DIR=str(tmp_path / "data"), **env
-    )
+class Data:
+    """A data folder, which one server after the other uses."""
+
+    def __init__(self, cache_dir: Path, folder: Path) -> None:
+        self._cache_dir, self._folder = cache_dir, folder
+        self.dir = folder / "data"
+
+    def start(self, **env: str) -> AbstractContextManager[Server]:
+        return run_server(self._cache_dir, self._folder / "work", LTX23_DATA_DIR=str(self.dir), **env)
+
+    def files(self, *videos: dict[str, Any]) -> list[str]:
+        folders = [self.dir / "videos" / video["id"] for video in videos]
+        return [path.name for folder in folders for path in folder.rglob("*") if path.is_file()]
 
 
-def files(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "data" / "videos").rglob("*") if path.is_file())
+@dataclass(frozen=True)
+class Killed:
+    """What a killed server left, the image of one video less; `client` is the next server's."""
+
+    client: httpx.Client
+    data: Data
+    done: dict[str, Any]
+    file: bytes
+    running: dict[str, Any]
+    waiting: dict[str, Any]
+    without_image: dict[str, Any]
 
 
-def test_a_killed_server_forgets_nothing(start: Any, tmp_path: Path) -> None:
-    with start() as server, server.client() as client:
+@pytest.fixture(scope="module")
+def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    data = Data(cache_dir, tmp_path_factory.mktemp("killed"))
+    image = encode(picture())
+    with data.start() as server, server.client() as client:
         done = finish(client, order(client))
         file = client.get(f"{PATH}/{done['id']}/content").content
         running = order(client, **SLOW)
         begin(client, running)
-        waiting = order(client, seed=8, input_image_b64=encode(picture()), guidance_scale=2, fps=23.976)
+        waiting = order(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976)
+        without_image = order(client, input_image_b64=image)
         server.process.kill()
         server.process.wait()
+    (data.dir / "videos" / without_image["id"] / "image-0").unlink()
 
-    with start() as server, server.client() as client:
-        assert look(client, done) == done
-        assert client.get(f"{PATH}/{done['id']}/content").content == file
+    with data.start() as server, server.client() as client:
+        yield Killed(client, data, done, file, running, waiting, without_image)
 
-        failed = look(client, running)
-        assert (failed["status"], failed["progress"]) == ("failed", 0)
-        assert failed["error"] == {"code": "interrupted", "message": "the server ended while it was rendered"}
-        refused = client.get(f"{PATH}/{failed['id']}/content")
-        assert refused.status_code == 409
-        assert "the server ended" in refused.json()["detail"]
 
-        finished = finish(client, waiting)
-        assert finished["status"] == "completed"
-        same = {name: value for name, value in waiting.items() if name not in CHANGING}
-        assert {name: finished[name] for name in same} == same
-        assert [a["field"] for a in finished["adjustments"]] == ["guidance_scale"]
-        assert files(tmp_path) == ["clip.mp4", "clip.mp4"]
+def test_a_killed_server_forgets_nothing(killed: Killed) -> None:
+    client, done, waiting = killed.client, killed.done, killed.waiting
+    assert look(client, done) == done
+    assert client.get(f"{PATH}/{done['id']}/content").content == killed.file
 
-        for video in (done, running, waiting):
-            delete(client, video)
-        assert files(tmp_path) == []
+    failed = look(client, killed.running)
+    assert (failed["status"], failed["progress"]) == ("failed", 0)
+    assert failed["error"] == {"code": "interrupted", "message": "the server ended while it was rendered"}
+    refused = client.get(f"{PATH}/{failed['id']}/content")
+    assert refused.status_code == 409
+    assert "the server ended" in refused.json()["detail"]
+
+    finished = finish(client, waiting)
+    assert finished["status"] == "completed"
+    same = {name: value for name, value in waiting.items() if name not in CHANGING}
+    assert {name: finished[name] for name in same} == same
+    assert [a["field"] for a in finished["adjustments"]] == ["guidance_scale"]
+    while "image-0" in killed.data.files(waiting):
+        pass  # it goes once everybody has been told of the clip
+    assert killed.data.files(done, failed, waiting) == ["clip.mp4", "clip.mp4"]
+
+    for video in (done, failed, waiting):
+        delete(client, video)
+    assert killed.data.files(done, failed, waiting) == []
 
 
 CHANGING = {"status", "progress", "completed_at", "expires_at", "size_bytes", "timings"}
 
 
-def test_a_server_that_is_told_to_stop_leaves_its_work_to_the_next(start: Any) -> None:
-    with start(LTX23_GRACE_S="0.2") as server, server.client() as client:
+def test_what_waited_without_its_images_has_failed(killed: Killed) -> None:
+    error = look(killed.client, killed.without_image)["error"]
+
+    assert error["code"] == "lost"
+    assert "images are gone" in error["message"]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A server that was told to stop while one video was rendered, and another was watched that waited."""
+
+    data: Data
+    returncode: int
+    lines: list[str]
+    running: dict[str, Any]
+    waiting: dict[str, Any]
+    events: str
+
+
+@pytest.fixture(scope="module")
+def stopped(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    data = Data(cache_dir, tmp_path_factory.mktemp("stopped"))
+    with data.start(LTX23_GRACE_S="0.2") as server, server.client() as client:
         running, waiting = order(client, **SLOW | {"num_frames": 25}), order(client)
         begin(client, running)
-        server.process.terminate()
-        assert server.process.wait() == 0
-        assert not any("Traceback" in line for line in server.lines)
-
-    with start() as server, server.client() as client:
-        assert [finish(client, video)["status"] for video in (running, waiting)] == ["completed", "completed"]
-
-
-def test_streams_end_with_the_server(start: Any) -> None:
-    with start(LTX23_GRACE_S="0.2") as server, server.client() as client:
-        running, waiting = order(client, **SLOW), order(client)
         with client.stream("GET", f"{PATH}/{waiting['id']}/events") as stream:
             server.process.terminate()
             text = "".join(stream.iter_text())
-        assert "event: progress" in text
-        assert "event: completed" not in text
-        assert server.process.wait() == 0
-        assert running["id"] != waiting["id"]
+        returncode = server.process.wait()
+    return Stopped(data, returncode, server.lines, running, waiting, text)
 
 
-def test_what_waited_without_its_images_has_failed(start: Any, tmp_path: Path) -> None:
-    with start() as server, server.client() as client:
-        begin(client, order(client, **SLOW))
-        waiting = order(client, input_image_b64=encode(picture()))
-        server.process.kill()
-        server.process.wait()
-    (tmp_path / "data" / "videos" / waiting["id"] / "image-0").unlink()
+def test_a_server_that_is_told_to_stop_leaves_its_work_to_the_next(stopped: Stopped) -> None:
+    assert stopped.returncode == 0
+    assert not any("Traceback" in line for line in stopped.lines)
+    with stopped.data.start() as server, server.client() as client:
+        statuses = [finish(client, video)["status"] for video in (stopped.running, stopped.waiting)]
 
-    with start() as server, server.client() as client:
-        error = look(client, waiting)["error"]
-        assert error["code"] == "lost"
-        assert "images are gone" in error["message"]
+    assert statuses == ["completed", "completed"]
 
 
-def test_a_damaged_database_is_moved_aside(start: Any, tmp_path: Path) -> None:
-    with start() as server, server.client() as client:
-        finish(client, order(client))
+def test_streams_end_with_the_server(stopped: Stopped) -> None:
+    assert "event: progress" in stopped.events
+    assert "event: completed" not in stopped.events
+    assert stopped.returncode == 0
+
+
+def test_a_damaged_database_is_moved_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is read before any worker is there: one that renders nothing will do."""
+
+    def complete_one() -> list[Any]:
+        """What was there before."""
+        with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, data_dir=tmp_path / "data") as served:
+            served.told(Ready)
+            before = served.client.get(PATH).json()["data"]
+            assert finish(served.client, order(served.client))["status"] == "completed"
+        return before
+
+    assert complete_one() == []
     database = tmp_path / "data" / "videos.sqlite3"
     for damage in (b"this is no database" * 500, database.read_bytes()[:4096] + b"\xff" * 9000):
         database.write_bytes(damage)
-        with start() as server, server.client() as client:
-            assert any("videos.sqlite3 is damaged" in line for line in server.lines)
-            assert client.get(PATH).json()["data"] == []
-            assert finish(client, order(client))["status"] == "completed"
-    aside = list((tmp_path / "data").glob("videos.sqlite3.damaged-*"))
-    assert len(aside) == 2
-    assert files(tmp_path) == ["clip.mp4"]
+        caplog.clear()
+        assert complete_one() == []
+        assert "videos.sqlite3 is damaged" in caplog.text
+    assert len(list((tmp_path / "data").glob("videos.sqlite3.damaged-*"))) == 2
+    assert [path.name for path in (tmp_path / "data" / "videos").rglob("*.*")] == ["clip.mp4"]
 
 
 def second_server(data_dir: Path, cache_dir: Path) -> subprocess.CompletedProcess[str]:
@@ -122,13 +173,12 @@ def second_server(data_dir: Path, cache_dir: Path) -> subprocess.CompletedProces
     return subprocess.run(command, env=env | {"LTX23_CACHE_DIR": str(cache_dir)}, capture_output=True, text=True)
 
 
-def test_a_second_server_on_the_same_data_refuses(start: Any, tmp_path: Path, cache_dir: Path) -> None:
-    with start():
-        done = second_server(tmp_path / "data", cache_dir)
+def test_a_second_server_on_the_same_data_refuses(server: Server, cache_dir: Path) -> None:
+    done = second_server(server.data_dir, cache_dir)
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"ltx23: error: LTX23_DATA_DIR / --data-dir: {tmp_path / 'data'} is in use by another server; "
+        f"ltx23: error: LTX23_DATA_DIR / --data-dir: {server.data_dir} is in use by another server; "
         "stop it, or give this one a folder of its own"
     ]
 

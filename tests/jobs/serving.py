@@ -53,7 +53,8 @@ class Served:
 @contextmanager
 def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterator[Served]:
     events: queue.Queue[FromWorker] = queue.Queue()
-    chosen = load_settings(**{"temp_dir": temp_dir, "grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
+    folders = {"temp_dir": temp_dir, "data_dir": temp_dir / "data"}
+    chosen = load_settings(**folders | {"grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
     config = uvicorn.Config(create_app(chosen, events.put, program), http="h11", log_config=None)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = DrainingServer(config, chosen.drain_s)

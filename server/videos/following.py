@@ -1,0 +1,78 @@
+"""From a job's start to its end: each turn of a video's life on record. Starts and cancels no job."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from server.jobs import Job, JobError, NotReady
+from server.progress import JobProgress
+from server.videos.data_dir import DataDir
+from server.videos.errors import StoreError
+from server.videos.live import Live
+from server.videos.store import VideoStore
+from server.videos.video import Failure, Video
+
+log = logging.getLogger("ltx23.videos")
+
+LOST_CLIP = Failure("lost", "its file cannot be read; the server's log has the reason")
+
+
+class Follower:
+    """live: videos that are not finished, by their ids; one that is leaves it. `on_finished` is awaited after each."""
+
+    def __init__(
+        self,
+        live: dict[str, Live],
+        store: VideoStore,
+        data_dir: DataDir,
+        clock: Callable[[], float],
+        on_finished: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._live, self._store, self._data, self._clock = live, store, data_dir, clock
+        self._on_finished = on_finished
+
+    async def follow(self, live: Live, job: Job) -> None:
+        begun = asyncio.create_task(job.begun.wait())
+        turns: list[asyncio.Future[Any]] = [begun, job.ended]
+        await asyncio.wait(turns, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if job.begun.is_set():
+            await self._record(live, live.video.begun())
+        await asyncio.wait([job.ended])
+        try:
+            await self._finish(live, await self._completed(live.video, job, job.ended.result()))
+        except OSError as exc:
+            log.error("%s: its clip cannot be read: %s", live.video.id, exc)
+            await self._finish(live, live.video.failed(self._clock(), LOST_CLIP))
+        except NotReady:
+            live.job = None
+            live.progress.set(JobProgress())
+            await self._record(live, live.video.queued())
+        except JobError as exc:
+            await self._finish(live, live.video.failed(self._clock(), Failure.of(exc)))
+
+    async def _completed(self, video: Video, job: Job, timings_s: Mapping[str, float]) -> Video:
+        stat = await asyncio.to_thread(job.path.stat)
+        timings_s = {"queue": job.queued_s, "enhance": video.order.enhance_s, **timings_s}
+        return video.completed(self._clock(), stat.st_size, timings_s)
+
+    async def _finish(self, live: Live, video: Video) -> None:
+        """On record first: what is said to be there is there after a crash too."""
+        if self._live.get(video.id) is not live:
+            return
+        if await self._record(live, video):
+            self._live.pop(video.id, None)
+        live.finish(video)
+        await asyncio.to_thread(self._data.remove_images, video.id)
+        await self._on_finished()
+
+    async def _record(self, live: Live, video: Video) -> bool:
+        """Whether it could be written. Where not, this server alone knows, for as long as it runs."""
+        live.video = video
+        try:
+            await self._store.update(video)
+        except StoreError as exc:
+            log.error("%s is %s, which cannot be put on record: %s", video.id, video.status, exc)
+            return False
+        return True

@@ -1,0 +1,115 @@
+"""Videos that are not finished, and their jobs: made, taken up again, cancelled. Knows no owners and no ages."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from server.dispatcher import Dispatcher
+from server.jobs import Job
+from server.orders import Order
+from server.videos.data_dir import DataDir
+from server.videos.errors import VideoNotFound
+from server.videos.following import Follower
+from server.videos.live import Live, Snapshot
+from server.videos.store import VideoStore
+from server.videos.video import Idempotency, Video, VideoIds
+
+# Writes the images into the folder that it is given.
+PrepareOrder = Callable[[Path], Awaitable[Order]]
+
+
+class Rendering:
+    """`clock` gives Unix seconds. `on_finished` is awaited after each video."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        store: VideoStore,
+        data_dir: DataDir,
+        clock: Callable[[], float],
+        on_finished: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._dispatcher, self._store, self._data, self._clock = dispatcher, store, data_dir, clock
+        self._ids = VideoIds()
+        self._live: dict[str, Live] = {}
+        self._follower = Follower(self._live, store, data_dir, clock, on_finished)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def restore(self, video: Video) -> None:
+        """It waits for a worker."""
+        self._live[video.id] = Live(video)
+
+    def on_ready(self) -> None:
+        """A worker is ready: whatever has no job gets one."""
+        for live in self._live.values():
+            if live.job is None:
+                live.job = self._job(live)
+                self._dispatcher.resume(live.job)
+                self._follow(live, live.job)
+
+    def release(self) -> None:
+        """Nothing more will be heard of any of them: who listens is told so."""
+        for live in self._live.values():
+            live.progress.close()
+
+    async def wait_until_recorded(self) -> None:
+        """Once every job has ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def create(self, prepare: PrepareOrder, owner: str | None, idempotency: Idempotency | None) -> Video:
+        """Queued and on record. Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises."""
+        now = self._clock()
+        video_id = self._ids.draw(now)
+        folder = self._data.create_folder(video_id)
+        try:
+            order = await prepare(folder)
+            live = Live(Video(video_id, owner, order, now, idempotency=idempotency))
+            live.job = self._job(live)
+            self._dispatcher.submit(live.job)
+            await self._insert(live, live.job)
+        except BaseException:
+            await asyncio.to_thread(self._data.remove_folder, video_id)
+            raise
+        self._follow(live, live.job)
+        return live.video
+
+    async def cancel(self, video_id: str) -> None:
+        """Until its job has ended. Who waits for it is told that it is gone. Nothing where it is none of these."""
+        live = self._live.pop(video_id, None)
+        if live is None:
+            return
+        live.vanish(VideoNotFound(video_id))
+        if live.job is not None:
+            self._dispatcher.cancel(live.job)
+            await asyncio.wait([live.job.ended])
+
+    def live(self, video_id: str) -> Live | None:
+        return self._live.get(video_id)
+
+    def snapshot(self, live: Live) -> Snapshot:
+        if live.finished.done():
+            return Snapshot(live.video)
+        seconds_left = self._dispatcher.seconds_left(live.job) if live.job is not None else None
+        return Snapshot(live.video, live.progress.value, seconds_left)
+
+    def _job(self, live: Live) -> Job:
+        video = live.video
+        path = video.path(self._data.folder(video.id))
+        return Job(video.id, video.order.spec, path, video.owner, live.progress)
+
+    async def _insert(self, live: Live, job: Job) -> None:
+        """A job whose video cannot be put on record is not rendered."""
+        self._live[live.video.id] = live
+        try:
+            await self._store.insert(live.video)
+        except BaseException:
+            del self._live[live.video.id]
+            self._dispatcher.cancel(job)
+            await asyncio.wait([job.ended])
+            raise
+
+    def _follow(self, live: Live, job: Job) -> None:
+        task = asyncio.create_task(self._follower.follow(live, job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
