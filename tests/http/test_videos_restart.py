@@ -120,7 +120,7 @@ class Stopped:
 @pytest.fixture(scope="module")
 def stopped(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
     data = Data(cache_dir, tmp_path_factory.mktemp("stopped"))
-    with data.start(LTX23_GRACE_S="0.2") as server, server.client() as client:
+    with data.start(LTX23_DRAIN_S="0.2") as server, server.client() as client:
         running, waiting = order(client, **SLOW | {"num_frames": 25}), order(client)
         begin(client, running)
         with client.stream("GET", f"{PATH}/{waiting['id']}/events") as stream:

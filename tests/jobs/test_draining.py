@@ -3,6 +3,7 @@
 import os
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from server.messages import Ready
+from tests.http.videos import finish, look, order
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import Served, serve
 
@@ -52,7 +54,7 @@ def test_what_runs_is_finished_and_everybody_else_is_told(tmp_path: Path, orders
         assert (answer.status_code, answer.json()["detail"]) == (503, "the server is stopping")
         assert int(answer.headers["retry-after"]) > 0
     assert (health.status_code, health.json()["status"]) == (503, "draining")
-    assert not served.temp_dir.exists() or list(served.temp_dir.iterdir()) == []
+    assert [path.name for path in served.temp_dir.iterdir()] == ["data"]
     os.close(orders)
 
 
@@ -65,6 +67,29 @@ def test_told_again_it_ends_what_runs(tmp_path: Path, orders: int) -> None:
         served.signal()
         assert answers[0].result().status_code == 503
         served.ended()
+    os.close(orders)
+
+
+def test_a_stored_video_that_runs_is_finished_and_one_that_waits_is_left_to_the_next(
+    tmp_path: Path, orders: int
+) -> None:
+    def serving() -> AbstractContextManager[Served]:
+        return serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, data_dir=tmp_path / "data", drain_s=60)
+
+    with serving() as served:
+        served.told(Ready)
+        running = order(served.client)
+        wait_for_queue(served, running=1, depth=0)
+        waiting = order(served.client)
+        served.signal()
+        while served.client.get("/health").json()["status"] != "draining":
+            pass
+        os.write(orders, b"f")
+        served.ended()
+    with serving() as served:
+        assert look(served.client, running)["status"] == "completed"
+        os.write(orders, b"f")
+        assert finish(served.client, waiting)["status"] == "completed"
     os.close(orders)
 
 
