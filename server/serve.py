@@ -14,6 +14,7 @@ from server.app import create_app
 from server.devices import resolve_devices
 from server.draining import CLOSING_S, DrainingServer
 from server.edge.keys import KeyRingError
+from server.heap import keep_one_heap
 from server.logs import configure_logging
 from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
@@ -25,6 +26,7 @@ from weights.errors import WeightsError
 
 
 def serve(**options: Any) -> int:
+    keep_one_heap()
     try:
         settings = resolve_devices(resolve_weights(load_settings(**options)))
         _validate_temp_dir(settings)
