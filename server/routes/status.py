@@ -58,8 +58,10 @@ def health_facts(engine: Engine, status: Status) -> dict[str, Any]:
 
 
 def worker_facts(worker: WorkerStatus) -> dict[str, Any]:
+    """device: as it was asked for; name: what that turned out to be."""
     return {
         "device": worker.device,
+        "name": worker.model.device if worker.model else None,
         "status": str(worker.state),
         "running": worker.running,
         "memory": memory_of(worker),

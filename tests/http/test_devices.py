@@ -43,7 +43,7 @@ def test_health_and_metrics_tell_of_each(client: httpx.Client) -> None:
     health = client.get("/health").json()
     now = values(client)
 
-    assert [worker["device"] for worker in health["workers"]] == ["cpu", "cpu"]
+    assert [(worker["device"], worker["name"]) for worker in health["workers"]] == [("cpu", "cpu")] * 2
     assert all(worker["memory"]["resident_bytes"] > 0 for worker in health["workers"])
     assert health["memory"].keys() == health["workers"][0]["memory"].keys()
     assert now[sample("ltx23_workers")] == now[sample("ltx23_workers_ready")] == 2
