@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
+from server.garbage import collecting_later
 from server.heap import trim_heap
 from server.logs import configure_logging
 from server.messages import (
@@ -136,9 +137,10 @@ def run(pipe: Pipe) -> int:
     configure_logging(config.log_level, config.log_format)
     pipe.start_reading()
     try:
-        from server.model import load_model
+        with collecting_later():
+            from server.model import load_model
 
-        model = load_model(config, LoadingReport(pipe))
+            model = load_model(config, LoadingReport(pipe))
     except WeightsError as exc:
         pipe.send(LoadFailed(str(exc)))
         return 1
