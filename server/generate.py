@@ -14,6 +14,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.engine import worker_config
+from server.garbage import collecting_later
 from server.settings import SettingsError, load_settings
 from server.threads import wait_passively
 from server.weight_names import resolve_weights
@@ -29,14 +30,15 @@ KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\
 
 def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     wait_passively()
-    from server.model import load_model
-
     trace = ConsoleTrace(keep_tensors=save_latents is not None)
     try:
         settings = resolve_weights(load_settings(**{name: options.pop(name) for name in WEIGHT_OPTIONS}))
         path = Path(output)
         spec = build_spec(path, settings.stages, **options)
-        model = load_model(worker_config(settings), trace.loading)
+        with collecting_later():
+            from server.model import load_model
+
+            model = load_model(worker_config(settings), trace.loading)
         trace.close()
         for warning in model.info.warnings:
             print(f"ltx23: note: {warning}", file=sys.stderr)

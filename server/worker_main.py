@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
+from server.garbage import collecting_later
 from server.heap import keep_one_heap, trim_heap
 from server.host_memory import host_memory
 from server.logs import configure_logging
@@ -112,9 +113,10 @@ def run(pipe: Pipe) -> int:
     pulse = Pulse(pipe)
     pulse.start()
     try:
-        from server.model import load_model
+        with collecting_later():
+            from server.model import load_model
 
-        model = load_model(config, LoadingReport(pipe))
+            model = load_model(config, LoadingReport(pipe))
     except WeightsError as exc:
         pipe.send(LoadFailed(str(exc)))
         return 1

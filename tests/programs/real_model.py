@@ -5,6 +5,7 @@ from collections.abc import Callable
 from manners import Pipe
 
 from pipelines.ltx.trace import Trace
+from server.garbage import collecting_later
 from server.messages import Done, Generate
 from server.model import Model, load_model
 from server.threads import wait_passively
@@ -12,7 +13,8 @@ from server.threads import wait_passively
 
 def load(pipe: Pipe) -> Model:
     wait_passively()
-    return load_model(pipe.config, lambda *_: None)
+    with collecting_later():
+        return load_model(pipe.config, lambda *_: None)
 
 
 def render(pipe: Pipe, model: Model, job: Generate, trace: Trace) -> None:

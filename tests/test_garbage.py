@@ -1,0 +1,23 @@
+"""Python's collector while models are loaded, in a process of its own: what is frozen here would stay so."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import gc
+from server.garbage import collecting_later
+
+try:
+    with collecting_later():
+        before = gc.isenabled(), gc.get_freeze_count()
+        loaded = [[] for _ in range(1000)]
+        raise OSError
+except OSError:
+    print(before, gc.isenabled(), gc.get_freeze_count() >= 1000)
+"""
+
+
+def test_what_was_loaded_is_left_out_of_later_collections() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "(False, 0) True True\n"
