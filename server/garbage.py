@@ -14,5 +14,7 @@ def collecting_later() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
+        # Once, or what is garbage now would stay for ever.
+        gc.collect()
+        gc.freeze()
