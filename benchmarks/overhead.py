@@ -25,7 +25,7 @@ from server.settings import load_settings
 from server.threads import wait_passively
 
 if TYPE_CHECKING:
-    from server.model import Model
+    from server.worker.model import Model
 
 REQUEST = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 25, "seed": 1}'
 LONG_REQUEST = b'{"prompt": "a red fox", "seed": 1}'
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=15)
     pairs = parser.parse_args().pairs
     wait_passively()
-    from server.model import load_model
+    from server.worker.model import load_model
 
     model = load_model(worker_config(load_settings()), lambda *_: None)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {model.info.device}")

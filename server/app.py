@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 from enhancer.enhance import Enhancer
 from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
-from server.dispatcher import Dispatcher
 from server.edge.body_limit import BodyLimit
 from server.edge.exchange import Exchanges
 from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
@@ -20,6 +19,8 @@ from server.edge.security_headers import SecurityHeaders
 from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.worker import WORKER_PROGRAM
 from server.messages import FromWorker, Ready
 from server.routes import enhance, generate, metrics, status, video_content, video_events, videos
 from server.settings import Settings
@@ -28,7 +29,6 @@ from server.telemetry.telemetry import Telemetry, create_telemetry
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
-from server.worker import WORKER_PROGRAM
 from server.workspace import Workspace
 
 OnEvent = Callable[[FromWorker], None]

@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from server import enhancer_command, weights_command
-from server.weight_options import add_weight_options
+from server.commands import enhancer as enhancer_command
+from server.commands import weights as weights_command
+from server.commands.weight_options import add_weight_options
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -15,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = vars(build_parser().parse_args(argv))
     command = args.pop("command")
     if command == "serve":
-        from server.serve import serve
+        from server.commands.serve import serve
 
         return serve(**args)
     if command == "weights":
@@ -23,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command == "enhancer":
         return enhancer_command.enhancer(**args)
     if command == "enhance":
-        from server.enhance_command import enhance
+        from server.commands.enhance import enhance
 
         return enhance(**args)
-    from server.generate import generate
+    from server.commands.generate import generate
 
     return generate(**args)
 

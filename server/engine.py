@@ -8,9 +8,9 @@ from fastapi import Request
 from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhancerState
 from enhancer.sglang_process import ManagedSglang
-from server.dispatcher import Dispatcher
 from server.enhancement import enhancer_state
-from server.limits import Limits
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.limits import Limits
 from server.messages import WorkerConfig
 from server.settings import Settings
 from server.videos.library import Videos

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from enhancer.errors import EnhancerError
 from server.byte_ranges import RangeNotSatisfiable
 from server.contract import RequestInvalid
-from server.jobs import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
+from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.openai_error import with_openai_error
 from server.videos.errors import DataDirError, IdempotencyError, StoreError, VideoNotFinished, VideoNotFound
 

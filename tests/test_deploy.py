@@ -10,8 +10,8 @@ import yaml
 from enhancer.sglang import SglangOptions
 from enhancer.sglang_install import REQUIREMENT
 from enhancer.sglang_process import ManagedOptions
+from server.commands.weight_names import choose_weights
 from server.settings import PREFIX, Settings, load_settings
-from server.weight_names import choose_weights
 from weights.registry import REGISTRY
 from weights.store import Store
 

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import gc
-from server.garbage import collecting_later
+from server.worker.garbage import collecting_later
 
 try:
     with collecting_later():

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from server.commands.weight_names import names_of, resolve_weights
 from server.settings import Settings, SettingsError, load_settings
-from server.weight_names import names_of, resolve_weights
 from weights.registry import GEMMA, GEMMA_FP8, REGISTRY, UPSCALER, Part, Role
 from weights.store import Store
 

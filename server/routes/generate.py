@@ -13,7 +13,7 @@ from server.disconnect import disconnected, unless_disconnected
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
 from server.intake import accept_request, prepare_order
-from server.jobs import Job
+from server.jobs.job import Job
 from server.routes.idempotency import create_video, read_idempotency
 from server.videos.video import Idempotency, Video
 

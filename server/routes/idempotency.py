@@ -13,7 +13,7 @@ from server.contract import Adjustment
 from server.engine import Engine
 from server.errors import prefers_strict
 from server.intake import accept_request, prepare_order
-from server.jobs import Job
+from server.jobs.job import Job
 from server.videos.errors import IdempotencyError
 from server.videos.video import Idempotency, Video
 

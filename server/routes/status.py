@@ -11,7 +11,7 @@ from server.answers import MODEL_ID
 from server.contract import GenerateRequest
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse
-from server.status import State, Status, WorkerStatus
+from server.jobs.status import State, Status, WorkerStatus
 
 router = APIRouter()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.spec import GenerationSpec
 from server.edge.exchange import Exchange
-from server.jobs import Job
+from server.jobs.job import Job
 from server.telemetry.metrics import DONE, outcome_of
 from server.videos.video import Video, VideoStatus
 

@@ -8,8 +8,8 @@ from prometheus_client.registry import Collector
 
 from enhancer.enhancement import EnhancerState
 from enhancer.enhancement import Status as EnhancerStatus
+from server.jobs.status import State, Status, WorkerStatus
 from server.messages import ModelInfo
-from server.status import State, Status, WorkerStatus
 
 
 @dataclass(frozen=True)

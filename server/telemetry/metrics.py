@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 
 from enhancer.enhancement import Result
 from server.edge.exchange import Exchange
-from server.jobs import Job, JobCancelled, JobError
+from server.jobs.job import Job, JobCancelled, JobError
+from server.jobs.supervisor import SILENT
 from server.messages import FromWorker, Progress
-from server.supervisor import SILENT
 from server.telemetry.steps import StepTimes
 
 REQUEST_BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.edge.exchange import Exchange
-from server.jobs import Job
+from server.jobs.job import Job
 from server.settings import SettingsError
 from server.telemetry.facts import clip_facts, job_of, timings_s
 

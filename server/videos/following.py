@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from server.jobs import Job, JobError, NotReady
-from server.progress import JobProgress
+from server.jobs.job import Job, JobError, NotReady
+from server.jobs.progress import JobProgress
 from server.videos.data_dir import DataDir
 from server.videos.errors import StoreError
 from server.videos.live import Live

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from server.dispatcher import Dispatcher
-from server.jobs import Job
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import Job
 from server.videos.data_dir import DataDir
 from server.videos.errors import IdempotencyError, StoreError, VideoNotFound
 from server.videos.live import Snapshot

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.jobs import Job, NotReady
-from server.latest import Latest
-from server.progress import JobProgress
+from server.jobs.job import Job, NotReady
+from server.jobs.latest import Latest
+from server.jobs.progress import JobProgress
 from server.videos.errors import VideosError
 from server.videos.video import Video, VideoStatus
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from server.dispatcher import Dispatcher
-from server.jobs import Job
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import Job
 from server.orders import Order
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.media.codecs import FORMATS
-from server.jobs import DeadlineExceeded, JobError, RenderFailed, RenderRefused
+from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefused
 from server.orders import Order
 
 ID_PREFIX = "video_"

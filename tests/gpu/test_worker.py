@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from pipelines.spec import GenerationSpec
-from server.dispatcher import Dispatcher
-from server.jobs import Job
-from server.limits import Limits
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import Job
+from server.jobs.limits import Limits
 from server.messages import FromWorker, Ready, WorkerConfig
 from tests.jobs.conftest import outcome, program_of
 from weights.tiny import TinyFiles

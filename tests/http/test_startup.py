@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.serve import listen
+from server.commands.serve import listen
 from server.settings import load_settings
 from tests.conftest import Server
 
@@ -18,7 +18,7 @@ HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av"
 
 
 def test_the_server_imports_nothing_heavy() -> None:
-    program = f"import sys, server.serve, server.app; print([name for name in {HEAVY} if name in sys.modules])"
+    program = f"import sys, server.commands.serve, server.app; print([name for name in {HEAVY} if name in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

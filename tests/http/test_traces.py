@@ -202,7 +202,7 @@ def test_an_endpoint_that_is_no_address_is_one_sentence() -> None:
 
 
 def test_the_server_loads_no_opentelemetry_for_nobody() -> None:
-    program = "import sys, server.serve, server.app; print('opentelemetry.sdk' in sys.modules)"
+    program = "import sys, server.commands.serve, server.app; print('opentelemetry.sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"

@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from pipelines.spec import GenerationSpec, Keyframe
-from server.dispatcher import Dispatcher
-from server.jobs import Job, JobError
-from server.limits import Limits
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import Job, JobError
+from server.jobs.limits import Limits
 from server.messages import FromWorker, WorkerConfig
 from server.telemetry.metrics import Metrics
 

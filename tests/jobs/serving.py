@@ -13,8 +13,8 @@ import httpx
 import uvicorn
 
 from server.app import create_app
+from server.commands.serve import DrainingServer
 from server.messages import FromWorker
-from server.serve import DrainingServer
 from server.settings import load_settings
 from tests.jobs.conftest import GUARD_S, Event
 

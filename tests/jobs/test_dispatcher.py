@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from server.dispatcher import Dispatcher
-from server.jobs import NotReady, QueueFull
-from server.limits import Limits
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import NotReady, QueueFull
+from server.jobs.limits import Limits
+from server.jobs.status import State
 from server.messages import FromWorker, Loading, Ready, WorkerConfig
-from server.status import State
 from tests.jobs.conftest import Dispatching, Rig, Started, has_ended, outcome, program_of
 
 

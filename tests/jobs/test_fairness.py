@@ -2,9 +2,9 @@
 
 import pytest
 
-from server.jobs import QueueFull, ShareFull
+from server.jobs.job import QueueFull, ShareFull
+from server.jobs.progress import JobProgress
 from server.messages import Ready
-from server.progress import JobProgress
 from tests.jobs.conftest import Dispatching, outcome
 
 

@@ -9,8 +9,8 @@ import psutil
 import torch
 from safetensors.torch import load_file, save_file
 
+from server.jobs.worker import WORKER_PROGRAM
 from server.messages import LoadFailed, Loading, Ready
-from server.worker import WORKER_PROGRAM
 from tests.conftest import Server
 from tests.jobs.conftest import Started, program_of
 from tests.jobs.serving import serve

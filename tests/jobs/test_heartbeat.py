@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from server.jobs.worker import run_worker
 from server.messages import Memory, Ready, WorkerConfig
-from server.worker import run_worker
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 from tests.jobs.test_metrics import value
 from weights.tiny import TinyFiles

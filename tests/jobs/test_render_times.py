@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 
 from pipelines.spec import GenerationSpec
-from server.progress import JobProgress
-from server.render_times import FIRST_GUESS_S, MAX_SIZES, RenderTimes
+from server.jobs.progress import JobProgress
+from server.jobs.render_times import FIRST_GUESS_S, MAX_SIZES, RenderTimes
 
 
 def clip(num_frames: int, side: int = 256) -> GenerationSpec:

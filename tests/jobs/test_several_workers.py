@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from server.jobs import QueueFull
+from server.jobs.job import QueueFull
+from server.jobs.progress import JobProgress
+from server.jobs.status import State
 from server.messages import LoadFailed, Ready
-from server.progress import JobProgress
-from server.status import State
 from tests.jobs.conftest import Dispatching, outcome
 
 TWO = ("cuda:0", "cuda:1")

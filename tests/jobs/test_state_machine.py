@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pipelines.spec import GenerationSpec
-from server.dispatcher import Dispatcher
-from server.jobs import Job, NotReady, QueueFull, ShareFull
-from server.limits import Limits
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import Job, NotReady, QueueFull, ShareFull
+from server.jobs.limits import Limits
+from server.jobs.status import State
+from server.jobs.supervisor import RESTART_BACKOFF_S
 from server.messages import FromWorker, Ready, WorkerConfig
-from server.status import State
-from server.supervisor import RESTART_BACKOFF_S
 from tests.jobs.conftest import outcome, program_of
 
 # Far apart: putting the clock forward over a pause ends no job, and over a deadline no worker.

@@ -7,8 +7,8 @@ import psutil
 from PIL import Image
 
 from pipelines.spec import Container, GenerationSpec, Keyframe
+from server.jobs.worker import Worker, run_worker
 from server.messages import Done, Failed, Generate, Ready, WorkerConfig
-from server.worker import Worker, run_worker
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles
 

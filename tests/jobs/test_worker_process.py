@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.spec import GenerationSpec, Keyframe
-from server.dispatcher import Dispatcher
-from server.limits import Limits
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.limits import Limits
+from server.jobs.worker import Worker, run_worker
 from server.messages import Cancel, Done, Failed, FailureKind, FromWorker, Generate, Progress, Ready, WorkerConfig
-from server.worker import Worker, run_worker
 from tests.jobs.conftest import Event, Rig, Started, outcome
 from weights.tiny import TinyFiles
 

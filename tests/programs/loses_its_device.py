@@ -7,8 +7,8 @@ import torch
 
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
-from server import worker_main
-from server.model import Model
+from server.worker import main as worker
+from server.worker.model import Model
 
 render = Model.render
 
@@ -20,4 +20,4 @@ def lose_or_render(model: Model, spec: GenerationSpec, path: Path, trace: Trace)
 
 
 Model.render = lose_or_render  # type: ignore[method-assign]
-sys.exit(worker_main.main())
+sys.exit(worker.main())

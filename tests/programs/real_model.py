@@ -5,10 +5,10 @@ from collections.abc import Callable
 from manners import Pipe
 
 from pipelines.ltx.trace import Trace
-from server.garbage import collecting_later
 from server.messages import Done, Generate
-from server.model import Model, load_model
 from server.threads import wait_passively
+from server.worker.garbage import collecting_later
+from server.worker.model import Model, load_model
 
 
 def load(pipe: Pipe) -> Model:

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from server.cli import build_parser
-from server.weights_command import World, weights
+from server.commands.weights import World, weights
 from tests.weights.hub import Repo
 from weights.disk import free_bytes
 from weights.registry import Part, PublishedFile, Registry, Role, WeightSet

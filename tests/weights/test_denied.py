@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.ltx.text_encoder import open_text_encoder
-from server import weights_command
+from server.commands import weights as weights_command
 from server.messages import WorkerConfig
-from server.model import resolve_files
+from server.worker.model import resolve_files
 from tests.weights.small_world import REGISTRY
 from weights import download
 from weights.errors import DiskError, FileError

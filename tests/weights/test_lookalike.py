@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.ltx.models import WeightFiles
-from server.announce import Announcer
+from server.commands.announce import Announcer
 from server.messages import ModelInfo, Ready, WorkerConfig
-from server.model import find_warnings
 from server.settings import Settings
+from server.worker.model import find_warnings
 from weights.full_config import UPSAMPLER as UPSAMPLER_CONFIG
 from weights.lookalike import find_lookalike
 from weights.published import upsampler_tensors

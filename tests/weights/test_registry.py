@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.cli import build_parser
-from server.weights_command import serve_command
+from server.commands.weights import serve_command
 from weights.errors import UnknownSetError
 from weights.registry import GEMMA, REGISTRY, UPSCALER, Part, PublishedFile, Role, WeightSet
 from weights.store import Store

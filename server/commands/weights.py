@@ -10,9 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from server.commands.weight_names import weights_dir_words
+from server.commands.weight_options import add_device_option, add_file_options, add_memory_options
 from server.settings import SettingsError, load_settings
-from server.weight_names import weights_dir_words
-from server.weight_options import add_device_option, add_file_options, add_memory_options
 from weights.disk import FreeBytes, format_bytes, free_bytes
 from weights.errors import WeightsError
 from weights.inspect import inspect
@@ -160,7 +160,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(world: World, **options: Any) -> int:
-    from server.plan_command import plan
+    from server.commands.plan import plan
 
     return plan(world.registry, **options)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import uvicorn
 
-from server.announce import Announcer
 from server.app import create_app
-from server.devices import resolve_devices
-from server.draining import CLOSING_S, DrainingServer
+from server.commands.announce import Announcer
+from server.commands.devices import resolve_devices
+from server.commands.draining import CLOSING_S, DrainingServer
+from server.commands.weight_names import resolve_weights
 from server.edge.keys import KeyRingError
 from server.heap import keep_one_heap
 from server.logs import configure_logging
@@ -20,7 +21,6 @@ from server.messages import FromWorker, LoadFailed
 from server.settings import Settings, SettingsError, load_settings
 from server.videos.data_dir import DataDir
 from server.videos.errors import DataDirError
-from server.weight_names import resolve_weights
 from server.workspace import Workspace
 from weights.errors import WeightsError
 

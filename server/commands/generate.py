@@ -13,12 +13,12 @@ from pipelines.geometry import exact_frame_rate
 from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
+from server.commands.weight_names import resolve_weights
+from server.commands.weight_options import WEIGHT_OPTIONS
 from server.engine import worker_config
-from server.garbage import collecting_later
 from server.settings import SettingsError, load_settings
 from server.threads import wait_passively
-from server.weight_names import resolve_weights
-from server.weight_options import WEIGHT_OPTIONS
+from server.worker.garbage import collecting_later
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
         path = Path(output)
         spec = build_spec(path, settings.stages, **options)
         with collecting_later():
-            from server.model import load_model
+            from server.worker.model import load_model
 
             model = load_model(worker_config(settings), trace.loading)
         trace.close()

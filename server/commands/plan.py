@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.memory import SMALLEST_CLIP, MemoryLevel, MemoryPlan, choose_plan
-from server.plan_table import plan_table, verdict
+from server.commands.plan_table import plan_table, verdict
+from server.commands.weight_names import Choice, choose_weights, is_here, pull_command, validate_here
 from server.settings import Settings, load_settings, setting_error
-from server.weight_names import Choice, choose_weights, is_here, pull_command, validate_here
 from weights.folder import OwnParts, find_own_parts
 from weights.registry import GEMMA_BNB_4BIT, Registry, Role
 
@@ -52,7 +52,7 @@ def find_card(settings: Settings) -> Card:
     import torch
 
     from pipelines.ltx.fp8 import Fp8Mode, resolve_fp8_mode
-    from server.model import resolve_capacity, resolve_device
+    from server.worker.model import resolve_capacity, resolve_device
 
     device = resolve_device(settings.device)
     wanted_bytes = None if settings.vram is None else round(settings.vram * 1e9)

@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from server.fair_queue import FairQueue
-from server.jobs import Job, JobCancelled, JobError, QueueFull, ShareFull
-from server.limits import Limits
-from server.progress import JobProgress
-from server.render_times import RenderTimes
+from server.jobs.fair_queue import FairQueue
+from server.jobs.job import Job, JobCancelled, JobError, QueueFull, ShareFull
+from server.jobs.limits import Limits
+from server.jobs.progress import JobProgress
+from server.jobs.render_times import RenderTimes
 
 
 class Seat(Protocol):

@@ -8,13 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from server.job_line import JobLine
-from server.jobs import Job, JobCancelled, NotReady
-from server.limits import Limits
+from server.jobs.job import Job, JobCancelled, NotReady
+from server.jobs.job_line import JobLine
+from server.jobs.limits import Limits
+from server.jobs.status import State, Status, joint_state, load_error
+from server.jobs.supervisor import RETRY_AFTER_S, STOPPING, Supervisor, Told
+from server.jobs.worker import WORKER_PROGRAM
 from server.messages import FromWorker, LoadFailed, Loading, WorkerConfig
-from server.status import State, Status, joint_state, load_error
-from server.supervisor import RETRY_AFTER_S, STOPPING, Supervisor, Told
-from server.worker import WORKER_PROGRAM
 
 log = logging.getLogger("ltx23.dispatcher")
 

@@ -21,7 +21,7 @@ from server.messages import FromWorker, ToWorker, WorkerConfig
 log = logging.getLogger("ltx23.worker")
 
 # -P: the folder that the server was started in is nobody's package, even where it holds a server.py.
-WORKER_PROGRAM = (sys.executable, "-P", "-m", "server.worker_main")
+WORKER_PROGRAM = (sys.executable, "-P", "-m", "server.worker.main")
 
 # multiprocessing.connection.Connection._send_bytes
 FRAME_HEADER = struct.Struct("!i")

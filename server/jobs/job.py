@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipelines.spec import GenerationSpec
-from server.latest import Latest
-from server.progress import JobProgress
+from server.jobs.latest import Latest
+from server.jobs.progress import JobProgress
 
 
 class JobError(Exception):

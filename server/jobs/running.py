@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from server.jobs import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
-from server.limits import Limits
+from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
+from server.jobs.limits import Limits
+from server.jobs.progress import JobProgress
+from server.jobs.worker import Worker
 from server.messages import Cancel, Done, Failed, FailureKind, Generate, Progress, Started
-from server.progress import JobProgress
-from server.worker import Worker
 
 log = logging.getLogger("ltx23.running")
 

@@ -5,9 +5,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.heartbeat import Heartbeat
-from server.jobs import Job, JobError, NotReady, RenderFailed
-from server.limits import Limits
+from server.jobs.heartbeat import Heartbeat
+from server.jobs.job import Job, JobError, NotReady, RenderFailed
+from server.jobs.limits import Limits
+from server.jobs.running import JobMessage, Outcome, Running
+from server.jobs.status import State, WorkerStatus
+from server.jobs.worker import Worker, run_worker
 from server.messages import (
     Done,
     Failed,
@@ -21,9 +24,6 @@ from server.messages import (
     Started,
     WorkerConfig,
 )
-from server.running import JobMessage, Outcome, Running
-from server.status import State, WorkerStatus
-from server.worker import Worker, run_worker
 
 log = logging.getLogger("ltx23.supervisor")
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 
-from server.jobs import Job
+from server.jobs.job import Job
 
 
 class FairQueue:

@@ -1,6 +1,6 @@
 """The worker process: owns one pipeline, renders one job at a time, talks through one pipe. Knows no HTTP.
 
-Run as `python -m server.worker_main FD`, FD being its end of a socket pair. It ends when the other end is closed.
+Run as `python -m server.worker.main FD`, FD being its end of a socket pair. It ends when the other end is closed.
 """
 
 import logging
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
-from server.garbage import collecting_later
 from server.heap import keep_one_heap, trim_heap
-from server.host_memory import host_memory
 from server.logs import configure_logging
 from server.messages import (
     Done,
@@ -28,11 +26,13 @@ from server.messages import (
     Started,
 )
 from server.threads import wait_passively
-from server.worker_pipe import Pipe
+from server.worker.garbage import collecting_later
+from server.worker.host_memory import host_memory
+from server.worker.pipe import Pipe
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
-    from server.model import Model
+    from server.worker.model import Model
 
 log = logging.getLogger("ltx23.worker")
 
@@ -114,7 +114,7 @@ def run(pipe: Pipe) -> int:
     pulse.start()
     try:
         with collecting_later():
-            from server.model import load_model
+            from server.worker.model import load_model
 
             model = load_model(config, LoadingReport(pipe))
     except WeightsError as exc:

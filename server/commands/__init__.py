@@ -1,0 +1,1 @@
+"""What `ltx23 COMMAND` does; `server/cli.py` parses."""

@@ -1,0 +1,1 @@
+"""Clips that were asked for: who waits, who runs, and the workers that render them."""

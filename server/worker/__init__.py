@@ -1,0 +1,1 @@
+"""The worker process: one model, one job at a time. Knows no HTTP."""
