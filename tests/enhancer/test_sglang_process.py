@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -268,9 +268,10 @@ def test_it_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(KILLED_SERVER), str(python), str(tmp_path)])
 
     assert done.returncode == -signal.SIGKILL
-    assert all(has_ended(psutil.Process(pid)) for pid in pids_left(tmp_path))
+    assert all(has_ended(process) for process in processes_left(tmp_path))
 
 
-def pids_left(folder: Path) -> list[int]:
-    pids = [lives(folder)[-1]["pid"], int((folder / "spawned").read_text())]
-    return [pid for pid in pids if psutil.pid_exists(pid)]
+def processes_left(folder: Path) -> Iterator[psutil.Process]:
+    for pid in (lives(folder)[-1]["pid"], int((folder / "spawned").read_text())):
+        with suppress(psutil.NoSuchProcess):
+            yield psutil.Process(pid)
