@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from server.messages import Ready
-from tests.http.videos import finish, look, order
+from tests.http.videos import begin, finish, look, order
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import Served, serve
 
@@ -88,6 +88,7 @@ def test_a_stored_video_that_runs_is_finished_and_one_that_waits_is_left_to_the_
         served.ended()
     with serving() as served:
         assert look(served.client, running)["status"] == "completed"
+        begin(served.client, waiting)
         os.write(orders, b"f")
         assert finish(served.client, waiting)["status"] == "completed"
     os.close(orders)
