@@ -1,6 +1,6 @@
 """Begins each job, and ends it when it is cancelled or when a byte in the named pipe `orders-DEVICE` says how.
 
-f: it is done. x: it failed. d: the program dies, job or no job.
+f: it is done. x: it failed. Before there is a job, they wait for one. d: the program dies, job or no job.
 """
 
 import os
@@ -13,11 +13,11 @@ from server.messages import Cancel, Failed, FailureKind, Generate
 pipe = Pipe()
 orders = os.open(pipe.folder / f"orders-{pipe.config.device}", os.O_RDWR)
 running: Generate | None = None
+order = b""
 
 
-def fail(kind: FailureKind) -> None:
-    assert running is not None
-    pipe.send(Failed(running.job_id, kind, "as it was told"))
+def fail(job: Generate, kind: FailureKind) -> None:
+    pipe.send(Failed(job.job_id, kind, "as it was told"))
 
 
 pipe.ready()
@@ -32,14 +32,15 @@ while True:
             running = message
             pipe.begin(message)
         elif running is not None and message == Cancel(running.job_id):
-            fail(FailureKind.CANCELLED)
+            fail(running, FailureKind.CANCELLED)
             running = None
-        continue
-    match os.read(orders, 1):
-        case b"d":
-            os._exit(1)
-        case b"f" if running is not None:
+    else:
+        order = os.read(orders, 1)
+    if order == b"d":
+        os._exit(1)
+    if order and running is not None:
+        if order == b"f":
             pipe.finish(running)
-        case b"x":
-            fail(FailureKind.INTERNAL)
-    running = None
+        else:
+            fail(running, FailureKind.INTERNAL)
+        running, order = None, b""
