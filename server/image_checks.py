@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pipelines.errors import ImageError
 from pipelines.media.image import decode_image
 from server.contract import FieldError, RequestInvalid, ResolvedImage
-from server.heap import trim_heap
+from server.heap import Heap
 
 # One image at a time, whoever sent it: 64 megapixels are several hundred megabytes while they are decoded.
 IMAGE_CHECKS = ThreadPoolExecutor(1, thread_name_prefix="image-check")
+
+_heap = Heap()
 
 
 async def check_images(images: Iterable[ResolvedImage]) -> None:
@@ -28,5 +30,5 @@ def _image_error(image: ResolvedImage) -> FieldError | None:
     except ImageError as exc:
         return FieldError(image.loc, str(exc), "image_invalid")
     finally:
-        trim_heap()
+        _heap.trim()
     return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
-from server.heap import keep_one_heap, trim_heap
+from server.heap import Heap, keep_one_heap
 from server.logs import configure_logging
 from server.messages import (
     Done,
@@ -123,11 +123,12 @@ def run(pipe: Pipe) -> int:
     pulse.model = model
     pipe.send(Ready(model.info))
     pulse.beat()
+    heap = Heap()
     while True:
         job = pipe.jobs.get()
         pipe.send(Started(job.job_id))
         pipe.send(_render(pipe, model, pulse, job))
-        trim_heap()
+        heap.trim()
 
 
 def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | Failed:
