@@ -13,8 +13,8 @@ from server.messages import Done, Failed, Generate, Ready, WorkerConfig
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles
 
-# Beyond what may be kept it is 3 MB; where each thread may have a heap of its own it was 27 more for each that they met,
-# 195 after ten clips.
+# Beyond what may be kept it is 3 MB. Where threads have heaps of their own it was 27 more for each that they met, 195
+# after ten clips.
 MAX_GROWTH_BYTES = KEPT_BYTES + 25e6
 CLIPS = 10
 
