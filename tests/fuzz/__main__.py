@@ -14,7 +14,7 @@ import time
 from benchmarks.growth import describe, slope_bytes_per_call
 from benchmarks.running_server import RunningServer, running_server
 from tests.fuzz.calls import Fuzzed
-from tests.fuzz.families import FAMILIES, fuzz
+from tests.fuzz.families import FAMILIES, fuzz, settle
 
 # A leak of one small body for each call is above this; an allocator that settles is below.
 MAX_GROWTH_BYTES_PER_CALL = 2000
@@ -54,7 +54,8 @@ def main() -> int:
     with running_server("--vram", "1", LTX23_DEADLINE_S="20") as server:
         fuzzed, begun = Fuzzed(server), time.monotonic()
         fuzz(server.url, fuzzed, options.calls, options.seed)
-        fuzzed.growth.sample(server, fuzzed.calls)
+        settle(server.url)
+        fuzzed.sample()
         print_table(fuzzed, server, time.monotonic() - begun)
         wrong = judge(fuzzed, server)
     for text in wrong:

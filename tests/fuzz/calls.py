@@ -11,7 +11,6 @@ from benchmarks.growth import Growth, Measured
 
 # Of an answer to any request whatsoever: the others of 500 and above are faults of the server.
 ALLOWED_FAILURES = frozenset({503, 504})
-SAMPLE_EVERY = 50
 
 
 @dataclass
@@ -24,10 +23,11 @@ class Fuzzed:
     growth: Growth = field(default_factory=Growth)
     calls: int = 0
 
+    def sample(self) -> None:
+        self.growth.sample(self.server, self.calls)
+
     def record(self, family: str, what: str, send: Callable[[], "httpx.Response | requests.Response"]) -> None:
         """`what` was sent, in words."""
-        if self.calls % SAMPLE_EVERY == 0:
-            self.growth.sample(self.server, self.calls)
         self.calls += 1
         try:
             response = send()

@@ -1,12 +1,14 @@
 """What is sent, family by family: operations of the schema, raw bodies, images."""
 
 import base64
+import io
 import json
 import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 import httpx
 import requests
@@ -14,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
+from PIL import Image
 from schemathesis import Case, GenerationMode
 from schemathesis.schemas import APIOperation
 
@@ -126,11 +129,31 @@ FAMILIES: dict[str, tuple[Family, float]] = {
 ROUND = 500
 
 
+def settle(url: str) -> None:
+    """Server and worker keep a little of what they have freed. After a large image and a clip of some size both give
+    all of it back, before the next; what they hold after that one can be compared.
+    """
+    large = {"width": 512, "height": 512, "num_frames": 25, "input_image_b64": large_image()}
+    for fields in (large, {"width": 256, "height": 256, "num_frames": 9}):
+        body = {"prompt": "a red fox", "generate_audio": False} | fields
+        httpx.post(f"{url}/generate", json=body, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
+
+
+@cache
+def large_image() -> str:
+    """In base64; 75 MB once it is open."""
+    png = io.BytesIO()
+    Image.new("RGB", (5000, 5000)).save(png, "PNG")
+    return base64.b64encode(png.getvalue()).decode()
+
+
 def fuzz(url: str, fuzzed: Fuzzed, calls: int, number: int) -> None:
     """So many calls and a few more."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         while fuzzed.calls < calls:
+            settle(url)
+            fuzzed.sample()
             count = min(ROUND, calls - fuzzed.calls)
             for family, share in FAMILIES.values():
                 family(url, fuzzed, max(1, round(count * share)), number)
