@@ -20,7 +20,7 @@ from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
 from server.jobs.dispatcher import Dispatcher
-from server.jobs.worker import WORKER_PROGRAM
+from server.jobs.worker_process import WORKER_PROGRAM
 from server.messages import FromWorker, Ready
 from server.routes import enhance, generate, metrics, status, video_content, video_events, videos
 from server.settings import Settings

@@ -50,6 +50,7 @@ class DrainingServer(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             hang_up.cancel()
+            self._loop = None
 
     async def _drain(self, engine: Engine) -> None:
         engine.drain()

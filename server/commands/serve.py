@@ -103,9 +103,6 @@ def _run(settings: Settings, listener: socket.socket) -> int:
 
 
 def _exit_quietly_on_signals(server: uvicorn.Server) -> None:
-    """uvicorn catches them while it runs, and raises them once more at its end; that was the answer to them.
-
-    One that comes before it runs must not be lost.
-    """
+    """uvicorn catches them while it runs. One that comes before must not be lost, and one after has nothing to end."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, server.handle_exit)

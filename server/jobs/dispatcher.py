@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from server.jobs.job import Job, JobCancelled, NotReady
 from server.jobs.job_line import JobLine
 from server.jobs.limits import Limits
-from server.jobs.status import State, Status, joint_state, load_error
+from server.jobs.status import State, Status, joint_state
 from server.jobs.supervisor import RETRY_AFTER_S, STOPPING, Supervisor, Told
-from server.jobs.worker import WORKER_PROGRAM
+from server.jobs.worker_process import WORKER_PROGRAM
 from server.messages import FromWorker, LoadFailed, Loading, WorkerConfig
 
 log = logging.getLogger("ltx23.dispatcher")
@@ -140,11 +140,10 @@ class Dispatcher:
 
     def _on_load_failed(self, supervisor: Supervisor) -> None:
         """Nobody waits for a model that may never load; a worker that has it, or may, is worth the wait."""
-        status, worker = self.status, supervisor.status
-        if status.state is not State.FAILED:
+        reason, worker = self.status.load_error, supervisor.status
+        if reason is None:
             log.error("the model cannot be loaded on %s: %s", worker.device, worker.load_error)
             return
-        reason = load_error(status.workers)
         self._tell(LoadFailed(reason))
         self._line.fail_waiting(NotReady(reason, RETRY_AFTER_S))
 

@@ -54,17 +54,17 @@ class JobLine:
 
     def join(self, job: Job) -> None:
         self._queue.push(job)
-        self.tell_positions()
+        self._tell_positions()
 
     def put_back(self, job: Job) -> None:
         """It has had its turn, and is the next."""
         self._queue.push_front(job)
-        self.tell_positions()
+        self._tell_positions()
 
     def take(self) -> Job:
         """The next one. Raises IndexError when none waits."""
         job = self._queue.pop()
-        self.tell_positions()
+        self._tell_positions()
         return job
 
     def cancel(self, job: Job) -> bool:
@@ -72,7 +72,7 @@ class JobLine:
         if not self._queue.remove(job):
             return False
         job.fail(JobCancelled("cancelled before it started"))
-        self.tell_positions()
+        self._tell_positions()
         return True
 
     def fail_waiting(self, error: JobError) -> None:
@@ -86,7 +86,7 @@ class JobLine:
         """Until it ends, by how long clips of its size took. None: it is none of these."""
         return next((seconds for each, seconds in self._ends_s() if each is job), None)
 
-    def tell_positions(self) -> None:
+    def _tell_positions(self) -> None:
         for position, job in enumerate(self._queue, 1):
             job.progress.set(JobProgress(position=position))
 

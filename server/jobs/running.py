@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
 from server.jobs.limits import Limits
 from server.jobs.progress import JobProgress
-from server.jobs.worker import Worker
+from server.jobs.worker_process import Worker
 from server.messages import Cancel, Done, Failed, FailureKind, Generate, Progress, Started
 
 log = logging.getLogger("ltx23.running")

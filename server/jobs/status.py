@@ -49,15 +49,12 @@ class Status:
 
     @property
     def load_error(self) -> str | None:
-        """None while a worker is ready, or may be."""
-        return load_error(self.workers) if self.state is State.FAILED else None
-
-
-def load_error(workers: Sequence[WorkerStatus]) -> str:
-    """Why each of them could not load; which is which, where there are several."""
-    if len(workers) == 1:
-        return workers[0].load_error or ""
-    return "; ".join(f"{worker.device}: {worker.load_error}" for worker in workers if worker.load_error)
+        """Why no worker could load; which is which, where there are several. None while one is ready, or may be."""
+        if self.state is not State.FAILED:
+            return None
+        if len(self.workers) == 1:
+            return self.workers[0].load_error
+        return "; ".join(f"{worker.device}: {worker.load_error}" for worker in self.workers)
 
 
 def joint_state(workers: Sequence[WorkerStatus]) -> State:

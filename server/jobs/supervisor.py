@@ -10,7 +10,7 @@ from server.jobs.job import Job, JobError, NotReady, RenderFailed
 from server.jobs.limits import Limits
 from server.jobs.running import JobMessage, Outcome, Running
 from server.jobs.status import State, WorkerStatus
-from server.jobs.worker import Worker, run_worker
+from server.jobs.worker_process import Worker, run_worker
 from server.messages import (
     Done,
     Failed,

@@ -9,7 +9,7 @@ import psutil
 import torch
 from safetensors.torch import load_file, save_file
 
-from server.jobs.worker import WORKER_PROGRAM
+from server.jobs.worker_process import WORKER_PROGRAM
 from server.messages import LoadFailed, Loading, Ready
 from tests.conftest import Server
 from tests.jobs.conftest import Started, program_of

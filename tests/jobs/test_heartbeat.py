@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from server.jobs.worker import run_worker
+from server.jobs.worker_process import run_worker
 from server.messages import Memory, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 from tests.jobs.test_metrics import value

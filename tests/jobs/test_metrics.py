@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.messages import Ready
+from server.messages import Progress, Ready
 from server.telemetry.metrics import Metrics
+from server.telemetry.steps import StepTimes
 from tests.jobs.conftest import Dispatching, Rig, outcome
 
 
@@ -86,3 +87,15 @@ async def test_a_future_that_its_reader_cancelled_counts_too(dispatching: Dispat
 
         assert jobs(rig, "cancelled") == 1
         rig.dispatcher.cancel(job)
+
+
+def test_steps_of_several_workers_are_measured_apart() -> None:
+    now = 0.0
+    steps = StepTimes(lambda: now)
+    measured = []
+    for now, job, step in ((0.0, "a", 0), (1.0, "b", 0), (4.0, "a", 1), (6.0, "b", 1), (7.0, "a", 2)):  # noqa: B007
+        measured.append(steps.measure(Progress(job, "stage_1", step, 8)))
+    assert measured == [None, None, 4.0, 5.0, 3.0]
+
+    steps.forget("a")
+    assert steps.measure(Progress("a", "stage_1", 3, 8)) is None

@@ -45,7 +45,7 @@ async def test_each_worker_that_ends_without_a_clip_delays_the_next(
 async def test_a_worker_that_cannot_be_talked_to_is_replaced(
     dispatching: Dispatching, started: Started, monkeypatch: pytest.MonkeyPatch, program: str, prompt: str
 ) -> None:
-    monkeypatch.setattr("server.jobs.worker.EXIT_S", 0.05)
+    monkeypatch.setattr("server.jobs.worker_process.EXIT_S", 0.05)
     async with dispatching(program, grace_s=0.05) as rig:
         await rig.told(Ready)
         job, following = rig.submit(prompt), rig.submit("quick")
@@ -118,7 +118,7 @@ async def test_a_worker_that_exits_while_loading_is_started_again(dispatching: D
 async def test_a_worker_that_cannot_load_is_started_again(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.jobs.worker.EXIT_S", 0.05)
+    monkeypatch.setattr("server.jobs.worker_process.EXIT_S", 0.05)
     async with dispatching("fails_to_load") as rig:
         assert (await rig.told(LoadFailed)).message == "the checkpoint is cut short"
         with pytest.raises(NotReady, match="cut short"):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.heap import KEPT_BYTES
-from server.jobs.worker import Worker, run_worker
+from server.jobs.worker_process import Worker, run_worker
 from server.messages import Done, Failed, Generate, Ready, WorkerConfig
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles

@@ -9,7 +9,7 @@ import pytest
 from pipelines.spec import GenerationSpec, Keyframe
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.limits import Limits
-from server.jobs.worker import Worker, run_worker
+from server.jobs.worker_process import Worker, run_worker
 from server.messages import Cancel, Done, Failed, FailureKind, FromWorker, Generate, Progress, Ready, WorkerConfig
 from tests.jobs.conftest import Event, Rig, Started, outcome
 from weights.tiny import TinyFiles
