@@ -14,9 +14,8 @@ from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.weight_names import resolve_weights
-from server.commands.weight_options import WEIGHT_OPTIONS
 from server.engine import worker_config
-from server.settings import SettingsError, load_settings
+from server.settings import SettingsError, WeightSettings, load_settings
 from server.threads import wait_passively
 from server.worker.garbage import collecting_later
 from weights.errors import WeightsError
@@ -32,7 +31,8 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     wait_passively()
     trace = ConsoleTrace(keep_tensors=save_latents is not None)
     try:
-        settings = resolve_weights(load_settings(**{name: options.pop(name) for name in WEIGHT_OPTIONS}))
+        weight_options = {name: options.pop(name, None) for name in WeightSettings.model_fields}
+        settings = resolve_weights(load_settings(**weight_options))
         path = Path(output)
         spec = build_spec(path, settings.stages, **options)
         with collecting_later():

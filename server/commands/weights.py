@@ -10,9 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from server.commands.setting_options import add_setting_options
 from server.commands.weight_names import weights_dir_words
-from server.commands.weight_options import add_device_option, add_file_options, add_memory_options
-from server.settings import SettingsError, load_settings
+from server.settings import SettingsError, WeightSettings, load_settings
 from weights.disk import FreeBytes, format_bytes, free_bytes
 from weights.errors import WeightsError
 from weights.inspect import inspect
@@ -60,7 +60,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights-dir", metavar="DIR", help="where weights lie (default: ~/.cache/ltx23/weights)")
+    add_setting_options(parser, WeightSettings, only=("weights_dir",))
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
@@ -150,13 +150,13 @@ def serve_command(weight_set: WeightSet, store: Store, text_encoder: str | None 
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Plan from headers and settings; without SET and --checkpoint, the default set."
+    parser.description = (
+        "Plan from headers and settings. Missing parts use their published sizes. Without SET and --checkpoint, the "
+        "default set is planned."
+    )
     names = ", ".join(weight_set.name for weight_set in REGISTRY.sets)
     parser.add_argument("set_name", nargs="?", metavar="SET", help=f"{names}: short for --checkpoint SET")
-    add_file_options(parser.add_argument_group("weights", "what is not on the disk is planned as published"))
-    group = parser.add_argument_group("memory")
-    add_memory_options(group)
-    add_device_option(group)
+    add_setting_options(parser, WeightSettings, without=("devices", "cache_dir"))
 
 
 def _plan(world: World, **options: Any) -> int:
