@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -57,7 +58,7 @@ def create_api(
     app = FastAPI(
         title="LTX-23-Video",
         description="A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video.",
-        version="0.1.0",
+        version=version("ltx23-server"),
         lifespan=_lifespan(settings, on_event, key_count, telemetry, program),
     )
     app.state.metrics = telemetry.metrics

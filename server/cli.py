@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("ltx23", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"ltx23 {version('ltx23-server')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))

@@ -1,5 +1,6 @@
 """Every setting has a flag, a variable, a help text and a row in docs/settings.md."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,11 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_time_that_is_no_number_of_seconds_is_an_error(value: str) -> None:
     with pytest.raises(SettingsError, match="LTX23_DEADLINE_S / --deadline-s: "):
         load_settings(deadline_s=value)
+
+
+def test_the_command_and_the_api_tell_the_packages_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["--version"])
+
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert capsys.readouterr().out == f"ltx23 {pyproject['project']['version']}\n"

@@ -1,0 +1,41 @@
+"""The docs quote messages that the code prints, and name settings that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from server.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+# Settings of compose, and of tests.
+OTHER_VARIABLES = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH", "LTX23_TEST_SGLANG_PYTHON"}
+
+
+def test_troubleshooting_quotes_messages_that_are_printed() -> None:
+    folders = ("server", "pipelines", "weights", "enhancer")
+    source = "\n".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    rows = re.findall(r"^\| `(.+?)` \|", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+    parts = [part.strip() for row in rows for part in row.split("...") if len(part.strip()) > 3]
+
+    assert len(parts) > 10
+    assert [part for part in parts if part not in source] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_settings_that_exist(page: Path) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_VARIABLES
+
+    assert set(re.findall(r"LTX23_[A-Z0-9_]*[A-Z0-9]", page.read_text())) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_other_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_fits_a_screen() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 600
