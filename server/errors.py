@@ -17,6 +17,7 @@ from server.byte_ranges import RangeNotSatisfiable
 from server.contract import RequestInvalid
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.openai_error import with_openai_error
+from server.request_body import UnsupportedMediaType
 from server.videos.errors import DataDirError, IdempotencyError, StoreError, VideoNotFinished, VideoNotFound
 
 log = logging.getLogger("ltx23.errors")
@@ -58,6 +59,7 @@ def _retry_after(exc: QueueFull | NotReady) -> dict[str, str]:
 
 ANSWERS: dict[type[Exception], Answer] = {
     RequestInvalid: Answer(422, body=lambda exc: {"detail": exc.detail}),
+    UnsupportedMediaType: Answer(415),
     RenderRefused: Answer(422, body=lambda exc: {"detail": [{"loc": ["body"], "msg": str(exc), "type": "refused"}]}),
     QueueFull: Answer(429, body=lambda exc: {"error": "RateLimitExceeded", "detail": str(exc)}, headers=_retry_after),
     NotReady: Answer(503, headers=_retry_after),

@@ -5,6 +5,7 @@ from server.contract.body import parse_body
 from server.contract.enhance import EnhancePromptRequest, ResolvedEnhance, resolve_enhance
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.form import read_form
+from server.contract.form_body import parse_multipart, parse_urlencoded
 from server.contract.images import ResolvedImage
 from server.contract.openai import OpenAIRequest, openai_schema, read_openai_names
 from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
@@ -31,6 +32,8 @@ __all__ = [
     "enhance_schema",
     "openai_schema",
     "parse_body",
+    "parse_multipart",
+    "parse_urlencoded",
     "read_form",
     "read_openai_names",
     "request_schema",

@@ -1,15 +1,28 @@
-"""The bytes of a request as a JSON object, whatever its Content-Type says."""
+"""The bytes of a request as a JSON object."""
 
 import json
 from typing import Any
 
 from server.contract.errors import RequestInvalid
 
+# One value takes some hundred bytes of memory, and may be three bytes of JSON.
+MAX_VALUES = 100_000
+_SLICE_CHARACTERS = 1 << 20
+
 
 def parse_body(body: bytes) -> dict[str, Any]:
-    """Raises RequestInvalid at the body. NaN and Infinity are read, so that their field can refuse them."""
+    """Return the JSON object. Raise RequestInvalid at the body if it is something else.
+
+    NaN and Infinity are read, so that the error can name their field.
+    """
+    if not body.strip():
+        raise _invalid("The body is empty; it should be a JSON object")
     try:
-        value = json.loads(body.decode("utf-8-sig"))
+        text = body.decode("utf-8-sig")
+        validate_value_count(text)
+        value = json.loads(text)
+    except RequestInvalid:
+        raise
     except UnicodeDecodeError as exc:
         raise _invalid("The body should be JSON in UTF-8") from exc
     except json.JSONDecodeError as exc:
@@ -22,6 +35,19 @@ def parse_body(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestInvalid.at((), "The body should be a JSON object", "dict_type")
     return value
+
+
+def validate_value_count(json_text: str) -> None:
+    """Raise RequestInvalid if `json_text` could hold more than MAX_VALUES values.
+
+    Every value but the outermost follows a `{`, a `[` or a `,`. Those inside strings are counted too: that is quicker,
+    and neither prompts nor base64 have that many. Slices let other threads run in between.
+    """
+    count = 0
+    for start in range(0, len(json_text), _SLICE_CHARACTERS):
+        count += sum(json_text.count(mark, start, start + _SLICE_CHARACTERS) for mark in "{[,")
+        if count > MAX_VALUES:
+            raise RequestInvalid.at((), f"The body should hold at most {MAX_VALUES:,} values", "too_many_values")
 
 
 def _invalid(msg: str) -> RequestInvalid:

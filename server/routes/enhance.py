@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 
 from enhancer.enhancement import Enhancement, EnhanceRequest
 from enhancer.messages import Mode
-from server.contract import ResolvedEnhance, enhance_schema, parse_body, resolve_enhance
+from server.contract import ResolvedEnhance, enhance_schema, resolve_enhance
 from server.disconnect import unless_disconnected
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse
 from server.image_checks import check_images
+from server.request_body import read_body
 from server.workspace import write_images
 
 router = APIRouter()
@@ -29,8 +30,8 @@ router = APIRouter()
 )
 async def enhance(request: Request) -> Response:
     engine = engine_of(request)
-    body = await request.body()
-    resolved = await asyncio.to_thread(lambda: resolve_enhance(parse_body(body)))
+    body = await read_body(request)
+    resolved = await asyncio.to_thread(resolve_enhance, body.fields)
     images = [] if resolved.image is None else [resolved.image]
     await check_images(images)
     with engine.workspace.job_folder() as folder:

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request, Response
 
 from pipelines.media.codecs import FORMATS
 from server.answers import Rendered, clip_headers, clip_json
-from server.contract import parse_body, request_schema
+from server.contract import request_schema
 from server.disconnect import disconnected, unless_disconnected
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
 from server.intake import accept_request, prepare_order
 from server.jobs.job import Job
+from server.request_body import read_body
 from server.routes.idempotency import create_video, read_idempotency
 from server.videos.video import Idempotency, Video
 
@@ -33,9 +34,9 @@ VIDEO = {"schema": {"type": "string", "format": "binary"}}
 )
 async def generate(request: Request) -> Response:
     engine = engine_of(request)
-    body = await request.body()
-    raw = await asyncio.to_thread(parse_body, body)
-    idempotency = read_idempotency(request, body)
+    body = await read_body(request)
+    raw = body.fields
+    idempotency = read_idempotency(request, body.digest)
     if idempotency is None:
         rendered = await _render(request, engine, raw)
     else:

@@ -28,15 +28,15 @@ class Ordered:
     job: Job | None = None
 
 
-def read_idempotency(request: Request, body: bytes) -> Idempotency | None:
-    """`body`: what makes this request the same as another. Raises IdempotencyError."""
+def read_idempotency(request: Request, digest: bytes) -> Idempotency | None:
+    """`digest`: the body's; the same request has the same. Raise IdempotencyError."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not _KEY.fullmatch(key):
         raise IdempotencyError("an Idempotency-Key is 1 to 255 visible ASCII characters, such as a UUID")
     what = f"{request.url.path} {prefers_strict(request)}\n".encode()
-    return Idempotency(key, hashlib.sha256(what + body).hexdigest())
+    return Idempotency(key, hashlib.sha256(what + digest).hexdigest())
 
 
 async def create_video(

@@ -1,15 +1,11 @@
 """/v1/videos: OpenAI's Videos API. A clip is ordered, looked at, listed and deleted; nobody waits for it."""
 
 import asyncio
-import base64
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.datastructures import UploadFile
 
 from server.answers import MODEL_ID
 from server.contract import (
@@ -17,30 +13,20 @@ from server.contract import (
     OpenAIRequest,
     RequestInvalid,
     openai_schema,
-    parse_body,
-    read_form,
     read_openai_names,
 )
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
+from server.request_body import read_body
 from server.routes.idempotency import create_video, read_idempotency
 from server.video_json import video_json
 from server.videos.live import Snapshot
 
 router = APIRouter(prefix="/v1/videos")
 
-MAX_FORM_FIELDS = 10_000
 ID_PATTERN = "^video_[0-9a-f]{32}$"
 SCHEMA = openai_schema()
 ONE_MODEL = "this server has no other model"
-
-
-@dataclass(frozen=True)
-class Body:
-    """raw: under the names that were sent. fingerprint: the same for the same request, however it was framed."""
-
-    raw: dict[str, Any]
-    fingerprint: bytes
 
 
 @router.post(
@@ -56,9 +42,9 @@ class Body:
 )
 async def create(request: Request) -> Response:
     engine = engine_of(request)
-    body = await _read_body(request, engine.settings.max_body_bytes)
-    idempotency = read_idempotency(request, body.fingerprint)
-    openai = await asyncio.to_thread(read_openai_names, body.raw)
+    body = await read_body(request)
+    idempotency = read_idempotency(request, body.digest)
+    openai = await asyncio.to_thread(read_openai_names, body.fields)
     adjustments = _model_adjustments(openai, prefers_strict(request))
     async with _names_as_sent(openai):
         ordered = await create_video(request, engine, openai.values, idempotency, adjustments)
@@ -118,22 +104,3 @@ async def _names_as_sent(openai: OpenAIRequest) -> AsyncIterator[None]:
         yield
     except RequestInvalid as exc:
         raise openai.as_sent(exc) from exc
-
-
-async def _read_body(request: Request, max_bytes: int) -> Body:
-    """A form where the request says so, else JSON, whatever it says."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        body = await request.body()
-        return Body(await asyncio.to_thread(parse_body, body), body)
-    async with request.form(max_files=1, max_fields=MAX_FORM_FIELDS, max_part_size=max_bytes) as form:
-        fields = [(name, await _text(value)) for name, value in form.multi_items()]
-    # The boundary is another each time.
-    digests = (f"{name}={hashlib.sha256(text.encode()).hexdigest()}" for name, text in fields)
-    return Body(read_form(fields), "\n".join(digests).encode())
-
-
-async def _text(value: UploadFile | str) -> str:
-    """A file is an image, which JSON would have in base64."""
-    if isinstance(value, str):
-        return value
-    return base64.b64encode(await value.read()).decode("ascii")

@@ -1,8 +1,10 @@
+import json
 import math
 
 import pytest
 
 from server.contract import RequestInvalid, parse_body, resolve_request
+from server.contract.body import MAX_VALUES
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,20 @@ def test_a_body_that_is_no_json_object_is_refused_at_the_body(body: bytes) -> No
     assert error["loc"] == ["body"]
     assert error["msg"]
     assert error["type"] in ("json_invalid", "dict_type")
+
+
+@pytest.mark.parametrize("item", [b'{"":{}},', b"[],", b"1,", b'"",'])
+def test_more_values_than_a_request_has_are_refused_before_they_are_read(item: bytes) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        parse_body(b'{"a": [' + item * MAX_VALUES + b"1]}")
+    assert caught.value.detail == [
+        {"loc": ["body"], "msg": "The body should hold at most 100,000 values", "type": "too_many_values"}
+    ]
+
+
+def test_long_texts_and_many_keyframes_are_not_too_many_values() -> None:
+    body = {"prompt": ", " * 5000, "image": "x" * (5 << 20), "keyframes": [{"image_b64": "", "frame_idx": 0}] * 1000}
+    assert parse_body(json.dumps(body).encode()) == body
 
 
 def test_an_object_is_read() -> None:

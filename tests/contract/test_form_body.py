@@ -1,0 +1,116 @@
+import base64
+
+import pytest
+
+from server.contract import RequestInvalid, parse_multipart, parse_urlencoded
+from server.contract.body import MAX_VALUES
+from server.contract.form_body import MAX_FIELDS
+
+
+def part(disposition: str, data: bytes, *headers: str) -> bytes:
+    head = "\r\n".join([f"Content-Disposition: form-data; {disposition}", *headers, "", ""])
+    return b"--B\r\n" + head.encode() + data + b"\r\n"
+
+
+def multipart(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--B--\r\n"
+
+
+def parse(*parts: bytes) -> list[tuple[str, str]]:
+    return parse_multipart(multipart(*parts), b"B")
+
+
+def test_text_and_files() -> None:
+    image = bytes(range(256))
+    assert parse(
+        part('name="prompt"', "ein Füchslein 🦊".encode()),
+        part('name="input_reference"; filename="a.png"', image, "Content-Type: image/png"),
+        part('name="keyframes"; filename="keyframes.json"', b"[]", "Content-Type: application/json"),
+        part('name="prompt"', b"again"),
+    ) == [
+        ("prompt", "ein Füchslein 🦊"),
+        ("input_reference", base64.b64encode(image).decode()),
+        ("keyframes", "[]"),
+        ("prompt", "again"),
+    ]
+
+
+def test_an_empty_file_is_absent_and_an_empty_text_is_not() -> None:
+    assert parse(part('name="image"; filename=""', b""), part('name="prompt"', b"")) == [("prompt", "")]
+
+
+def test_what_looks_like_a_boundary_is_data() -> None:
+    assert parse(part('name="prompt"', b"\r\n--A--\r\n--")) == [("prompt", "\r\n--A--\r\n--")]
+
+
+@pytest.mark.parametrize("part_headers", [["Content-Type: text/plain; charset=latin-1"], []])
+def test_text_is_utf_8_whatever_its_part_says(part_headers: list[str]) -> None:
+    assert parse(part('name="prompt"', "für".encode(), *part_headers)) == [("prompt", "für")]
+    with pytest.raises(RequestInvalid) as caught:
+        parse(part('name="prompt"', "für".encode("latin-1"), *part_headers))
+    assert caught.value.detail[0]["loc"] == ["body", "prompt"]
+
+
+GOOD = multipart(part('name="prompt"', b"a fox"), part('name="width"', b"256"))
+
+
+@pytest.mark.parametrize("kept", range(len(b"--B\r\n"), len(GOOD) - 3))
+def test_a_form_without_its_end_is_refused(kept: int) -> None:
+    with pytest.raises(RequestInvalid):
+        parse_multipart(GOOD[:kept], b"B")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no form",
+        b"--other--\r\n",
+        multipart(b"--B\r\nContent-Type: text/plain\r\n\r\nno name\r\n"),
+        multipart(b"--B\r\n\r\nno headers\r\n"),
+        multipart(b"--B\r\nbad header\r\n\r\nx\r\n"),
+        multipart(part('name="' + "n" * 100_000 + '"', b"x")),
+        multipart(b'--B\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n'),
+    ],
+)
+def test_what_is_no_form_is_refused(body: bytes) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        parse_multipart(body, b"B")
+    assert caught.value.detail[0]["type"] == "form_invalid"
+
+
+def test_a_boundary_that_is_too_long_is_refused() -> None:
+    with pytest.raises(RequestInvalid):
+        parse_multipart(GOOD, b"B" * 10_000)
+
+
+def test_urlencoded() -> None:
+    assert parse_urlencoded(b"prompt=a+red%20fox+%F0%9F%A6%8A&width=256&empty=&&flag&a=1%2B1=2") == [
+        ("prompt", "a red fox 🦊"),
+        ("width", "256"),
+        ("empty", ""),
+        ("flag", ""),
+        ("a", "1+1=2"),
+    ]
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_a_long_urlencoded_text_is_whole(shift: int) -> None:
+    assert parse_urlencoded(b"image=" + b"x" * shift + b"%2B/" * 50_000) == [("image", "x" * shift + "+/" * 50_000)]
+
+
+def test_urlencoded_text_is_utf_8() -> None:
+    with pytest.raises(RequestInvalid):
+        parse_urlencoded(b"prompt=f%FCr")
+
+
+def test_fields_and_their_values_are_counted() -> None:
+    many_values = "[" + "[]," * (MAX_VALUES // 2)
+    for form in (
+        lambda: parse(*[part('name="a"', b"")] * (MAX_FIELDS + 1)),
+        lambda: parse_urlencoded(b"a&" * (MAX_FIELDS + 1)),
+        lambda: parse(part('name="keyframes"', many_values.encode())),
+        lambda: parse_urlencoded(b"keyframes=" + many_values.encode()),
+    ):
+        with pytest.raises(RequestInvalid, match="at most"):
+            form()
