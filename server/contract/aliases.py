@@ -1,12 +1,12 @@
 """Names that public clients send, as the documented ones. Knows no rules about values."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from server.contract.errors import Loc, RequestInvalid
-from server.contract.wire import MAX_KEYFRAMES
+from server.contract.errors import Loc
+from server.contract.named_size import agrees, is_automatic, read_named_size
+from server.contract.wire import MAX_KEYFRAMES, GenerateRequest
 
 # Of two aliases of one field the upper wins.
 ALIASES = {
@@ -16,7 +16,9 @@ ALIASES = {
     "steps": "num_inference_steps",
     "cfg_guidance_scale": "guidance_scale",
 }
-RESOLUTION = re.compile(r"\s*([0-9]{1,9})\s*[x*]\s*([0-9]{1,9})\s*", re.IGNORECASE)
+SIZE_NAMES = ("resolution", "aspect_ratio")
+# What is sent as its default is never reported.
+DEFAULT_SIZE = tuple(GenerateRequest.model_fields[name].default for name in ("width", "height"))
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ class SentRequest:
 
 
 def read_names(raw: Mapping[str, Any]) -> SentRequest:
-    """Raises RequestInvalid when `resolution` is not a size."""
+    """Raise RequestInvalid when `resolution` or `aspect_ratio` cannot be read."""
     reader = _Reader(raw)
     for alias, field in ALIASES.items():
         reader.read_alias(alias, field)
-    reader.read_resolution()
+    reader.read_size_names()
     reader.read_images()
     return SentRequest(reader.values, reader.names, tuple(reader.overridden), reader.single_image)
 
@@ -80,15 +82,18 @@ class _Reader:
         if alias in self.values:
             self._offer(field, (alias,), self.values.pop(alias))
 
-    def read_resolution(self) -> None:
-        if "resolution" not in self.values:
-            return
-        sent = self.values.pop("resolution")
-        size = RESOLUTION.fullmatch(sent) if isinstance(sent, str) else None
-        if size is None:
-            raise RequestInvalid.at(("resolution",), 'Input should be a size such as "1280x720"', "resolution_invalid")
-        self._offer("width", ("resolution",), int(size[1]))
-        self._offer("height", ("resolution",), int(size[2]))
+    def read_size_names(self) -> None:
+        """Width and height win over names, which are not even validated then."""
+        popped = {name: self.values.pop(name, None) for name in SIZE_NAMES}
+        sent = {name: value for name, value in popped.items() if not is_automatic(value)}
+        sides = self.values.get("width"), self.values.get("height")
+        if sent and None in sides:
+            sides = read_named_size(sent.get("resolution"), sent.get("aspect_ratio"), *sides)
+            for field, value in zip(("width", "height"), sides, strict=True):
+                self._offer(field, (next(iter(sent)),), value)
+        for name, value in sent.items():
+            if not agrees(value, *sides) and not agrees(value, *DEFAULT_SIZE):
+                self.overridden.append(Overridden(("width",), (name,), value))
 
     def read_images(self) -> None:
         images = self.values.pop("images", None)
