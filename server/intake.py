@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import SpecError
+from pipelines.prompt_cut import MAX_TOKENS, PromptCut
 from server.contract import (
+    Adjustment,
     RequestInvalid,
     ResolvedRequest,
     clip_size,
@@ -33,7 +35,8 @@ async def prepare_order(
     engine: Engine, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
 ) -> Order:
     """What will be rendered, its prompt enhanced if that was asked for. Images are written into `folder`, which has to
-    last as long as the job. Raises EnhancerError or RequestInvalid where the prompt may not be used as it came.
+    last as long as the job. Raises EnhancerError or RequestInvalid where the prompt may not be used as it came, and
+    NotReady where no worker can tell how long it is.
     """
     image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
     if resolved.enhance_prompt:
@@ -41,13 +44,23 @@ async def prepare_order(
         engine.dispatcher.validate_admits(owner)
     required = engine.settings.enhancer_required
     used = await enhance_request(engine.enhancer, resolved, image_paths, required=required, strict=strict)
+    cut = await engine.dispatcher.find_cut(used.prompt)
+    cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=used.enhanced, strict=strict),)
     return Order(
         spec=to_spec(resolved, image_paths, used.prompt, engine.settings.stages),
         original_prompt=resolved.prompt,
         enhanced=used.enhanced,
-        adjustments=resolved.adjustments + used.adjustments,
+        adjustments=resolved.adjustments + used.adjustments + cut_adjustments,
         enhance_s=used.seconds,
     )
+
+
+def adjust_cut(cut: PromptCut, *, enhanced: bool, strict: bool) -> Adjustment:
+    """Report what is left out of a prompt. Raises RequestInvalid where strict: nothing may be left out then."""
+    name = "the enhanced prompt" if enhanced else "the prompt"
+    if strict:
+        raise RequestInvalid.at(("prompt",), f"Should be shorter: {name} has {cut}", "adjustment_refused")
+    return Adjustment("prompt", f"{cut.tokens} tokens", f"{MAX_TOKENS} tokens", f"{name} has {cut}")
 
 
 def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:

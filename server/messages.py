@@ -1,8 +1,8 @@
 """Everything that crosses the pipe between the server and a worker. Frozen, picklable, free of torch.
 
-Server to worker: WorkerConfig (once, first), then Generate and Cancel; closing the pipe ends the worker.
-Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then Done or Failed; Memory every
-two seconds from the start: a worker that is silent is taken for dead.
+Server to worker: WorkerConfig (once, first), then Generate, Cancel and FindCut; closing the pipe ends the worker.
+Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then Done or Failed; FoundCut for
+each FindCut, also while it renders; Memory every two seconds from the start: a silent worker is taken for dead.
 Pixels cross as files in the job's folder.
 """
 
@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.memory import MemoryPlan
+from pipelines.prompt_cut import PromptCut
 from pipelines.spec import GenerationSpec
 
 
@@ -55,6 +56,22 @@ class Generate:
 @dataclass(frozen=True)
 class Cancel:
     job_id: str
+
+
+@dataclass(frozen=True)
+class FindCut:
+    """Ask whether the text encoder reads all of a prompt. number: of the question, for its answer."""
+
+    number: int
+    prompt: str
+
+
+@dataclass(frozen=True)
+class FoundCut:
+    """cut: None where the text encoder reads all of the prompt."""
+
+    number: int
+    cut: PromptCut | None
 
 
 @dataclass(frozen=True)
@@ -117,11 +134,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """timings_s: encode, denoise, decode, mux. size_bytes: of the file, which was whole when it was verified."""
+    """timings_s: encode, denoise, decode, mux. size_bytes: of the file, which was whole when it was verified.
+
+    peak_memory_bytes: the most that was taken while it was rendered, weights included: on a GPU what torch had
+    allocated there, else the worker's resident memory. None where the system does not tell.
+    """
 
     job_id: str
     timings_s: Mapping[str, float]
     size_bytes: int
+    peak_memory_bytes: int | None = None
 
 
 class FailureKind(StrEnum):
@@ -138,5 +160,5 @@ class Failed:
     message: str
 
 
-ToWorker = Generate | Cancel
-FromWorker = Loading | Ready | LoadFailed | Memory | Started | Progress | Done | Failed
+ToWorker = Generate | Cancel | FindCut
+FromWorker = Loading | Ready | LoadFailed | Memory | FoundCut | Started | Progress | Done | Failed

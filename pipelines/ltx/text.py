@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pipelines.ltx.tokenizer import PromptTokenizer
+from pipelines.prompt_cut import PromptCut
 
 # A context is 12.6 MB at full size.
 CACHED_CONTEXTS = 16
@@ -43,6 +44,10 @@ class PromptEncoder:
                 self._contexts.popitem(last=False)
         self._contexts.move_to_end(prompt)
         return self._contexts[prompt]
+
+    def find_cut(self, prompt: str) -> PromptCut | None:
+        """Return what is left out of this prompt; None where all of it is read. May be called from any thread."""
+        return self._tokenizer.find_cut(prompt.strip())
 
     def _encode(self, prompt: str) -> Context:
         ids, mask = (tensor.to(self._device) for tensor in self._tokenizer(prompt))

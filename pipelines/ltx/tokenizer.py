@@ -10,13 +10,11 @@ from pathlib import Path
 
 import torch
 
+from pipelines.prompt_cut import MAX_TOKENS, PromptCut, excerpt
 from weights.checkpoint import Checkpoint
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import TOKENIZER_TENSOR
 from weights.stream import TensorReader
-
-# Lightricks/LTX-2, ltx_core: the context has this many rows whatever the prompt.
-MAX_TOKENS = 1024
 
 # In every Gemma's vocabulary: <pad>, <eos>, <bos>, <unk>.
 PAD_ID, BOS_ID = 0, 2
@@ -24,9 +22,10 @@ PAD_ID, BOS_ID = 0, 2
 
 @dataclass(frozen=True)
 class PromptTokenizer:
-    """`encode` gives the ids of a text, <bos> first."""
+    """`encode` gives the ids of a text, <bos> first; `decode` the text of ids."""
 
     encode: Callable[[str], list[int]]
+    decode: Callable[[list[int]], str]
 
     def __call__(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and attention mask, both (1, 1024)."""
@@ -34,6 +33,13 @@ class PromptTokenizer:
         padding = MAX_TOKENS - len(ids)
         mask = [0] * padding + [1] * len(ids)
         return torch.tensor([[PAD_ID] * padding + ids]), torch.tensor([mask])
+
+    def find_cut(self, prompt: str) -> PromptCut | None:
+        """Return what `__call__` leaves out of this prompt; None where it reads all of it."""
+        ids = self.encode(prompt)
+        if len(ids) <= MAX_TOKENS:
+            return None
+        return PromptCut(len(ids), excerpt(self.decode(ids[MAX_TOKENS:])))
 
 
 def load_tokenizer(path: Path, checkpoint: Checkpoint) -> PromptTokenizer:
@@ -57,7 +63,11 @@ def _from_folder(folder: Path) -> PromptTokenizer:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as exc:
         raise UnsupportedError(folder, f"its tokenizer cannot be loaded: {exc}") from exc
-    return PromptTokenizer(lambda text: list(tokenizer(text, truncation=True, max_length=MAX_TOKENS).input_ids))
+    return PromptTokenizer(
+        # verbose: that a prompt is long is the caller's to tell.
+        encode=lambda text: list(tokenizer(text, verbose=False).input_ids),
+        decode=lambda ids: str(tokenizer.decode(ids, clean_up_tokenization_spaces=False)),
+    )
 
 
 def _from_sentencepiece(path: Path, model: bytes) -> PromptTokenizer:
@@ -71,7 +81,7 @@ def _from_sentencepiece(path: Path, model: bytes) -> PromptTokenizer:
         processor.encode("")  # where the model is empty, this is the first to fail
     except RuntimeError as exc:
         raise UnsupportedError(path, "its tokenizer is not a sentencepiece model") from exc
-    return PromptTokenizer(processor.encode)
+    return PromptTokenizer(processor.encode, processor.decode)
 
 
 def _validated(path: Path, tokenizer: PromptTokenizer) -> PromptTokenizer:

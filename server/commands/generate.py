@@ -42,6 +42,8 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
         trace.close()
         for warning in model.info.warnings:
             print(f"ltx23: note: {warning}", file=sys.stderr)
+        if (cut := model.components.encode_prompt.find_cut(spec.prompt)) is not None:
+            print(f"ltx23: note: the prompt has {cut}", file=sys.stderr)
         timings_s = model.render(spec, path, trace)
         if save_latents is not None:
             write_tensors(Path(save_latents), trace.kept)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from pipelines.prompt_cut import PromptCut, surely_fits
 from server.jobs.job import Job, JobCancelled, NotReady
 from server.jobs.job_line import JobLine
 from server.jobs.limits import Limits
@@ -93,12 +94,16 @@ class Dispatcher:
 
     def validate_admits(self, owner: str | None = None) -> None:
         """Raises QueueFull, ShareFull or NotReady when a job of this owner submitted now would not be taken on."""
-        status = self.status
-        if status.state is State.DRAINING:
-            raise NotReady(STOPPING, RETRY_AFTER_S)
-        if status.state is not State.READY:
-            raise NotReady(status.load_error or f"the model is not ready: {status.state}", RETRY_AFTER_S)
+        self._validate_ready()
         self._line.validate_room(owner)
+
+    async def find_cut(self, prompt: str) -> PromptCut | None:
+        """Return what the model does not read of this prompt; None where it reads all of it. Raises NotReady."""
+        if surely_fits(prompt):
+            return None
+        self._validate_ready()
+        ready = next(each for each in self._supervisors if each.status.state is State.READY)
+        return await ready.find_cut(prompt)
 
     def resume(self, job: Job) -> None:
         """Take the job on however many wait: it was admitted before, by this server or the one before it."""
@@ -120,6 +125,13 @@ class Dispatcher:
     def seconds_left(self, job: Job) -> float | None:
         """Until it ends, by how long clips of its size took. None: it neither waits nor runs."""
         return self._line.seconds_left(job)
+
+    def _validate_ready(self) -> None:
+        status = self.status
+        if status.state is State.DRAINING:
+            raise NotReady(STOPPING, RETRY_AFTER_S)
+        if status.state is not State.READY:
+            raise NotReady(status.load_error or f"the model is not ready: {status.state}", RETRY_AFTER_S)
 
     def _dispatch(self) -> None:
         for supervisor in self._supervisors:

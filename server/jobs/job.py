@@ -85,6 +85,7 @@ class Job:
 
     id: the client's name for it, which a second request may bear too. key: the worker's, which no other job has.
     owner: the id of the API key it came with, None without one. attempts: workers that it was given to.
+    peak_memory_bytes: of its render, once it is done; None where the worker could not tell.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Job:
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
     attempts: int = 0
+    peak_memory_bytes: int | None = None
 
     @property
     def key(self) -> str:

@@ -41,7 +41,8 @@ class Running:
                 self.job.start()
             case Progress(_, stage, step, steps):
                 self.job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
-            case Done(_, timings_s, size_bytes) if self.job.has_clip_of(size_bytes):
+            case Done(_, timings_s, size_bytes, peak_memory_bytes) if self.job.has_clip_of(size_bytes):
+                self.job.peak_memory_bytes = peak_memory_bytes
                 return timings_s
             case Done():
                 log.error("job %s: the worker said that it was done, and its file is cut short or missing", self.job.id)

@@ -5,15 +5,18 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipelines.prompt_cut import PromptCut
 from server.jobs.heartbeat import Heartbeat
 from server.jobs.job import Job, JobError, NotReady, RenderFailed
 from server.jobs.limits import Limits
+from server.jobs.questions import Questions
 from server.jobs.running import JobMessage, Outcome, Running
 from server.jobs.status import State, WorkerStatus
 from server.jobs.worker_process import Worker, run_worker
 from server.messages import (
     Done,
     Failed,
+    FoundCut,
     FromWorker,
     LoadFailed,
     Loading,
@@ -61,6 +64,7 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
         self._running: Running | None = None
+        self._questions = Questions()
         self._failures = 0
         self._restarts = 0
         self._model: ModelInfo | None = None
@@ -103,6 +107,11 @@ class Supervisor:
         if self._running is not None:
             self._running.stop(reason)
 
+    async def find_cut(self, prompt: str) -> PromptCut | None:
+        """Return what the model does not read of this prompt. Raises NotReady when the worker ends meanwhile."""
+        assert self._worker is not None
+        return await self._questions.ask(prompt, self._worker.send)
+
     def drain(self) -> None:
         """No further job: the worker ends once the job that it has has ended."""
         self._state = State.DRAINING
@@ -129,6 +138,7 @@ class Supervisor:
                 self._restarts += 1
         finally:
             self._state = State.DRAINING
+            self._questions.give_up()
             self._end_job(NotReady(STOPPING, RETRY_AFTER_S))
 
     async def _back_off(self) -> None:
@@ -183,6 +193,8 @@ class Supervisor:
                 self._fail_to_load(text)
             case Memory():
                 self._memory = message
+            case FoundCut():
+                self._questions.hear(message)
             case Started() | Progress() | Done() | Failed():
                 if self._running is not None and message.job_id == self._running.job.key:
                     self._on_job_message(self._running, message)
@@ -209,6 +221,7 @@ class Supervisor:
     def _lose_worker(self) -> None:
         """Its job fails alone, or is given back once if this worker had not begun it."""
         self._worker = self._memory = None
+        self._questions.give_up()
         if self._state is State.READY:
             self._state = State.LOADING
         running = self._running

@@ -110,6 +110,7 @@ class VideoStore:
             completed_at=row["completed_at"],
             size_bytes=row["size_bytes"],
             timings_s=end["timings_s"],
+            peak_memory_bytes=end.get("peak_memory_bytes"),
             failure=Failure(**end["failure"]) if end["failure"] else None,
             idempotency=Idempotency(key, row["fingerprint"]) if key is not None else None,
         )
@@ -130,7 +131,11 @@ class VideoStore:
 
 
 def _row(video: Video) -> dict[str, Any]:
-    end = {"timings_s": dict(video.timings_s), "failure": asdict(video.failure) if video.failure else None}
+    end = {
+        "timings_s": dict(video.timings_s),
+        "peak_memory_bytes": video.peak_memory_bytes,
+        "failure": asdict(video.failure) if video.failure else None,
+    }
     return {
         "id": video.id,
         "owner": video.owner or "",

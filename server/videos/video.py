@@ -45,7 +45,10 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Video:
-    """owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux."""
+    """owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux.
+
+    peak_memory_bytes: as in `server.messages.Done`.
+    """
 
     id: str
     owner: str | None
@@ -55,8 +58,15 @@ class Video:
     completed_at: float | None = None
     size_bytes: int = 0
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
     failure: Failure | None = None
     idempotency: Idempotency | None = None
+
+    @property
+    def inference_s(self) -> float | None:
+        """How long a worker rendered it, without the queue and the enhancement. None until it is completed."""
+        stages = [seconds for name, seconds in self.timings_s.items() if name not in ("queue", "enhance")]
+        return sum(stages) if stages else None
 
     @property
     def file_name(self) -> str:
@@ -76,9 +86,16 @@ class Video:
     def begun(self) -> "Video":
         return replace(self, status=VideoStatus.IN_PROGRESS)
 
-    def completed(self, at: float, size_bytes: int, timings_s: Mapping[str, float]) -> "Video":
+    def completed(
+        self, at: float, size_bytes: int, timings_s: Mapping[str, float], peak_memory_bytes: int | None = None
+    ) -> "Video":
         return replace(
-            self, status=VideoStatus.COMPLETED, completed_at=at, size_bytes=size_bytes, timings_s=dict(timings_s)
+            self,
+            status=VideoStatus.COMPLETED,
+            completed_at=at,
+            size_bytes=size_bytes,
+            timings_s=dict(timings_s),
+            peak_memory_bytes=peak_memory_bytes,
         )
 
     def failed(self, at: float, failure: Failure) -> "Video":

@@ -18,6 +18,7 @@ from server.messages import (
     Done,
     Failed,
     FailureKind,
+    FoundCut,
     Generate,
     LoadFailed,
     Loading,
@@ -28,6 +29,7 @@ from server.messages import (
 from server.threads import wait_passively
 from server.worker.garbage import collecting_later
 from server.worker.host_memory import host_memory
+from server.worker.peak_memory import PeakMemory
 from server.worker.pipe import Pipe
 from weights.errors import WeightsError
 
@@ -121,6 +123,7 @@ def run(pipe: Pipe) -> int:
         pipe.send(LoadFailed(str(exc)))
         return 1
     pulse.model = model
+    threading.Thread(target=_answer_questions, args=(pipe, model), name="questions", daemon=True).start()
     pipe.send(Ready(model.info))
     pulse.beat()
     heap = Heap()
@@ -131,10 +134,24 @@ def run(pipe: Pipe) -> int:
         heap.trim()
 
 
+def _answer_questions(pipe: Pipe, model: "Model") -> None:
+    """Beside the render: whoever asks wants to know before the job waits in the queue."""
+    while True:
+        question = pipe.questions.get()
+        try:
+            cut = model.components.encode_prompt.find_cut(question.prompt)
+        except Exception:
+            # The render of this prompt will fail in the same way, and say so to its client.
+            log.exception("a prompt cannot be tokenized")
+            cut = None
+        pipe.send(FoundCut(question.number, cut))
+
+
 def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | Failed:
     try:
+        peak = PeakMemory(model.components.device)
         timings_s = model.render(job.spec, job.path, JobTrace(pipe, job.job_id))
-        return Done(job.job_id, timings_s, job.path.stat().st_size)
+        return Done(job.job_id, timings_s, job.path.stat().st_size, peak.read_bytes())
     except Cancelled as exc:
         return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
     except (SpecError, ImageError) as exc:

@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import NoReturn
 
-from server.messages import Cancel, FromWorker, Generate, ToWorker, WorkerConfig
+from server.messages import Cancel, FindCut, FromWorker, Generate, ToWorker, WorkerConfig
 
 
 class Pipe:
@@ -18,6 +18,7 @@ class Pipe:
         self._send_lock = threading.Lock()
         self._cancelled_id: str | None = None
         self.jobs: SimpleQueue[Generate] = SimpleQueue()
+        self.questions: SimpleQueue[FindCut] = SimpleQueue()
 
     def receive_config(self) -> WorkerConfig:
         config = self._receive()
@@ -45,6 +46,8 @@ class Pipe:
                 self._cancelled_id = message.job_id
             elif isinstance(message, Generate):
                 self.jobs.put(message)
+            elif isinstance(message, FindCut):
+                self.questions.put(message)
 
     def _receive(self) -> ToWorker | WorkerConfig:
         try:

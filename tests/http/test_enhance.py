@@ -91,6 +91,19 @@ def test_the_rewrite_is_what_is_rendered_and_both_prompts_are_told(client: httpx
     assert not plain["enhanced"]
 
 
+def test_a_rewrite_that_is_cut_says_so(client: httpx.Client, sglang: SglangServer) -> None:
+    rewrite = " ".join(f"Around the red fox the flakes of winter number {i} whirl silently." for i in range(16))
+    sglang.answers.extend([says(rewrite), says(rewrite)])
+    answer = client.post("/generate", json=ENHANCED | {"prompt": "a long red fox"})
+    refused = client.post("/generate", json=ENHANCED | {"prompt": "a long grey fox"}, headers=STRICT)
+
+    (adjustment,) = answer.json()["adjustments"]
+    assert (adjustment["field"], adjustment["used"]) == ("prompt", "1024 tokens")
+    assert adjustment["reason"].startswith(f"the enhanced prompt has {len(rewrite) + 1} tokens")
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["loc"] == ["body", "prompt"]
+
+
 def test_nobody_is_asked_unless_the_request_says_so(client: httpx.Client, sglang: SglangServer) -> None:
     before = len(sglang.seen)
     assert client.post("/generate", json=CLIP).json()["timings"]["enhance"] == 0

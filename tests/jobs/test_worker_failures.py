@@ -59,6 +59,17 @@ async def test_a_worker_that_cannot_be_talked_to_is_replaced(
         assert all(map(has_ended, first_workers))
 
 
+async def test_who_asks_a_worker_that_dies_is_told(dispatching: Dispatching) -> None:
+    async with dispatching("killed_in_a_render") as rig:
+        await rig.told(Ready)
+        asked = asyncio.create_task(rig.dispatcher.find_cut("long " * 1000))
+        await asyncio.sleep(0)
+        rig.submit("die")
+
+        with pytest.raises(NotReady, match="ended before it had read the prompt"):
+            await asked
+
+
 async def test_past_the_deadline_and_the_grace_the_worker_is_killed(dispatching: Dispatching) -> None:
     async with dispatching("hangs_in_a_step", deadline_s=0.05, grace_s=0.05) as rig:
         await rig.told(Ready)

@@ -4,12 +4,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import psutil
+import torch
 from PIL import Image
 
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.heap import KEPT_BYTES
 from server.jobs.worker_process import Worker, run_worker
 from server.messages import Done, Failed, Generate, Ready, WorkerConfig
+from server.worker.peak_memory import PeakMemory
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles
 
@@ -48,3 +50,31 @@ async def test_the_memory_of_an_encoders_threads_is_given_back(
         worker.kill()
 
     assert after_bytes - before_bytes < MAX_GROWTH_BYTES
+
+
+def test_a_peak_is_that_of_its_own_clip() -> None:
+    large_bytes = 64 * 2**20
+    before = psutil.Process().memory_info().rss
+
+    large = PeakMemory(torch.device("cpu"))
+    bytes(range(256)) * (large_bytes // 256)
+    large_peak = large.read_bytes()
+    small = PeakMemory(torch.device("cpu"))
+    small_peak = small.read_bytes()
+
+    assert large_peak is not None
+    assert small_peak is not None
+    assert large_peak >= before + large_bytes * 0.9
+    assert small_peak <= large_peak - large_bytes * 0.5
+
+
+async def test_a_clip_is_reported_with_the_memory_it_took(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    async with run_worker(WorkerConfig(cache_dir)) as worker:
+        await heard(worker, Ready)
+        loaded_bytes = psutil.Process(worker.pid).memory_info().rss
+        worker.send(Generate("clip", clip(Container.MP4), tmp_path / "clip"))
+        done = await heard(worker, Done)
+        worker.kill()
+
+    assert done.peak_memory_bytes is not None
+    assert done.peak_memory_bytes > loaded_bytes // 2

@@ -151,6 +151,20 @@ def test_a_sentencepiece_model_gives_the_ids_of_hugging_faces_tokenizer(
     assert not ids[0, : 1024 - length].any()
 
 
+def test_a_sentencepiece_model_says_what_it_leaves_out(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
+    path = write_file(tmp_path / "fp8.safetensors", comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor))
+    tokenizer = open_text_encoder(path).tokenizer
+    fits = "a red fox runs through deep snow, " * 20
+    words = fits * 50 + "and \u72d0 is gone"
+
+    cut = tokenizer.find_cut(words)
+
+    assert tokenizer.find_cut(fits) is None
+    assert cut is not None
+    assert cut.tokens == len(tokenizer.encode(words))
+    assert cut.dropped.endswith("snow, and \u72d0 is gone")
+
+
 def test_what_is_inside_counts_more_than_what_is_beside(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
     tensors = comfy_fp8(tensors_of(folder))
     beside = with_tokenizer_of(folder, write_file(tmp_path / "a" / "beside.safetensors", tensors))

@@ -1,0 +1,41 @@
+"""What a worker was asked beside its jobs, until it has answered or has ended. Knows no process."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from pipelines.prompt_cut import PromptCut
+from server.jobs.job import NotReady
+from server.messages import FindCut, FoundCut
+
+RETRY_AFTER_S = 10
+
+
+class Questions:
+    """Questions to one worker."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._open: dict[int, asyncio.Future[PromptCut | None]] = {}
+
+    async def ask(self, prompt: str, send: Callable[[FindCut], None]) -> PromptCut | None:
+        """Send the question and return the answer. Raises NotReady when the worker ends before it answers."""
+        number = next(self._numbers)
+        answer: asyncio.Future[PromptCut | None] = asyncio.get_running_loop().create_future()
+        self._open[number] = answer
+        try:
+            send(FindCut(number, prompt))
+            return await answer
+        finally:
+            del self._open[number]
+
+    def hear(self, message: FoundCut) -> None:
+        answer = self._open.get(message.number)
+        if answer is not None and not answer.done():
+            answer.set_result(message.cut)
+
+    def give_up(self) -> None:
+        """Tell everyone who waits that this worker has ended."""
+        for answer in self._open.values():
+            if not answer.done():
+                answer.set_exception(NotReady("the worker ended before it had read the prompt", RETRY_AFTER_S))

@@ -1,0 +1,64 @@
+"""A prompt that is longer than the text encoder reads: what is left out is reported, or refused where strict."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.conftest import SMALL, STRICT
+from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order
+
+# A token a byte, and <bos>.
+LONG = "the camera pans over a harbour at dawn, " * 30 + "then the last boat sinks"
+REASON = (
+    'the prompt has 1225 tokens, and the text encoder reads 1024; the last 201, "harbour at dawn, the camera pans over '
+    'a ... at dawn, then the last boat sinks", are left out'
+)
+CUT = {"field": "prompt", "requested": "1225 tokens", "used": "1024 tokens", "reason": REASON}
+
+
+@pytest.mark.parametrize("return_json", [False, True])
+def test_generate_reports_what_it_leaves_out(return_json: bool, client: httpx.Client) -> None:
+    answer = client.post("/generate", json=SMALL | {"prompt": LONG, "return_json": return_json})
+
+    assert answer.status_code == 200
+    assert json.loads(answer.headers["X-LTX-Adjustments"]) == [CUT]
+    if return_json:
+        assert answer.json()["adjustments"] == [CUT]
+        assert answer.json()["prompt"] == LONG
+
+
+def test_a_prompt_of_exactly_as_many_tokens_is_left_alone(client: httpx.Client) -> None:
+    answer = client.post("/generate", json=SMALL | {"prompt": f"  {'é' * 511}x  "}, headers=STRICT)
+
+    assert answer.status_code == 200
+    assert answer.headers["X-LTX-Adjustments"] == "[]"
+
+
+@pytest.mark.parametrize("path", ["/generate", PATH])
+def test_a_strict_request_is_refused_before_it_is_rendered(path: str, client: httpx.Client) -> None:
+    answer = client.post(path, json=SMALL | {"prompt": "é" * 512}, headers=STRICT)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["body", "prompt"]
+    assert error["msg"].startswith("Should be shorter: the prompt has 1025 tokens")
+
+
+def test_a_stored_video_reports_it_from_the_start(client: httpx.Client) -> None:
+    ordered = order(client, prompt=LONG)
+    finished: dict[str, Any] = finish(client, ordered)
+
+    assert ordered["adjustments"] == finished["adjustments"] == [CUT]
+    delete(client, ordered)
+
+
+def test_a_prompt_is_measured_while_another_clip_renders(client: httpx.Client) -> None:
+    running = order(client, **SLOW)
+    begin(client, running)
+    answer = client.post("/generate", json=SMALL | {"prompt": LONG}, headers=STRICT)
+
+    assert answer.status_code == 422
+    assert look(client, running)["status"] == "in_progress"
+    delete(client, running)
