@@ -19,6 +19,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/zensical build --strict
 
 # A real SGLang on the CPU: 3 minutes and 2.9 GB to make, 3 minutes to test.
 test-sglang: $(VENV)/.installed-dev
