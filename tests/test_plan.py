@@ -70,12 +70,12 @@ def test_a_single_stage_has_no_upsampler() -> None:
 
 
 def test_a_file_of_another_width_needs_its_text_encoder(tiny: TinyFiles) -> None:
-    with pytest.raises(UnsupportedError, match=r"needs a text encoder of 3 layers of width 32: give --text-encoder"):
+    with pytest.raises(UnsupportedError, match=r"needs a text encoder of 3 layers of width 64: give --text-encoder"):
         sizes(PlannedFiles(tiny.checkpoint, upsampler=tiny.upsampler))
 
 
 def test_a_text_encoder_of_another_size_is_refused(tiny: TinyFiles) -> None:
-    with pytest.raises(UnsupportedError, match=r"3 layers of width 32; the checkpoint needs 48 of width 3840"):
+    with pytest.raises(UnsupportedError, match=r"3 layers of width 64; the checkpoint needs 48 of width 3840"):
         sizes(PlannedFiles(checkpoint=None, text_encoder=tiny.text_encoder))
 
 

@@ -7,21 +7,31 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from weights.errors import FileError
+from weights.identify import AGAIN, SAFETENSORS_NEEDED, START_BYTES, identify
+from weights.regular_file import open_regular
 
 # safetensors' own bound on the header, kept by every reader.
 MAX_HEADER_BYTES = 100_000_000
 
+# No file is larger, so neither is a number in its header; and no weight has more dimensions.
+MAX_NUMBER = 2**63
+MAX_DIMENSIONS = 16
+
 BITS_BY_DTYPE = {
-    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
     "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
     "I32": 32, "U32": 32, "F32": 32,
-    "I64": 64, "U64": 64, "F64": 64,
+    "I64": 64, "U64": 64, "F64": 64, "C64": 64,
 }  # fmt: skip
+
+LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Header:
     offsets: Mapping[str, int] = field(default_factory=dict)
 
     def json_metadata(self, key: str) -> dict[str, Any] | None:
-        """The metadata entry `key` parsed as a JSON object; None when the file has none."""
+        """Return the metadata entry `key` parsed as a JSON object; None when the file has none."""
         text = self.metadata.get(key)
         if text is None:
             return None
@@ -54,13 +64,15 @@ class Header:
             value = json.loads(text)
         except ValueError as exc:
             raise FileError(self.path, f"metadata {key!r} is not JSON ({exc})") from exc
+        except RecursionError as exc:
+            raise FileError(self.path, f"metadata {key!r} is nested too deep") from exc
         if not isinstance(value, dict):
             raise FileError(self.path, f"metadata {key!r} is not a JSON object")
         return value
 
 
 def is_folder(path: Path) -> bool:
-    """Raises FileError where that cannot be seen: a folder above it may be closed."""
+    """Raise FileError where that cannot be seen: a folder above it may be closed."""
     try:
         return path.is_dir()
     except OSError as exc:
@@ -68,39 +80,123 @@ def is_folder(path: Path) -> bool:
 
 
 def read_header(path: Path) -> Header:
-    """Raises FileError when `path` cannot be opened, is not safetensors, or is shorter than its header says."""
-    try:
-        size_bytes = path.stat().st_size
-        with path.open("rb") as file:
-            prefix = file.read(8)
-            if len(prefix) < 8:
-                raise FileError(path, "is too short to be a safetensors file")
-            (length,) = struct.unpack("<Q", prefix)
-            if length > min(size_bytes - 8, MAX_HEADER_BYTES):
-                raise FileError(path, "is not a safetensors file, or is cut short inside its header")
-            text = file.read(length)
-    except IsADirectoryError as exc:
-        raise FileError(path, "is a folder; a .safetensors file is needed") from exc
-    except OSError as exc:
-        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
-    return _parse(path, text, size_bytes - 8 - length)
+    """Raise FileError that says what the file is when it is not a whole safetensors file."""
+    with open_regular(path, "a .safetensors file") as (file, size_bytes):
+        start = file.read(START_BYTES)
+        length = _header_length(path, start, size_bytes)
+        text = (start + file.read(max(8 + length - len(start), 0)))[8 : 8 + length]
+    return _HeaderParser(path).parse(text, size_bytes - 8 - length)
 
 
-def _parse(path: Path, text: bytes, data_bytes: int) -> Header:
-    try:
-        entries = json.loads(text)
-        metadata = entries.pop("__metadata__", None) or {}
-        tensors = {name: TensorInfo(entry["dtype"], tuple(entry["shape"])) for name, entry in entries.items()}
-        ends = [entry["data_offsets"][1] for entry in entries.values()]
-        start = 8 + len(text)
-        offsets = {name: start + entry["data_offsets"][0] for name, entry in entries.items()}
-        sizes = {name: info.size_bytes for name, info in tensors.items()}
-        wrong = [n for n, e in entries.items() if e["data_offsets"][1] - e["data_offsets"][0] != sizes[n]]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
-        raise FileError(path, "is not a safetensors file: its header cannot be understood") from exc
-    if wrong:
-        raise FileError(path, f"tensor {wrong[0]!r} takes another number of bytes than its shape needs")
-    if max(ends, default=0) != data_bytes:
-        raise FileError(path, f"is cut short or damaged: {max(ends, default=0):,} bytes of tensors announced, "
-                              f"{data_bytes:,} there; download it again")  # fmt: skip
-    return Header(path, metadata, tensors, offsets)
+def _header_length(path: Path, start: bytes, size_bytes: int) -> int:
+    """Return what the first eight bytes say. Raise FileError when they are not those of a safetensors file."""
+    if not start:
+        raise FileError(path, f"is empty; {AGAIN}")
+    (length,) = struct.unpack("<Q", start[:8].ljust(8, b"\0"))
+    if start[8:9] == b"{" and length <= min(size_bytes - 8, MAX_HEADER_BYTES):
+        return int(length)
+    if sentence := identify(start):
+        raise FileError(path, sentence)
+    if start[8:9] == b"{" and length <= MAX_HEADER_BYTES:
+        raise FileError(path, f"is cut short inside its header, of {length:,} bytes; {AGAIN}")
+    raise FileError(path, f"is not a safetensors file; {SAFETENSORS_NEEDED}")
+
+
+class _HeaderParser:
+    """Checks every entry of a header, which may come from anybody. `path` is for messages."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def parse(self, text: bytes, data_bytes: int) -> Header:
+        entries = self._entries(text)
+        metadata = self._metadata(entries.pop("__metadata__", None))
+        tensors = {name: self._tensor(name, entry) for name, entry in entries.items()}
+        ranges = {name: self._range(name, entry["data_offsets"], tensors[name]) for name, entry in entries.items()}
+        self._validate_layout(ranges, data_bytes)
+        first = 8 + len(text)
+        return Header(self._path, metadata, tensors, {name: first + begin for name, (begin, _) in ranges.items()})
+
+    def _entries(self, text: bytes) -> dict[str, Any]:
+        try:
+            entries = json.loads(text.decode(), object_pairs_hook=self._unique)
+        except ValueError as exc:
+            raise self._damaged(f"its header is not JSON ({exc})") from exc
+        except RecursionError as exc:
+            raise self._damaged("its header is nested too deep") from exc
+        if not isinstance(entries, dict):
+            raise self._damaged("its header is not a JSON object")
+        return entries
+
+    def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Refuse a key that comes twice: readers differ in which of the two they take."""
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise self._damaged(f"its header has the key {shown(key)} twice")
+            found[key] = value
+        return found
+
+    def _metadata(self, metadata: Any) -> dict[str, str]:
+        if metadata is None:
+            return {}
+        if not isinstance(metadata, dict):
+            raise FileError(self._path, "its metadata is not a JSON object; save it again, from text to text")
+        for key, value in metadata.items():
+            if not isinstance(value, str):
+                raise FileError(self._path, f"its metadata {shown(key)} is not text, which metadata has to be; save it "
+                                            "again with a text, or without the entry")  # fmt: skip
+        return metadata
+
+    def _tensor(self, name: str, entry: Any) -> TensorInfo:
+        if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+            raise self._damaged(f"tensor {shown(name)} has no dtype, shape and data_offsets")
+        dtype, shape = entry["dtype"], entry["shape"]
+        if not isinstance(dtype, str):
+            raise self._damaged(f"tensor {shown(name)} has a dtype that is not text")
+        if dtype not in BITS_BY_DTYPE:
+            raise FileError(self._path, f"tensor {shown(name)} has the dtype {shown(dtype)}, which is not known here")
+        if not _is_numbers(shape) or len(shape) > MAX_DIMENSIONS or prod(shape) >= MAX_NUMBER:
+            raise self._damaged(f"tensor {shown(name)} has a shape that no tensor has")
+        return TensorInfo(dtype, tuple(shape))
+
+    def _range(self, name: str, offsets: Any, info: TensorInfo) -> tuple[int, int]:
+        if not _is_numbers(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+            raise self._damaged(f"tensor {shown(name)} has data_offsets that are not two places in the file")
+        begin, end = offsets
+        if end - begin != info.size_bytes:
+            raise self._damaged(f"tensor {shown(name)} takes {end - begin:,} bytes, its shape needs "
+                                f"{info.size_bytes:,}")  # fmt: skip
+        return begin, end
+
+    def _validate_layout(self, ranges: Mapping[str, tuple[int, int]], data_bytes: int) -> None:
+        """Refuse all but tensors one after the other up to the end of the file, as the format has it."""
+        in_order = sorted(ranges, key=ranges.__getitem__)
+        for name, following in pairwise(in_order):
+            (_, end), (begin, _) = ranges[name], ranges[following]
+            if begin < end:
+                raise self._damaged(f"tensors {shown(name)} and {shown(following)} overlap")
+            if begin > end:
+                raise self._damaged(f"{begin - end:,} bytes before tensor {shown(following)} belong to no tensor")
+        if in_order and ranges[in_order[0]][0]:
+            raise self._damaged(f"the bytes before tensor {shown(in_order[0])} belong to no tensor")
+        announced = ranges[in_order[-1]][1] if in_order else 0
+        if announced > data_bytes:
+            raise FileError(self._path, f"is cut short: {announced:,} bytes of tensors announced, {data_bytes:,} "
+                                        f"there; {AGAIN}")  # fmt: skip
+        if announced < data_bytes:
+            raise FileError(self._path, f"has {data_bytes - announced:,} bytes after its last tensor, which belong to "
+                                        f"nothing; {AGAIN}")  # fmt: skip
+
+    def _damaged(self, what: str) -> FileError:
+        return FileError(self._path, f"is damaged: {what}; {AGAIN}")
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(number) is int and 0 <= number < MAX_NUMBER for number in value)
+
+
+def shown(name: object) -> str:
+    """Return the name quoted for a message of one line, however long it is."""
+    text = repr(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}...'"

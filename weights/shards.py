@@ -8,8 +8,13 @@ from typing import Any
 from weights.checkpoint import StoredTensor, stored_tensors
 from weights.errors import FileError, UnsupportedError
 from weights.header import read_header
+from weights.regular_file import open_regular
 
 INDEX_PATTERN = "*.safetensors.index.json"
+
+# A tokenizer.json, the largest, has a third of it.
+MAX_JSON_BYTES = 100_000_000
+
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -65,13 +70,17 @@ def _shards(index: Path, shard_by_name: Mapping[str, str]) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file that holds a JSON object."""
+    """Return the object that a JSON file holds. Raise FileError when it is anything else."""
+    with open_regular(path, "a JSON file") as (file, size_bytes):
+        if size_bytes > MAX_JSON_BYTES:
+            raise FileError(path, f"has {size_bytes:,} bytes, no JSON file of a model has so many; download it again")
+        text = file.read(MAX_JSON_BYTES)
     try:
-        value = json.loads(path.read_text())
-    except OSError as exc:
-        raise FileError(path, f"cannot be read: {exc.strerror or exc}") from exc
+        value = json.loads(text.decode())
     except ValueError as exc:
         raise FileError(path, f"is not JSON ({exc}); download it again") from exc
+    except RecursionError as exc:
+        raise FileError(path, "is nested too deep; download it again") from exc
     if not isinstance(value, dict):
         raise FileError(path, "is not a JSON object; download it again")
     return value

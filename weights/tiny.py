@@ -47,8 +47,8 @@ TINY_GEMMA = {
     "num_hidden_layers": TEXT_LAYERS,
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
-    "head_dim": 16,
-    "query_pre_attn_scalar": 16,
+    "head_dim": 32,
+    "query_pre_attn_scalar": 32,
     "sliding_window": 128,
 }
 SPECIAL_TOKENS = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"]
@@ -202,8 +202,8 @@ def gemma_config(tokenizer: Any, text_config: Mapping[str, Any]) -> Any:
     return Gemma3Config(
         text_config={"vocab_size": len(tokenizer), "max_position_embeddings": 2048, **text_config},
         vision_config={
-            "hidden_size": 16,
-            "intermediate_size": 32,
+            "hidden_size": 64,
+            "intermediate_size": 64,
             "num_hidden_layers": 1,
             "num_attention_heads": 2,
             "image_size": 28,

@@ -1,33 +1,50 @@
 """Gemma 3's `config.json`: the configuration of its text model, and how its weights are quantised."""
 
-import json
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weights.component import CONFIG_NAME
 from weights.errors import FileError, UnsupportedError
+from weights.shards import read_json
 
 if TYPE_CHECKING:
     from transformers import Gemma3TextConfig
 
-NEEDED = "the multimodal Gemma 3 12B is needed (gemma-3-12b-it)"
+NEEDED = "Gemma 3 12B is needed (gemma-3-12b-it)"
+
+# A whole Gemma 3 keeps the text model's configuration in `text_config`; a text-only one is that configuration.
+WHOLE, TEXT_ONLY = "gemma3", "gemma3_text"
 
 
-def read_text_config(folder: Path) -> tuple["Gemma3TextConfig", dict[str, Any] | None]:
-    """The text model's config, and `quantization_config` where there is one. Raises WeightsError when the folder is
-    none of Gemma 3's.
-    """
+@dataclass(frozen=True)
+class FolderConfig:
+    """What config.json says. quantization: its `quantization_config`, if there is one."""
+
+    text: "Gemma3TextConfig"
+    quantization: dict[str, Any] | None
+    is_text_only: bool
+
+
+def read_folder_config(folder: Path) -> FolderConfig:
+    """Raise WeightsError when the folder does not hold a Gemma 3."""
     config = _read(folder)
     model_type = config.get("model_type")
-    if model_type != "gemma3":
+    quantization = config.pop("quantization_config", None)
+    if model_type not in (WHOLE, TEXT_ONLY):
         raise UnsupportedError(folder, f"its config.json has the model_type {model_type!r}; {NEEDED}")
+    if not isinstance(quantization, dict | None):
+        raise UnsupportedError(folder, "its config.json is not Gemma 3's: `quantization_config` is not an object")
     try:
-        return to_text_config(folder, config["text_config"]), config.get("quantization_config")
+        text = to_text_config(folder, config if model_type == TEXT_ONLY else config["text_config"])
     except (KeyError, TypeError, ValueError) as exc:
         raise UnsupportedError(folder, f"its config.json is not Gemma 3's: {exc!r}") from exc
+    return FolderConfig(text, quantization, model_type == TEXT_ONLY)
 
 
 def to_text_config(path: Path, arguments: dict[str, Any]) -> "Gemma3TextConfig":
-    """Raises UnsupportedError when transformers does not take them."""
+    """Raise UnsupportedError when transformers does not take them."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import Gemma3TextConfig
 
@@ -38,21 +55,12 @@ def to_text_config(path: Path, arguments: dict[str, Any]) -> "Gemma3TextConfig":
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except PermissionError as exc:
-        raise FileError(folder, f"its config.json cannot be read: {exc.strerror}") from exc
-    except OSError as exc:
-        message = f"is not a Hugging Face folder (no config.json); {NEEDED}{_hint_of_file(folder)}"
-        raise FileError(folder, message) from exc
-    except ValueError as exc:
-        raise UnsupportedError(folder, f"its config.json is not JSON ({exc})") from exc
-    if not isinstance(config, dict):
-        raise UnsupportedError(folder, f"its config.json is no object; {NEEDED}")
-    return config
+    if not os.path.lexists(folder / CONFIG_NAME):
+        raise FileError(folder, f"is not a Hugging Face folder (no {CONFIG_NAME}); {NEEDED}{_hint_of_file(folder)}")
+    return read_json(folder / CONFIG_NAME)
 
 
 def _hint_of_file(folder: Path) -> str:
-    """Where a folder is no model, but holds a file that may be one."""
+    """Name a file in the folder that may be a whole model by itself."""
     files = sorted(folder.glob("*.safetensors"))
     return f"; to use a single file give its own path, such as {files[0]}" if files else ""

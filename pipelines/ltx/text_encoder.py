@@ -13,12 +13,13 @@ from torch import nn
 
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.streaming import weight_bytes, working_bytes
-from pipelines.ltx.text_config import read_text_config, to_text_config
+from pipelines.ltx.text_config import read_folder_config, to_text_config
 from pipelines.ltx.text_quantized import (
     BYTES_PER_WEIGHT,
     TextQuantization,
     load_quantized,
     resolve_quantization,
+    validate_cpu_blocks,
     validate_stored,
 )
 from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
@@ -67,12 +68,15 @@ class TextShape:
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoderSource(TextShape):
-    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already."""
+    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already.
+    is_text_only: its folder is of a Gemma 3 without a vision tower.
+    """
 
     path: Path
     checkpoint: Checkpoint
     tokenizer: PromptTokenizer
     is_stored_quantized: bool = False
+    is_text_only: bool = False
 
 
 def open_text_encoder(
@@ -90,18 +94,19 @@ def open_text_encoder(
 
 
 def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) -> TextEncoderSource:
-    config, stored = read_text_config(folder)
-    quantization = resolve_quantization(folder, asked, stored)
+    config = read_folder_config(folder)
+    quantization = resolve_quantization(folder, asked, config.quantization)
     checkpoint = Checkpoint(folder, canonical(read_tensors(folder)), config={})
     needed = _needed(checkpoint)
     validate_scales(needed)
     return TextEncoderSource(
         path=folder,
-        config=config,
+        config=config.text,
         checkpoint=needed,
         tokenizer=load_tokenizer(tokenizer or folder, checkpoint),
         quantization=quantization,
-        is_stored_quantized=stored is not None,
+        is_stored_quantized=config.quantization is not None,
+        is_text_only=config.is_text_only,
     )
 
 
@@ -153,10 +158,14 @@ def load_text_encoder(
     FP8 weights become `dtype`: the hidden states of all layers are what the checkpoint was trained on, and a prompt is
     encoded once, so that FP8 arithmetic would save nothing that is worth its error.
     """
-    if source.quantization is not TextQuantization.NONE:
-        on_progress("text_encoder", 0, 0)
-        return load_quantized(source.path, source.quantization, source.is_stored_quantized, device, dtype)
     model = _build(source.config)
+    if source.quantization is not TextQuantization.NONE:
+        if device.type == "cpu":
+            validate_cpu_blocks(source.path, source.quantization, model)
+        on_progress("text_encoder", 0, 0)
+        return load_quantized(
+            source.path, source.quantization, source.is_stored_quantized, source.is_text_only, device, dtype
+        )
     total = sum(info.size_bytes for name, info in source.checkpoint.tensors.items() if not is_sidecar(name))
     counter = ByteCounter("text_encoder", total, on_progress)
     load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter, pin)

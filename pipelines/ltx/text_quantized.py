@@ -26,6 +26,9 @@ class TextQuantization(StrEnum):
     NF4 = "4bit"
 
 
+# What bitsandbytes' 4-bit kernel for CPUs with avx512_bf16 takes: rows in its blocks, columns in those of the scales.
+CPU_BLOCK_ROWS, CPU_BLOCK_COLUMNS = 32, 64
+
 # Of a Linear's weight, its scales included: one float32 for 64 values of NF4, one for a row of INT8.
 BYTES_PER_WEIGHT = {TextQuantization.INT8: 1.0, TextQuantization.NF4: 0.5 + 4 / 64}
 
@@ -58,22 +61,52 @@ def validate_stored(model: nn.Module, checkpoint: Checkpoint) -> None:
         raise TensorError(f"{checkpoint.path}: missing tensor {missing[0]!r}, {len(missing)} in all")
 
 
+def validate_cpu_blocks(folder: Path, quantization: TextQuantization, model: nn.Module) -> None:
+    """Raise UnsupportedError when bitsandbytes cannot multiply a matrix of `model` in 4 bits on every CPU.
+
+    Some CPUs would take it. That is not asked: what runs on one machine has to run on another.
+    """
+    if quantization is not TextQuantization.NF4:
+        return
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            rows, columns = module.weight.shape
+            if rows % CPU_BLOCK_ROWS or columns % CPU_BLOCK_COLUMNS:
+                raise UnsupportedError(
+                    folder,
+                    f"cannot be loaded in 4bit on a CPU: {name}.weight is {rows} x {columns}, and bitsandbytes needs a "
+                    f"multiple of {CPU_BLOCK_ROWS} x {CPU_BLOCK_COLUMNS}; give {OPTION} none with plain weights, or a "
+                    "CUDA device",
+                )
+
+
 def load_quantized(
-    folder: Path, quantization: TextQuantization, is_stored: bool, device: torch.device, dtype: torch.dtype
+    folder: Path,
+    quantization: TextQuantization,
+    is_stored: bool,
+    is_text_only: bool,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> nn.Module:
-    """Raises WeightsError when a tensor is missing, which transformers itself would leave at a random value."""
-    from transformers import Gemma3ForConditionalGeneration
+    """Raise WeightsError when a tensor is missing, which transformers itself would leave at a random value."""
+    from transformers import Gemma3ForCausalLM, Gemma3ForConditionalGeneration
 
     _quieten()
-    how = _stored(folder, dtype) if is_stored else {"quantization_config": _bitsandbytes(quantization, dtype)}
+    model_class = Gemma3ForCausalLM if is_text_only else Gemma3ForConditionalGeneration
+    how = (
+        _stored(folder, model_class, dtype)
+        if is_stored
+        else {"quantization_config": _bitsandbytes(quantization, dtype)}
+    )
     try:
-        model, info = Gemma3ForConditionalGeneration.from_pretrained(
+        model, info = model_class.from_pretrained(
             folder, dtype=dtype, device_map={"": device}, local_files_only=True, output_loading_info=True, **how
         )
     except (OSError, ValueError, RuntimeError, ImportError) as exc:
-        raise UnsupportedError(folder, f"cannot be loaded in {quantization}: {exc}") from exc
+        reason = " ".join(str(exc).split())
+        raise UnsupportedError(folder, f"cannot be loaded in {quantization} ({OPTION}): {reason}") from exc
     _validate_loaded(folder, info)
-    text_model: nn.Module = model.model.language_model
+    text_model: nn.Module = model.model if is_text_only else model.model.language_model
     return text_model.requires_grad_(False).eval()
 
 
@@ -85,11 +118,11 @@ def _bitsandbytes(quantization: TextQuantization, dtype: torch.dtype) -> Any:
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
 
 
-def _stored(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
-    """Its own config, but with arithmetic in the model's dtype: some say float16, where Gemma 3's output is empty."""
-    from transformers import Gemma3Config
-
-    config = Gemma3Config.from_pretrained(folder, local_files_only=True)
+def _stored(folder: Path, model_class: Any, dtype: torch.dtype) -> dict[str, Any]:
+    """Return its own config, but with arithmetic in the model's dtype: in float16, which some ask for, Gemma 3's output
+    is empty.
+    """
+    config = model_class.config_class.from_pretrained(folder, local_files_only=True)
     config.quantization_config["bnb_4bit_compute_dtype"] = str(dtype).removeprefix("torch.")
     return {"config": config}
 
@@ -103,8 +136,11 @@ def _validate_loaded(folder: Path, info: dict[str, Any]) -> None:
 
 
 def _quieten() -> None:
-    """Bars of their own, and a warning per layer and prompt that 8-bit arithmetic goes through float16."""
+    """Silence the libraries' progress bars, bitsandbytes' warning for each layer and prompt that 8-bit arithmetic goes
+    through float16, and the one at its import on a CPU with avx512_bf16 that an optional kernel is not installed.
+    """
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+    for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -20,12 +20,12 @@ CPU = torch.device("cpu")
 
 # As in text_config of google/gemma-3-12b-it; the sizes are small. Of six layers the last has full attention.
 TEXT_CONFIG = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
+    "hidden_size": 64,
+    "intermediate_size": 128,
     "num_hidden_layers": 6,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "head_dim": 8,
+    "head_dim": 16,
     "sliding_window": 1024,
     "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
     "query_pre_attn_scalar": 256,

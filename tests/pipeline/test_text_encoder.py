@@ -82,7 +82,7 @@ def test_loads_the_text_model_alone_and_reports_its_bytes(folder: Path) -> None:
     stored = load_file(folder / "model.safetensors")
     text = {name: tensor for name, tensor in stored.items() if name.startswith("language_model.model.")}
     size_bytes = sum(tensor.nbytes for tensor in text.values())
-    assert source.width == TextWidth(hidden_size=32, num_layers=6)
+    assert source.width == TextWidth(hidden_size=64, num_layers=6)
     assert sum(parameter.nbytes for parameter in model.parameters()) == size_bytes
     assert [name for name, _, _ in reports] == ["text_encoder"] * len(text)
     assert [done for _, done, _ in reports] == sorted(done for _, done, _ in reports)

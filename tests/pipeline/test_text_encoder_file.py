@@ -177,7 +177,7 @@ def test_what_is_inside_counts_more_than_what_is_beside(folder: Path, spiece: Sp
 
 
 def test_a_clips_prompt_is_encoded_by_a_single_file(tiny: TinyFiles, spiece: Spiece, tmp_path: Path) -> None:
-    """Three layers of width 32, as the tiny checkpoint needs."""
+    """Three layers of width 64, as the tiny checkpoint needs."""
     folder = write_gemma(tmp_path / "folder", num_hidden_layers=3, vocab_size=spiece.vocab_size)
     tensors = comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor)
     path = write_file(tmp_path / "gemma" / "fp8.safetensors", tensors)

@@ -1,6 +1,8 @@
 """The text encoder in 8 and 4 bits, quantised while it loads or stored so."""
 
+import importlib
 import json
+import logging
 import re
 from collections.abc import Callable
 from math import sqrt
@@ -17,6 +19,7 @@ from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.text_encoder import load_text_encoder, open_text_encoder, validate_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
+from tests.pipeline.four_bits import force_avx512_bf16
 from tests.pipeline.gemma import (
     CPU,
     TOKENIZER_FILES,
@@ -120,10 +123,16 @@ def test_8_bits_are_within_their_rounding(dtype: torch.dtype, folder: Path) -> N
         assert ((values - weight).abs() <= (INT8_ROUNDING + 2**-10) * largest).all(), name
 
 
+@pytest.fixture(params=[False, True], ids=["any CPU", "avx512_bf16"])
+def packed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the weights that were repacked for the instruction set, and used."""
+    return force_avx512_bf16(monkeypatch, request.param)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("quantization", [INT8, NF4])
 def test_a_context_stays_near_the_unquantised_one(
-    quantization: TextQuantization, dtype: torch.dtype, tiny: TinyFiles
+    quantization: TextQuantization, dtype: torch.dtype, packed: list[tuple[int, ...]], tiny: TinyFiles
 ) -> None:
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     reports: list[tuple[str, int, int]] = []
@@ -138,6 +147,7 @@ def test_a_context_stays_near_the_unquantised_one(
     expected = context(load_components(files, CPU, dtype))
 
     assert ("text_encoder", 0, 0) in reports
+    assert len(packed) in (0, 3 * 7)
     error = float((found - expected).norm() / expected.norm())
     print(quantization, dtype, f"{error:.1e}")
     assert 0 < error < sqrt(PRODUCTS) * ROUNDING_RMS[quantization]
@@ -155,7 +165,7 @@ SPELLINGS: dict[str, Callable[[Tensors], Tensors]] = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("asked", [TextQuantization.NONE, NF4])
 def test_a_stored_4_bit_folder_needs_no_setting(
-    asked: TextQuantization, spelling: str, stored_4bit: Path, tmp_path: Path
+    asked: TextQuantization, spelling: str, packed: list[tuple[int, ...]], stored_4bit: Path, tmp_path: Path
 ) -> None:
     """And multiplies in the model's dtype, whatever its config says: Gemma 3 is of no use in float16."""
     reference = Gemma3ForConditionalGeneration.from_pretrained(stored_4bit, dtype=torch.float32, device_map={"": CPU})
@@ -220,3 +230,70 @@ def test_names_a_tensor_that_is_missing_where_weights_are_quantised_while_loadin
 
     with pytest.raises(TensorError, match=r"missing tensor .*layers\.1\.self_attn\.q_proj\.weight"):
         load(copy_of(folder, tmp_path / "lacking", tensors), NF4)
+
+
+def test_every_matrix_of_the_tiny_model_fits_the_kernel_of_every_cpu(
+    tiny: TinyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = force_avx512_bf16(monkeypatch, True)
+    exact = {name: tuple(tensor.shape) for name, tensor in tensors_of(tiny.text_encoder).items()}
+
+    source = open_text_encoder(tiny.text_encoder, NF4)
+    hidden_states(load_text_encoder(source, CPU, torch.bfloat16), source.tokenizer)
+
+    matrices = [shape for name, shape in exact.items() if "language_model.model.layers" in name and len(shape) == 2]
+    assert sorted(packed) == sorted(matrices)
+    assert len(matrices) == 3 * 7
+
+
+@pytest.mark.parametrize("widths", [{"hidden_size": 32}, {"head_dim": 8}, {"intermediate_size": 96}])
+def test_a_matrix_that_some_cpus_could_not_multiply_is_refused_on_all(widths: dict[str, int], tmp_path: Path) -> None:
+    folder = write_gemma(tmp_path / "odd", **widths)
+
+    with pytest.raises(UnsupportedError) as caught:
+        load(folder, NF4)
+
+    assert re.fullmatch(
+        rf"{folder}: cannot be loaded in 4bit on a CPU: layers\.0\.\S+\.weight is \d+ x \d+, and bitsandbytes needs a "
+        r"multiple of 32 x 64; give --text-encoder-quantization none with plain weights, or a CUDA device",
+        str(caught.value),
+    )
+
+
+def test_bitsandbytes_does_not_speak_of_its_optional_kernel(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It warns while it is imported on a CPU with avx512_bf16, which is repeated here after a load."""
+    operators = importlib.import_module("bitsandbytes.backends.cpu.ops")
+    monkeypatch.setattr("bitsandbytes.functional.has_avx512bf16", lambda: True)
+    monkeypatch.setattr("bitsandbytes._ops.register_kernel", lambda *_: lambda function: function)
+
+    logging.getLogger(operators.__name__).setLevel(logging.NOTSET)
+    importlib.reload(operators)
+    assert "kernels" in caplog.text
+    caplog.clear()
+    load(folder, INT8)
+    importlib.reload(operators)
+
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("quantization", [TextQuantization.NONE, INT8, NF4])
+def test_a_text_only_gemma_is_the_same_text_encoder(
+    quantization: TextQuantization, folder: Path, tmp_path: Path
+) -> None:
+    """As Gemma3ForCausalLM saves it: the text model's config at the top, and its tensors under `model.`."""
+    text_only = copy_of(folder, tmp_path / "text_only", text_only_names(tensors_of(folder)))
+    config = json.loads((folder / "config.json").read_text())["text_config"]
+    (text_only / "config.json").write_text(json.dumps(config | {"architectures": ["Gemma3ForCausalLM"]}))
+
+    source = open_text_encoder(text_only, quantization)
+    found = hidden_states(load_text_encoder(source, CPU, torch.float32), source.tokenizer)
+
+    assert config["model_type"] == "gemma3_text"
+    assert torch.equal(found, hidden_states(load(folder, quantization), source.tokenizer))
+
+
+def text_only_names(tensors: Tensors) -> Tensors:
+    prefix = "language_model."
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

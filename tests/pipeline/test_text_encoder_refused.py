@@ -60,7 +60,7 @@ def test_another_size(tiny: TinyFiles, tmp_path: Path) -> None:
     """As Gemma 3 4B in the place of 12B."""
     other = write_gemma(tmp_path / "other", hidden_size=24, num_hidden_layers=4)
 
-    with pytest.raises(UnsupportedError, match="has 4 layers of width 24; the checkpoint needs 3 of width 32"):
+    with pytest.raises(UnsupportedError, match="has 4 layers of width 24; the checkpoint needs 3 of width 64"):
         load(tiny, other)
 
 
@@ -68,11 +68,11 @@ def test_another_size_in_a_single_file(tiny: TinyFiles, tmp_path: Path) -> None:
     other = write_gemma(tmp_path / "other", num_hidden_layers=4)
     save_file(single_file_names(tensors_of(other)), other / "gemma.safetensors")
 
-    with pytest.raises(UnsupportedError, match="has 4 layers of width 32; the checkpoint needs 3 of width 32"):
+    with pytest.raises(UnsupportedError, match="has 4 layers of width 64; the checkpoint needs 3 of width 64"):
         load(tiny, other / "gemma.safetensors")
 
 
-@pytest.mark.parametrize("model_type", ["gemma3_text", "gemma2", "llama", None])
+@pytest.mark.parametrize("model_type", ["gemma2", "llama", None])
 def test_another_model(model_type: str | None, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = reconfigured(folder, tmp_path / "other", model_type=model_type)
 
@@ -90,7 +90,7 @@ def test_a_config_that_is_none(text: str, tiny: TinyFiles, folder: Path, tmp_pat
     other = copy_of(folder, tmp_path / "other")
     (other / "config.json").write_text(text)
 
-    with pytest.raises(UnsupportedError, match=r"other: its config\.json is n"):
+    with pytest.raises(WeightsError, match=r"other(/config\.json: is not|: its config\.json is not Gemma 3's)"):
         load(tiny, other)
 
 
@@ -160,7 +160,7 @@ def test_a_shard_that_is_cut_short(tiny: TinyFiles, sharded: Path) -> None:
     shard = sorted(sharded.glob("model-*.safetensors"))[1]
     shard.write_bytes(shard.read_bytes()[:-1])
 
-    with pytest.raises(FileError, match=rf"{shard.name}: is cut short or damaged"):
+    with pytest.raises(FileError, match=rf"{shard.name}: is cut short"):
         load(tiny, sharded)
 
 
@@ -188,9 +188,9 @@ def test_an_unexpected_tensor(prefix: str, tiny: TinyFiles, folder: Path, tmp_pa
 
 def test_a_mis_shaped_tensor(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     name = f"language_model.model.{Q_PROJ}"
-    other = copy_of(folder, tmp_path / "other", tensors_of(folder) | {name: torch.zeros(32, 31)})
+    other = copy_of(folder, tmp_path / "other", tensors_of(folder) | {name: torch.zeros(64, 63)})
 
-    with pytest.raises(TensorError, match=rf"'{name}' has shape \[32, 31\], Gemma3TextModel needs \[32, 32\]"):
+    with pytest.raises(TensorError, match=rf"'{name}' has shape \[64, 63\], Gemma3TextModel needs \[64, 64\]"):
         load(tiny, other)
 
 
@@ -208,7 +208,7 @@ def test_a_single_file_that_is_cut_short(tiny: TinyFiles, folder: Path, tmp_path
     save_file(comfy_fp8(tensors_of(folder)), path)
     path.write_bytes(path.read_bytes()[:-1])
 
-    with pytest.raises(FileError, match=r"fp8\.safetensors: is cut short or damaged"):
+    with pytest.raises(FileError, match=r"fp8\.safetensors: is cut short"):
         load(tiny, path)
 
 

@@ -15,7 +15,7 @@ from weights.inspect import inspect
 from weights.names import MODEL
 from weights.published import published_tensors
 from weights.source import open_source
-from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS
+from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS, TEXT_WIDTH
 
 CONFIG = json.dumps(CHECKPOINT_CONFIG)
 SCHEDULER = CHECKPOINT_CONFIG["scheduler"]
@@ -45,7 +45,7 @@ def test_metadata_that_says_dev_is_refused(
     path = sparse_file(tmp_path / "distilled.safetensors", tensors, **({"config": CONFIG} | metadata))
 
     with pytest.raises(UnsupportedError) as caught:
-        open_source(path, caption_channels=32)
+        open_source(path, caption_channels=TEXT_WIDTH)
 
     assert str(caught.value).startswith(f"{path}: looks like the dev checkpoint, not the distilled one: {evidence};")
     assert inspect(path).looks_dev == evidence
@@ -67,7 +67,7 @@ def test_other_words_are_not_taken_for_it(
 ) -> None:
     path = sparse_file(tmp_path / "model.safetensors", tensors, **({"config": CONFIG} | metadata))
 
-    assert open_source(path, caption_channels=32).checkpoint.path == path
+    assert open_source(path, caption_channels=TEXT_WIDTH).checkpoint.path == path
     assert inspect(path).looks_dev is None
 
 
@@ -78,7 +78,7 @@ def test_a_name_that_says_dev_is_refused_with_what_to_do_if_it_is_wrong(
     path = sparse_file(tmp_path / name, tensors, config=CONFIG)
 
     with pytest.raises(UnsupportedError, match=rf"its name is '{name}'; this server runs .* fixed 8 steps .* renamed"):
-        open_source(path, caption_channels=32)
+        open_source(path, caption_channels=TEXT_WIDTH)
 
 
 @pytest.mark.parametrize("name", ["ltx-2.3-22b-distilled-from-dev.safetensors", "devon.safetensors"])
@@ -88,7 +88,7 @@ def test_a_name_that_says_distilled_or_nothing_is_not(
     path = sparse_file(tmp_path / name, tensors, config=CONFIG)
 
     assert inspect(path).looks_dev is None
-    assert open_source(path, caption_channels=32)
+    assert open_source(path, caption_channels=TEXT_WIDTH)
 
 
 def test_a_link_is_known_by_what_it_leads_to(tensors: Mapping[str, TensorInfo], tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_part_that_both_share_may_come_from_the_dev_file(tensors: Mapping[str,
     companion = sparse_file(tmp_path / "ltx-2.3-22b-dev_video_vae.safetensors", vae)
     main = sparse_file(tmp_path / "transformer.safetensors", rest, config=CONFIG)
 
-    assert open_source(main, [companion], caption_channels=32).checkpoint.stored.keys() == tensors.keys()
+    assert open_source(main, [companion], caption_channels=TEXT_WIDTH).checkpoint.stored.keys() == tensors.keys()
     assert inspect(companion).looks_dev is None
     assert any(name.startswith(MODEL) for name in rest)
 

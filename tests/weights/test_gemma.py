@@ -103,7 +103,7 @@ def test_inspects_the_tiny_model_and_what_is_quantised(
     save_file(tensors | {f"{layer}.{beside}": torch.zeros(1)}, tmp_path / "model.safetensors")
 
     found = inspect(tmp_path / "model.safetensors")
-    assert found.layout == f"text encoder: Gemma 3 of no published size, 3 layers of width 32, {precision}"
+    assert found.layout == f"text encoder: Gemma 3 of no published size, 3 layers of width 64, {precision}"
 
 
 def test_inspects_an_older_gemma(model: Tensors, tmp_path: Path) -> None:
