@@ -1,1 +1,1 @@
-"""A spec in, a clip out. Knows no HTTP, no environment, no queue."""
+"""Turn a specification into a clip."""

@@ -1,4 +1,4 @@
-"""Pure arithmetic on sizes, frames and rates: what a clip may be, and pixels to latents. No torch, no wire names."""
+"""Compute sizes, frame counts and rates: what a clip may be, and how pixels map to latents."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +25,7 @@ MIN_FRAME_RATE, MAX_FRAME_RATE = Fraction(8), Fraction(50)
 DURATION_CAPS_S = ((1920 * 1088, 20), (2560 * 1472, 10))
 SMALLEST_DURATION_CAP_S = 5
 
-# Rates that decimals only approximate.
+# Rates that a decimal only approximates.
 NTSC_RATES = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(48000, 1001))
 NTSC_TOLERANCE = Fraction(1, 1000)
 
@@ -34,7 +34,7 @@ MAX_RATE_DENOMINATOR = 1_000_000
 
 
 class ClipShape(Protocol):
-    """A spec, or whatever else has a size, a length and a rate."""
+    """Anything with a size, a length and a frame rate, such as a GenerationSpec."""
 
     @property
     def width(self) -> int: ...
@@ -48,7 +48,7 @@ class ClipShape(Protocol):
 
 @dataclass(frozen=True)
 class LatentGrid:
-    """The video latent of one stage: latent frames, rows and columns."""
+    """The shape of one stage's video latent: frames, rows and columns."""
 
     frames: int
     height: int
@@ -64,7 +64,7 @@ class LatentGrid:
 
 
 def latent_grid(clip: ClipShape, downscale: int = 1) -> LatentGrid:
-    """The grid of `clip` at full size, or at 1 / `downscale` of its width and height."""
+    """Return the latent grid of `clip` at full size, or at 1 / `downscale` of its width and height."""
     return LatentGrid(
         frames=(clip.num_frames - 1) // TEMPORAL_COMPRESSION + 1,
         height=clip.height // (SPATIAL_COMPRESSION * downscale),
@@ -77,22 +77,22 @@ def audio_latent_length(clip: ClipShape) -> int:
 
 
 def position_fps(frame_rate: Fraction) -> float:
-    """The rate that positions in time are counted with.
+    """Return the rate used for positions in time.
 
-    For 24000/1001 that is 23.976, the decimal that users of the reference implementation pass to it: one millionth of
-    a difference in the rate is 6e-4 in the waveform of 49 frames.
+    For 24000/1001 it is 23.976, the decimal that users of the reference implementation pass to it: a difference of one
+    millionth in the rate changes the waveform of 49 frames by 6e-4.
     """
     return round(float(frame_rate), 3) if frame_rate in NTSC_RATES else float(frame_rate)
 
 
 def snap_size(width: int, height: int) -> tuple[int, int]:
-    """The nearest multiples of 64 (a tie goes up), kept inside the landscape or the portrait box."""
+    """Return the nearest multiples of 64 (a tie goes up) within the landscape or the portrait box."""
     max_width, max_height = max_size(width, height)
     return _snap_side(width, max_width), _snap_side(height, max_height)
 
 
 def max_size(width: int, height: int) -> tuple[int, int]:
-    """The box a size of this orientation has to fit; a square counts as landscape."""
+    """Return the largest width and height for this orientation; a square counts as landscape."""
     return (MAX_SHORT_SIDE, MAX_LONG_SIDE) if height > width else (MAX_LONG_SIDE, MAX_SHORT_SIDE)
 
 
@@ -102,7 +102,7 @@ def _snap_side(side: int, limit: int) -> int:
 
 
 def snap_num_frames(frames: int | Fraction) -> int:
-    """The nearest 8k + 1 (a tie goes up), at least 9."""
+    """Return the nearest 8k + 1 (a tie goes up), at least 9."""
     steps = floor(Fraction(frames - 1, TEMPORAL_COMPRESSION) + Fraction(1, 2))
     return max(steps * TEMPORAL_COMPRESSION + 1, MIN_NUM_FRAMES)
 
@@ -117,14 +117,14 @@ def max_num_frames(width: int, height: int, frame_rate: Fraction) -> int:
 
 
 def exact_frame_rate(fps: float) -> Fraction:
-    """The rate a decimal stands for: 23.976 -> 24000/1001, 12.5 -> 25/2, 24.123 -> 24123/1000.
+    """Return the rate that a decimal stands for: 23.976 -> 24000/1001, 12.5 -> 25/2, 24.123 -> 24123/1000.
 
-    A float is read by its shortest decimal spelling. Unbounded: see `clamp_frame_rate`.
+    A float is read by its shortest decimal spelling. The result is not clamped; see `clamp_frame_rate`.
     """
     rate = Fraction(str(fps))
     return next((ntsc for ntsc in NTSC_RATES if abs(rate - ntsc) < NTSC_TOLERANCE), rate)
 
 
 def clamp_frame_rate(rate: Fraction) -> Fraction:
-    """`rate` within 8 .. 50 fps, with a denominator that a container can hold."""
+    """Clamp `rate` to 8 .. 50 fps, with a denominator that a container can store."""
     return min(max(rate, MIN_FRAME_RATE), MAX_FRAME_RATE).limit_denominator(MAX_RATE_DENOMINATOR)

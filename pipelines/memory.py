@@ -1,8 +1,8 @@
-"""What a clip takes of a device's memory, from sizes alone: no torch, nothing loaded.
+"""Estimate a clip's device memory from sizes alone, without loading anything.
 
 Activations grow linearly: with tokens in the transformer, with pixels in the video VAE, with latents in the upsampler
-and the vocoder. The factors were counted, allocation by allocation, on the full-size models on `meta`
-(tests/pipeline/test_memory.py counts again); they are numbers of values in use at once, at the worst moment.
+and the vocoder. The factors below are the number of values in use at the peak. They were counted, allocation by
+allocation, on the full-size models on `meta`; tests/pipeline/test_memory.py counts them again.
 """
 
 from collections.abc import Mapping
@@ -30,38 +30,38 @@ ENCODED_PIXEL, DECODED_PIXEL = 0.75, 5.5
 # Per audio latent and hidden channel of the vocoder, which is float32.
 AUDIO_LATENT = 285
 
-# Kernels and the allocator want some, too: a share of the activations, and what cuBLAS and cuDNN work in.
+# Kernels and the allocator need a share of the activations, and cuBLAS and cuDNN a workspace.
 OVERHEAD = 1.1
 RESERVED_BYTES = 500 * 10**6
 
-# The chunk that the decoder works on is as large as memory allows; this is what the smallest takes.
+# The decoder's chunks are as large as memory allows; this is the smallest.
 SMALLEST_CHUNK_BYTES = 200 * 10**6
 
 FLOAT32_BYTES = 4
 
 
 class MemoryLevel(StrEnum):
-    """What of the model stays on the device between its uses."""
+    """How much of the model stays on the device between uses."""
 
     RESIDENT = "resident"
     BALANCED = "balanced"
     LOW = "low"
 
 
-# The components that are kept in host memory, and come to the device block by block as they run.
+# Components kept in host memory and copied to the device block by block as they run.
 STREAMED: Mapping[MemoryLevel, frozenset[str]] = {
     MemoryLevel.RESIDENT: frozenset(),
     MemoryLevel.BALANCED: frozenset({"text_encoder"}),
     MemoryLevel.LOW: frozenset({"text_encoder", "transformer"}),
 }
 
-# The component that each stage of a clip runs; the others have no blocks to stream.
+# The component that each stage runs; the other stages have no blocks to stream.
 RUNS = {"prompt": "text_encoder", "denoise": "transformer"}
 
 
 @dataclass(frozen=True)
 class ClipSize:
-    """What of a spec decides on memory. later_keyframes: images at another frame than the first."""
+    """The parts of a specification that determine memory. `later_keyframes` counts images after the first frame."""
 
     width: int
     height: int
@@ -83,7 +83,10 @@ class ClipSize:
 
 @dataclass(frozen=True)
 class Widths:
-    """Of the models: what activations are proportional to. item_bytes: of a value, but in the float32 vocoder."""
+    """The model widths that activations are proportional to.
+
+    item_bytes: bytes of one value, except in the vocoder, which runs in float32.
+    """
 
     video: int
     audio: int
@@ -98,8 +101,10 @@ class Widths:
 
 @dataclass(frozen=True)
 class ComponentSize:
-    """size_bytes: of the weights as they lie in memory. working_bytes: of these on the device at once, if streamed;
-    None where they cannot be streamed.
+    """The memory of one component.
+
+    size_bytes: its weights as stored in memory. working_bytes: the part of them on the device at once if streamed;
+    None if the component cannot be streamed.
     """
 
     size_bytes: int
@@ -108,7 +113,7 @@ class ComponentSize:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """capacity_bytes: what the device has for this model and its clips."""
+    """Where each component lies, and which clips fit. `capacity_bytes` is what the device offers for both."""
 
     level: MemoryLevel
     components: Mapping[str, ComponentSize]
@@ -126,7 +131,7 @@ class MemoryPlan:
 
     @property
     def host_bytes(self) -> int:
-        """Pinned, while the model is loaded."""
+        """Pinned host memory while the model is loaded."""
         return sum(self.components[name].size_bytes for name in self.streamed)
 
     def peak_bytes(self, clip: ClipSize) -> int:
@@ -137,7 +142,7 @@ class MemoryPlan:
         return self.peak_bytes(clip) + RESERVED_BYTES <= self.capacity_bytes
 
     def validate(self, clip: ClipSize) -> None:
-        """Raises SpecError, which names a size that would fit, when the clip does not."""
+        """Raise SpecError, naming a size that would fit, if the clip does not fit."""
         if self.fits(clip):
             return
         needed, has = self.peak_bytes(clip) + RESERVED_BYTES, self.capacity_bytes
@@ -147,7 +152,7 @@ class MemoryPlan:
                                  f"it; {advice}")  # fmt: skip
 
     def smaller(self, clip: ClipSize) -> ClipSize | None:
-        """The largest clip of this shape and length that fits; None when even the smallest does not."""
+        """Return the largest clip of this shape and length that fits, or None."""
         aspect = clip.width / clip.height
         for height in range(clip.height, MIN_SIDE - 1, -SIZE_MULTIPLE):
             width = min(max(round(height * aspect / SIZE_MULTIPLE) * SIZE_MULTIPLE, MIN_SIDE), clip.width)
@@ -156,7 +161,7 @@ class MemoryPlan:
         return None
 
     def shorter(self, clip: ClipSize) -> ClipSize | None:
-        """The longest clip of this size that fits; None when even the shortest does not."""
+        """Return the longest clip of this size that fits, or None."""
         lengths = range(clip.num_frames, MIN_NUM_FRAMES - 1, -TEMPORAL_COMPRESSION)
         candidates = (replace(clip, num_frames=num_frames) for num_frames in lengths)
         return next(filter(self.fits, candidates), None)
@@ -167,7 +172,7 @@ class MemoryPlan:
 
 
 def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
-    """By stage, each at its worst."""
+    """Return the peak activation memory of each stage."""
     grid, audio, pixels = latent_grid(clip), audio_latent_length(clip), clip.width * clip.height
     tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
     values = {
@@ -191,7 +196,10 @@ SMALLEST_CLIP = ClipSize(MIN_SIDE, MIN_SIDE, MIN_NUM_FRAMES)
 def choose_plan(
     wanted: MemoryLevel | None, components: Mapping[str, ComponentSize], widths: Widths, capacity_bytes: int
 ) -> MemoryPlan:
-    """wanted None: the first level at which the default clip fits, else the one that takes least."""
+    """Return the plan for the wanted level, or for the first level that fits the default clip.
+
+    If no level fits it, the plan that uses the least memory is returned.
+    """
     levels = list(MemoryLevel) if wanted is None else [wanted]
     plans = [MemoryPlan(level, components, widths, capacity_bytes) for level in levels]
     return next((plan for plan in plans if plan.fits(DEFAULT_CLIP)), plans[-1])

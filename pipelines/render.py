@@ -1,4 +1,4 @@
-"""A spec to a file: generate, mux, verify. The one path that the server, the command line and the benchmarks share."""
+"""Render a specification to a file: generate, mux, verify. Server, command and benchmarks share this path."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,9 +30,9 @@ TIMING_BY_STAGE = {
 def render(
     components: "Components", spec: GenerationSpec, path: Path, trace: Trace
 ) -> tuple[ClipInfo, dict[str, float]]:
-    """Write the clip of `spec` to `path`. Returns what the file holds, and seconds by encode, denoise, decode, mux.
+    """Write the clip of `spec` to `path`; return what it holds and the seconds of encode, denoise, decode and mux.
 
-    Raises PipelineError; `path` then does not exist.
+    Raises PipelineError, in which case `path` does not exist.
     """
     from pipelines.ltx.pipeline import generate
 
@@ -49,7 +49,7 @@ def render(
 
 
 def synchronize(device: "torch.device") -> None:
-    """A GPU works behind; at the border of two stages it is waited for, so that each gets its own time."""
+    """Wait for the GPU at the border of two stages, so that each stage gets its own time."""
     import torch
 
     if device.type == "cuda":
@@ -57,7 +57,7 @@ def synchronize(device: "torch.device") -> None:
 
 
 class TimedTrace(Trace):
-    """Passes on to another trace, and keeps the seconds of each stage."""
+    """Pass everything on to another trace and measure the seconds of each stage."""
 
     def __init__(self, inner: Trace, synchronize: Callable[[], None]) -> None:
         self._inner, self._synchronize = inner, synchronize
@@ -77,7 +77,7 @@ class TimedTrace(Trace):
         self._inner.tensors(**tensors)
 
     def frames(self, chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Decoding happens as the muxer asks: the time between two chunks is the muxer's."""
+        """Yield the chunks of frames. Decoding runs on demand, so the time between two chunks is the muxer's."""
         for chunk in chunks:
             self._account("mux")
             yield chunk

@@ -1,4 +1,4 @@
-"""What to generate, with every default resolved. Frozen, and free of torch, HTTP and wire names."""
+"""Define what to generate, with every default resolved."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ SIZE_MULTIPLE = 64
 
 
 class Container(StrEnum):
-    """The file a clip is written to; `media.codecs` says with which codecs."""
+    """The container of the file; `media.codecs` has its codecs."""
 
     MP4 = "mp4"
     WEBM = "webm"

@@ -1,1 +1,1 @@
-"""LTX-2.3: the distilled two-stage flow from a spec to latents, frames and a waveform."""
+"""Run LTX-2.3's distilled two-stage flow: from a specification to latents, frames and a waveform."""

@@ -1,4 +1,4 @@
-"""The modules of LTX-2.3, built on `meta`: shapes without values, with FP8 layers where weights will be FP8."""
+"""Build the modules of LTX-2.3 on `meta`, with FP8 layers where the weights will be FP8."""
 
 import re
 import sys
@@ -15,13 +15,13 @@ from weights.quantization import fp8_weights, is_fp8
 
 
 def build_module(component: str, kwargs: dict[str, Any]) -> nn.Module:
-    """On `meta`, but for the non-persistent buffers, which no file holds."""
+    """Build a module on `meta`; only non-persistent buffers, which no file holds, have values."""
     with _meta_parameters():
         return _model_class(component)(**kwargs)
 
 
 def _model_class(component: str) -> Callable[..., nn.Module]:
-    """The model modules alone: diffusers' pipelines take many seconds to import."""
+    """Import the model's module alone: importing diffusers' pipelines takes many seconds."""
     _import_diffusers()
     if component == "transformer":
         from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel as Model
@@ -39,8 +39,10 @@ def _model_class(component: str) -> Callable[..., nn.Module]:
 
 
 def _import_diffusers() -> None:
-    """Without bitsandbytes. diffusers looks once what is installed, and would import it for quantisations of its own,
-    which nobody asks it for here, and torch's compiler with it: a fifth of the tiny model's start.
+    """Import diffusers without bitsandbytes.
+
+    diffusers checks once which packages are installed and would import bitsandbytes, and with it torch's compiler, for
+    quantisations that are not used here: a fifth of the tiny model's start.
     """
     if "bitsandbytes" in sys.modules or "diffusers" in sys.modules:
         return
@@ -60,7 +62,7 @@ def _meta_parameters() -> Iterator[None]:
 
 
 def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap) -> None:
-    """FP8 where the file has it; a file without FP8 is quantised as the official one is."""
+    """Use FP8 layers where the file has FP8 weights; quantise a file without FP8 as the official one is."""
     stored = {name: weight for name, weight in fp8_weights(checkpoint).items() if not weight.dequantize}
     if stored:
         rename = name_map.rename
@@ -71,7 +73,7 @@ def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap) -
 
 
 def officially_fp8(transformer: nn.Module) -> list[str]:
-    """The choice of ltx-2.3-22b-distilled-fp8: every Linear of the blocks but the first four and the last."""
+    """Return what ltx-2.3-22b-distilled-fp8 quantises: the Linears of all blocks but the first four and the last."""
     last = sum(1 for _ in transformer.get_submodule("transformer_blocks").children()) - 1
     chosen = re.compile(r"transformer_blocks\.(\d+)\.")
     linears = (name for name, module in transformer.named_modules() if isinstance(module, nn.Linear))

@@ -1,4 +1,4 @@
-"""The models of LTX-2.3 in memory, each where the memory plan wants it. The flow is in `pipeline`."""
+"""Load the models of LTX-2.3, each to where the memory plan puts it."""
 
 import sys
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ HOST = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Components:
-    """Everything `generate` computes with. `dtype` is that of the models, except the float32 vocoder."""
+    """All models that `generate` uses. `dtype` is that of every model except the vocoder, which is float32."""
 
     transformer: "LTX2VideoTransformer3DModel"
     encode_prompt: PromptEncoder
@@ -42,7 +42,7 @@ class Components:
     dtype: torch.dtype
 
     def modules(self) -> Iterator[nn.Module]:
-        """Every model, those of the prompt encoder included."""
+        """Yield every model, including those of the prompt encoder."""
         yield from (self.transformer, self.video_vae, self.audio_vae, self.vocoder)
         yield from self.encode_prompt.modules
         if self.upsampler is not None:
@@ -59,10 +59,9 @@ def load_components(
     memory: MemoryLevel | None = MemoryLevel.RESIDENT,
     capacity_bytes: int = sys.maxsize,
 ) -> Components:
-    """memory: as in `choose_plan`. capacity_bytes: what the device has for all of it.
+    """Load every model. `memory` is as in `choose_plan`; `capacity_bytes` is what the device offers for all of it.
 
-    Raises WeightsError with the file's name when a file is not what it should be, and before any tensor is read when
-    the models do not fit.
+    Raises WeightsError with the file's name if a file is wrong, and before any tensor is read if the models do not fit.
     """
     opened = open_models(files, dtype, fp8, text_quantization)
     plan = choose_plan(memory, opened.sizes(), opened.widths(), capacity_bytes)
@@ -79,7 +78,7 @@ def load_components(
 
 
 def validate_room(plan: MemoryPlan, checkpoint: Path) -> None:
-    """Raises UnsupportedError when not even the smallest clip would fit."""
+    """Raise UnsupportedError if not even the smallest clip would fit."""
     needed = plan.peak_bytes(SMALLEST_CLIP) + RESERVED_BYTES
     if needed > plan.capacity_bytes:
         raise UnsupportedError(checkpoint, f"needs {needed / 1e9:.1f} GB of memory with --memory {plan.level}, "
@@ -93,7 +92,7 @@ def advice(plan: MemoryPlan) -> str:
 
 
 def _place(name: str, model: OpenModel, plan: MemoryPlan, device: torch.device, on_progress: OnProgress) -> nn.Module:
-    """Loaded straight to where it stays: the device, or pinned host memory that it is streamed from."""
+    """Load a model straight to where it stays: the device, or the pinned host memory from which it is streamed."""
     streams = name in plan.streamed
     load_open_model(name, model, HOST if streams else device, on_progress, pin=streams)
     if streams:

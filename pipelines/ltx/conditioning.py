@@ -1,4 +1,4 @@
-"""Images that condition a clip: from a picture to a clean latent and its place in the sequence."""
+"""Turn the images that condition a clip into clean latents and their positions."""
 
 import math
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Video
 
 
-# How many times the frame's width or height a picture may be, scaled to cover it, before it is trimmed.
+# A picture scaled to cover the frame may exceed its width or height by this factor before it is trimmed.
 MAX_OVERHANG = 8
 
-# x264 takes no more, and no odd sizes: a side of one pixel is doubled.
+# x264 takes neither larger nor odd sizes: a side of one pixel is doubled.
 MAX_ENCODER_SIDE = 16384
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """An image at the size of one stage. tokens: (1, H * W, C), normalised."""
+    """An image encoded at the size of one stage. tokens: (1, H * W, C), normalised."""
 
     frame_idx: int
     strength: float
@@ -35,7 +35,7 @@ class Conditioning:
 
 
 class ConditioningImage:
-    """A keyframe's picture, read and re-compressed once, encoded once for each stage's size.
+    """A keyframe's picture: read and re-compressed once, encoded once for the size of each stage.
 
     aspect: width / height of the clip.
     """
@@ -45,14 +45,14 @@ class ConditioningImage:
 
     @cached_property
     def _pixels(self) -> torch.Tensor:
-        """(1, 3, H, W) float32 in 0 .. 255."""
+        """Return (1, 3, H, W) float32 in 0 .. 255."""
         pixels = recompress(trim(load_image(self._keyframe.path), self._aspect), self._keyframe.crf)
         return torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
 
     def encode(self, vae: "AutoencoderKLLTX2Video", grid: LatentGrid, device: torch.device) -> Conditioning:
-        """Encoded with the VAE's dtype, returned as float32."""
+        """Encode with the VAE's dtype; return float32."""
         height, width = grid.height * SPATIAL_COMPRESSION, grid.width * SPATIAL_COMPRESSION
-        # Scaled where it is: a photograph of 64 megapixels is 768 MB of float32, and the frame takes little of it.
+        # Scale before moving to the device: 64 megapixels are 768 MB of float32, and the frame needs little of it.
         picture = cover(self._pixels, height, width) / 127.5 - 1
         latent = vae.encode(picture.unsqueeze(2).to(device, vae.dtype)).latent_dist.mode()  # (1, C, 1, H, W)
         tokens = pack_video(normalize_video(latent.float(), vae))
@@ -60,7 +60,7 @@ class ConditioningImage:
 
 
 def trim(pixels: np.ndarray, aspect: float) -> np.ndarray:
-    """The centre of a very thin picture: scaled to cover the frame whole, 20000 x 2 pixels would take gigabytes."""
+    """Cut a very thin picture to its centre: scaled to cover the frame, 20000 x 2 pixels would take gigabytes."""
     height, width = pixels.shape[:2]
     max_width = math.ceil(height * aspect * MAX_OVERHANG)
     max_height = math.ceil(width / aspect * MAX_OVERHANG)
@@ -69,7 +69,7 @@ def trim(pixels: np.ndarray, aspect: float) -> np.ndarray:
 
 
 def recompress(pixels: np.ndarray, crf: int) -> np.ndarray:
-    """Once through H.264, as the pictures in training; 0 leaves it out."""
+    """Encode once with H.264, as the training pictures were; crf 0 skips it."""
     from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 
     if crf == 0:
@@ -93,9 +93,10 @@ def cover(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def keyframe_coords(grid_coords: torch.Tensor, grid: LatentGrid, frame_idx: int, fps: float) -> torch.Tensor:
-    """Positions of an image appended as tokens: rows and columns of the first latent frame, time of one pixel frame.
+    """Return the positions of an image appended as tokens: (1, 3, H * W, 2).
 
-    grid_coords: (1, 3, T, 2), [start, end) in seconds, pixels, pixels. Returns (1, 3, H * W, 2).
+    Rows and columns are those of the first latent frame, the time is that of one pixel frame.
+    grid_coords: (1, 3, T, 2), [start, end) in seconds, pixels, pixels.
     """
     coords = grid_coords[:, :, : grid.tokens_per_frame].clone()
     coords[:, 0, :, 0] = frame_idx / fps

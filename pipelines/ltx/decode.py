@@ -1,12 +1,12 @@
-"""Latents to frames and waveform.
+"""Decode latents to frames and a waveform.
 
 The video decoder runs as a stream: each 3-tap convolution over time keeps its last two frames and passes on what is
-ready, so a clip of any length is decoded in memory for a few frames, with the values of a whole decode and no seams.
-(Tiles would have to overlap by the decoder's reach, 14 latent frames to each side, to be exact.) It walks the decoder
-that LTX-2.3 has: not causal, no timestep, no injected noise, no residual upsampling. `weights` refuses any other.
+ready. A clip of any length is decoded in memory for a few frames, with the values of a whole decode and without seams.
+(Tiles would have to overlap by the decoder's reach, 14 latent frames on each side, to be exact.) The code follows
+LTX-2.3's decoder: not causal, no timestep, no injected noise, no residual upsampling. `weights` refuses any other.
 
-Forty generators stand in a row here, and a variable of one that waits is memory in use: what was passed on is let go
-before the next is asked for. At 3840x2176 that is 11 GB in place of 50.
+About forty generators are chained here, and a local variable of a suspended generator keeps its memory in use. So each
+one releases what it has passed on before it asks for more: at 3840x2176 that is 11 GB instead of 50.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 Chunks = Iterable[torch.Tensor]  # (1, C, f, H, W), f >= 1, in order of time
 
-# A step of the decoder works on so many bytes at a time, or on one frame.
+# Bounds of a chunk; a chunk has at least one frame.
 MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 2**24, 2**29
 
-# What is free is shared by about this many chunks at once.
+# About this many chunks share the free memory at once.
 CHUNKS_AT_ONCE = 16
 
 
 def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterator[np.ndarray]:
-    """Normalised latent (1, C, F, h, w) to chunks of frames (n, H, W, 3) uint8; 8F - 7 frames in all."""
+    """Decode a normalised latent (1, C, F, h, w) to chunks of frames (n, H, W, 3) uint8, 8F - 7 frames in all."""
     latent = denormalize_video(latent.float(), vae).to(vae.dtype)
     chunk_bytes = chunk_bytes_for(free_bytes(latent.device), kept_bytes(latent, vae))
     for chunk in stream_decoder(vae.decoder, [latent], chunk_bytes):
@@ -48,8 +48,10 @@ def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterato
 
 
 def chunk_bytes_for(free: int | None, kept: int) -> int:
-    """As large as what is free allows. free: bytes that nothing uses, None where that is not known. kept: by the
-    stream itself, whatever its chunks."""
+    """Return a chunk size as large as the free memory allows.
+
+    free: unused bytes, None if unknown. kept: bytes that the stream keeps whatever its chunk size.
+    """
     if free is None:
         return MIN_CHUNK_BYTES
     return min(max((free - kept) // CHUNKS_AT_ONCE, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES)
@@ -62,7 +64,7 @@ def kept_bytes(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """On a card: what the driver has left, and what torch holds without using it."""
+    """Return what the driver has left and what torch holds unused, or None on a CPU."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
@@ -70,7 +72,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def to_frames(chunk: torch.Tensor) -> np.ndarray:
-    """(1, 3, n, H, W) in -1 .. 1 to (n, H, W, 3) uint8, rounded."""
+    """Convert (1, 3, n, H, W) in -1 .. 1 to (n, H, W, 3) uint8, rounded."""
     # In place after the first: a chunk of a large clip is hundreds of megabytes.
     pixels = chunk[0].float().add(1).div_(2).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
     frames: np.ndarray = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
@@ -78,7 +80,7 @@ def to_frames(chunk: torch.Tensor) -> np.ndarray:
 
 
 def decode_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio", vocoder: "LTX2VocoderWithBWE") -> torch.Tensor:
-    """Normalised audio latent (1, L, C) to a waveform (2, samples) float32 at 48 kHz, (4L - 3) * 10 ms long."""
+    """Decode a normalised audio latent (1, L, C) to a waveform (2, samples) float32 at 48 kHz, (4L - 3) * 10 ms."""
     latent = unpack_audio(denormalize_audio(tokens.float(), vae)).to(vae.dtype)
     mel = vae.decode(latent, return_dict=False)[0]
     waveform: torch.Tensor = vocoder(mel.float())[0]
@@ -86,7 +88,7 @@ def decode_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio", vocoder: "
 
 
 def stream_decoder(decoder: "LTX2VideoDecoder3d", chunks: Chunks, chunk_bytes: int) -> Iterator[torch.Tensor]:
-    """Un-normalised latent chunks to pixel chunks (1, 3, n, H, W)."""
+    """Decode un-normalised latent chunks to pixel chunks (1, 3, n, H, W)."""
     chunks = stream_conv(decoder.conv_in, limited(chunks, chunk_bytes))
     for resnet in decoder.mid_block.resnets:
         chunks = stream_resnet(resnet, chunks)
@@ -100,13 +102,13 @@ def stream_decoder(decoder: "LTX2VideoDecoder3d", chunks: Chunks, chunk_bytes: i
         activated: torch.Tensor = decoder.conv_act(decoder.norm_out(chunk))
         return activated
 
-    # `map` keeps no hold of a chunk while it waits, as a generator expression would.
+    # `map` does not hold a chunk while it waits, as a generator expression would.
     patches = stream_conv(decoder.conv_out, map(activate, chunks))
     return map(partial(unpatchify, patch=decoder.patch_size), patches)
 
 
 def limited(chunks: Chunks, chunk_bytes: int) -> Iterator[torch.Tensor]:
-    """The same frames in chunks of at most so many bytes, or of one frame."""
+    """Split chunks to at most `chunk_bytes`, or one frame."""
     for chunk in chunks:
         frames = max(1, chunk_bytes * chunk.shape[2] // chunk.nbytes)
         pieces = list(torch.split(chunk, frames, dim=2))[::-1]
@@ -116,7 +118,7 @@ def limited(chunks: Chunks, chunk_bytes: int) -> Iterator[torch.Tensor]:
 
 
 def stream_conv(conv: "LTX2VideoCausalConv3d", chunks: Chunks) -> Iterator[torch.Tensor]:
-    """A convolution of 3 frames, the edge frames of the clip repeated; runs one frame behind its input."""
+    """Convolve over 3 frames, repeating the clip's edge frames; the output is one frame behind the input."""
     tail = None
     for chunk in chunks:
         window = torch.cat([chunk[:, :, :1] if tail is None else tail, chunk], dim=2)
@@ -131,9 +133,9 @@ def stream_conv(conv: "LTX2VideoCausalConv3d", chunks: Chunks) -> Iterator[torch
 
 
 def convolve(conv: torch.nn.Conv3d, window: torch.Tensor) -> torch.Tensor:
-    """The 3D convolution; on a CPU as a 2D one over three frames side by side, torch having no fast 3D kernel there.
+    """Convolve in 3D; on a CPU in 2D over three stacked frames, because torch has no fast 3D kernel there.
 
-    8 channels at 128 x 192, 10 frames, 2 cores: 155 ms against 19 ms.
+    8 channels at 128 x 192, 10 frames, 2 cores: 155 ms in 3D, 19 ms in 2D.
     """
     if window.device.type != "cpu" or conv.padding_mode != "zeros":
         whole: torch.Tensor = conv(window)
@@ -167,7 +169,7 @@ def stream_resnet(resnet: "LTX2VideoResnetBlock3d", chunks: Chunks) -> Iterator[
 
 
 def stream_upsampler(upsampler: "LTX2VideoUpsampler3d", chunks: Chunks) -> Iterator[torch.Tensor]:
-    """Channels to space and time. A clip's first frame holds one pixel frame: what comes before it is dropped."""
+    """Move channels to space and time. The first latent frame stands for one pixel frame; its others are dropped."""
     drop = upsampler.stride[0] - 1
     for hidden in stream_conv(upsampler.conv, chunks):
         ready = [channels_to_space(hidden, upsampler.stride)[:, :, drop:]]
@@ -177,21 +179,21 @@ def stream_upsampler(upsampler: "LTX2VideoUpsampler3d", chunks: Chunks) -> Itera
 
 
 def channels_to_space(hidden: torch.Tensor, stride: tuple[int, int, int]) -> torch.Tensor:
-    """(B, C * t * h * w, F, H, W) to (B, C, F * t, H * h, W * w)."""
+    """Rearrange (B, C * t * h * w, F, H, W) to (B, C, F * t, H * h, W * w)."""
     batch, _, frames, height, width = hidden.shape
     hidden = hidden.reshape(batch, -1, *stride, frames, height, width)
     return hidden.permute(0, 1, 5, 2, 6, 3, 7, 4).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
 def unpatchify(hidden: torch.Tensor, patch: int) -> torch.Tensor:
-    """(B, C * p * p, F, H, W) to (B, C, F, H * p, W * p); the channels are in (width, height) order."""
+    """Rearrange (B, C * p * p, F, H, W) to (B, C, F, H * p, W * p); the channels are in (width, height) order."""
     batch, _, frames, height, width = hidden.shape
     hidden = hidden.reshape(batch, -1, patch, patch, frames, height, width)
     return hidden.permute(0, 1, 4, 5, 3, 6, 2).flatten(5, 6).flatten(3, 4)
 
 
 class FrameQueue:
-    """Frames waiting for what is computed from them; in and out in chunks of any length."""
+    """A queue of frames, pushed and popped in chunks of any length."""
 
     def __init__(self) -> None:
         self._frames: torch.Tensor | None = None

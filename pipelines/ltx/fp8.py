@@ -1,7 +1,7 @@
-"""FP8 arithmetic: one Linear, by scaled matmul where the hardware has it, by dequantising elsewhere.
+"""Run a Linear in FP8: by scaled matmul if the hardware has it, else by dequantising.
 
-W = weight * weight_scale. Activations are quantised with the scale of the checkpoint (static) or with one of their own
-(dynamic), and clamped at 448: without that, values beyond it become NaN and the picture black.
+W = weight * weight_scale. Activations are quantised with the checkpoint's scale (static) or their own (dynamic), and
+clamped at 448: without the clamp, larger values become NaN and the picture black.
 """
 
 from collections.abc import Collection
@@ -16,10 +16,10 @@ from weights.errors import WeightsError
 FP8 = torch.float8_e4m3fn
 FP8_MAX = torch.finfo(FP8).max  # 448
 
-# Ada, Hopper, Blackwell (data centre and RTX): the tensor cores that multiply FP8.
+# Ada, Hopper and Blackwell have tensor cores that multiply FP8.
 MIN_CAPABILITY = (8, 9)
 
-# What a scaled matmul needs of both widths.
+# A scaled matmul needs both widths to be multiples of this.
 ALIGNMENT = 16
 
 # At LTX-2.3's widest, 16384, that many rows are 512 MB in float32.
@@ -27,14 +27,14 @@ QUANTIZED_ROWS = 8192
 
 
 class Fp8Mode(StrEnum):
-    """scaled: FP8 weights, FP8 arithmetic. dequantize: no FP8 stays in memory; weights have the model's dtype."""
+    """`scaled` keeps FP8 weights and multiplies in FP8; `dequantize` converts the weights to the model's dtype."""
 
     SCALED = "scaled"
     DEQUANTIZE = "dequantize"
 
 
 def resolve_fp8_mode(name: str, device: torch.device) -> Fp8Mode:
-    """`auto` is scaled where the card multiplies FP8. Raises WeightsError where `scaled` cannot be had."""
+    """Resolve `auto` to `scaled` on a card that multiplies FP8. Raises WeightsError if `scaled` is not possible."""
     capable = has_fp8_arithmetic(device)
     if name == "auto":
         return Fp8Mode.SCALED if device.type == "cuda" and capable else Fp8Mode.DEQUANTIZE
@@ -45,14 +45,15 @@ def resolve_fp8_mode(name: str, device: torch.device) -> Fp8Mode:
 
 
 def has_fp8_arithmetic(device: torch.device) -> bool:
-    """torch has a kernel of its own for the CPU."""
+    """Return whether the device multiplies FP8; torch has a kernel for the CPU."""
     return device.type == "cpu" or torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
 
 
 class Fp8Linear(nn.Module):
-    """Born on `meta`, filled by the loader. x: (..., in) in a float dtype; returns (..., out) in the same dtype.
+    """A Linear with FP8 weights, created on `meta` and filled by the loader.
 
-    `input_scale` is None where activations are quantised by their own largest value.
+    x: (..., in) in a float dtype; returns (..., out) in the same dtype. `input_scale` is None if activations are
+    quantised by their own largest value.
     """
 
     weight: torch.Tensor
@@ -73,7 +74,7 @@ class Fp8Linear(nn.Module):
         rows = x.reshape(-1, self.in_features)
         scale = self.input_scale if self.input_scale is not None else dynamic_scale(rows)
         quantized = quantize_rows(rows, scale)
-        # float32 comes out of the CPU's kernel, bfloat16 of the GPU's; the bias is added where it loses nothing.
+        # The CPU's kernel returns float32, the GPU's bfloat16; the bias is added where it loses no precision.
         product = torch._scaled_mm(
             quantized, self.weight.t(), scale_a=scale, scale_b=self.weight_scale, out_dtype=_out_dtype(x)
         ).to(x.dtype)
@@ -83,12 +84,12 @@ class Fp8Linear(nn.Module):
 
 
 def dynamic_scale(x: torch.Tensor) -> torch.Tensor:
-    """One float32 scale of shape [] that maps the largest value of x to 448."""
+    """Return the float32 scale of shape [] that maps the largest value of x to 448."""
     return (x.abs().amax().float() / FP8_MAX).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def quantize_rows(rows: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """rows / scale in FP8, clamped. Some rows at a time: all in float32 would be the largest tensor of a step."""
+    """Return rows / scale in FP8, clamped, in parts: all rows in float32 would be the largest tensor of a step."""
     quantized = torch.empty(rows.shape, dtype=FP8, device=rows.device)
     for source, target in zip(torch.split(rows, QUANTIZED_ROWS), torch.split(quantized, QUANTIZED_ROWS), strict=True):
         target.copy_(source.to(torch.float32, copy=True).div_(scale).clamp_(-FP8_MAX, FP8_MAX))
@@ -100,9 +101,9 @@ def _out_dtype(x: torch.Tensor) -> torch.dtype:
 
 
 def use_fp8_linears(module: nn.Module, weights: Collection[str], static: Collection[str]) -> int:
-    """Put an Fp8Linear in the place of each Linear on `meta` whose weight is named. Returns how many.
+    """Replace each named Linear on `meta` with an Fp8Linear; return how many were replaced.
 
-    A Linear whose widths the hardware cannot take stays, and is given dequantised weights.
+    A Linear whose widths the hardware cannot take stays and gets dequantised weights.
     """
     replaced = 0
     for name in weights:
@@ -118,6 +119,6 @@ def use_fp8_linears(module: nn.Module, weights: Collection[str], static: Collect
 
 
 def dequantized(linear: Fp8Linear, x: torch.Tensor) -> torch.Tensor:
-    """The same layer without quantised activations: what `forward` is measured against."""
+    """Compute the same layer without quantised activations, as a reference for `forward`."""
     weight = (linear.weight.float() * linear.weight_scale).to(x.dtype)
     return F.linear(x, weight, None if linear.bias is None else linear.bias.to(x.dtype))

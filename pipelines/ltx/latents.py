@@ -1,4 +1,4 @@
-"""Layouts and scales of latents: packed tokens or grids, normalised or as the VAE has them."""
+"""Convert latents between packed tokens and grids, and between normalised and the VAE's own scale."""
 
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,18 @@ AUDIO_MEL_BINS = 16
 
 
 def pack_video(latent: torch.Tensor) -> torch.Tensor:
-    """(B, C, F, H, W) to (B, F * H * W, C)."""
+    """Rearrange (B, C, F, H, W) to (B, F * H * W, C)."""
     return latent.flatten(2).transpose(1, 2)
 
 
 def unpack_video(tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
-    """(B, F * H * W, C) to (B, C, F, H, W)."""
+    """Rearrange (B, F * H * W, C) to (B, C, F, H, W)."""
     batch, _, channels = tokens.shape
     return tokens.transpose(1, 2).reshape(batch, channels, grid.frames, grid.height, grid.width)
 
 
 def unpack_audio(tokens: torch.Tensor) -> torch.Tensor:
-    """(B, L, C * M) to (B, C, L, M)."""
+    """Rearrange (B, L, C * M) to (B, C, L, M)."""
     batch, length, _ = tokens.shape
     return tokens.reshape(batch, length, -1, AUDIO_MEL_BINS).transpose(1, 2)
 
@@ -41,7 +41,7 @@ def denormalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> to
 
 
 def denormalize_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio") -> torch.Tensor:
-    """The statistics of the audio VAE are those of packed tokens."""
+    """Undo the normalisation; the audio VAE's statistics apply to packed tokens."""
     mean: torch.Tensor = vae.latents_mean.to(tokens)
     std: torch.Tensor = vae.latents_std.to(tokens)
     return tokens * std + mean

@@ -1,4 +1,4 @@
-"""Every model that some files hold, opened: headers read, modules on `meta`, no tensor read yet."""
+"""Open every model of a set of files: headers read, modules on `meta`, no tensor read yet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ from weights.names import NameMap
 from weights.quantization import is_sidecar, validate_scales
 from weights.source import Source, open_source, open_upsampler
 
-# 10.8 % off in bfloat16; the reference runs it in float32 too.
+# In bfloat16 the waveform is 10.8 % off; the reference runs the vocoder in float32 too.
 VOCODER_DTYPE = torch.float32
 
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """checkpoint: one file, BF16 or FP8, or the transformer alone; then its companions hold what it does not. Or a
-    diffusers folder.
-    upsampler: its own file, or its folder; None runs a single stage only.
-    text_encoder: a Hugging Face folder with Gemma 3, or a single file of it; with its tokenizer, unless that has a
-    folder of its own.
+    """The files of a model.
+
+    checkpoint: one file, BF16 or FP8; or the transformer alone, with its companions holding the rest; or a diffusers
+    folder. upsampler: its file or folder; None runs a single stage. text_encoder: a Hugging Face folder with Gemma 3,
+    or a single file, with its tokenizer unless `tokenizer` names another folder.
     """
 
     checkpoint: Path
@@ -51,7 +51,7 @@ class WeightFiles:
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A module on `meta`, and where its tensors are. dtype: of its values, but for FP8 layers."""
+    """A module on `meta` and the location of its tensors. `dtype` is that of its values outside FP8 layers."""
 
     module: nn.Module
     checkpoint: Checkpoint
@@ -61,7 +61,10 @@ class OpenModel:
 
 @dataclass(frozen=True)
 class ShapedModels:
-    """models: by component; no `upsampler` where there is a single stage. dtype: of all but the vocoder."""
+    """The models by component, without values.
+
+    models: no `upsampler` with a single stage. dtype: that of every model but the vocoder.
+    """
 
     models: Mapping[str, OpenModel]
     text: TextShape
@@ -72,7 +75,7 @@ class ShapedModels:
         return sizes | {"text_encoder": self.text.size(self.dtype.itemsize)}
 
     def widths(self) -> Widths:
-        # Untyped: what attributes a module has is known to diffusers alone.
+        # Untyped: only diffusers knows the attributes of its modules.
         modules: dict[str, Any] = {name: model.module for name, model in self.models.items()}
         video_vae, config = modules["video_vae"], modules["transformer"].config
         return Widths(
@@ -90,7 +93,7 @@ class ShapedModels:
 
 @dataclass(frozen=True)
 class OpenModels(ShapedModels):
-    """With a text encoder that can be loaded, too."""
+    """Shaped models whose text encoder can be loaded, too."""
 
     text: TextEncoderSource
 
@@ -98,9 +101,9 @@ class OpenModels(ShapedModels):
 def open_models(
     files: WeightFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
 ) -> OpenModels:
-    """Raises WeightsError with the file's name when a file is not what it should be."""
+    """Open all models. Raises WeightsError with the file's name if a file is wrong."""
     if not files.checkpoint.is_dir():
-        read_header(files.checkpoint)  # the first to be named where several files are wrong
+        read_header(files.checkpoint)  # If several files are wrong, name this one first.
     text = open_text_encoder(files.text_encoder, text_quantization, files.tokenizer)
     source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
     validate_text_encoder(text, text_width(source))
@@ -109,13 +112,13 @@ def open_models(
 
 
 def text_width(source: Source) -> TextWidth:
-    """Of the text encoder that the checkpoint was trained with."""
+    """Return the width of the text encoder that the checkpoint was trained with."""
     caption = source.architecture["connectors"]
     return TextWidth(caption["caption_channels"], caption["text_proj_in_factor"] - 1)
 
 
 def open_components(source: Source, upsampler: Source | None, dtype: torch.dtype, fp8: Fp8Mode) -> dict[str, OpenModel]:
-    """Raises WeightsError when tensors and modules do not match one to one."""
+    """Build the components. Raises WeightsError if tensors and modules do not match one to one."""
     validate_coverage(source.checkpoint, source.name_maps.values())
     validate_scales(source.checkpoint)
     models = {name: _open(name, source, dtype, fp8) for name in source.name_maps}

@@ -1,6 +1,6 @@
-"""How a sigma modulates the transformer, where diffusers' forward and the reference differ, and where it costs memory.
+"""Modulate the transformer by sigma where diffusers' forward differs from the reference or needs too much memory.
 
-Two rules, laid over the stock forward by hooks for as long as it runs.
+Hooks apply two rules to the stock forward while it runs.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 def modulated(
     transformer: "LTX2VideoTransformer3DModel", sigma_timestep: torch.Tensor, levels: torch.Tensor | None
 ) -> Iterator[None]:
-    """sigma_timestep: (1,), the plain sigma * 1000. levels: (T,), which of the video timesteps each token has; None
-    where there is one for all.
+    """Apply both rules.
+
+    sigma_timestep: (1,), the plain sigma * 1000. levels: (T,), the index of each token's video timestep; None if all
+    tokens share one.
     """
     with ExitStack() as stack:
         stack.enter_context(_cross_modality_gates(transformer, sigma_timestep))
@@ -31,10 +33,11 @@ def modulated(
 
 @contextmanager
 def _cross_modality_gates(transformer: "LTX2VideoTransformer3DModel", timestep: torch.Tensor) -> Iterator[None]:
-    """Audio-video cross-attention: scale and shift from a token's own timestep, gates from the other modality's sigma.
+    """Take scale and shift from a token's own timestep, gates from the other modality's sigma, in cross-attention.
 
-    That is Lightricks' rule since May 2026. diffusers knows two others (`use_cross_timestep`): all four from the own
-    timestep, or all four from the other modality. The difference shows where tokens have timesteps of their own.
+    Lightricks' implementation does so between audio and video since May 2026. diffusers offers two other rules
+    (`use_cross_timestep`): all four from the own timestep, or all four from the other modality. They differ where
+    tokens have timesteps of their own.
     """
     config = transformer.config
     gate_timestep = timestep * (config.cross_attn_timestep_scale_multiplier / config.timestep_scale_multiplier)
@@ -49,10 +52,10 @@ def _cross_modality_gates(transformer: "LTX2VideoTransformer3DModel", timestep: 
 
 @contextmanager
 def _rows_by_level(transformer: "LTX2VideoTransformer3DModel", levels: torch.Tensor) -> Iterator[None]:
-    """One row of modulation for each distinct timestep rather than for each token.
+    """Compute one row of modulation for each distinct timestep instead of each token.
 
-    A clip has a handful of timesteps and up to 130,000 tokens: at 1920x1088 and 241 frames 9 values a hidden one, twice
-    over, are 9 GB.
+    A clip has a handful of timesteps and up to 130,000 tokens: at 1920x1088 and 241 frames, 9 values per hidden value,
+    twice, are 9 GB.
     """
 
     def by_level(module: torch.nn.Module, args: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> Any:
@@ -73,10 +76,10 @@ def _removed_at_the_end(handles: list[RemovableHandle]) -> Iterator[None]:
 
 
 class LevelRows(torch.Tensor):
-    """Rows (1, U, ...) that stand for tokens (1, T, ...), each token for the row of its level.
+    """Rows (1, U, ...) that stand for tokens (1, T, ...), one row per level.
 
-    What is computed with them alone, or with what is the same for all tokens, stays rows; beside a tensor that has
-    tokens they become tokens, too.
+    Operations among rows, or with values that are the same for all tokens, stay rows; together with a tensor of tokens
+    they become tokens.
     """
 
     levels: torch.Tensor

@@ -1,4 +1,4 @@
-"""The distilled flow of LTX-2.3, from a spec to frames and sound.
+"""Run the distilled flow of LTX-2.3, from a specification to frames and sound.
 
 Reference: Lightricks/LTX-2, ltx_pipelines/distilled.py (ltx_core and ltx_pipelines 1.2.0).
 """
@@ -34,9 +34,9 @@ class Clip:
 
 @torch.inference_mode()
 def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip:
-    """One clip. Raises PipelineError, or whatever `trace` raises to stop it.
+    """Generate one clip. Raises PipelineError, or whatever `trace` raises to stop it.
 
-    Noise comes from one generator, drawn for video then audio in each stage, so a seed gives the reference's clip.
+    One generator draws all noise, video then audio in each stage, so a seed gives the reference's clip.
     """
     if spec.stages == 2 and components.upsampler is None:
         raise SpecError("stages", "2 needs the latent upsampler, which is not loaded")

@@ -1,4 +1,4 @@
-"""The models of a plan, by shape alone: what is on the disk as it is there, the rest as it was published."""
+"""Build the models of a memory plan by shape alone: from files that exist, else from published sizes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from weights.source import Source, open_source, open_upsampler
 
 @dataclass(frozen=True)
 class PlannedFiles:
-    """As WeightFiles, but that None is what is not on the disk. stages 1: no upsampler at all."""
+    """Like WeightFiles, except that None means not on the disk. With `stages` 1 there is no upsampler."""
 
     checkpoint: Path | None
     companions: tuple[Path, ...] = ()
@@ -31,8 +31,9 @@ class PlannedFiles:
 def shape_models(
     files: PlannedFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
 ) -> ShapedModels:
-    """text_quantization: what is asked for, or what the text encoder was published in. Raises WeightsError as loading
-    would, but for what only the values of tensors show.
+    """Return the models by shape. Raises WeightsError as loading would, except for errors in the tensors' values.
+
+    text_quantization: what was asked for, or how the text encoder was published.
     """
     text = _text(files, text_quantization)
     source = full_source()

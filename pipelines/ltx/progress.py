@@ -1,13 +1,13 @@
-"""What a caller may see of the models while they load."""
+"""Report progress while models load."""
 
 from collections.abc import Callable
 
-# (component, bytes read so far, bytes in all); no bytes where they are not known.
+# (component, bytes read so far, bytes in all); 0 bytes in all if unknown.
 OnProgress = Callable[[str, int, int], None]
 
 
 class ByteCounter:
-    """Called with the size of each tensor of one component, tells how far it is."""
+    """Add up the sizes of one component's tensors and report the progress."""
 
     def __init__(self, component: str, total: int, on_progress: OnProgress) -> None:
         self._component, self._total, self._on_progress = component, total, on_progress

@@ -1,4 +1,4 @@
-"""States of a stage and the Euler loop over them.
+"""The state of a stage and the Euler loop.
 
 Latents, masks and sigmas are float32 whatever the transformer's dtype: in bfloat16 the result was 13 % off after
 stage 1. Notation: s is sigma; v the transformer's output; x0 the denoised latent.
@@ -24,7 +24,7 @@ OnStep = Callable[[], None]
 
 @dataclass(frozen=True)
 class MaskLevels:
-    """The distinct values of a denoise mask, (U,), and which of them each token has, (T,)."""
+    """The distinct values of a denoise mask, (U,), and the index of each token's value, (T,)."""
 
     values: torch.Tensor
     levels: torch.Tensor
@@ -32,7 +32,7 @@ class MaskLevels:
 
 @dataclass
 class State:
-    """One modality of one stage, packed: tokens of the grid first, then those of appended keyframes.
+    """One modality of one stage, packed: the tokens of the grid first, then those of appended keyframes.
 
     latent, clean: (1, T, C). denoise_mask: (1, T, 1), 1 where the latent is free, 1 - strength where an image
     conditions it. coords: (1, axes, T, 2), [start, end) of each token in seconds and pixels.
@@ -44,14 +44,14 @@ class State:
     coords: torch.Tensor
 
     def noised(self, sigma: float, generator: torch.Generator, dtype: torch.dtype) -> "State":
-        """With noise of strength `sigma` mixed in, drawn in the model's dtype."""
+        """Mix in noise of strength `sigma`, drawn in the model's dtype."""
         noise = torch.randn(self.latent.shape, generator=generator, device=self.latent.device, dtype=dtype).float()
         mixed = sigma * noise + (1 - sigma) * self.latent
         latent = self.denoise_mask * mixed + (1 - self.denoise_mask) * self.clean
         return State(latent, self.clean, self.denoise_mask, self.coords)
 
     def stepped(self, velocity: torch.Tensor, sigma: float, sigma_next: float) -> "State":
-        """One Euler step. The velocity of a token counts from the token's own sigma, s * mask."""
+        """Take one Euler step. A token's velocity is relative to its own sigma, s * mask."""
         x0 = self.latent - velocity.float() * (sigma * self.denoise_mask)
         x0 = x0 * self.denoise_mask + self.clean * (1 - self.denoise_mask)
         latent = self.latent + (self.latent - x0) / sigma * (sigma_next - sigma)
@@ -68,9 +68,9 @@ def prepare_video(
     conditionings: Sequence[Conditioning],
     initial: torch.Tensor,
 ) -> State:
-    """The state before noise. `initial`: (1, T, C), zeros in stage 1, the upsampled latent in stage 2.
+    """Return the state before noise. `initial`: (1, T, C), zeros in stage 1, the upsampled latent in stage 2.
 
-    An image at frame 0 replaces the first latent frame; any other is appended, at its pixel frame.
+    An image at frame 0 replaces the first latent frame; any other is appended at its pixel frame.
     """
     device = initial.device
     coords = transformer.rope.prepare_video_coords(1, grid.frames, grid.height, grid.width, device, fps=fps)
@@ -89,7 +89,7 @@ def prepare_video(
 
 
 def prepare_audio(transformer: "LTX2VideoTransformer3DModel", initial: torch.Tensor) -> State:
-    """The state before noise. `initial`: (1, L, C), zeros in stage 1, stage 1's latent in stage 2."""
+    """Return the state before noise. `initial`: (1, L, C), zeros in stage 1, stage 1's latent in stage 2."""
     coords = transformer.audio_rope.prepare_audio_coords(1, initial.shape[1], initial.device)
     return State(initial, torch.zeros_like(initial), torch.ones_like(initial[..., :1]), coords)
 
@@ -102,7 +102,7 @@ def denoise(
     sigmas: Sequence[float],
     on_step: OnStep,
 ) -> tuple[State, State]:
-    """Euler steps from the first sigma to the last, one forward each."""
+    """Take Euler steps from the first sigma to the last, with one forward pass each."""
     mask = video.mask_levels()
     for sigma, sigma_next in pairwise(sigmas):
         video_velocity, audio_velocity = predict_velocity(transformer, video, audio, mask, context, sigma)
@@ -120,7 +120,7 @@ def predict_velocity(
     context: Context,
     sigma: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One forward. mask: of `video`. Returns (1, T, C) and (1, L, C) in the transformer's dtype."""
+    """Run one forward pass. `mask` is the video's. Returns (1, T, C) and (1, L, C) in the transformer's dtype."""
     timestep = torch.full((1, 1), sigma, device=video.latent.device) * transformer.config.timestep_scale_multiplier
     with modulated(transformer, timestep.flatten(), mask.levels if len(mask.values) > 1 else None):
         output: tuple[torch.Tensor, torch.Tensor] = transformer(

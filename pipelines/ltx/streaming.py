@@ -1,19 +1,19 @@
-"""A model in host memory whose blocks come to the card as they run: the next one is copied while one computes.
+"""Stream a model's blocks from host memory: the next block is copied while one computes.
 
-diffusers' group offloading does the work. On a CPU there is nowhere to stream from, and the same calls move nothing.
+diffusers' group offloading does the work. On a CPU the same calls move nothing.
 """
 
 import torch
 from torch import nn
 
-# The one that computes, the one that is copied, and one whose memory is still being given back.
+# One block computes, one is copied, and the memory of one is still being released.
 BLOCKS_ON_DEVICE = 3
 
 
 def stream_blocks(module: nn.Module, device: torch.device) -> None:
-    """`module` has its weights in host memory, pinned if it is to be fast; its ModuleLists are what is streamed.
+    """Stream the ModuleLists of `module`, whose weights are in host memory, pinned for speed.
 
-    What else it has comes whole for each forward.
+    Everything else in it is copied whole for each forward pass.
     """
     from diffusers.hooks import apply_group_offloading
 
@@ -30,13 +30,13 @@ def stream_blocks(module: nn.Module, device: torch.device) -> None:
 
 
 def working_bytes(module: nn.Module, item_bytes: int) -> int:
-    """What of the weights is on the device at once. item_bytes: of what will not be FP8."""
+    """Return the weight bytes on the device at once. `item_bytes` applies to values that will not be FP8."""
     blocks = [block for child in module.children() if isinstance(child, nn.ModuleList) for block in child]
     sizes = [weight_bytes(block, item_bytes) for block in blocks]
     return weight_bytes(module, item_bytes) - sum(sizes) + BLOCKS_ON_DEVICE * max(sizes, default=0)
 
 
 def weight_bytes(module: nn.Module, item_bytes: int) -> int:
-    """Also of a module on `meta`, whose dtypes are not yet the final ones but where they are FP8."""
+    """Return the weight bytes, also of a module on `meta`, where only FP8 dtypes are final yet."""
     tensors = [*module.parameters(), *module.buffers()]
     return sum(tensor.numel() * (1 if tensor.element_size() == 1 else item_bytes) for tensor in tensors)

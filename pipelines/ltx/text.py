@@ -1,4 +1,4 @@
-"""A prompt to the context the transformer attends to: Gemma 3's hidden states through the connectors."""
+"""Encode a prompt to the context that the transformer attends to: Gemma 3's hidden states through the connectors."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ CACHED_CONTEXTS = 16
 
 @dataclass(frozen=True)
 class Context:
-    """Text embeddings by modality. The connectors fill padding with registers, so there is no mask to carry."""
+    """Text embeddings by modality. The connectors fill padding with registers, so there is no mask."""
 
     video: torch.Tensor  # (1, 1024, D)
     audio: torch.Tensor  # (1, 1024, D_audio)
 
 
 class PromptEncoder:
-    """Encodes a prompt once: the context of the last prompts is kept, the hidden states are not."""
+    """Encode a prompt once: the contexts of the last prompts are cached, the hidden states are not."""
 
     def __init__(
         self, tokenizer: PromptTokenizer, text_encoder: Any, connectors: nn.Module, device: torch.device
@@ -51,7 +51,7 @@ class PromptEncoder:
 
     def _encode(self, prompt: str) -> Context:
         ids, mask = (tensor.to(self._device) for tensor in self._tokenizer(prompt))
-        # No keys and values are kept: there is no next token.
+        # There is no next token, so keys and values are not kept.
         output = self._text_encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         stacked = torch.stack(output.hidden_states, dim=-1)  # (1, 1024, C, layers + 1)
         del output  # 385 MB at full size, and the connectors want four times as much

@@ -1,4 +1,4 @@
-"""What a caller may see of a generation while it runs, and where it may stop it."""
+"""Let a caller observe a generation while it runs, and stop it."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,13 @@ if TYPE_CHECKING:
 
 
 class Trace:
-    """Told of each stage, step and result. Any method may raise (`Cancelled`), which ends the generation."""
+    """Callbacks for each stage, step and result. Any of them may raise (`Cancelled`), which ends the generation."""
 
     def stage(self, name: str, steps: int) -> None:
-        """A stage begins: encode, stage_1, upsample, stage_2, decode."""
+        """A stage begins: encode, stage_1, upsample, stage_2 or decode."""
 
     def step(self, count: int = 1) -> None:
-        """So many more steps of the stage are done; in decode a step is a frame."""
+        """`count` more steps of the stage are done; in decode a step is a frame."""
 
     def tensors(self, **tensors: "torch.Tensor") -> None:
-        """Results by name: the latents of each stage and the waveform."""
+        """Receive results by name: the latents of each stage and the waveform."""

@@ -1,1 +1,1 @@
-"""Pictures and clips as files: reading images, writing and checking mp4 and webm. Knows no model."""
+"""Read images; write and verify mp4 and webm clips."""

@@ -1,4 +1,4 @@
-"""One file being written: its container, its encoders, and what can go wrong with them."""
+"""Write one file: its container, its encoders, and their errors."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How each container is written: a table, readable without PyAV. A new codec is a new row."""
+"""Describe how each container is written, as a table that needs no PyAV."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709
 
 @dataclass(frozen=True)
 class Codec:
-    """`encoder` writes what readers of the file call `name`; `options` are the encoder's."""
+    """A codec: `encoder` writes it, readers of the file call it `name`, and `options` are the encoder's."""
 
     name: str
     encoder: str

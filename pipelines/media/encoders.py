@@ -1,4 +1,4 @@
-"""Frames and samples in, packets out. One class for the picture, one for the sound."""
+"""Encode frames and samples to packets."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -44,7 +44,7 @@ class VideoEncoder:
 
     @property
     def end_s(self) -> Fraction:
-        """Where the frames so far end."""
+        """The end of the frames so far, in seconds."""
         return self._num_frames * self._frame_duration_s
 
     def encode(self, rgb: NDArray[np.uint8]) -> Packets:  # (H, W, 3)
@@ -83,7 +83,7 @@ class AudioEncoder:
 
 
 def fit_waveform(waveform: NDArray[np.float32], duration_s: Fraction) -> NDArray[np.float32]:
-    """The waveform cut, or padded with silence, to `duration_s`, and clipped to -1 .. 1."""
+    """Cut the waveform to `duration_s` or pad it with silence, and clip it to -1 .. 1."""
     fitted = np.zeros((CHANNELS, round(duration_s * SAMPLE_RATE)), np.float32)
     length = min(fitted.shape[1], waveform.shape[1])
     np.clip(waveform[:, :length], -1, 1, out=fitted[:, :length])

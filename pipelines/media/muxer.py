@@ -1,4 +1,4 @@
-"""Frames and a waveform in, one file out: whole, or not there at all."""
+"""Write frames and a waveform to a file, completely or not at all."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,15 +21,15 @@ def mux(
     waveform: NDArray[np.float32] | None,
     threads: int = ENCODER_THREADS,
 ) -> None:
-    """Write a clip to `path`; its container, size, length and rate are `spec`'s.
+    """Write a clip to `path` with the container, size, length and rate of `spec`.
 
-    frames: chunks (n, H, W, 3) RGB of any n, taken one by one in the calling thread while another encodes.
-    A chunk belongs to the muxer from then on: its memory must not be reused.
+    frames: chunks (n, H, W, 3) RGB of any n, taken one by one in the calling thread while another thread encodes. The
+    muxer owns a chunk from then on: its memory must not be reused.
     waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
-    threads: another number gives another file.
+    threads: a different number gives a different file.
 
-    Raises MuxError when the input is not what `spec` says or the file cannot be written, and whatever
-    `frames` raises. `path` appears only when the clip is complete.
+    Raises MuxError if the input differs from `spec` or the file cannot be written, and whatever `frames` raises. `path`
+    appears only when the clip is complete.
     """
     _validate_waveform(waveform)
     with _written_whole(path) as part, ClipWriter(part, spec, waveform, threads) as writer:

@@ -1,4 +1,4 @@
-"""A producer and a consumer side by side. Knows nothing of pixels."""
+"""Run a producer and a consumer in parallel."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,8 +11,8 @@ T = TypeVar("T")
 def consume_in_thread(items: Iterable[T], consume: Callable[[T], None], depth: int = 2) -> None:
     """Call `consume` on every item, in order and in another thread, while the caller's thread advances `items`.
 
-    At most `depth` items wait or are being consumed while the next is produced. An error of either side ends
-    both and is raised as it is; the thread is gone when this returns.
+    At most `depth` items wait or are being consumed while the next is produced. An error on either side ends both and
+    is raised unchanged; the thread is gone when this returns.
     """
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="consume") as executor:

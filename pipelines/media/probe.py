@@ -1,4 +1,4 @@
-"""What a clip on disk really is: packets are counted and sound is decoded, headers are not believed."""
+"""Inspect a clip on disk: count its packets and decode its sound rather than trust its headers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +49,7 @@ class ClipInfo:
 
 
 def probe(path: Path) -> ClipInfo:
-    """Raises MuxError when `path` is not a clip."""
+    """Inspect `path`. Raises MuxError if it is not a clip."""
     with _translated_errors(path), av.open(str(path.absolute())) as source:
         container = _container(source.format.name, path)
         if not source.streams.video or not source.streams.video[0].average_rate:
@@ -58,7 +58,7 @@ def probe(path: Path) -> ClipInfo:
 
 
 def verify_clip(path: Path, spec: GenerationSpec) -> ClipInfo:
-    """Raises MuxError naming everything in which the file differs from `spec`."""
+    """Compare the file with `spec`. Raises MuxError that names every difference."""
     info = probe(path)
     differences = [*_picture_differences(info, spec), *_sound_differences(info, spec)]
     if differences:
@@ -68,7 +68,7 @@ def verify_clip(path: Path, spec: GenerationSpec) -> ClipInfo:
 
 @dataclass
 class _Span:
-    """What the packets of one stream cover."""
+    """The time that the packets of one stream cover."""
 
     packets: int = 0
     start_s: Fraction = Fraction(0)
@@ -106,7 +106,7 @@ def _spans(source: Any, frame_duration_s: Fraction) -> tuple[_Span, _Span]:
         if packet.stream.type == "video":
             picture.add(start_s, start_s + frame_duration_s)
         elif packet.stream.type == "audio":
-            # A codec's first samples are priming that the file says to skip: only the decoder knows where sound starts.
+            # A codec's first samples are priming, which the file says to skip: only decoding tells where sound starts.
             for frame in packet.decode():
                 sound.add(frame.pts * frame.time_base, start_s + packet.duration * packet.time_base)
     return picture, sound
