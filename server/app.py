@@ -6,24 +6,24 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from enhancer.enhance import Enhancer
 from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
-from server.edge.body_limit import BodyLimit
-from server.edge.exchange import Exchanges
-from server.edge.keys import OPEN_PATHS, ApiKeys, KeyRing
-from server.edge.request_id import RequestId
-from server.edge.security_headers import SecurityHeaders
+from server.edge.keys import OPEN_PATHS, KeyRing
+from server.edge.signed_links import SignedLinks
+from server.edge.stack import with_edge
 from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
 from server.errors import install_error_answers
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
+from server.link_secret import read_or_create_secret
 from server.messages import FromWorker, Ready
-from server.routes import enhance, generate, metrics, status, video_content, video_events, videos
+from server.routes import enhance, generate, metrics, pages, status, video_content, video_events, videos
 from server.settings import Settings
 from server.telemetry.live import LiveMetrics
 from server.telemetry.telemetry import Telemetry, create_telemetry
@@ -45,11 +45,13 @@ def create_app(
     key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
     app = create_api(settings, on_event, len(key_ring), telemetry, program)
-    # Around the application, so that its last-resort 500 has an id too.
-    open_paths = OPEN_PATHS | {"/docs"} | ({"/metrics"} if settings.open_metrics else set())
-    keyed = ApiKeys(BodyLimit(app, settings.max_body_bytes), key_ring, open_paths)
+    links = None
+    if len(key_ring):
+        links = SignedLinks(read_or_create_secret(settings.data_dir), settings.link_ttl_s)
+    app.state.links = links
+    open_paths = OPEN_PATHS | pages.OPEN_PATHS | ({"/metrics"} if settings.open_metrics else set())
     paths = {*app.openapi()["paths"], *open_paths}
-    return RequestId(Exchanges(SecurityHeaders(keyed), telemetry.listeners, paths))
+    return with_edge(app, settings, key_ring, links, open_paths, telemetry.listeners, paths)
 
 
 def create_api(
@@ -59,15 +61,27 @@ def create_api(
         title="LTX-23-Video",
         description="A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video.",
         version=version("ltx23-server"),
+        # Swagger UI is served from here, by `pages`.
+        docs_url=None,
+        redoc_url=None,
+        # The edge cleans paths before they are routed.
+        redirect_slashes=False,
         lifespan=_lifespan(settings, on_event, key_count, telemetry, program),
     )
     app.state.metrics = telemetry.metrics
-    for routes in (metrics, status, videos, video_content, video_events, enhance):
+    # `generate` is the last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
+    for routes in (pages, metrics, status, videos, video_content, video_events, enhance, generate):
         app.include_router(routes.router)
-    # Last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
-    app.include_router(generate.router)
+        _answer_head(app, routes.router)
     install_error_answers(app)
     return app
+
+
+def _answer_head(app: FastAPI, router: APIRouter) -> None:
+    """Serve HEAD wherever `router` serves GET: the same status and headers; uvicorn leaves the body out."""
+    for route in router.routes:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def _lifespan(

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from enhancer.errors import EnhancerError
 from server.byte_ranges import RangeNotSatisfiable
 from server.contract import RequestInvalid
+from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.openai_error import with_openai_error
 from server.request_body import UnsupportedMediaType
@@ -98,7 +99,7 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
             headers |= preference_applied(request)
         if isinstance(exc, StoreError | DataDirError):
             log.error("%s", exc)
-        body = with_openai_error(request.url.path, answer.status, answer.body(exc), getattr(exc, "code", None))
+        body = with_openai_error(route_path(request.scope), answer.status, answer.body(exc), getattr(exc, "code", None))
         return AsciiJSONResponse(body, answer.status, headers)
 
     return handle
@@ -106,7 +107,7 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
 
 def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    body = with_openai_error(request.url.path, exc.status_code, {"detail": str(exc.detail)})
+    body = with_openai_error(route_path(request.scope), exc.status_code, {"detail": str(exc.detail)})
     return AsciiJSONResponse(body, exc.status_code, exc.headers)
 
 

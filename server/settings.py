@@ -5,6 +5,7 @@ This is the only reader of the environment. The flags of the commands, their hel
 
 import re
 import shlex
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +16,9 @@ from enhancer.sglang import resolve_base_url
 
 PREFIX = "LTX23_"
 DEVICE = re.compile(r"cpu|cuda:\d+")
+PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+")
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -23,6 +27,10 @@ class SettingsError(Exception):
 
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def split_list(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class SettingsGroup(BaseSettings):
@@ -62,7 +70,72 @@ class ListenSettings(SettingsGroup):
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
-        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+        return split_list(value)
+
+
+class BrowserSettings(SettingsGroup):
+    """Proxies and browsers."""
+
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and networks of reverse proxies, separated by commas, whose X-Forwarded-For, -Proto, -Host and -Prefix
+    are used. Without it these headers are ignored."""
+
+    root_path: str = ""
+    """Path under which a reverse proxy serves this server, such as /video. A trusted X-Forwarded-Prefix wins."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names, separated by commas, to which a server without an API key answers in addition to localhost and IP
+    addresses."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of web pages that may use the server from a browser, separated by commas, such as
+    https://studio.example.com; `*` allows every page."""
+
+    link_ttl_s: Seconds = 3600.0
+    """Seconds for which the links in `url` and `events_url` of a video open it without an API key."""
+
+    @field_validator("trusted_proxies", "allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _split_lists(cls, value: Any) -> Any:
+        return split_list(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _validate_trusted_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            try:
+                ip_network(name)
+            except ValueError as exc:
+                raise ValueError(
+                    f"{name!r} is not an address such as 10.0.0.1 or a network such as 10.0.0.0/8"
+                ) from exc
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _validate_root_path(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not PATH_PREFIX.fullmatch(value):
+            raise ValueError("write it as /video or /tools/video, with letters, digits, and . _ ~ - alone")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _validate_allowed_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not HOST_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a host name: leave out scheme, port and path")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _validate_cors_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name != "*" and not ORIGIN.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is not an origin such as https://studio.example.com: no path, no slash at the end"
+                )
+        return value
 
 
 class WeightSettings(SettingsGroup):
@@ -272,6 +345,7 @@ class ObservabilitySettings(SettingsGroup):
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
     ListenSettings,
+    BrowserSettings,
     WeightSettings,
     QueueSettings,
     StorageSettings,
@@ -280,7 +354,15 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
 )
 
 
-class Settings(ListenSettings, WeightSettings, QueueSettings, StorageSettings, EnhancerSettings, ObservabilitySettings):
+class Settings(
+    ListenSettings,
+    BrowserSettings,
+    WeightSettings,
+    QueueSettings,
+    StorageSettings,
+    EnhancerSettings,
+    ObservabilitySettings,
+):
     """Every setting of the server. Without any, it serves the tiny model on loopback without keys."""
 
     @property

@@ -90,6 +90,8 @@ def _run(settings: Settings, listener: socket.socket) -> int:
         access_log=False,
         log_level=settings.log_level.lower(),
         server_header=False,
+        # ForwardedHeaders reads them, from the proxies that are trusted.
+        proxy_headers=False,
         # Beyond the time in which connections are hung up on; a request that does not end even then is cancelled.
         timeout_graceful_shutdown=math.ceil(settings.drain_s + 2 * CLOSING_S),
     )

@@ -1,4 +1,1 @@
-"""What every request meets before the application: pure ASGI middlewares that know nothing of rendering.
-
-From the outside in: RequestId, Exchanges, SecurityHeaders, ApiKeys, BodyLimit.
-"""
+"""ASGI middlewares that every request passes before the application; `stack.py` puts them in order."""

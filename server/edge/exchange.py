@@ -8,6 +8,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.edge.paths import route_path
+
 # For a request whose path leads nowhere.
 NO_ROUTE = "none"
 
@@ -62,7 +64,7 @@ class Exchanges:
         if "route" in scope:
             template: str = scope["route"].path
             return template
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         return path if path in self._paths else NO_ROUTE
 
 

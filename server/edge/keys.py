@@ -1,59 +1,69 @@
-"""API keys: which ones there are, and how a request presents one. Holds digests, never the keys."""
+"""API keys: the ring of those that open the server, and the ways in which a request presents one."""
 
 import hashlib
 import hmac
-import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.edge.key_digest import KeyRingError, key_digest
+from server.edge.key_file import KeyFile
+from server.edge.paths import route_path
 from server.edge.refusal import DEFAULT_LINGER, Linger, Refusal
+from server.edge.signed_links import LinkError, SignedLinks, is_signed
+
+__all__ = ["OPEN_PATHS", "ApiKeys", "KeyRing", "KeyRingError"]
 
 OPEN_PATHS = frozenset({"/health", "/livez", "/openapi.json"})
 
-# What a header carries unchanged in all three spellings.
-_KEY = re.compile(r"[!-~]+")
 _KEY_ID_DIGITS = 8
 
 
-class KeyRingError(ValueError):
-    """A key that no request could present, or a key file without usable keys. Never shows a key."""
-
-
 class KeyRing:
-    """The keys that open the server; an empty ring opens it to all.
+    """The keys that open the server, as digests; an empty ring opens it to everyone.
 
-    `key_file` holds one key a line; blank lines and lines starting with # are skipped.
+    A key file is read again when it changes. Raises KeyRingError if a key or the file cannot be used.
     """
 
     def __init__(self, keys: Collection[str] = (), key_file: Path | None = None) -> None:
         if isinstance(keys, str):
             raise TypeError("keys is a collection of keys, not one key")
-        digests = [_digest(key, f"API key {number}") for number, key in enumerate(keys, 1)]
-        if key_file is not None:
-            digests += [_digest(key, f"Key file {key_file}, line {line}") for line, key in _read_key_file(key_file)]
-        self._digests = tuple(dict.fromkeys(digests))
+        self._fixed = tuple(key_digest(key, f"API key {number}") for number, key in enumerate(keys, 1))
+        self._file = None if key_file is None else KeyFile(key_file)
 
     def __len__(self) -> int:
-        return len(self._digests)
+        return len(self._digests())
 
     def __repr__(self) -> str:
         return f"KeyRing({len(self)} keys)"
 
     def identify(self, key: bytes) -> str | None:
-        """The id of a key on the ring (the start of its digest, fit for logs), in a time that does not tell which."""
+        """Return the id of a key on the ring, in a time that does not depend on which key it is, or None."""
         presented = hashlib.sha256(key).digest()
-        matches = [digest for digest in self._digests if hmac.compare_digest(digest, presented)]
-        return matches[0].hex()[:_KEY_ID_DIGITS] if matches else None
+        matches = [digest for digest in self._digests() if hmac.compare_digest(digest, presented)]
+        return _key_id(matches[0]) if matches else None
+
+    def key_ids(self) -> list[str]:
+        return [_key_id(digest) for digest in self._digests()]
+
+    def _digests(self) -> Collection[bytes]:
+        from_file = () if self._file is None else self._file.digests()
+        return dict.fromkeys((*self._fixed, *from_file))
+
+
+def _key_id(digest: bytes) -> str:
+    """Return the start of a key's digest: enough to tell keys apart in a log, too little to find one."""
+    return digest.hex()[:_KEY_ID_DIGITS]
 
 
 class ApiKeys:
     """Lets a request pass with a key of the ring, and answers 401 to others; sets `scope["state"]["key_id"]`.
 
-    Accepts `Authorization: Bearer KEY`, `Authorization: KEY` and `x-api-key: KEY`. CORS preflights, which browsers send
-    without credentials, pass.
+    A key comes as `Authorization: Bearer KEY`, `Authorization: KEY` or `x-api-key: KEY`. A GET may present a signed
+    link instead, which stands for the key that it was made with; `state["link_expires"]` is its end. CORS preflights,
+    which browsers send without credentials, pass.
     """
 
     def __init__(
@@ -61,11 +71,14 @@ class ApiKeys:
         app: ASGIApp,
         key_ring: KeyRing,
         open_paths: Collection[str] = OPEN_PATHS,
+        links: SignedLinks | None = None,
         linger: Linger = DEFAULT_LINGER,
     ) -> None:
         self._app = app
         self._key_ring = key_ring
         self._open_paths = frozenset(open_paths)
+        self._links = links
+        self._linger = linger
         self._refuse_missing = _unauthorized("An API key is required: Authorization: Bearer KEY.", linger)
         self._refuse_wrong = _unauthorized("The API key is not valid.", linger)
 
@@ -73,24 +86,32 @@ class ApiKeys:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        answer = self._admit(scope)
+        await answer(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> ASGIApp:
+        """Return the application, or the refusal for a request that may not pass."""
+        headers, state = Headers(scope=scope), scope.setdefault("state", {})
         presented = list(_presented_keys(headers))
-        key_id = self._identify_any(presented)
-        scope.setdefault("state", {})["key_id"] = key_id
-        if key_id is not None or self._is_open(scope, headers):
-            await self._app(scope, receive, send)
-        elif presented:
-            await self._refuse_wrong(scope, receive, send)
-        else:
-            await self._refuse_missing(scope, receive, send)
+        state["key_id"] = self._identify_any(presented)
+        if state["key_id"] is not None or self._is_open(scope, headers):
+            return self._app
+        if self._links is not None and scope["method"] in ("GET", "HEAD") and is_signed(scope["query_string"]):
+            try:
+                state["key_id"], state["link_expires"] = self._links.verify(
+                    route_path(scope), scope["query_string"], self._key_ring.key_ids()
+                )
+            except LinkError as exc:
+                return _unauthorized(str(exc), self._linger)
+            return self._app
+        return self._refuse_wrong if presented else self._refuse_missing
+
+    def _is_open(self, scope: Scope, headers: Headers) -> bool:
+        return len(self._key_ring) == 0 or route_path(scope) in self._open_paths or _is_preflight(scope, headers)
 
     def _identify_any(self, keys: Iterable[bytes]) -> str | None:
         key_ids = [self._key_ring.identify(key) for key in keys]
         return next((key_id for key_id in key_ids if key_id is not None), None)
-
-    def _is_open(self, scope: Scope, headers: Headers) -> bool:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        return len(self._key_ring) == 0 or path in self._open_paths or _is_preflight(scope, headers)
 
 
 def _presented_keys(headers: Headers) -> Iterator[bytes]:
@@ -108,23 +129,3 @@ def _is_preflight(scope: Scope, headers: Headers) -> bool:
 
 def _unauthorized(detail: str, linger: Linger) -> Refusal:
     return Refusal(401, detail, headers=((b"www-authenticate", b"Bearer"),), linger=linger)
-
-
-def _digest(key: str, origin: str) -> bytes:
-    if not _KEY.fullmatch(key):
-        raise KeyRingError(f"{origin}: a key is made of visible ASCII characters, without spaces")
-    return hashlib.sha256(key.encode("ascii")).digest()
-
-
-def _read_key_file(path: Path) -> list[tuple[int, str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as exc:
-        raise KeyRingError(f"Key file {path} cannot be read: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise KeyRingError(f"Key file {path} is not text") from exc
-    stripped = ((number, line.strip()) for number, line in enumerate(lines, 1))
-    keys = [(number, line) for number, line in stripped if line and not line.startswith("#")]
-    if not keys:
-        raise KeyRingError(f"Key file {path} has no keys")
-    return keys

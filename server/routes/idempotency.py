@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from server.contract import Adjustment
+from server.edge.paths import route_path
 from server.engine import Engine
 from server.errors import prefers_strict
 from server.intake import accept_request, prepare_order
@@ -35,7 +36,7 @@ def read_idempotency(request: Request, digest: bytes) -> Idempotency | None:
         return None
     if not _KEY.fullmatch(key):
         raise IdempotencyError("an Idempotency-Key is 1 to 255 visible ASCII characters, such as a UUID")
-    what = f"{request.url.path} {prefers_strict(request)}\n".encode()
+    what = f"{route_path(request.scope)} {prefers_strict(request)}\n".encode()
     return Idempotency(key, hashlib.sha256(what + digest).hexdigest())
 
 

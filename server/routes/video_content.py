@@ -17,7 +17,6 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 CLIP = {"description": "The clip", "content": {"video/mp4": BINARY, "video/webm": BINARY}}
 
 
-@router.head("/{video_id}/content", include_in_schema=False)
 @router.get(
     "/{video_id}/content",
     summary="The clip of a completed video",

@@ -4,13 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from server.engine import engine_of
-from server.video_json import progress_json, video_json
+from server.routes.video_links import video_answer
+from server.video_json import progress_json
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
 
@@ -36,10 +38,9 @@ async def events(request: Request, video_id: str) -> Response:
         return Response(status_code=204)
     await videos.get(video_id, owner)
 
-    def ended(snapshot: Snapshot) -> dict[str, Any]:
-        return video_json(snapshot, videos.expires_at(snapshot.video))
-
-    stream = event_stream(video_id, videos.watch(video_id, owner), ended)
+    if request.method == "HEAD":
+        return Response(media_type="text/event-stream", headers=HEADERS)
+    stream = event_stream(video_id, videos.watch(video_id, owner), partial(video_answer, request))
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 
 

@@ -15,12 +15,11 @@ from server.contract import (
     openai_schema,
     read_openai_names,
 )
-from server.engine import Engine, engine_of
+from server.engine import engine_of
 from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
 from server.request_body import read_body
 from server.routes.idempotency import create_video, read_idempotency
-from server.video_json import video_json
-from server.videos.live import Snapshot
+from server.routes.video_links import video_answer
 
 router = APIRouter(prefix="/v1/videos")
 
@@ -49,7 +48,7 @@ async def create(request: Request) -> Response:
     async with _names_as_sent(openai):
         ordered = await create_video(request, engine, openai.values, idempotency, adjustments)
     snapshot = await engine.videos.get(ordered.video.id, request.state.key_id)
-    return _answer(engine, snapshot, preference_applied(request))
+    return AsciiJSONResponse(video_answer(request, snapshot), headers=preference_applied(request))
 
 
 @router.get("", summary="Your videos, the newest first")
@@ -61,7 +60,7 @@ async def list_videos(
 ) -> Response:
     engine = engine_of(request)
     found = await engine.videos.page(request.state.key_id, after, limit + 1, newest_first=order == "desc")
-    data = [video_json(snapshot, engine.videos.expires_at(snapshot.video)) for snapshot in found[:limit]]
+    data = [video_answer(request, snapshot) for snapshot in found[:limit]]
     ids = [video["id"] for video in data]
     return AsciiJSONResponse(
         {
@@ -76,18 +75,14 @@ async def list_videos(
 
 @router.get("/{video_id}", summary="A video: what it is, how far it is, how it ended")
 async def retrieve(request: Request, video_id: str) -> Response:
-    engine = engine_of(request)
-    return _answer(engine, await engine.videos.get(video_id, request.state.key_id))
+    snapshot = await engine_of(request).videos.get(video_id, request.state.key_id)
+    return AsciiJSONResponse(video_answer(request, snapshot))
 
 
 @router.delete("/{video_id}", summary="Cancel it if it is not finished, and forget it")
 async def delete(request: Request, video_id: str) -> Response:
     await engine_of(request).videos.delete(video_id, request.state.key_id)
     return AsciiJSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
-
-
-def _answer(engine: Engine, snapshot: Snapshot, headers: dict[str, str] | None = None) -> Response:
-    return AsciiJSONResponse(video_json(snapshot, engine.videos.expires_at(snapshot.video)), headers=headers)
 
 
 def _model_adjustments(openai: OpenAIRequest, strict: bool) -> tuple[Adjustment, ...]:

@@ -1,6 +1,7 @@
 """A server with keys: in its environment and in a file."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -52,10 +53,24 @@ def test_without_one_nothing_opens(stranger: httpx.Client, headers: dict[str, st
     assert KEY not in response.text
 
 
-@pytest.mark.parametrize("path", ["/health", "/livez", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/health", "/livez", "/openapi.json", "/health/", "//openapi.json"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
 def test_what_probes_and_discoverers_read_needs_none(stranger: httpx.Client, path: str, headers: dict) -> None:
     assert stranger.get(path, headers=headers).status_code == 200
+
+
+def test_a_key_that_is_removed_from_the_file_opens_nothing(guarded: Server, stranger: httpx.Client) -> None:
+    [key_file] = [Path(value) for value in guarded.process.args if str(value).endswith("keys.txt")]
+    before = key_file.read_text()
+    try:
+        key_file.write_text("sk-new\n")
+        answers = {key: stranger.get("/models", headers={"x-api-key": key}).status_code for key in (FILE_KEY, "sk-new")}
+    finally:
+        key_file.write_text(before)
+
+    assert answers == {FILE_KEY: 401, "sk-new": 200}
+    assert stranger.get("/models", headers={"x-api-key": FILE_KEY}).status_code == 200
+    assert any("keys.txt can be read or written by other users" in line for line in guarded.lines)
 
 
 def test_keys_are_not_printed(guarded: Server) -> None:

@@ -73,11 +73,3 @@ def test_the_example_is_a_request_that_is_served(client: httpx.Client, schema: d
 
 def test_the_answer_is_described(openapi: dict[str, Any]) -> None:
     assert {"video/mp4", "video/webm"} <= openapi["paths"]["/generate"]["post"]["responses"]["200"]["content"].keys()
-
-
-def test_the_docs_are_a_page(client: httpx.Client) -> None:
-    response = client.get("/docs")
-
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/html")
-    assert "/openapi.json" in response.text

@@ -71,15 +71,38 @@ def test_an_image_is_data_and_never_an_address(scheme: str, client: httpx.Client
     assert response.status_code == 422
 
 
-def test_a_page_of_another_origin_may_read_nothing(client: httpx.Client) -> None:
-    origin = {"Origin": "https://page.example"}
-    preflight = client.options("/generate", headers=origin | {"Access-Control-Request-Method": "POST"})
-    read = client.get("/models", headers=origin)
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://page.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+    ids=["origin", "null", "form"],
+)
+def test_a_page_of_another_origin_may_neither_render_nor_read(client: httpx.Client, headers: dict[str, str]) -> None:
+    """A form needs no preflight, and sends JSON as text/plain."""
+    rendered = client.post("/generate", json=SMALL, headers=headers | {"Content-Type": "text/plain"})
+    preflight = client.options("/generate", headers=headers | {"Access-Control-Request-Method": "POST"})
+    read = client.get("/models", headers=headers)
 
-    assert preflight.status_code == 405
-    assert read.status_code == 200
-    for response in (preflight, read):
+    assert rendered.status_code == 403
+    assert "--cors-origins" in rendered.json()["detail"]
+    for response in (rendered, preflight, read):
         assert not any(name.startswith("access-control-") for name in response.headers)
+
+
+def test_a_rebound_name_reaches_nothing(client: httpx.Client) -> None:
+    for method, path in [("GET", "/models"), ("POST", "/generate"), ("GET", "/v1/videos")]:
+        response = client.request(method, path, headers={"Host": "page.example:8000"})
+        assert response.status_code == 421
+        assert "--allowed-hosts" in response.json()["detail"]
+
+
+def test_a_page_of_its_own_may_render(client: httpx.Client) -> None:
+    assert client.post("/generate", json=SMALL, headers={"Origin": str(client.base_url)}).status_code == 200
+
+
+def test_curl_may_send_json_as_a_form(client: httpx.Client) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    assert client.post("/generate", json=SMALL, headers=form).status_code == 200
 
 
 @pytest.mark.parametrize(

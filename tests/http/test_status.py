@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from tests.http.videos import finish, order
+
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/models", "/v1/models", "/openapi.json"])
 def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
@@ -11,6 +13,32 @@ def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.content.isascii()
+
+
+@pytest.fixture(scope="module")
+def readable(client: httpx.Client) -> list[str]:
+    """Every path that answers GET, with a video that is done."""
+    video_id = finish(client, order(client))["id"]
+    described = [path for path, methods in client.get("/openapi.json").json()["paths"].items() if "get" in methods]
+    described += ["/", "/docs", "/docs/start.js", "/openapi.json", "/nowhere", "/generate"]
+    return [path.replace("{video_id}", video_id).replace("{model_id}", "LTX-23-Video") for path in described]
+
+
+def test_head_is_answered_wherever_get_is(client: httpx.Client, readable: list[str]) -> None:
+    assert len(readable) > 12
+    for path in readable:
+        with client.stream("GET", path) as get:
+            head = client.head(path)
+        assert head.status_code == get.status_code, path
+        assert head.content == b""
+        names = set(get.headers) - {"transfer-encoding"}
+        assert names <= set(head.headers), path
+        assert head.headers.get("content-type") == get.headers.get("content-type"), path
+
+
+@pytest.mark.parametrize("path", ["/health/", "//health", "/v1//models/"])
+def test_slashes_too_many_are_served(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 200
 
 
 def test_health(client: httpx.Client) -> None:

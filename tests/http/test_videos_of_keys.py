@@ -45,6 +45,31 @@ def test_nobody_sees_another_keys_videos(a: httpx.Client, b: httpx.Client) -> No
     delete(a, video)
 
 
+def test_a_page_may_load_a_video_by_its_links(shared: Server, a: httpx.Client) -> None:
+    """A <video> and an EventSource cannot send a key."""
+    ordered = order(a)
+    with shared.client() as page:
+        done = list(events(page, ordered, url=ordered["events_url"]))[-1][1]
+        clip = page.get(done["url"], headers={"Range": "bytes=0-99"})
+        head = page.head(done["url"])
+        others = [page.get(done["url"].replace("/content", path)).status_code for path in ("", "/events")]
+        deleted = page.delete(done["url"].replace("/content", "")).status_code
+
+    assert ordered["url"] is None
+    assert done["url"].startswith(f"{shared.url}{PATH}/{ordered['id']}/content?expires=")
+    assert (clip.status_code, clip.headers["content-type"], head.status_code) == (206, "video/mp4", 200)
+    assert (others, deleted) == ([401, 401], 401)
+    # A link that was got by a link does not outlive it.
+    assert _expires(done["url"]) == _expires(done["events_url"]) == _expires(ordered["events_url"])
+    assert _expires(a.get(f"{PATH}/{ordered['id']}").json()["url"]) >= _expires(done["url"])
+    assert "signature" not in "".join(shared.lines)
+    delete(a, ordered)
+
+
+def _expires(url: str) -> int:
+    return int(httpx.URL(url).params["expires"])
+
+
 @pytest.mark.parametrize("path", ["", "/video_0", "/video_0/content", "/video_0/events"])
 def test_without_a_key_there_is_nothing_to_see(shared: Server, path: str) -> None:
     with shared.client() as stranger:

@@ -36,8 +36,8 @@ def begin(client: httpx.Client, video: dict[str, Any]) -> None:
             return
 
 
-def events(client: httpx.Client, video: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    with client.stream("GET", f"{PATH}/{video['id']}/events") as response:
+def events(client: httpx.Client, video: dict[str, Any], url: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    with client.stream("GET", url or f"{PATH}/{video['id']}/events") as response:
         assert response.status_code == 200
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         name = ""

@@ -1,0 +1,68 @@
+"""A file of API keys that is read again when it changes."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+from server.edge.key_digest import KeyRingError, key_digest
+
+log = logging.getLogger("ltx23.keys")
+
+_OTHERS_ACCESS = stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP
+# Changes when the file is written, replaced, or reached by another symbolic link.
+Stamp = tuple[int, int, int, int, int]
+
+
+class KeyFile:
+    """One key a line; blank lines and lines that start with # are skipped. Raises KeyRingError at the start.
+
+    A changed file that cannot be used (missing, empty, a line that no header carries) is logged as an error, and the
+    keys that were read before stay valid: a file caught while it is written must not lock everyone out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: Stamp | None
+        self._stamp, self._digests = _read(path)
+
+    def digests(self) -> tuple[bytes, ...]:
+        """Return the digests of the keys that the file holds now."""
+        stamp = self._stamp_now()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._stamp, self._digests = _read(self._path)
+            except KeyRingError as exc:
+                log.error("%s; the keys that were read before stay valid", exc)
+            else:
+                log.warning("Key file %s has changed: %d keys", self._path, len(self._digests))
+        return self._digests
+
+    def _stamp_now(self) -> Stamp | None:
+        try:
+            return _stamp(os.stat(self._path))
+        except OSError:
+            return None
+
+
+def _read(path: Path) -> tuple[Stamp, tuple[bytes, ...]]:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            status = os.fstat(file.fileno())
+            lines = file.read().splitlines()
+    except OSError as exc:
+        raise KeyRingError(f"Key file {path} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise KeyRingError(f"Key file {path} is not text") from exc
+    if status.st_mode & _OTHERS_ACCESS:
+        log.warning("Key file %s can be read or written by other users: chmod 600 it", path)
+    stripped = ((number, line.strip()) for number, line in enumerate(lines, 1))
+    keys = [(number, line) for number, line in stripped if line and not line.startswith("#")]
+    if not keys:
+        raise KeyRingError(f"Key file {path} has no keys")
+    return _stamp(status), tuple(key_digest(key, f"Key file {path}, line {number}") for number, key in keys)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

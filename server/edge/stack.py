@@ -1,0 +1,42 @@
+"""The middlewares around the application, in their order."""
+
+from collections.abc import Collection, Sequence
+
+from starlette.types import ASGIApp
+
+from server.edge.body_limit import BodyLimit
+from server.edge.browser_guard import BrowserGuard
+from server.edge.cors import Cors
+from server.edge.exchange import Exchanges, OnExchange
+from server.edge.forwarded import ForwardedHeaders
+from server.edge.keys import ApiKeys, KeyRing
+from server.edge.paths import CleanPaths
+from server.edge.request_id import RequestId
+from server.edge.security_headers import SecurityHeaders
+from server.edge.signed_links import SignedLinks
+from server.settings import Settings
+
+
+def with_edge(
+    app: ASGIApp,
+    settings: Settings,
+    key_ring: KeyRing,
+    links: SignedLinks | None = None,
+    open_paths: Collection[str] = (),
+    listeners: Sequence[OnExchange] = (),
+    paths: Collection[str] = (),
+) -> ASGIApp:
+    """Wrap `app` in every middleware. Read from the bottom, this is the way of a request.
+
+    open_paths need no key. paths are those that `listeners` are told of if a request is refused before it is routed.
+    """
+    app = BodyLimit(app, settings.max_body_bytes)
+    app = ApiKeys(app, key_ring, open_paths, links)
+    if len(key_ring) == 0:
+        app = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
+    if settings.cors_origins:
+        # Outside of what refuses: a page may read a 401, a 413 and a 429 too.
+        app = Cors(app, settings.cors_origins)
+    # Outside of everything that answers, so that a last-resort 500 has an id too.
+    app = RequestId(Exchanges(SecurityHeaders(app), listeners, paths))
+    return ForwardedHeaders(CleanPaths(app, settings.root_path), settings.trusted_proxies)

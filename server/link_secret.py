@@ -1,0 +1,38 @@
+"""The secret that signs links, kept in the data folder so that links survive a restart."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from server.settings import setting_error
+
+NAME = "link-secret"
+SIZE_BYTES = 32
+
+
+def read_or_create_secret(data_dir: Path) -> bytes:
+    """Return this server's secret; its file is for the server's user alone. Raises SettingsError.
+
+    A file of another size was cut off by a crash, and is replaced: links live too short to be missed.
+    """
+    path = data_dir / NAME
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            secret = path.read_bytes()
+            if len(secret) == SIZE_BYTES:
+                return secret
+        return _create(path)
+    except OSError as exc:
+        raise setting_error("data_dir", f"{path} cannot be read or written: {exc.strerror or exc}") from exc
+
+
+def _create(path: Path) -> bytes:
+    secret = secrets.token_bytes(SIZE_BYTES)
+    part = path.with_name(f"{NAME}.part")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+    part.replace(path)
+    return secret

@@ -1,0 +1,74 @@
+"""GET / and /docs: pages that load nothing from elsewhere, also below a prefix."""
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from tests.conftest import Server
+
+PAGES = ["/", "/docs"]
+
+
+class References(HTMLParser):
+    """Collects what a page loads and links to; fails on a script or a style inside the page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        assert tag != "style"
+        assert "style" not in values
+        assert tag != "script" or values.get("src")
+        self.found += [url for name in ("src", "href") if (url := values.get(name)) and url != "data:,"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_stands_alone(client: httpx.Client, path: str) -> None:
+    page = client.get(path)
+    base, *references = References(page.text).found
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert base == "/"
+    assert len(references) > 2
+    for reference in references:
+        assert re.fullmatch(r"[\w./-]+", reference), "an address of another host"
+        assert client.get(f"{base}{reference}").status_code == 200, reference
+
+
+def test_the_docs_load_the_schema_of_this_server(client: httpx.Client) -> None:
+    script = client.get("/docs/start.js")
+
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "openapi.json" in script.text
+    assert "SwaggerUIBundle" in client.get("/docs/swagger-ui-bundle.js").text
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"])
+def test_the_root_is_a_page_for_people(client: httpx.Client, accept: str | None) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+
+    assert client.get("/", headers=headers).headers["content-type"].startswith("text/html")
+
+
+def test_the_root_is_json_for_programs(client: httpx.Client) -> None:
+    answer = client.get("/", headers={"Accept": "application/json"})
+
+    assert answer.json()["name"] == "LTX-23-Video"
+    links = answer.json()["links"]
+    assert links.pop("generate") == "/generate"
+    assert {client.get(link).status_code for link in links.values()} == {200}
+    assert answer.headers["vary"] == "Accept"
+
+
+def test_the_pages_need_no_key(guarded: Server) -> None:
+    with guarded.client() as stranger:
+        answers = {path: stranger.get(path).status_code for path in [*PAGES, "/docs/start.js", "/redoc", "/docs/other"]}
+
+    assert answers == {"/": 200, "/docs": 200, "/docs/start.js": 200, "/redoc": 401, "/docs/other": 401}
