@@ -23,6 +23,9 @@ MAX_SIDE = 1024
 MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 64_000_000
 
+# Pillow's names of the formats that a request may send.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -66,13 +69,15 @@ def load_florence(model: str, device: str, dtype: str) -> Florence:
 
 
 def load_image(path: Path) -> "Image.Image":
-    """Upright RGB, at most MAX_SIDE on each side; alpha on black. Raises CaptionError."""
+    """Return upright RGB, at most MAX_SIDE on each side; alpha on black. Raise CaptionError."""
     from PIL import Image, ImageOps
+    from pillow_heif import register_heif_opener
 
+    register_heif_opener()
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise CaptionError("the image is too large to be captioned")
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise CaptionError("the image has too many pixels to be captioned")
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))

@@ -1,21 +1,30 @@
-"""Images that condition a clip: limits, and decoding to plain RGB. Knows nothing of a clip's size."""
+"""Images that condition a clip: limits, and decoding to plain RGB. Independent of the clip's size."""
 
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+from pillow_heif.as_plugin import HeifImageFile
 
 from pipelines.errors import ImageError
-from pipelines.media.image_header import ImageInfo, broken_image, read_header
+from pipelines.media.image_color import to_srgb
+from pipelines.media.image_format import REMEDY, image_format
+from pipelines.media.image_header import broken_image, read_size
+from pipelines.media.image_jpeg import load_without_end, read_structure
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 64_000_000
@@ -25,7 +34,15 @@ _READERS: Mapping[str, Callable[[BytesIO], Image.Image]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
     "WEBP": WebPImageFile,
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "AVIF": AvifImageFile,
+    "HEIF": HeifImageFile,
 }
+
+# 32 bits a sample: what is black and what is white is not in the file.
+_MODES_WITHOUT_RANGE = ("I", "F")
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -48,6 +65,7 @@ _PILLOW_ERRORS = (
     AssertionError,
     EOFError,
     MemoryError,
+    RuntimeError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
@@ -55,26 +73,66 @@ _PILLOW_ERRORS = (
 )
 
 
+@dataclass(frozen=True)
+class ImageInfo:
+    """`format`: Pillow's name. The size is the one that is shown, after any rotation that EXIF asks for."""
+
+    format: str
+    width: int
+    height: int
+
+
+class OpenImage:
+    """An image file within the limits, not decoded yet. Raises ImageError."""
+
+    def __init__(self, data: bytes) -> None:
+        _validate_file_size(len(data))
+        self.format = image_format(data)
+        self._data = data
+        size = read_size(self.format, data)
+        if size is not None:
+            _validate_size(*size)
+        with _translated_errors(self.format):
+            self._image = _READERS[self.format](BytesIO(data))
+            _validate_size(*self._image.size)
+
+    @property
+    def pixels(self) -> int:
+        return self._image.width * self._image.height
+
+    def decode(self) -> Image.Image:
+        """Return the image as sRGB, upright, over black where it is transparent; an animation's first frame.
+
+        Raise ImageError.
+        """
+        with _translated_errors(self.format):
+            image = self._load()
+            if image.mode in _MODES_WITHOUT_RANGE:
+                raise ImageError(f"the {self.format} file has 32 bits a sample: {REMEDY}")
+            return _upright(to_srgb(image), _orientation(image))
+
+    def _load(self) -> Image.Image:
+        if self.format == "JPEG" and not read_structure(self._data).has_end:
+            return load_without_end(self._data)
+        self._image.load()
+        # Some decoders change it.
+        _validate_size(*self._image.size)
+        return self._image
+
+
 def check_image(data: bytes) -> ImageInfo:
-    """Check the limits without decoding. Raises ImageError."""
-    _validate_file_size(len(data))
-    info = read_header(data)
-    _validate_size(info.width, info.height)
-    return info
+    """Decode the image to its last pixel, and return what it is. Raise ImageError."""
+    opened = OpenImage(data)
+    return ImageInfo(opened.format, *opened.decode().size)
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """The image as RGB, upright, over black where it is transparent; an animation's first frame. Raises ImageError."""
-    info = check_image(data)
-    with _translated_errors(info.format):
-        image = _READERS[info.format](BytesIO(data))
-        _validate_size(*image.size)
-        image.load()
-        return _upright(_to_rgb(image), _orientation(image))
+    """Return the image as `OpenImage.decode` does. Raise ImageError."""
+    return OpenImage(data).decode()
 
 
 def load_image(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3). Raises ImageError."""
+    """Return the pixels as (H, W, 3). Raise ImageError."""
     try:
         _validate_file_size(path.stat().st_size)
         data = path.read_bytes()
@@ -87,7 +145,7 @@ def _validate_file_size(size_bytes: int) -> None:
     if size_bytes > MAX_FILE_BYTES:
         raise ImageError(f"the image file has {size_bytes} bytes: send at most {MAX_FILE_BYTES} (32 MiB)")
     if size_bytes == 0:
-        raise ImageError("the image is empty: send a PNG, JPEG or WebP file")
+        raise ImageError(f"the image is empty: {REMEDY}")
 
 
 def _validate_size(width: int, height: int) -> None:
@@ -95,23 +153,6 @@ def _validate_size(width: int, height: int) -> None:
         raise ImageError(f"the image has no pixels ({width} x {height}): send one of at least 1 x 1")
     if width * height > MAX_PIXELS:
         raise ImageError(f"the image has {width} x {height} pixels: send at most 64 megapixels")
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _from_16_bit(image).convert("RGB")
-    if image.has_transparency_data:
-        premultiplied = image.convert("RGBA").convert("RGBa")
-        return Image.merge("RGB", premultiplied.split()[:3])
-    return image.convert("RGB")
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    samples = np.asarray(image)
-    grey = (samples >> 8).astype(np.uint8)
-    if "transparency" in image.info:
-        grey[samples == image.info["transparency"]] = 0
-    return Image.fromarray(grey)
 
 
 def _orientation(image: Image.Image) -> int:

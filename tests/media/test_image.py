@@ -5,11 +5,16 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from pipelines.errors import ImageError
 from pipelines.media.image import check_image, decode_image, load_image
+from tests.media.icc import cmyk_profile, grey_profile, rgb_profile
+
+# To write HEIC files; what is tested opens them without it.
+pillow_heif.register_heif_opener()
 
 # Red, green / blue, white in a 64 x 48 frame: large enough that JPEG and lossy WebP keep the middle of each field.
 QUADRANTS = np.zeros((48, 64, 3), np.uint8)
@@ -59,8 +64,19 @@ def pixels(data):
         (saved(PICTURE, "JPEG", quality=95), 12),
         (saved(PICTURE, "JPEG", quality=95, progressive=True), 12),
         (saved(PICTURE.convert("CMYK"), "JPEG", quality=95), 12),
+        (saved(PICTURE, "GIF"), 0),
+        (saved(PICTURE, "BMP"), 0),
+        (saved(PICTURE, "TIFF"), 0),
+        (saved(PICTURE, "TIFF", compression="tiff_lzw"), 0),
+        (saved(PICTURE, "TIFF", compression="jpeg"), 40),
+        (saved(PICTURE.convert("CMYK"), "TIFF"), 1),
+        (saved(PICTURE, "AVIF", quality=95), 12),
+        (saved(PICTURE, "HEIF", quality=95), 12),
     ],
-    ids=["png", "palette", "opaque alpha", "webp lossless", "webp", "jpeg", "progressive", "cmyk"],
+    ids=[
+        *("png", "palette", "opaque alpha", "webp lossless", "webp", "jpeg", "progressive", "cmyk"),
+        *("gif", "bmp", "tiff", "tiff lzw", "tiff jpeg", "tiff cmyk", "avif", "heic"),
+    ],
 )
 def test_colours(data, tolerance):
     image = decode_image(data)
@@ -136,7 +152,7 @@ def test_orientation(orientation, image_format):
     image = decode_image(data)
     assert image.size == PICTURE.size
     assert np.array(centres(image)) == pytest.approx(np.array(centres(PICTURE)), abs=12)
-    assert (check_image(data).width, check_image(data).height) == ORIENTED[orientation].size
+    assert (check_image(data).width, check_image(data).height) == PICTURE.size
 
 
 @pytest.mark.parametrize("value", [0, 9, 6000])
@@ -153,21 +169,110 @@ def test_broken_exif_is_ignored(exif):
         assert decode_image(saved(PICTURE, image_format, exif=exif)).size == PICTURE.size
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (saved(PICTURE, "AVIF", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"), (48, 64)),
+        (saved(PICTURE, "TIFF", tiffinfo={0x0112: 6}), (48, 64)),
+    ],
+    ids=["avif", "tiff"],
+)
+def test_orientation_of_other_formats(data, size):
+    upright = decode_image(data)
+    assert upright.size == (check_image(data).width, check_image(data).height) == size
+    assert np.array(centres(upright)) == pytest.approx(np.array(centres(ORIENTED[8])), abs=12)
+
+
+def test_a_heic_file_turned_by_its_container():
+    """As iPhones write them: the EXIF orientation is there too, and is not applied again."""
+    turned = ORIENTED[6].copy()
+    turned.getexif()[0x0112] = 6
+    data = saved(turned, "HEIF", exif=turned.getexif().tobytes(), quality=95)
+    assert np.array(centres(decode_image(data))) == pytest.approx(np.array(centres(PICTURE)), abs=12)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "GIF", "TIFF", "AVIF"])
 def test_the_first_frame_of_an_animation(image_format):
     others = [Image.new("RGB", PICTURE.size, (i, i, i)) for i in range(3)]
-    data = saved(PICTURE, image_format, save_all=True, append_images=others, lossless=True)
-    assert centres(decode_image(data)) == centres(PICTURE)
+    options = {"quality": 100} if image_format == "AVIF" else {} if image_format == "TIFF" else {"lossless": True}
+    data = saved(PICTURE, image_format, save_all=True, append_images=others, **options)
+    assert np.array(centres(decode_image(data))) == pytest.approx(np.array(centres(PICTURE)), abs=4)
 
 
-def test_check_image_names_format_and_size():
-    for image_format in ("PNG", "JPEG", "WEBP"):
-        info = check_image(saved(PICTURE, image_format))
-        assert (info.format, info.width, info.height) == (image_format, 64, 48)
-    info = check_image(saved(PICTURE, "WEBP", lossless=True))
-    assert (info.width, info.height) == (64, 48)
-    info = check_image(saved(PICTURE.convert("RGBA"), "WEBP", exif=b"Exif\0\0"))
-    assert (info.width, info.height) == (64, 48)
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
+def test_check_image_names_format_and_size(image_format):
+    info = check_image(saved(PICTURE, image_format))
+    assert (info.format, info.width, info.height) == (image_format, 64, 48)
+
+
+SRGB = ImageCms.createProfile("sRGB")
+
+
+def as_srgb(image, profile):
+    """What a colour managed viewer shows."""
+    return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB, outputMode="RGB")
+
+
+@pytest.mark.parametrize(
+    ("image_format", "options", "tolerance"),
+    [
+        ("PNG", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("TIFF", {}, 0),
+        ("JPEG", {"quality": 95}, 12),
+        ("AVIF", {"quality": 95}, 12),
+        ("HEIF", {"quality": 95}, 12),
+    ],
+)
+def test_a_colour_profile_is_applied(image_format, options, tolerance):
+    expected = centres(as_srgb(PICTURE, rgb_profile()))
+    image = decode_image(saved(PICTURE, image_format, icc_profile=rgb_profile(), **options))
+    assert np.abs(np.array(expected) - np.array(centres(PICTURE))).max() > 20
+    assert np.array(centres(image)) == pytest.approx(np.array(expected), abs=tolerance)
+
+
+def test_the_profile_of_srgb_changes_nothing():
+    profile = ImageCms.ImageCmsProfile(SRGB).tobytes()
+    assert pixels(saved(PICTURE, icc_profile=profile)) == QUADRANTS.tolist()
+
+
+def test_transparency_is_no_colour():
+    colour = as_srgb(Image.new("RGB", (1, 1), (200, 100, 50)), rgb_profile()).getpixel((0, 0))
+    data = saved(Image.new("RGBA", (1, 1), (200, 100, 50, 128)), icc_profile=rgb_profile())
+    assert pixels(data) == [[[pytest.approx(value * 128 / 255, abs=1) for value in colour]]]
+
+
+PROFILES_OF_OTHER_SPACES = {
+    "grey": (saved(Image.new("L", (1, 1), 77), icc_profile=grey_profile(1.0)), [149] * 3),
+    "grey with alpha": (saved(Image.new("LA", (1, 1), (77, 128)), icc_profile=grey_profile(1.0)), [75] * 3),
+    "16-bit grey": (
+        saved(Image.fromarray(np.full((1, 1), 77 << 8, np.uint16)), icc_profile=grey_profile(1.0)),
+        [149] * 3,
+    ),
+    "paper": (saved(Image.new("CMYK", (1, 1)), "TIFF", icc_profile=cmyk_profile()), [255] * 3),
+    "ink": (saved(Image.new("CMYK", (1, 1), (255, 0, 0, 0)), "TIFF", icc_profile=cmyk_profile()), [0] * 3),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), PROFILES_OF_OTHER_SPACES.values(), ids=PROFILES_OF_OTHER_SPACES)
+def test_profiles_of_grey_and_ink(data, expected):
+    assert pixels(data) == [[[pytest.approx(value, abs=1) for value in expected]]]
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [b"no profile", rgb_profile()[:200], bytes(500), grey_profile(1.0), cmyk_profile()],
+    ids=["text", "cut short", "zeros", "of grey", "of ink"],
+)
+def test_a_profile_that_does_not_fit_is_ignored(profile):
+    assert pixels(saved(PICTURE, icc_profile=profile)) == QUADRANTS.tolist()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}], ids=str)
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_marker(missing, options):
+    data = saved(PICTURE, "JPEG", quality=95, **options)
+    assert pixels(data[:-missing]) == pixels(data)
 
 
 def test_metadata_is_not_needed(tmp_path):

@@ -1,0 +1,109 @@
+"""The segments of a JPEG file: its size, limits on its structure, and whether a file without an end marker is whole."""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+
+from PIL.JpegImagePlugin import JpegImageFile
+
+from pipelines.errors import ImageError
+
+# Far above what encoders write: segments hold up to 64 KiB, and a progressive JPEG has about ten scans. Pillow takes
+# minutes over 32 MiB of tiny EXIF segments, libjpeg hours over empty scans.
+MAX_SEGMENTS = 4096
+MAX_SCANS = 100
+# Stray bytes between two segments, which decoders skip one by one.
+MAX_FILL = 1024
+
+END_MARKER = b"\xff\xd9"
+
+# Neither a stuffed zero nor a restart marker, both of which belong to a scan's data.
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
+_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
+_FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_COEFFICIENTS = 64
+
+# Data that would continue a scan that was cut short, each in another way; the last one where a restart marker is due.
+_RESTARTS = b"".join(bytes([0xFF, marker]) + b"\x55" * 16 for marker in range(0xD0, 0xD8))
+_CONTINUATIONS = (b"\x55" * 64, b"\xaa" * 64, bytes(range(1, 129)), _RESTARTS)
+
+
+@dataclass(frozen=True)
+class JpegStructure:
+    """What the segments say. `has_end`: the file has its end marker."""
+
+    width: int
+    height: int
+    has_end: bool
+
+
+def read_structure(data: bytes) -> JpegStructure:
+    """Raise ImageError where a limit is exceeded, struct.error or ValueError where the file is cut short."""
+    segments = list(islice(_segments(data), MAX_SEGMENTS + 1))
+    if len(segments) > MAX_SEGMENTS:
+        raise _overloaded(f"{MAX_SEGMENTS} segments")
+    scans = [start for marker, start in segments if marker == _START_OF_SCAN]
+    if len(scans) > MAX_SCANS:
+        raise _overloaded(f"{MAX_SCANS} scans")
+    frames = [start for marker, start in segments if marker in _FRAME_HEADERS]
+    if not frames:
+        raise ValueError("no frame header")
+    height, width, components = struct.unpack_from(">HHB", data, frames[-1] + 1)
+    has_end = segments[-1][0] == _END_OF_IMAGE
+    if not has_end and not _covers_all_coefficients(data, scans, components):
+        raise ValueError("scans are missing")
+    return JpegStructure(width, height, has_end)
+
+
+def load_without_end(data: bytes) -> JpegImageFile:
+    """Decode a file that has no end marker. Raise ValueError if more than the marker is missing.
+
+    libjpeg invents what a scan lacks and Pillow does not hear of it. Here the data is continued in several ways: the
+    pixels stay the same only if the decoder needed none of them.
+    """
+    data = data.rstrip(b"\xff")
+    image = _load(data + END_MARKER)
+    pixels = image.tobytes()
+    if any(_load(data + more + END_MARKER).tobytes() != pixels for more in _CONTINUATIONS):
+        raise ValueError("pixels are missing")
+    return image
+
+
+def _load(data: bytes) -> JpegImageFile:
+    image = JpegImageFile(BytesIO(data))
+    image.load()
+    return image
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the marker and the start of the payload of each segment, until the end marker or a scan without one."""
+    position, marker = 2, _START_OF_IMAGE
+    while marker != _END_OF_IMAGE:
+        limit = len(data) if marker == _START_OF_SCAN else position + MAX_FILL
+        match = _MARKER.search(data, position, limit)
+        if match is None and marker == _START_OF_SCAN:
+            return
+        if match is None:
+            raise ValueError("a segment is missing")
+        marker, position = match[1][0], match.end()
+        yield marker, position + 2
+        if marker not in (_START_OF_IMAGE, _END_OF_IMAGE):
+            position += struct.unpack_from(">H", data, position)[0]
+
+
+def _covers_all_coefficients(data: bytes, scans: list[int], components: int) -> bool:
+    """Tell whether the scans together hold every coefficient of every component to its last bit."""
+    whole: set[tuple[int, int]] = set()
+    for start in scans:
+        count = data[start]
+        first, last, approximation = struct.unpack_from(">BBB", data, start + 1 + 2 * count)
+        if approximation & 0x0F == 0:
+            whole |= {(data[start + 1 + 2 * i], k) for i in range(count) for k in range(first, last + 1)}
+    return len(whole) >= components * _COEFFICIENTS
+
+
+def _overloaded(limit: str) -> ImageError:
+    return ImageError(f"the JPEG file has more than {limit}: save it again as a plain image, without metadata")
