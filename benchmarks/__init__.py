@@ -1,1 +1,1 @@
-"""Where the README's figures come from. Each module prints its own, with a ratio against something real."""
+"""Benchmarks behind the figures in docs/. Each prints its figures, with a ratio to something real."""

@@ -1,7 +1,7 @@
-"""What prompt enhancement costs beside the language model's own time: `python -m benchmarks.enhance [--rounds N]`.
+"""Measure what prompt enhancement adds to the language model's own time: `python -m benchmarks.enhance [--rounds N]`.
 
-Against a language model on loopback that answers at once. First the latency of one rewrite, in this process and as
-POST /enhance. Then the renders of four clients of the tiny model, with `enhance_prompt` and without, in turn.
+The language model is a server on loopback that answers at once. First the latency of one rewrite, in this process and
+as POST /enhance; then the renders of four clients of the tiny model, with and without `enhance_prompt`, alternating.
 """
 
 import argparse
@@ -28,7 +28,7 @@ CLIENTS = 4
 CLIPS_PER_CLIENT = 3
 CLIP = {"width": 256, "height": 256, "num_frames": 9, "return_json": True}
 
-# Of each rewrite and each prompt: no two are alike, and nothing is answered from memory.
+# Makes each prompt and each rewrite unique, so that no cache answers.
 NUMBERS = itertools.count()
 
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 async def time_rewrites(sglang_url: str) -> tuple[list[float], float]:
-    """Milliseconds: of each call, and of CPU time on average, which says more where others use the machine."""
+    """Return the milliseconds of each call, and the mean CPU time, which is more telling on a busy machine."""
     enhancer = Enhancer(Sglang(SglangOptions(sglang_url)))
     await enhancer.enhance(EnhanceRequest(new_prompt()), required=True)
     latencies_ms = []
@@ -65,7 +65,7 @@ async def time_rewrites(sglang_url: str) -> tuple[list[float], float]:
 
 
 def compare(url: str, rounds: int) -> None:
-    """Clips a second in one round after the other; the ratio is of neighbours."""
+    """Return clips a second by round; the ratio compares neighbouring rounds."""
     render_all(url, enhance=False), render_all(url, enhance=True)
     pairs = [(render_all(url, enhance=False), render_all(url, enhance=True)) for _ in range(rounds)]
     plain, enhanced = (statistics.median(column) for column in zip(*pairs, strict=True))
@@ -77,7 +77,7 @@ def compare(url: str, rounds: int) -> None:
 
 
 def render_all(url: str, *, enhance: bool) -> float:
-    """Clips a second."""
+    """Return clips a second."""
 
     def client(_: int) -> None:
         for _ in range(CLIPS_PER_CLIENT):
@@ -113,7 +113,7 @@ def percentiles(latencies_ms: list[float]) -> str:
 
 @contextmanager
 def language_model() -> Iterator[str]:
-    """Its address; it answers on a thread of this process."""
+    """Start a language model on a thread of this process; yield its address."""
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     urls: list[str] = []
@@ -136,7 +136,7 @@ def language_model() -> Iterator[str]:
 
 
 async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the client goes away; connections are kept."""
+    """Answer until the client disconnects; connections are kept alive."""
     while length := await read_head(reader):
         await reader.readexactly(length)
         writer.write(answer())
@@ -144,7 +144,7 @@ async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 async def read_head(reader: asyncio.StreamReader) -> int:
-    """The length of the body that follows; 0 at the end."""
+    """Return the length of the body that follows; 0 at the end."""
     try:
         lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):

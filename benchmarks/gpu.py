@@ -1,11 +1,11 @@
-"""The whole 22B model on one CUDA card, with random weights: `python -m benchmarks.gpu [--dir DIR]`.
+"""Run the whole 22B model with random weights on one CUDA card: `python -m benchmarks.gpu [--dir DIR]`.
 
-Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR, loads them as the
-server does, and prints memory by component, the FP8 Linear against BF16 (speed, error), and the seconds of one clip by
-stage against the 0.97 PFLOP of matrix work that it takes, its peak of memory beside the plan's. Then once more for each
-`--memory` level that is named. Needs a card with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low.
+Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR and loads them as
+the server does. Prints memory by component, the FP8 Linear against BF16 (speed, error), the seconds of one clip by
+stage against its 0.97 PFLOP of matrix work, and its peak memory next to the plan's; then the same for each `--memory`
+level that is named. Needs a card with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low.
 
-`--tiny` runs the same script at the tiny model's size on the CPU: it shows that the script works, and nothing else.
+`--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main() -> None:
             print_memory(components)
             for i in range(args.clips):
                 print_clip(components, spec, Path(folder) / "clip.mp4", "warm-up" if i == 0 else f"clip {i}")
-            # Streaming ties a model to its hooks in circles.
+            # Streaming creates reference cycles between a model and its hooks.
             del components
             gc.collect()
             torch.cuda.empty_cache()
@@ -77,7 +77,7 @@ class Sizes:
 
 
 FULL = Sizes(full_config(), UPSAMPLER, GEMMA_12B)
-# One block more than stays in BF16.
+# One block more than the number that stay in BF16.
 TINY_TRANSFORMER = CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}
 TINY = Sizes(CHECKPOINT_CONFIG | {"transformer": TINY_TRANSFORMER}, UPSAMPLER_CONFIG, TINY_GEMMA)
 
@@ -87,7 +87,7 @@ def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
     block = re.compile(rf"{re.escape(MODEL)}transformer_blocks\.(\d+)\.(?!.*norm).*\.weight$")
 
     def is_fp8(name: str) -> bool:
-        """The choice of the official file: every Linear of the blocks but the first four and the last."""
+        """Select the layers of the official file: every Linear of the blocks but the first four and the last."""
         match = block.match(name)
         return match is not None and 4 <= int(match[1]) < last
 

@@ -1,4 +1,4 @@
-"""What a server and its worker hold as calls go by: resident memory and open files, and how fast they grow."""
+"""Measure how the memory and open files of a server and its worker grow over many calls."""
 
 import statistics
 from collections import defaultdict
@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass
 class Growth:
-    """Samples of the server, and of each worker by its pid: a new one begins anew."""
+    """Samples of the server and of each worker by pid; a new worker starts a new series."""
 
     server: list[Sample] = field(default_factory=list)
     workers: dict[int, list[Sample]] = field(default_factory=lambda: defaultdict(list))
@@ -41,7 +41,7 @@ class Growth:
 
     @property
     def longest_worker(self) -> list[Sample]:
-        """Of the worker that lived longest."""
+        """Return the samples of the worker that lived longest."""
         return max(self.workers.values(), key=lambda samples: samples[-1].calls - samples[0].calls)
 
 
@@ -50,7 +50,7 @@ def _sample(process: psutil.Process, calls: int) -> Sample:
 
 
 def slope_bytes_per_call(samples: list[Sample]) -> float:
-    """Of the later half: caches and allocators fill up in the first. NaN for too few samples."""
+    """Return the slope of the later half: caches and allocators fill up in the first. NaN for too few samples."""
     late = samples[len(samples) // 2 :]
     if len(late) < 3 or late[0].calls == late[-1].calls:
         return float("nan")

@@ -1,9 +1,9 @@
-"""How fast a checkpoint loads, and into how much memory: `python -m benchmarks.loading [--blocks N] [--dir DIR]`.
+"""Measure how fast and in how much memory a checkpoint loads: `python -m benchmarks.loading [--blocks N] [--dir DIR]`.
 
-Writes a scaled-FP8 transformer in the published layout, with the widths of the 22B model and fewer blocks, and random
-bytes for weights. Loads it as the server does, FP8 kept, onto the CPU; reads the same file from front to back into
-memory, as loading must, and once more into a small buffer that is used again; prints seconds of each, the ratio to the
-first, and the host memory in use beyond the loaded weights themselves.
+Writes a scaled-FP8 transformer in the published layout, with the widths of the 22B model, fewer blocks, and random
+weights. Loads it as the server does, FP8 kept, onto the CPU; then reads the same file from front to back into memory,
+and once more into a small reused buffer. Prints the seconds of each, the ratio to the first, and the host memory in use
+beyond the loaded weights.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
         size_gb = path.stat().st_size / 1e9
         print(f"{platform.machine()}, {os.cpu_count()} cores: {args.blocks} blocks, {size_gb:.2f} GB of scaled FP8")
         for _ in range(RUNS):
-            # Each in a process of its own: memory that an earlier one has freed would count against the next.
+            # Run each in its own process: memory that one has freed would distort the next.
             load_s, beyond_mb = in_process(timed_load, path, config)
             read_s, discard_s = in_process(seconds, read, path), in_process(seconds, discard, path)
             print(f"load {load_s:.2f} s, plain read into memory {read_s:.2f} s (discarded: {discard_s:.2f} s)")
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def is_fp8(name: str) -> bool:
-    """Every matrix of every block."""
+    """Select every matrix of every block."""
     return name.startswith(f"{MODEL}transformer_blocks.") and name.endswith(".weight") and "norm" not in name
 
 
@@ -90,14 +90,14 @@ def discard(path: Path) -> None:
 
 
 def load_imports(config: dict[str, object]) -> None:
-    """Importing the model's classes takes seconds of its own."""
+    """Import the model's classes first: it takes seconds."""
     import safetensors.torch  # noqa: F401
 
     build_module("transformer", transformer_kwargs(config | {"num_layers": 1}, CHECKPOINT_CONFIG["audio_vae"]))
 
 
 def timed_load(path: Path, config: dict[str, object]) -> tuple[float, float]:
-    """Seconds, and peak megabytes of private memory beyond what is held afterwards."""
+    """Return the seconds, and the peak of private memory, in MB, beyond what is held afterwards."""
     load_imports(config)
     before = private_bytes()
     with peak_of(private_bytes) as peak:
@@ -120,7 +120,7 @@ def seconds(call: Callable[[Path], None], path: Path) -> float:
 
 
 def private_bytes() -> int:
-    """Resident memory that is the process's own; pages of the mapped file are the page cache's."""
+    """Return the resident memory that is the process's own, without mapped files."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 

@@ -1,7 +1,7 @@
-"""What the server adds to a render: `python -m benchmarks.overhead [--pairs N]`.
+"""Measure what the server adds to a render: `python -m benchmarks.overhead [--pairs N]`.
 
-Two figures. The wall time of POST /generate against the same render (generate, mux, verify) called in this process,
-in turn, pair by pair, with the tiny model on the CPU. And the latency of GET /health while a render runs.
+Prints two figures, with the tiny model on the CPU: the wall time of POST /generate against the same render (generate,
+mux, verify) in this process, in alternating pairs; and the latency of GET /health while a clip renders.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`ltx23 serve` with the tiny model, as a process that is measured: its memory, its files, its worker."""
+"""Start `ltx23 serve` with the tiny model and measure its memory, files and worker."""
 
 import os
 import re
@@ -28,17 +28,17 @@ class RunningServer:
 
     @property
     def worker(self) -> psutil.Process | None:
-        """None while there is none."""
+        """Return the worker's process, or None."""
         return next((child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE), None)
 
     def temp_files(self) -> int:
-        """Of jobs, whose folders go with them."""
+        """Count the folders of jobs."""
         return sum(1 for _ in self.temp_dir.rglob("job-*"))
 
 
 @contextmanager
 def running_server(*args: str, **env: str) -> Iterator[RunningServer]:
-    """On a free port, until ready; `env` beside the environment, of whose LTX23_* only the cache counts."""
+    """Serve on a free port, until ready. Of the environment's LTX23_* variables only the cache folder applies."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("LTX23_") or k == "LTX23_CACHE_DIR"}
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args]
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +49,7 @@ def running_server(*args: str, **env: str) -> Iterator[RunningServer]:
         assert process.stderr is not None
         try:
             url = next(match[1] for line in process.stderr if (match := READY.search(line)))
-            # Read to the end, or the pipe fills up and the server stops.
+            # Keep reading, or the pipe fills up and the server blocks.
             threading.Thread(target=process.stderr.read, daemon=True).start()
             yield RunningServer(url, process.pid, Path(folder))
         finally:

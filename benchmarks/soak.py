@@ -1,8 +1,8 @@
-"""A server under everything at once: `python -m benchmarks.soak [--clips N] [--seed N] [--kills N]`.
+"""Put a server under every kind of load at once: `python -m benchmarks.soak [--clips N] [--seed N] [--kills N]`.
 
-Clips of the tiny model from several clients, while workers are killed, clients go away, bodies are wrong, and bursts
-of ten times what the queue takes arrive. Every request is answered; only a clip whose worker was killed may fail. Ends
-with 1 when that is not so. The order of the requests and the moments of the kills follow from the seed.
+Several clients ask for clips of the tiny model while workers are killed, clients disconnect, bodies are wrong, and
+bursts of ten times the queue's size arrive. Every request has to be answered; only a clip whose worker was killed may
+fail. Otherwise the exit code is 1. The seed determines the order of requests and the moments of the kills.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CLIENTS = 4
 QUEUE_SIZE = 8
 BURST = 10 * (QUEUE_SIZE + 1)
 RETRY_S = 0.5
-# Between two samples of what the processes hold.
+# Calls between two samples of memory and files.
 SAMPLE_EVERY = 10
 
 CLIP = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}
@@ -46,7 +46,7 @@ KILLED = "the worker process ended while it rendered this clip"
 
 @dataclass(frozen=True)
 class Step:
-    """moment, choice: within 0 .. 1, when in it something happens, and which of several things."""
+    """One step of the plan. moment and choice, within 0 .. 1, select when in it something happens, and what."""
 
     kind: str
     moment: float
@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent, and before which clips something goes wrong. Follows from the seed alone."""
+    """What is sent, and before which clips something goes wrong. The seed alone determines it."""
 
     clips: int
     seed: int
@@ -63,7 +63,7 @@ class Plan:
     bursts: int
 
     def steps(self) -> list[Step]:
-        """clip, bad, gone, kill, burst: as many clips as asked for, the others among them."""
+        """Return the steps (clip, bad, gone, kill, burst): as many clips as asked for, with the others among them."""
         order = random.Random(self.seed)
         others = ["bad"] * (self.clips // 5) + ["gone"] * (self.clips // 10)
         rest = ["clip"] * self.clips + others + ["kill"] * self.kills + ["burst"] * self.bursts
@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass
 class Ledger:
-    """Every request, and how it ended."""
+    """Every request and its outcome."""
 
     sent: Counter[str] = field(default_factory=Counter)
     answered: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -123,7 +123,7 @@ class Soak:
         self.growth.sample(self._server, sum(self.ledger.sent.values()))
 
     def wait_until_idle(self) -> dict[str, int]:
-        """The queue once nothing waits or runs; what stays there shows in the table."""
+        """Return the queue once nothing waits or runs; anything left shows in the table."""
         for _ in range(300):
             connection = HTTPConnection(self._address, timeout=60)
             connection.request("GET", "/health")
@@ -135,7 +135,7 @@ class Soak:
         return queue
 
     def _clip(self, step: Step) -> None:
-        """Until it is there, as a client does that is told to come back; a killed one is not sent again."""
+        """Retry as a client does that is told to come back; do not send a killed clip again."""
         body = json.dumps(CLIP | {"generate_audio": step.choice < 0.5}).encode()
         while self._exchange("clip", body, {200, 429, 500, 503}) in (429, 503):
             time.sleep(RETRY_S)
@@ -144,7 +144,7 @@ class Soak:
         self._exchange("bad", BAD_BODIES[int(step.choice * len(BAD_BODIES))], {422})
 
     def _gone(self, step: Step) -> None:
-        """A client that leaves in the middle, perhaps in the middle of its own words."""
+        """Disconnect in the middle, perhaps in the middle of the request."""
         body = json.dumps(CLIP).encode()
         head = f"POST /generate HTTP/1.1\r\nHost: soak\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         message = head + body
@@ -168,7 +168,7 @@ class Soak:
             list(crowd.map(lambda _: self._exchange("burst", body, {200, 429, 500, 503}), range(BURST)))
 
     def _exchange(self, kind: str, body: bytes, allowed: set[int]) -> int | None:
-        """The status; None for a request that nobody answered, which is what must not happen."""
+        """Return the status, or None for a request that nobody answered, which must not happen."""
         self.ledger.count_sent(kind)
         connection = HTTPConnection(self._address, timeout=600)
         try:
@@ -194,7 +194,7 @@ class Soak:
 
 
 def judge(soak: Soak, queue: dict[str, int], temp_files: int) -> list[str]:
-    """What is wrong, in words."""
+    """Describe everything that is wrong."""
     ledger, wrong = soak.ledger, list(soak.ledger.wrong)
     failed = sum(count for (_, outcome), count in ledger.answered.items() if outcome == "500")
     if ledger.lost:

@@ -1,4 +1,4 @@
-"""Checkpoints of random weights in the published scaled-FP8 layout, at any size, for benchmarks without real ones."""
+"""Write checkpoints with random weights in the published scaled-FP8 layout, at any size."""
 
 import json
 import struct
@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from weights.header import TensorInfo
 from weights.published import published_tensors, upsampler_tensors
 
-# As random as a benchmark needs: this many values, over and over.
+# Random enough for a benchmark: this many values, repeated.
 POOL = 2**24
 
-# Where FP8 values lie well inside 448.
+# Keeps FP8 values well within 448.
 FP8_STD = 64.0
 INPUT_SCALE = 0.02
 
@@ -26,7 +26,10 @@ TORCH_DTYPES = {"F8_E4M3": torch.float8_e4m3fn, "BF16": torch.bfloat16, "F32": t
 def write_checkpoint(
     path: Path, config: Mapping[str, Any], text_layers: int, takes: Callable[[str], bool], is_fp8: Callable[[str], bool]
 ) -> None:
-    """Tensor by tensor: the whole never sits in memory. takes: which published names; is_fp8: which of them in FP8."""
+    """Write a checkpoint tensor by tensor, without ever holding it whole in memory.
+
+    takes: which published names; is_fp8: which of them in FP8.
+    """
     published = published_tensors(config, text_layers)
     infos = dict(_with_scales({name: info for name, info in published.items() if takes(name)}, is_fp8))
     entries: dict[str, Any] = {"__metadata__": {"config": json.dumps(config), "model_version": "2.3.0"}}
@@ -55,7 +58,7 @@ def _with_scales(tensors: Mapping[str, TensorInfo], is_fp8: Callable[[str], bool
 
 
 def _values(name: str, info: TensorInfo, infos: Mapping[str, TensorInfo], pool: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Signals keep about their size from layer to layer; norms, statistics and filters are what they should be."""
+    """Return values that keep signals about their size from layer to layer; norms, statistics and filters are real."""
     if name.endswith(".weight_scale"):
         yield torch.tensor([1 / (FP8_STD * sqrt(infos[name.removesuffix("_scale")].shape[1]))])
         return
@@ -96,7 +99,7 @@ def _whole(info: TensorInfo, pool: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def write_text_encoder(folder: Path, text_config: Mapping[str, Any]) -> None:
-    """Gemma 3 with the tiny model's tokenizer and vision tower, and a text model of any size."""
+    """Write a Gemma 3 with the tiny model's tokenizer and vision tower, and a text model of any size."""
     from transformers import Gemma3ForConditionalGeneration
 
     from weights.tiny import byte_tokenizer, gemma_config

@@ -1,7 +1,7 @@
-"""A file as an answer, whole or in ranges, as RFC 9110 (14.1 to 14.2, 13.1.5) has them.
+"""Send a file whole or in ranges, as RFC 9110 (14.1 to 14.2, 13.1.5) defines them.
 
-Starlette sends the parts. It refuses what cannot be read as a range and what it calls unsatisfiable in plain text, and
-takes ranges for HEAD; so it is given those headers alone that a part is sent for.
+Starlette sends the parts. It also refuses malformed and unsatisfiable ranges in plain text and applies ranges to HEAD,
+so it is given only the headers for which a part is sent.
 """
 
 import re
@@ -11,12 +11,12 @@ from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 OPEN_END = 10**18
-# first-last, first- or -suffix; a number that no file reaches is none.
+# first-last, first- or -suffix, with at most 18 digits.
 _RANGE = re.compile(r"(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[0-9]{1,18})")
 
 
 class RangeNotSatisfiable(Exception):
-    """Not one of the ranges that were asked for is in the file."""
+    """None of the requested ranges is in the file."""
 
     code = "range_not_satisfiable"
 
@@ -26,7 +26,7 @@ class RangeNotSatisfiable(Exception):
 
 
 class RangedFile(FileResponse):
-    """Needs its `stat_result`. Raises RangeNotSatisfiable before anything is sent."""
+    """A file response with ranges; needs its `stat_result`. Raises RangeNotSatisfiable before anything is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = MutableHeaders(raw=list(scope["headers"]))
@@ -37,7 +37,10 @@ class RangedFile(FileResponse):
         await super().__call__({**scope, "headers": headers.raw}, receive, send)
 
     def _satisfiable(self, method: str, headers: MutableHeaders) -> list[tuple[int, int]]:
-        """Empty: the whole file. A validator is a strong ETag or a date, and has to be the file's own."""
+        """Return the ranges to send; empty means the whole file.
+
+        If-Range needs a strong ETag or a date, equal to the file's own.
+        """
         assert self.stat_result is not None
         wanted, validator = headers.get("range"), headers.get("if-range")
         unchanged = validator in (None, self.headers["etag"], self.headers["last-modified"])
@@ -45,8 +48,9 @@ class RangedFile(FileResponse):
 
 
 def parse_ranges(header: str, size_bytes: int) -> list[tuple[int, int]]:
-    """First and last byte of each range that begins in the file. Empty where the header is to be ignored: it has
-    another unit, or is malformed. Raises RangeNotSatisfiable.
+    """Return the first and last byte of each range that begins in the file.
+
+    Empty if the header has to be ignored: another unit, or malformed. Raises RangeNotSatisfiable.
     """
     unit, _, specs = header.partition("=")
     try:
@@ -62,7 +66,7 @@ def parse_ranges(header: str, size_bytes: int) -> list[tuple[int, int]]:
 
 
 def _parse_range(spec: str, size_bytes: int) -> tuple[int, int]:
-    """Raises ValueError where it is none."""
+    """Parse one range. Raises ValueError if it is malformed."""
     match = _RANGE.fullmatch(spec)
     if match is None:
         raise ValueError(spec)

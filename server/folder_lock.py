@@ -1,4 +1,4 @@
-"""A folder that one process alone uses. The lock ends with the process, however that ends."""
+"""Lock a folder for one process. The lock ends with the process, however it ends."""
 
 import fcntl
 import os
@@ -8,7 +8,10 @@ LOCK = "lock"
 
 
 def lock_folder(folder: Path, flags: int = 0) -> int:
-    """Its descriptor. Raises BlockingIOError when another process holds it, and OSError where there is none."""
+    """Lock the folder; return the descriptor that holds the lock.
+
+    Raises BlockingIOError if another process holds it, and OSError if there is no lock file.
+    """
     fd = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | flags, mode=0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

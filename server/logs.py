@@ -1,4 +1,4 @@
-"""How log lines look: for people, or one JSON object each. The server and its worker write to the same stderr."""
+"""Format log lines as text or JSON. The server and its worker write to the same stderr."""
 
 import json
 import logging
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-# The attribute of a record that holds what a program may want to read of it.
+# The attribute of a log record that holds its machine-readable values.
 FACTS = "facts"
 
 WORD = re.compile(r"[!#-<>-~]+")
 
 
 class TextFormatter(logging.Formatter):
-    """Facts follow the message, as `name=value`."""
+    """Write the message, then its facts as `name=value`."""
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s:     %(name)s: %(message)s")
@@ -34,13 +34,13 @@ def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _word(value: Any) -> str:
-    """In ASCII, and quoted where there is more than a word: nobody's prompt ends the line and begins another."""
+    """Return ASCII, quoted if it is more than a word, so that no prompt can end the line and begin another."""
     text = str(value)
     return text if WORD.fullmatch(text) else json.dumps(text)
 
 
 class JsonFormatter(logging.Formatter):
-    """Facts stand beside the message, and have no names of their own that hide what every line has."""
+    """Write one object with the facts next to the message; facts cannot replace the fields that every line has."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -56,9 +56,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, log_format: str) -> None:
-    """log_format: `text` or `json`."""
+    """Log to stderr. log_format: `text` or `json`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler])
-    # A line for each rewrite, with its address.
+    # httpx logs a line, with the address, for each rewrite.
     logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -1,1 +1,1 @@
-"""What the server tells of its own work: metrics, a line in the log for each request, traces. Changes nothing."""
+"""Metrics, the request log and traces."""

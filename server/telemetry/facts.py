@@ -1,8 +1,8 @@
-"""What may be told of a request, in the log and in traces. Keys, images and answers have no part in it.
+"""Collect what the log and the traces may show of a request: never keys, images or answers.
 
-The routes put into a request's state what was made for it: `job`, the rendering that it awaits, with `enhance_s`, and
-`video`, the stored video that it ordered or found, as it was last known to it. Times are told of a job alone: those of
-a video that was found, or that nobody awaits, passed before its request or pass after it.
+The routes store in a request's state what they made for it: `job`, the render that it awaits, with `enhance_s`, and
+`video`, the stored video that it created or found. Times are shown only for a job: those of a video that was found, or
+that nobody awaits, do not belong to this request.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def job_of(exchange: Exchange) -> Job | None:
 
 
 def clip_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
-    """Of the clip that was asked for, as far as it got; nothing where none was."""
+    """Describe the clip that was asked for, as far as it is known."""
     job, video = job_of(exchange), _video_of(exchange)
     spec = _spec(job, video)
     if spec is None:
@@ -54,7 +54,7 @@ def clip_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
 
 
 def timings_s(exchange: Exchange, job: Job) -> dict[str, float]:
-    """In the order in which they passed: enhance, queue, then the stages of a clip that was finished."""
+    """Return the seconds in order: enhance, queue, then the stages of a finished clip."""
     stages: Mapping[str, float] = {}
     if job.ended.done() and not job.ended.cancelled() and job.ended.exception() is None:
         stages = job.ended.result()
@@ -74,7 +74,7 @@ def _spec(job: Job | None, video: Video | None) -> GenerationSpec | None:
 
 
 def _outcome(job: Job | None, video: Video | None) -> str | None:
-    """The video's where it has one: its file may have been lost after the job was done."""
+    """Prefer the video's outcome: its file may have been lost after the job was done."""
     if video is not None and video.failure is not None:
         return video.failure.code
     if video is not None and video.status is VideoStatus.COMPLETED:

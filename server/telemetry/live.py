@@ -1,4 +1,4 @@
-"""Metrics that are read when somebody asks for them, from what the server knows of itself anyway."""
+"""Metrics that are read from the server's state when they are scraped."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class LiveMetrics(Collector):
     enhancer: Callable[[], EnhancerState]
 
     def describe(self) -> list[Metric]:
-        """Nothing to compare with others: the registry would ask for values, before there are any."""
+        """Return nothing: the registry would otherwise ask for values before there are any."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -39,12 +39,12 @@ class LiveMetrics(Collector):
 
 
 def _gauge(name: str, text: str, value: float | None) -> Metric:
-    """Named, and without a value where there is none."""
+    """Return a gauge; without a value if there is none."""
     return GaugeMetricFamily(name, text, None if value is None else float(value))
 
 
 def _memory(workers: Sequence[WorkerStatus]) -> Iterator[Metric]:
-    """By the worker's number, of those that say."""
+    """Return the memory by worker number, for the workers that report it."""
     resident = _by_worker("ltx23_worker_resident_bytes", "Host memory of a worker")
     allocated = _by_worker("ltx23_gpu_allocated_bytes", "GPU memory that a worker's tensors take")
     total = _by_worker("ltx23_gpu_total_bytes", "Memory of a worker's GPU")

@@ -1,6 +1,6 @@
-"""The counters of one server, in a registry of its own. Told of requests, jobs and rewrites; knows no HTTP.
+"""Count requests, jobs and rewrites in a registry of this server's own.
 
-A label's values come from the tables of this house, never from a client.
+The values of labels come from tables in this code, never from a client.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ STEP_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 
 DONE = "done"
 OUTCOMES = (DONE, "refused", "render_failed", "out_of_memory", "deadline_exceeded", "cancelled", "not_ready")
-# A job that did not stop when it was told to, for either reason; no sign of life.
+# Why a worker is killed: its job did not stop at the deadline or when cancelled, or it sent no sign of life.
 KILL_REASONS = ("deadline_exceeded", "cancelled", SILENT)
 ENHANCE = "enhance"
 STAGES = (ENHANCE, "encode", "denoise", "decode", "mux")
-# The stages that have steps of one size: those that denoise.
+# The denoising stages: their steps have one size.
 STEP_STAGES = ("stage_1", "stage_2")
 
 
@@ -64,7 +64,7 @@ class Metrics:
         self._steps = StepTimes(time.monotonic)
 
     def exposition(self) -> bytes:
-        """In Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def on_exchange(self, exchange: Exchange) -> None:
@@ -105,7 +105,7 @@ class Metrics:
 
 
 def outcome_of(ended: "asyncio.Future[Mapping[str, float]]") -> str:
-    """DONE, or the error's code."""
+    """Return DONE or the error's code."""
     if ended.cancelled():
         return JobCancelled.code
     error = ended.exception()
@@ -113,7 +113,7 @@ def outcome_of(ended: "asyncio.Future[Mapping[str, float]]") -> str:
 
 
 def _counter(registry: CollectorRegistry, name: str, text: str, **label: tuple[str, ...]) -> Counter:
-    """With one label, whose values are all there from the start: an alert needs the 0 before the 1."""
+    """Create a counter whose label has all its values from the start: an alert needs the 0 before the 1."""
     ((label_name, values),) = label.items()
     counter = Counter(name, text, [label_name], registry=registry)
     for value in values:

@@ -1,4 +1,4 @@
-"""One line in the log for each request."""
+"""Log one line for each request."""
 
 import logging
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How long the steps of running jobs take, from the messages that tell of them."""
+"""Measure the steps of running jobs from their progress messages."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ class StepTimes:
         self._last: dict[str, tuple[Progress, float]] = {}
 
     def measure(self, progress: Progress) -> float | None:
-        """The seconds of a step that ends now; None at the beginning of a stage."""
+        """Return the seconds of the step that ends now; None at the beginning of a stage."""
         now = self._clock()
         before, before_at = self._last.get(progress.job_id, (None, now))
         self._last[progress.job_id] = progress, now
@@ -21,5 +21,5 @@ class StepTimes:
         return (now - before_at) / count if count > 0 else None
 
     def forget(self, job_id: str) -> None:
-        """It has ended."""
+        """Forget a job that has ended."""
         self._last.pop(job_id, None)

@@ -1,4 +1,4 @@
-"""What one server has of all this, by its settings."""
+"""Create the metrics, the log and the traces that the settings ask for."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ class Telemetry:
         return (self.metrics.on_exchange, self.request_log, *tracing)
 
     async def aclose(self) -> None:
-        """Send what is left of the traces."""
+        """Send the remaining traces."""
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 
 
 def create_telemetry(settings: Settings) -> Telemetry:
-    """Raises SettingsError where traces are wanted and OpenTelemetry is not installed."""
+    """Create the telemetry. Raises SettingsError if traces are wanted and OpenTelemetry is not installed."""
     request_log = RequestLog(settings.log_prompts)
     if settings.otel_endpoint is None:
         return Telemetry(request_log)

@@ -1,8 +1,8 @@
-"""Traces by OpenTelemetry: a span for each request, with one for each part of its clip. Needs the extra `otel`.
+"""Send OpenTelemetry traces: a span for each request and for each stage of its clip. Needs the extra `otel`.
 
-Spans are made when a request is over, from the times that are known then. Decoding and muxing take turns in truth;
-their spans follow each other, each as long as its turns together. A stored video's parts are spans of the request that
-made it and awaited it: whoever finds it later has its facts alone, for its parts are no part of that request.
+Spans are created when a request is over, from its measured times. Decoding and muxing alternate in reality; their spans
+follow each other, each as long as its parts together. A stored video's stages are spans of the request that created and
+awaited it, not of a request that finds it later.
 """
 
 import time
@@ -28,7 +28,7 @@ except ImportError as exc:
     ) from exc
 
 SERVICE = "ltx23-server"
-# Of OTLP over HTTP, below a collector's address.
+# The path of OTLP over HTTP below a collector's address.
 TRACES_PATH = "/v1/traces"
 EXPORT_TIMEOUT_S = 5.0
 
@@ -40,7 +40,7 @@ class Tracing:
 
     def on_exchange(self, exchange: Exchange) -> None:
         tracer = self.provider.get_tracer(SERVICE)
-        # Wall-clock time of the monotonic clock's zero.
+        # The wall-clock time at which the monotonic clock was zero.
         epoch_s = time.time() - time.monotonic()
         carrier = {} if exchange.traceparent is None else {"traceparent": exchange.traceparent}
         span = tracer.start_span(
@@ -61,7 +61,7 @@ class Tracing:
         self.provider.shutdown()
 
     def _attributes(self, exchange: Exchange) -> dict[str, Any]:
-        """By OpenTelemetry's names where it has them."""
+        """Use OpenTelemetry's names where it defines them."""
         clip = clip_facts(exchange, with_prompt=self.with_prompts)
         return {
             "http.request.method": exchange.method,
@@ -88,7 +88,7 @@ def _ns(seconds: float) -> int:
 
 
 def create_tracing(endpoint: str, *, with_prompts: bool) -> Tracing:
-    """endpoint: a collector's address. A collector that does not answer costs spans, never a request."""
+    """Create the exporter for a collector at `endpoint`. If it does not answer, spans are lost, not requests."""
     exporter = OTLPSpanExporter(endpoint.rstrip("/") + TRACES_PATH, timeout=EXPORT_TIMEOUT_S)
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
