@@ -35,6 +35,8 @@ class DataDir:
         """Raises DataDirError when there is no room for it."""
         folder = self.folder(video_id)
         try:
+            # Whoever cleans up a disk may have removed what holds the folders.
+            self._files.mkdir(exist_ok=True, mode=0o700)
             folder.mkdir(mode=0o700)
         except OSError as exc:
             raise DataDirError(f"{folder} cannot be made: {exc.strerror or exc}") from exc
@@ -47,6 +49,11 @@ class DataDir:
         """What a clip was made from, once it is there."""
         for image in self.folder(video_id).glob("image-*"):
             image.unlink(missing_ok=True)
+
+    def remove_files(self, video_id: str) -> None:
+        """All files of a video that has no clip and will have none; its folder stays."""
+        for file in self.folder(video_id).glob("*"):
+            file.unlink(missing_ok=True)
 
     def remove_unknown(self, known_ids: Collection[str]) -> None:
         """Folders of videos that a server was about to take on, or to delete, when it ended."""

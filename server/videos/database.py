@@ -25,8 +25,18 @@ CREATE TABLE videos (
 ) STRICT;
 CREATE UNIQUE INDEX videos_by_idempotency_key ON videos (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 """
+# A page of one owner's videos, what is too old, what takes too much room and what is not finished are each found
+# without a look at all the others.
+INDEXES = """
+CREATE INDEX videos_by_owner ON videos (owner, id);
+CREATE INDEX videos_by_end ON videos (completed_at, id, size_bytes) WHERE completed_at IS NOT NULL;
+CREATE INDEX videos_unfinished ON videos (id) WHERE completed_at IS NULL;
+"""
 # From each version to the next, beginning with an empty file.
-MIGRATIONS = (SCHEMA,)
+MIGRATIONS = (SCHEMA, INDEXES)
+
+# How long a statement waits for another program that has locked the database.
+BUSY_TIMEOUT_S = 5.0
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -42,7 +52,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 def _open(path: Path) -> sqlite3.Connection:
     connection: sqlite3.Connection | None = None
     try:
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         _validate(connection)

@@ -8,9 +8,8 @@ from typing import Any
 from server.jobs.job import Job, JobError, NotReady
 from server.jobs.progress import JobProgress
 from server.videos.data_dir import DataDir
-from server.videos.errors import StoreError
 from server.videos.live import Live
-from server.videos.store import VideoStore
+from server.videos.recording import Recorder
 from server.videos.video import Failure, Video
 
 log = logging.getLogger("ltx23.videos")
@@ -19,17 +18,17 @@ LOST_CLIP = Failure("lost", "its file cannot be read; the server's log has the r
 
 
 class Follower:
-    """live: videos that are not finished, by their ids; one that is leaves it. `on_finished` is awaited after each."""
+    """live: videos that are answered from memory, by their ids. `on_finished` is awaited after each video."""
 
     def __init__(
         self,
         live: dict[str, Live],
-        store: VideoStore,
+        recorder: Recorder,
         data_dir: DataDir,
         clock: Callable[[], float],
         on_finished: Callable[[], Awaitable[None]],
     ) -> None:
-        self._live, self._store, self._data, self._clock = live, store, data_dir, clock
+        self._live, self._recorder, self._data, self._clock = live, recorder, data_dir, clock
         self._on_finished = on_finished
 
     async def follow(self, live: Live, job: Job) -> None:
@@ -38,7 +37,7 @@ class Follower:
         await asyncio.wait(turns, return_when=asyncio.FIRST_COMPLETED)
         begun.cancel()
         if job.begun.is_set():
-            await self._record(live, live.video.begun())
+            await self._recorder.record(live, live.video.begun())
         await asyncio.wait([job.ended])
         try:
             await self._finish(live, await self._completed(live.video, job, job.ended.result()))
@@ -48,7 +47,7 @@ class Follower:
         except NotReady:
             live.job = None
             live.progress.set(JobProgress())
-            await self._record(live, live.video.queued())
+            await self._recorder.record(live, live.video.queued())
         except JobError as exc:
             await self._finish(live, live.video.failed(self._clock(), Failure.of(exc)))
 
@@ -58,21 +57,10 @@ class Follower:
         return video.completed(self._clock(), stat.st_size, timings_s, job.peak_memory_bytes)
 
     async def _finish(self, live: Live, video: Video) -> None:
-        """On record first: what is said to be there is there after a crash too."""
+        """On record first: what is said to be there is there after a crash too, unless no record can be written."""
         if self._live.get(video.id) is not live:
             return
-        if await self._record(live, video):
-            self._live.pop(video.id, None)
+        await self._recorder.record(live, video)
         live.finish(video)
         await asyncio.to_thread(self._data.remove_images, video.id)
         await self._on_finished()
-
-    async def _record(self, live: Live, video: Video) -> bool:
-        """Whether it could be written. Where not, this server alone knows, for as long as it runs."""
-        live.video = video
-        try:
-            await self._store.update(video)
-        except StoreError as exc:
-            log.error("%s is %s, which cannot be put on record: %s", video.id, video.status, exc)
-            return False
-        return True

@@ -17,7 +17,7 @@ from server.videos.restart import waiting_videos
 from server.videos.retention import Retention
 from server.videos.store import VideoStore
 from server.videos.sweeping import Sweeper
-from server.videos.video import Idempotency, Video
+from server.videos.video import Idempotency, Video, may_be_id
 
 
 class Videos:
@@ -33,9 +33,9 @@ class Videos:
         self._turns: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 
     async def start(self) -> None:
-        """What an earlier server left: what waits is taken up again once a worker is ready, what ran has failed."""
+        """Take over what an earlier server left. What waits is rendered once a worker is ready."""
         await self._store.open()
-        async for video in waiting_videos(self._store, self._clock()):
+        async for video in waiting_videos(self._store, self._data, self._clock()):
             self._rendering.restore(video)
         self._data.remove_unknown(await self._store.ids())
         self._sweeper.start()
@@ -88,9 +88,14 @@ class Videos:
         return self._snapshot(video)
 
     async def page(self, owner: str | None, after: str | None, limit: int, newest_first: bool) -> list[Snapshot]:
-        await self._sweeper.sweep()
-        videos = await self._store.page(owner, after, limit, newest_first)
-        return [self._snapshot(video) for video in videos]
+        """Return the owner's videos beyond `after`, the id of the last one on the page before; none where no video
+        can ever have had that id.
+        """
+        if after is not None and not may_be_id(after, self._clock()):
+            return []
+        videos = await self._store.page(owner, after, limit, newest_first, self._sweeper.ended_after)
+        snapshots = map(self._snapshot, videos)
+        return [snapshot for snapshot in snapshots if not self._sweeper.is_outdated(snapshot.video)]
 
     async def delete(self, video_id: str, owner: str | None) -> None:
         """Cancelled, forgotten, and its files removed; nobody finds it from the start. Raises VideoNotFound."""

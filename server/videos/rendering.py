@@ -11,6 +11,7 @@ from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
 from server.videos.following import Follower
 from server.videos.live import Live, Snapshot
+from server.videos.recording import Recorder
 from server.videos.store import VideoStore
 from server.videos.video import Idempotency, Video, VideoIds
 
@@ -32,7 +33,8 @@ class Rendering:
         self._dispatcher, self._store, self._data, self._clock = dispatcher, store, data_dir, clock
         self._ids = VideoIds()
         self._live: dict[str, Live] = {}
-        self._follower = Follower(self._live, store, data_dir, clock, on_finished)
+        self._recorder = Recorder(self._live, store)
+        self._follower = Follower(self._live, self._recorder, data_dir, clock, on_finished)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def restore(self, video: Video) -> None:
@@ -56,6 +58,13 @@ class Rendering:
         """Once every job has ended."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._recorder.close()
+
+    def unrecorded(self) -> list[Video]:
+        """Videos that are finished, and whose records do not say so yet."""
+        behind = self._recorder.behind
+        videos = [live.video for video_id, live in behind.items() if self._live.get(video_id) is live]
+        return [video for video in videos if video.completed_at is not None]
 
     async def create(self, prepare: PrepareOrder, owner: str | None, idempotency: Idempotency | None) -> Video:
         """Queued and on record. Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises."""

@@ -1,8 +1,12 @@
-"""What an earlier server left unfinished: what waited can wait on, what ran has failed."""
+"""What an earlier server left unfinished: a clip that is whole is kept, what waited waits on, what ran has failed."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+from pipelines.errors import MuxError
+from server.videos.data_dir import DataDir
 from server.videos.errors import StoreError
 from server.videos.store import VideoStore
 from server.videos.video import INTERRUPTED, Failure, Video, VideoStatus
@@ -12,17 +16,21 @@ log = logging.getLogger("ltx23.videos")
 LOST_IMAGES = Failure("lost", "the server ended before it was rendered, and its images are gone; send it again")
 
 
-async def waiting_videos(store: VideoStore, now: float) -> AsyncIterator[Video]:
-    """Those that can still be rendered, the oldest first. All others have failed, on record; one whose record cannot be
-    read is forgotten.
+async def waiting_videos(store: VideoStore, data_dir: DataDir, now: float) -> AsyncIterator[Video]:
+    """Yield those that can still be rendered, the oldest first.
+
+    The others are put on record as completed or failed. One whose record cannot be read is forgotten.
     """
     for video_id in await store.unfinished_ids():
         video = await _read(store, video_id)
-        failure = _failure(video) if video is not None else None
-        if video is not None and failure is not None:
-            await store.update(video.failed(now, failure))
-        elif video is not None:
-            yield video
+        if video is None:
+            continue
+        found = await asyncio.to_thread(_find_end, video, data_dir, now)
+        if found.completed_at is None:
+            yield found
+            continue
+        log.warning("%s was %s when an earlier server ended, and is now %s", video.id, video.status, found.status)
+        await store.update(found)
 
 
 async def _read(store: VideoStore, video_id: str) -> Video | None:
@@ -34,9 +42,30 @@ async def _read(store: VideoStore, video_id: str) -> Video | None:
         return None
 
 
-def _failure(video: Video) -> Failure | None:
+def _find_end(video: Video, data_dir: DataDir, now: float) -> Video:
+    """Return the video as it ended, by its files; as it is where it can still be rendered."""
+    path = video.path(data_dir.folder(video.id))
+    if _is_whole(path, video):
+        stat = path.stat()
+        data_dir.remove_images(video.id)
+        return video.completed(stat.st_mtime, stat.st_size, {"enhance": video.order.enhance_s})
     if video.status is VideoStatus.IN_PROGRESS:
-        return INTERRUPTED
+        data_dir.remove_files(video.id)
+        return video.failed(now, INTERRUPTED)
     if not all(keyframe.path.exists() for keyframe in video.order.spec.keyframes):
-        return LOST_IMAGES
-    return None
+        return video.failed(now, LOST_IMAGES)
+    return video
+
+
+def _is_whole(path: Path, video: Video) -> bool:
+    """Whether a worker had finished this clip, though nobody could put that on record."""
+    if not path.exists():
+        return False
+    from pipelines.media.probe import verify_clip
+
+    try:
+        verify_clip(path, video.order.spec)
+    except MuxError as exc:
+        log.warning("%s: %s", video.id, exc)
+        return False
+    return True

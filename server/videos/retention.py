@@ -1,9 +1,16 @@
-"""Which finished videos have to go. Pure: times and sizes in, names out."""
+"""How long finished videos are kept. Pure: times and sizes in, names out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from server.videos.store import Finished
+
+@dataclass(frozen=True)
+class Finished:
+    """What decides on how long a video is kept."""
+
+    id: str
+    completed_at: float
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -13,12 +20,14 @@ class Retention:
     ttl_s: float
     max_bytes: int
 
-    def outdated(self, videos: Sequence[Finished], now: float) -> Iterator[str]:
-        """`videos`: the oldest first. The newest clip stays, even where it alone is too large: nobody has seen it."""
-        size_bytes = sum(video.size_bytes for video in videos)
-        newest = next((video for video in reversed(videos) if video.size_bytes), None)
-        for video in videos:
-            too_large = size_bytes > self.max_bytes and video.size_bytes > 0 and video is not newest
-            if too_large or video.completed_at + self.ttl_s <= now:
-                size_bytes -= video.size_bytes
+    def surplus(self, oldest_first: Iterable[Finished], total_bytes: int, newest_id: str | None) -> Iterator[str]:
+        """Yield the ids of the oldest clips until the others take no more than they may.
+
+        The newest clip stays, even where it alone is too large: nobody has seen it.
+        """
+        for video in oldest_first:
+            if total_bytes <= self.max_bytes:
+                return
+            if video.size_bytes and video.id != newest_id:
+                total_bytes -= video.size_bytes
                 yield video.id

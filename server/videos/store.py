@@ -9,27 +9,17 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from server.videos.database import open_database
 from server.videos.errors import StoreError
 from server.videos.order_json import order_from_json, order_to_json
+from server.videos.retention import Finished
 from server.videos.video import Failure, Idempotency, Video, VideoStatus
 
 Result = TypeVar("Result")
-
-FINISHED = (VideoStatus.COMPLETED, VideoStatus.FAILED)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What decides on how long a video is kept."""
-
-    id: str
-    completed_at: float
-    size_bytes: int
 
 
 class VideoStore:
@@ -73,13 +63,18 @@ class VideoStore:
         )
         return self._video(rows[0]) if rows else None
 
-    async def page(self, owner: str | None, after: str | None, limit: int, newest_first: bool) -> list[Video]:
-        """`after`: the id of the last one on the page before; it need not be there any more."""
+    async def page(
+        self, owner: str | None, after: str | None, limit: int, newest_first: bool, ended_after: float
+    ) -> list[Video]:
+        """after: the id of the last one on the page before; it need not be there any more. ended_after: finished ones
+        are left out unless they finished later.
+        """
         beyond, order = ("<", "DESC") if newest_first else (">", "ASC")
         rows = await self._execute(
-            f"SELECT * FROM videos WHERE owner = :owner AND (:after IS NULL OR id {beyond} :after) "
-            f"ORDER BY id {order} LIMIT :limit",
-            {"owner": owner or "", "after": after, "limit": limit},
+            "SELECT * FROM videos WHERE owner = :owner "
+            f"{'' if after is None else f'AND id {beyond} :after '}"
+            f"AND (completed_at IS NULL OR completed_at > :ended_after) ORDER BY id {order} LIMIT :limit",
+            {"owner": owner or "", "after": after, "limit": limit, "ended_after": ended_after},
         )
         return [self._video(row) for row in rows]
 
@@ -91,10 +86,29 @@ class VideoStore:
     async def ids(self) -> set[str]:
         return {row["id"] for row in await self._execute("SELECT id FROM videos")}
 
-    async def finished(self) -> list[Finished]:
-        """The oldest first."""
+    async def expired(self, ended_until: float) -> list[str]:
+        """Return the ids of the videos that finished at that time or before."""
+        rows = await self._execute("SELECT id FROM videos WHERE completed_at <= ?", (ended_until,))
+        return [row["id"] for row in rows]
+
+    async def total_bytes(self) -> int:
+        """Return what the files of all finished videos take."""
+        rows = await self._execute("SELECT sum(size_bytes) AS total FROM videos WHERE completed_at IS NOT NULL")
+        return rows[0]["total"] or 0
+
+    async def oldest(self, limit: int) -> list[Finished]:
+        """Return finished videos that have a file, those first that finished first."""
+        return await self._finished("ASC", limit)
+
+    async def newest(self) -> Finished | None:
+        """Return the one that has a file and finished last."""
+        return next(iter(await self._finished("DESC", 1)), None)
+
+    async def _finished(self, order: str, limit: int) -> list[Finished]:
         rows = await self._execute(
-            "SELECT id, completed_at, size_bytes FROM videos WHERE completed_at IS NOT NULL ORDER BY completed_at, id"
+            "SELECT id, completed_at, size_bytes FROM videos WHERE completed_at IS NOT NULL AND size_bytes > 0 "
+            f"ORDER BY completed_at {order}, id {order} LIMIT ?",
+            (limit,),
         )
         return [Finished(**row) for row in rows]
 

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from server.videos.data_dir import DataDir
 from server.videos.errors import StoreError
 from server.videos.rendering import Rendering
-from server.videos.retention import Retention
+from server.videos.retention import Finished, Retention
 from server.videos.store import VideoStore
 from server.videos.video import Video
 
 log = logging.getLogger("ltx23.videos")
 
 SWEEP_INTERVAL_S = 60.0
+
+# How many videos are looked at together, where there are too many.
+BATCH = 100
 
 
 class Sweeper:
@@ -46,10 +49,35 @@ class Sweeper:
         expires_at = self.expires_at(video)
         return expires_at is not None and expires_at <= self._clock()
 
+    @property
+    def ended_after(self) -> float:
+        """What finished later is still kept, as far as its age goes."""
+        return self._clock() - self._retention.ttl_s
+
     async def sweep(self) -> None:
-        """Away with what is outdated."""
-        for video_id in self._retention.outdated(await self._store.finished(), self._clock()):
+        """Remove what is too old, then what takes too much room."""
+        unrecorded = self._rendering.unrecorded()
+        expired = [video.id for video in unrecorded if self.is_outdated(video)]
+        for video_id in [*expired, *await self._store.expired(self.ended_after)]:
             await self.remove(video_id)
+        while surplus := await self._surplus():
+            for video_id in surplus:
+                await self.remove(video_id)
+
+    async def _surplus(self) -> list[str]:
+        """Some of the videos that take too much room; there may be more."""
+        total_bytes, oldest = await self._store.total_bytes(), await self._store.oldest(BATCH)
+        newest = await self._store.newest()
+        # After the records: a video that has gone on record meanwhile may be missed now, and never counts twice.
+        unrecorded = [
+            Finished(video.id, video.completed_at, video.size_bytes)
+            for video in self._rendering.unrecorded()
+            if video.completed_at is not None and video.size_bytes
+        ]
+        total_bytes += sum(video.size_bytes for video in unrecorded)
+        candidates = sorted([*oldest, *unrecorded], key=_by_end)
+        newest = max([*unrecorded, *([newest] if newest else [])], key=_by_end, default=None)
+        return list(self._retention.surplus(candidates, total_bytes, newest.id if newest else None))
 
     async def remove(self, video_id: str) -> bool:
         """Whether it was there. From the records first, so that a crash leaves no more than files to be removed."""
@@ -65,3 +93,7 @@ class Sweeper:
             except StoreError as exc:
                 log.error("videos that are outdated stay: %s", exc)
             await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+def _by_end(video: Finished) -> tuple[float, str]:
+    return video.completed_at, video.id

@@ -1,5 +1,6 @@
 """A video: the record of one clip from its order to its end. Frozen; times are Unix seconds."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefu
 from server.orders import Order
 
 ID_PREFIX = "video_"
+_ID = re.compile(rf"{ID_PREFIX}(?P<ms>[0-9a-f]{{12}})[0-9a-f]{{20}}")
 
 
 class VideoStatus(StrEnum):
@@ -111,3 +113,9 @@ class VideoIds:
     def draw(self, now: float) -> str:
         self._last_ms = max(int(now * 1000), self._last_ms + 1)
         return f"{ID_PREFIX}{self._last_ms:012x}{secrets.token_hex(10)}"
+
+
+def may_be_id(text: str, now: float) -> bool:
+    """Tell whether a video can have had this id: `VideoIds` has drawn none of another form or of a later time."""
+    match = _ID.fullmatch(text)
+    return match is not None and int(match["ms"], 16) <= now * 1000

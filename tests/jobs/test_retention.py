@@ -1,27 +1,17 @@
 """How long finished videos are kept: by their age, by their size, never those that are not finished."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from pipelines.spec import GenerationSpec
-from server.messages import Ready
-from server.orders import Order
 from server.routes.video_events import event_stream
-from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
-from server.videos.library import Videos
 from server.videos.live import Snapshot
-from server.videos.retention import Retention
-from server.videos.store import Finished
-from server.videos.video import Video, VideoStatus
-from tests.jobs.conftest import Dispatching, Rig
-
-FOREVER = Retention(ttl_s=1e9, max_bytes=10**9)
+from server.videos.retention import Finished, Retention
+from server.videos.video import VideoStatus
+from tests.jobs.conftest import Dispatching
+from tests.jobs.library import FOREVER, Clock, ids, library, make
 
 
 def finished(*sizes: int) -> list[Finished]:
@@ -30,56 +20,23 @@ def finished(*sizes: int) -> list[Finished]:
 
 
 @pytest.mark.parametrize(
-    ("retention", "now", "outdated"),
-    [
-        (Retention(10, 100), 3, []),
-        (Retention(10, 100), 11, ["0", "1"]),
-        (Retention(10, 40), 3, ["0"]),
-        (Retention(10, 20), 3, ["0", "1"]),
-        (Retention(10, 0), 3, ["0", "1"]),
-        (Retention(2, 20), 3, ["0", "1"]),
-    ],
+    ("max_bytes", "surplus"),
+    [(100, []), (50, []), (40, ["0"]), (20, ["0", "1"]), (0, ["0", "1"])],
 )
-def test_the_oldest_go_first_and_the_newest_clip_stays(retention: Retention, now: float, outdated: list[str]) -> None:
-    assert list(retention.outdated(finished(10, 20, 20, 0), now)) == outdated
+def test_the_oldest_go_first_and_the_newest_clip_stays(max_bytes: int, surplus: list[str]) -> None:
+    retention = Retention(10, max_bytes)
+
+    assert list(retention.surplus(finished(10, 20, 20, 0), total_bytes=50, newest_id="2")) == surplus
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@asynccontextmanager
-async def library(rig: Rig, root: Path, retention: Retention, clock: Clock) -> AsyncIterator[Videos]:
-    """Over the rig's dispatcher, which is ready; closed once it has stopped."""
-    videos = Videos(rig.dispatcher, DataDir(root), retention, clock)
-    await videos.start()
-    await rig.told(Ready)
-    try:
-        yield videos
-    finally:
-        rig.dispatcher.stop()
-        await rig.dispatcher.stopped()
-        await videos.close()
-
-
-async def make(videos: Videos, prompt: str) -> Video:
-    async def prepare(folder: Path) -> Order:
-        return Order(GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24)), prompt)
-
-    return await videos.create(prepare, None, None)
-
-
-async def ids(videos: Videos) -> list[str]:
-    return [snapshot.video.id for snapshot in await videos.page(None, None, 100, newest_first=False)]
+def folders(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "data" / "videos").iterdir())
 
 
 async def test_what_is_outdated_is_gone_and_what_is_not_finished_stays(
-    dispatching: Dispatching, tmp_path: Path
+    dispatching: Dispatching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("server.videos.sweeping.SWEEP_INTERVAL_S", 0.01)
     clock = Clock()
     async with dispatching("cancels") as rig, library(rig, tmp_path / "data", Retention(10, 10**9), clock) as videos:
         done = await make(videos, "quick")
@@ -92,7 +49,7 @@ async def test_what_is_outdated_is_gone_and_what_is_not_finished_stays(
         with pytest.raises(VideoNotFound):
             await videos.get(done.id, None)
         assert await ids(videos) == [running.id, waiting.id]
-        assert sorted(path.name for path in (tmp_path / "data" / "videos").iterdir()) == [running.id, waiting.id]
+        await rig.until(lambda: folders(tmp_path) == [running.id, waiting.id])
 
         await videos.delete(running.id, None)
         assert (await videos.wait(waiting.id)).completed_at == clock.now
@@ -107,12 +64,14 @@ async def test_what_does_not_fit_goes_the_oldest_first(dispatching: Dispatching,
             made.append(await make(videos, "ten bytes."))
             await videos.wait(made[-1].id)
 
-        assert await ids(videos) == [video.id for video in made[2:]]
+        kept = [video.id for video in made[2:]]
+        await rig.until(lambda: folders(tmp_path) == kept)
+        assert await ids(videos) == kept
         clock.now += 1
         large = await make(videos, "x" * 1000)
         await videos.wait(large.id)
+        await rig.until(lambda: folders(tmp_path) == [large.id])
         assert await ids(videos) == [large.id]
-        assert [path.name for path in (tmp_path / "data" / "videos").iterdir()] == [large.id]
 
 
 async def test_one_that_is_deleted_again_and_again_is_deleted_once(dispatching: Dispatching, tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Turns of a video's life go on record. What cannot be written now is tried again until it can. Knows no jobs."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from server.videos.errors import StoreError
+from server.videos.live import Live
+from server.videos.store import VideoStore
+from server.videos.video import Video
+
+log = logging.getLogger("ltx23.videos")
+
+# Between two attempts, by how many came to nothing; the last from there on.
+RETRY_S = (1.0, 5.0, 15.0, 30.0)
+
+
+class Recorder:
+    """`live`: videos that are answered from memory, by their ids; a finished one leaves it once it is on record."""
+
+    def __init__(self, live: dict[str, Live], store: VideoStore) -> None:
+        self._live, self._store = live, store
+        self._behind: dict[str, Live] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def behind(self) -> Mapping[str, Live]:
+        """Videos whose record says less than this server knows."""
+        return self._behind
+
+    async def record(self, live: Live, video: Video) -> None:
+        """Write it, or remember that it is to be written."""
+        live.video = video
+        self._behind[video.id] = live
+        try:
+            await self._write(live)
+        except StoreError as exc:
+            log.error("%s is %s, which cannot be put on record yet: %s", video.id, video.status, exc)
+            self._start_retrying()
+
+    async def close(self) -> None:
+        """Write what is left, if that can be done at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if not await self._write_all():
+            log.error("videos that could not be put on record: %s", ", ".join(self._behind))
+
+    def _start_retrying(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._retry(), name="records")
+
+    async def _retry(self) -> None:
+        failures = 0
+        while self._behind:
+            await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+            failures = 0 if await self._write_all() else failures + 1
+
+    async def _write_all(self) -> bool:
+        """Whether all could be written. Where one cannot, the next could not either."""
+        try:
+            for live in list(self._behind.values()):
+                await self._write(live)
+        except StoreError:
+            return False
+        return True
+
+    async def _write(self, live: Live) -> None:
+        """The newest turn. Nothing of a video that was deleted meanwhile. Raises StoreError."""
+        video = live.video
+        if self._live.get(video.id) is live:
+            await self._store.update(video)
+        if live.video is not video:
+            return
+        self._behind.pop(video.id, None)
+        if video.completed_at is not None and self._live.get(video.id) is live:
+            del self._live[video.id]
