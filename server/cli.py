@@ -4,18 +4,28 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.setting_options import add_setting_options
+from server.commands.streams import flush_stdout, prepare_streams
 from server.settings import GROUPS, EnhancerSettings, WeightSettings
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 done, 1 failed with a sentence on stderr, 2 wrong usage."""
-    args = vars(build_parser().parse_args(argv))
+    """Return the exit code: 0 done, 1 failed with a sentence on stderr, 2 wrong usage."""
+    prepare_streams()
+    try:
+        args = vars(build_parser().parse_args(argv))
+    except SystemExit as exc:  # after --help, or about wrong usage
+        sys.exit(flush_stdout(int(exc.code or 0)))
+    return flush_stdout(_run(args))
+
+
+def _run(args: dict[str, Any]) -> int:
     command = args.pop("command")
     if command == "serve":
         from server.commands.serve import serve

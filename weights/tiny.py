@@ -70,6 +70,10 @@ def tiny_files(cache: Path) -> TinyFiles:
     except OSError as exc:
         message = f"the tiny model cannot be written here: {exc.strerror or exc}; choose another cache"
         raise FileError(cache, message) from exc
+    except UnicodeEncodeError as exc:
+        raise FileError(
+            cache, "the tiny model cannot be written here: the path is not UTF-8; choose another cache"
+        ) from exc
     return TinyFiles(
         checkpoint=folder / "ltx-2.3-tiny-distilled.safetensors",
         upsampler=folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors",

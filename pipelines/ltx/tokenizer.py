@@ -43,7 +43,10 @@ class PromptTokenizer:
 
 
 def load_tokenizer(path: Path, checkpoint: Checkpoint) -> PromptTokenizer:
-    """From inside the checkpoint, else from the folder `path`, or that of the file `path`. Raises WeightsError."""
+    """Read it from inside the checkpoint, else from the folder `path`, or that of the file `path`.
+
+    Raise WeightsError when there is none, or it is not Gemma 3's.
+    """
     folder = path if path.is_dir() else path.parent
     model = folder / "tokenizer.model"
     if TOKENIZER_TENSOR in checkpoint.stored:
@@ -61,6 +64,8 @@ def _from_folder(folder: Path) -> PromptTokenizer:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except UnicodeEncodeError as exc:
+        raise FileError(folder, "is a path that is not UTF-8, which its tokenizer's library needs; rename it") from exc
     except (OSError, ValueError, RuntimeError) as exc:
         raise UnsupportedError(folder, f"its tokenizer cannot be loaded: {exc}") from exc
     return PromptTokenizer(

@@ -8,23 +8,24 @@ from typing import Any
 from enhancer.enhancement import Enhancement, EnhanceRequest
 from enhancer.errors import EnhancerError
 from enhancer.messages import Mode
-from pipelines.errors import ImageError
+from pipelines.errors import ImageError, SpecError
 from pipelines.media.image import check_image
+from server.commands.streams import decode_prompt
 from server.enhancement import create_enhancer
 from server.settings import Settings, SettingsError, load_settings
 
 
 def enhance(*, prompt: str, image: str | None, duration: float, **options: Any) -> int:
     path = Path(image) if image else None
-    request = EnhanceRequest(prompt, Mode.I2V if path else Mode.T2V, path, duration_s=duration)
     try:
+        request = EnhanceRequest(decode_prompt(prompt), Mode.I2V if path else Mode.T2V, path, duration_s=duration)
         settings = load_settings(**options)
         if settings.rewriter_url is None:
             raise SettingsError("no SGLang to ask: --sglang-url / LTX23_SGLANG_URL")
         if path is not None:
             check_image(path.read_bytes())
         enhancement = asyncio.run(_enhance(settings, request))
-    except (EnhancerError, ImageError, SettingsError, OSError) as exc:
+    except (EnhancerError, ImageError, SpecError, SettingsError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
     if enhancement.caption:

@@ -13,6 +13,7 @@ from pipelines.geometry import exact_frame_rate
 from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
+from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
 from server.engine import worker_config
 from server.settings import SettingsError, WeightSettings, load_settings
@@ -57,7 +58,9 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     return 0
 
 
-def build_spec(path: Path, stages: int, *, keyframes: list[str], fps: str, **fields: Any) -> GenerationSpec:
+def build_spec(
+    path: Path, stages: int, *, prompt: str, keyframes: list[str], fps: str, **fields: Any
+) -> GenerationSpec:
     """Nothing is snapped here: a size or frame count that cannot be is an error. Raises SpecError."""
     try:
         container = Container(path.suffix.lower().removeprefix("."))
@@ -69,6 +72,7 @@ def build_spec(path: Path, stages: int, *, keyframes: list[str], fps: str, **fie
         raise SpecError("output", f"there is no folder {path.parent}")
     return GenerationSpec(
         **fields,
+        prompt=decode_prompt(prompt),
         frame_rate=parse_frame_rate(fps),
         keyframes=tuple(parse_keyframe(text, fields["num_frames"]) for text in keyframes),
         container=container,

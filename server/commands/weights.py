@@ -44,6 +44,8 @@ class Command:
 def weights(*, weights_command: str, world: World | None = None, **options: Any) -> int:
     try:
         return COMMANDS[weights_command].run(world or World(), **options)
+    except BrokenPipeError:  # the reader of stdout has left, as `head` does
+        return 1
     except (WeightsError, SettingsError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
