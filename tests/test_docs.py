@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.settings import PREFIX, Settings
+from weights.licenses import ENHANCER_LICENSES, VIDEO_LICENSES, License
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -21,6 +22,14 @@ def test_troubleshooting_quotes_messages_that_are_printed() -> None:
 
     assert len(parts) > 10
     assert [part for part in parts if part not in source] == []
+
+
+@pytest.mark.parametrize("license", [*VIDEO_LICENSES, *ENHANCER_LICENSES], ids=lambda license: license.model)
+def test_the_page_of_weights_names_every_licence(license: License) -> None:
+    terms = f": {license.terms}" if license.terms else ""
+    row = f"| {license.model} | [{license.name}]({license.url}){terms} |"
+
+    assert row in (ROOT / "docs" / "weights.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -9,7 +9,7 @@ from weights.disk import FreeBytes, free_bytes, locked, validate_room
 from weights.errors import HashError, IntegrityError, OfflineError, SizeError
 from weights.fetch import fetch_file
 from weights.progress import Progress
-from weights.registry import Part, PublishedFile, WeightSet
+from weights.registry import Part, PublishedFile, WeightSet, licenses_of
 from weights.retry import DELAYS_S, with_retries
 from weights.store import State, Store
 from weights.verify import verify_file
@@ -36,7 +36,9 @@ def pull(
         parts = _lacking(weight_set.parts, store)
         if parts and hub.is_offline():
             raise OfflineError(f"HF_HUB_OFFLINE is set, and {store.root} lacks {', '.join(p.name for p in parts)}")
-        # All are asked for before the first byte comes: a licence not accepted shows now, not after 30 GB.
+        for license in licenses_of(parts):
+            progress.note(str(license))
+        # Ask for every part before the first byte comes: a licence not accepted shows now, not after 30 GB.
         for part in parts:
             _resolve(part, store, progress, delays_s)
         _adopt(_known(parts, store), store, progress)

@@ -5,13 +5,14 @@ commit they came with is not known, `main` is followed, and the hash is what pin
 of the files are known: the hub lists them at the first pull, and `weights.store` keeps what it said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from weights.errors import UnknownSetError
+from weights.licenses import GEMMA_TERMS, LTX_COMMUNITY, License
 
 # What is read of a model's folder; the rest (README, pictures, other formats) stays on the hub.
 FOLDER_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
@@ -57,6 +58,7 @@ class Part:
     about_bytes: int | None = None
     """The size of a folder, for the eye. None: not known."""
 
+    licenses: tuple[License, ...] = ()
     note: str = ""
     lookalike: str = ""
     """What a file of the right name and size may be, if its hash is another."""
@@ -83,6 +85,11 @@ class Part:
             return path == self.file.path
         folder, _, name = path.rpartition("/")
         return folder in ("", *self.subfolders) and any(fnmatchcase(name, pattern) for pattern in FOLDER_FILES)
+
+
+def licenses_of(parts: Iterable[Part]) -> list[License]:
+    """Return each licence of the parts once."""
+    return list(dict.fromkeys(license for part in parts for license in part.licenses))
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,7 @@ UPSCALER = Part(
         "5f416311fa8172b65af67530758964708d29a317b830d689a51143b7f91913ed",
     ),
     lookalike="upscaler 1.0 has the same size as 1.1, and leaves artefacts in long videos",
+    licenses=(LTX_COMMUNITY,),
 )
 
 GEMMA = Part(
@@ -138,10 +146,16 @@ GEMMA = Part(
     "google/gemma-3-12b-it-qat-q4_0-unquantized",
     is_gated=True,
     about_bytes=24_400_000_000,
-    note="BF16, five shards; under the Gemma terms of use",
+    note="BF16, five shards",
+    licenses=(GEMMA_TERMS,),
 )
 
-GEMMA_BNB_4BIT = Part(Role.TEXT_ENCODER, "unsloth/gemma-3-12b-it-bnb-4bit", note="4 bits, read through bitsandbytes")
+GEMMA_BNB_4BIT = Part(
+    Role.TEXT_ENCODER,
+    "unsloth/gemma-3-12b-it-bnb-4bit",
+    note="4 bits, read through bitsandbytes",
+    licenses=(GEMMA_TERMS,),
+)
 
 GEMMA_FP8 = Part(
     Role.TEXT_ENCODER,
@@ -152,6 +166,7 @@ GEMMA_FP8 = Part(
         "60216ce97c01c3a8753c2dfd0a89fc76e16fbe446d1a32ef8f1b528ac8bae466",
     ),
     note="one file of scaled FP8, with no tokenizer beside it",
+    licenses=(GEMMA_TERMS,),
 )
 
 HOSTED = WeightSet(
@@ -166,6 +181,7 @@ HOSTED = WeightSet(
                 25_226_571_988,
                 "0a1d7aac2b338e8ec7e832149f1dcf11c9323272482b1cca0673d229702370f0",
             ),
+            licenses=(LTX_COMMUNITY,),
         ),
         Part(
             Role.VIDEO_VAE,
@@ -175,6 +191,7 @@ HOSTED = WeightSet(
                 1_452_258_578,
                 "01ea62d09bc139f95c5dee7b5c062ad6a3e6cd8be910a1983ac02e7eb5b8ee3b",
             ),
+            licenses=(LTX_COMMUNITY,),
         ),
         Part(
             Role.AUDIO_VAE,
@@ -184,6 +201,7 @@ HOSTED = WeightSet(
                 364_855_188,
                 "5bc10fa4adecf99dda132d916e23048cbd56797702c5fa50eb5d2079048a38c3",
             ),
+            licenses=(LTX_COMMUNITY,),
         ),
         Part(
             Role.TEXT_PROJECTION,
@@ -193,6 +211,7 @@ HOSTED = WeightSet(
                 2_312_149_072,
                 "911d59bb4cb7708179c9a0045ea0fe41212ecfb77aed3a02702b7c0a8274911f",
             ),
+            licenses=(LTX_COMMUNITY,),
         ),
         UPSCALER,
         GEMMA,
@@ -211,6 +230,7 @@ BF16 = WeightSet(
                 46_149_345_334,
                 "b33b7fe4bbfe084f484be4aaf90b0f1d95dca20d403ac4c0e037eb8c4f0af7cc",
             ),
+            licenses=(LTX_COMMUNITY,),
         ),
         UPSCALER,
         GEMMA,
@@ -230,6 +250,7 @@ FP8 = WeightSet(
                 "d9646b6f2d5c42d337b23671634c43bfeece6989644f51b4a3aa088465ccd3b2",
             ),
             lookalike="an earlier upload of this name had no scales",
+            licenses=(LTX_COMMUNITY,),
         ),
         UPSCALER,
         GEMMA,
@@ -255,6 +276,7 @@ DIFFUSERS = WeightSet(
                 "tokenizer",
             ),
             about_bytes=94_977_700_554,
+            licenses=(LTX_COMMUNITY, GEMMA_TERMS),
         ),
         UPSCALER,
     ),

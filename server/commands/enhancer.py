@@ -9,6 +9,7 @@ from typing import Any
 
 from enhancer.errors import InstallError
 from enhancer.sglang_install import DEFAULT_FOLDER, REQUIREMENT, Installation, install
+from weights.licenses import ENHANCER_LICENSES
 
 # What the shell reports of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -60,6 +61,10 @@ def _open(folder: Path) -> Installation:
 def _install(*, dir: Path, python: str, requirement: str) -> int:
     installation = _open(dir)
     is_new = install(installation, requirement, python)
+    if is_new:
+        print("The models have licences of their own, and are fetched when the server first runs them:")
+        for license in ENHANCER_LICENSES:
+            print(f"  {license}")
     print(f"{requirement} is {'installed' if is_new else 'installed already'} in {installation.folder}")
     return 0
 

@@ -12,6 +12,8 @@ from server.contract import GenerateRequest
 from server.engine import Engine, engine_of
 from server.errors import AsciiJSONResponse
 from server.jobs.status import State, Status, WorkerStatus
+from server.messages import ModelInfo
+from weights.licenses import VIDEO_LICENSES
 
 router = APIRouter()
 
@@ -95,6 +97,7 @@ def model_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "size_bytes": dict(model.size_bytes) if model else None,
         "fp8_linears": model.fp8_linears if model else None,
         "memory": memory_facts(model.plan) if model and model.plan else None,
+        "license": license_facts(model) if model else None,
         "warnings": list(model.warnings) if model else [],
         "stages": engine.settings.stages,
         "num_inference_steps": 8,
@@ -103,6 +106,11 @@ def model_facts(engine: Engine, status: Status) -> dict[str, Any]:
         "limits": LIMITS,
         "defaults": defaults(),
     }
+
+
+def license_facts(model: ModelInfo) -> list[dict[str, str]]:
+    """List the licences of the weights; the tiny model, whose weights are random numbers, has none."""
+    return [] if model.is_tiny else [asdict(license) for license in VIDEO_LICENSES]
 
 
 def memory_facts(plan: MemoryPlan) -> dict[str, Any]:

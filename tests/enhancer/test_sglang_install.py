@@ -10,6 +10,7 @@ import pytest
 
 from enhancer.sglang_process import ManagedOptions, ManagedSglang, ManagedStatus
 from tests.enhancer.wheel import write_wheel
+from weights.licenses import ENHANCER_LICENSES
 
 PROGRAMS = Path(__file__).parent / "programs" / "launch_server"
 
@@ -39,7 +40,8 @@ async def test_what_is_installed_is_found_and_runs(wheels: Path, tmp_path: Path)
     done = run(wheels, "install", "--dir", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
     assert "Successfully installed sglang-0.5.23" in done.stdout  # pip's own words
-    assert done.stdout.endswith(f"sglang==0.5.23 is installed in {folder}\n")
+    licences = "".join(f"  {license}\n" for license in ENHANCER_LICENSES)
+    assert done.stdout.endswith(f"{licences}sglang==0.5.23 is installed in {folder}\n")
 
     python = Path(run(wheels, "where", "--dir", str(folder)).stdout.strip())
     managed = ManagedSglang(ManagedOptions(python, str(tmp_path)))

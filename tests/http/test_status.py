@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from server.messages import ModelInfo
+from server.routes.status import license_facts
 from tests.http.videos import finish, order
 
 
@@ -67,4 +69,15 @@ def test_models(client: httpx.Client) -> None:
     assert model["modes"] == ["text-to-video", "image-to-video", "keyframes"]
     assert model["limits"]["width"] == {"min": 256, "max": 3840, "multiple_of": 64}
     assert model["defaults"]["width"] == 768
+    assert model["license"] == []
     assert client.get("/v1/models").json() == listed
+
+
+def test_the_weights_name_their_licences() -> None:
+    model = ModelInfo("ltx-2.3-22b-distilled-1.1.safetensors", is_tiny=False, device="cuda", dtype="bfloat16")
+
+    names = {license["model"]: license["name"] for license in license_facts(model)}
+    assert names == {
+        "LTX-2.3": "LTX-2 Community License Agreement of 5 January 2026",
+        "Gemma 3": "Gemma Terms of Use",
+    }

@@ -11,6 +11,7 @@ from server.cli import build_parser
 from server.commands.weights import World, weights
 from tests.weights.hub import Repo
 from weights.disk import free_bytes
+from weights.licenses import License
 from weights.registry import Part, PublishedFile, Registry, Role, WeightSet
 
 MODEL_REPO, MODEL_PATH = "maker/video", "models/model.safetensors"
@@ -41,7 +42,15 @@ WHOLE_FOLDER = {"model_index.json", DEEP_PATH, "transformer/config.json", "vae/c
 
 CHECKPOINT = Part(Role.CHECKPOINT, MODEL_REPO, PublishedFile(MODEL_PATH, len(MODEL), hashlib.sha256(MODEL).hexdigest()))
 ENCODER = Part(Role.TEXT_ENCODER, ENCODER_REPO, is_gated=True, about_bytes=300_000)
-FOLDER = Part(Role.CHECKPOINT, FOLDER_REPO, revision=COMMIT, subfolders=("transformer", "vae"), about_bytes=200_000)
+LICENSE = License("The folder", "Makers' License", "https://maker.example/license", "makers pay")
+FOLDER = Part(
+    Role.CHECKPOINT,
+    FOLDER_REPO,
+    revision=COMMIT,
+    subfolders=("transformer", "vae"),
+    about_bytes=200_000,
+    licenses=(LICENSE,),
+)
 REGISTRY = Registry(
     sets=(
         WeightSet("one", "a checkpoint", (CHECKPOINT,)),

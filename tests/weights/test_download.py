@@ -12,6 +12,7 @@ from tests.weights.small_world import (
     ENCODER_REPO,
     FOLDER_FILES,
     FOLDER_REPO,
+    LICENSE,
     LOADED_FILES,
     MODEL,
     MODEL_PATH,
@@ -98,7 +99,7 @@ def test_a_folder_comes_with_its_subfolders_at_its_commit(shell: Shell) -> None:
     pulled = shell.run("pull", "folder")
 
     assert where.stdout.startswith(f"checkpoint      {folder}\n")
-    assert (pulled.returncode, pulled.stderr) == (0, "")
+    assert (pulled.returncode, pulled.stderr) == (0, f"ltx23: {LICENSE}\n")
     assert files_below(folder) == {*WHOLE_FOLDER, ".published.json"}
     assert all((folder / path).read_bytes() == FOLDER_FILES[path] for path in WHOLE_FOLDER)
     verified = shell.run("verify", "folder")
@@ -107,6 +108,13 @@ def test_a_folder_comes_with_its_subfolders_at_its_commit(shell: Shell) -> None:
 
     (folder / DEEP_PATH).write_bytes(b"?" * 200_000)
     assert f"bad: {folder / DEEP_PATH} has the sha256 " in shell.run("verify", "folder").stdout
+
+
+def test_a_licence_is_named_before_anything_is_fetched(shell: Shell) -> None:
+    refused = shell.run("pull", "folder", FREE_BYTES="0")
+
+    assert refused.stderr.startswith(f"ltx23: {LICENSE}\nltx23: error: ")
+    assert str(LICENSE) == "The folder is under the Makers' License, https://maker.example/license: makers pay"
 
 
 def test_a_subfolder_that_came_by_another_way_counts(hub: Hub, shell: Shell) -> None:

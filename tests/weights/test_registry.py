@@ -9,7 +9,8 @@ import pytest
 from server.cli import build_parser
 from server.commands.weights import serve_command
 from weights.errors import UnknownSetError
-from weights.registry import GEMMA, REGISTRY, UPSCALER, Part, PublishedFile, Role, WeightSet
+from weights.licenses import GEMMA_TERMS, LTX_COMMUNITY, VIDEO_LICENSES
+from weights.registry import GEMMA, REGISTRY, UPSCALER, Part, PublishedFile, Role, WeightSet, licenses_of
 from weights.store import Store
 
 PARTS = {part.name: part for weight_set in REGISTRY.sets for part in weight_set.parts} | {
@@ -53,6 +54,19 @@ def test_every_set_has_what_a_server_needs_once(weight_set: WeightSet) -> None:
         assert "tokenizer" in parts[Role.CHECKPOINT].subfolders
     else:
         assert parts[Role.TEXT_ENCODER] is GEMMA
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=lambda part: part.name)
+def test_every_part_has_its_licences(part: Part) -> None:
+    holds_gemma = part.role == Role.TEXT_ENCODER or "text_encoder" in part.subfolders
+
+    assert (GEMMA_TERMS in part.licenses) == holds_gemma
+    assert (LTX_COMMUNITY in part.licenses) == (part.role != Role.TEXT_ENCODER)
+
+
+@pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
+def test_every_set_is_under_the_licences_that_models_lists(weight_set: WeightSet) -> None:
+    assert licenses_of(weight_set.parts) == list(VIDEO_LICENSES)
 
 
 @pytest.mark.parametrize("encoder", [None, *REGISTRY.text_encoders])
