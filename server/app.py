@@ -44,7 +44,7 @@ def create_app(
     """
     key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
-    app = create_api(settings, on_event, len(key_ring), telemetry, program)
+    app = create_api(settings, on_event, key_ring, telemetry, program)
     links = None
     if len(key_ring):
         links = SignedLinks(read_or_create_secret(settings.data_dir), settings.link_ttl_s)
@@ -55,7 +55,7 @@ def create_app(
 
 
 def create_api(
-    settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry, program: Sequence[str]
+    settings: Settings, on_event: OnEvent, key_ring: KeyRing, telemetry: Telemetry, program: Sequence[str]
 ) -> FastAPI:
     app = FastAPI(
         title="LTX-23-Video",
@@ -66,7 +66,7 @@ def create_api(
         redoc_url=None,
         # The edge cleans paths before they are routed.
         redirect_slashes=False,
-        lifespan=_lifespan(settings, on_event, key_count, telemetry, program),
+        lifespan=_lifespan(settings, on_event, key_ring, telemetry, program),
     )
     app.state.metrics = telemetry.metrics
     # `generate` is the last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
@@ -85,7 +85,7 @@ def _answer_head(app: FastAPI, router: APIRouter) -> None:
 
 
 def _lifespan(
-    settings: Settings, on_event: OnEvent, key_count: int, telemetry: Telemetry, program: Sequence[str]
+    settings: Settings, on_event: OnEvent, key_ring: KeyRing, telemetry: Telemetry, program: Sequence[str]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     managed = create_managed(settings)
 
@@ -108,7 +108,7 @@ def _lifespan(
             stack.push_async_callback(enhancer.aclose)
             dispatcher = Dispatcher(
                 worker_configs(settings),
-                limits(settings, key_count),
+                limits(settings, key_ring),
                 on_worker_event,
                 program,
                 on_job=telemetry.metrics.on_job,

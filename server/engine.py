@@ -8,6 +8,7 @@ from fastapi import Request
 from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhancerState
 from enhancer.sglang_process import ManagedSglang
+from server.edge.keys import KeyRing
 from server.enhancement import enhancer_state
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.limits import Limits
@@ -71,16 +72,17 @@ def worker_config(settings: Settings) -> WorkerConfig:
     )
 
 
-def limits(settings: Settings, key_count: int) -> Limits:
-    """A share of the queue is for who shares it: with one key, or none, all of it is theirs."""
+def limits(settings: Settings, key_ring: KeyRing) -> Limits:
+    """A single key has the whole queue; several, which a key file may have at any time, share it."""
     share = max(1, int(settings.queue_size * settings.key_queue_share))
     return Limits(
         queue_size=settings.queue_size,
         deadline_s=settings.deadline_s,
         grace_s=settings.grace_s,
         heartbeat_s=settings.heartbeat_s,
-        owner_waiting=share if key_count > 1 else None,
+        owner_waiting=share,
         owner_jobs=settings.key_jobs,
+        is_shared=lambda: len(key_ring) > 1,
     )
 
 

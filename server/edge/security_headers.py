@@ -3,16 +3,18 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# From OWASP's REST Security Cheat Sheet, less what would break a page or a <video> served from here.
+# From OWASP's REST Security Cheat Sheet, except what would break a page or a <video> served from here.
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    # Answers have prompts, and links that open videos.
+    "Cache-Control": "no-store",
 }
 
 
 class SecurityHeaders:
-    """Adds SECURITY_HEADERS to every answer; a value the application has set itself stays. There is no CORS."""
+    """Adds SECURITY_HEADERS to every answer; a value that the application has set stays."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

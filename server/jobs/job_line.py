@@ -48,7 +48,8 @@ class JobLine:
             return
         waiting = self._queue.held_by(owner)
         jobs = waiting + sum(job.owner == owner for job in self.running)
-        for held, limit in ((waiting, self._limits.owner_waiting), (jobs, self._limits.owner_jobs)):
+        share = self._limits.owner_waiting if self._limits.is_shared() else None
+        for held, limit in ((waiting, share), (jobs, self._limits.owner_jobs)):
             if limit is not None and held >= limit:
                 raise ShareFull(jobs, self._retry_after_s())
 

@@ -1,5 +1,6 @@
-"""How much a server takes on. Plain numbers; the settings they come from are elsewhere."""
+"""How much a server takes on, apart from the settings that it comes from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -9,7 +10,8 @@ class Limits:
 
     heartbeat_s: how long a worker may be silent before it is taken for dead.
     owner_waiting, owner_jobs: how many jobs of one API key may wait, and may wait or run. None: as many as there is
-    room for. Who comes without a key is no owner and has no limits of this kind.
+    room for. Jobs without a key have no owner and no limits of this kind.
+    is_shared: whether there are several owners now; owner_waiting applies only then.
     """
 
     queue_size: int = 8
@@ -18,3 +20,4 @@ class Limits:
     heartbeat_s: float = 60.0
     owner_waiting: int | None = None
     owner_jobs: int | None = None
+    is_shared: Callable[[], bool] = lambda: True

@@ -26,6 +26,8 @@ DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 )
+# They change with a release alone.
+ASSET = {"Cache-Control": "max-age=3600"}
 LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
@@ -61,12 +63,12 @@ async def docs_script() -> Response:
 
 @router.get("/docs/swagger-ui-bundle.js")
 async def swagger_script() -> Response:
-    return FileResponse(SWAGGER_UI / "swagger-ui-bundle.js", media_type="text/javascript")
+    return FileResponse(SWAGGER_UI / "swagger-ui-bundle.js", media_type="text/javascript", headers=ASSET)
 
 
 @router.get("/docs/swagger-ui.css")
 async def swagger_style() -> Response:
-    return FileResponse(SWAGGER_UI / "swagger-ui.css", media_type="text/css")
+    return FileResponse(SWAGGER_UI / "swagger-ui.css", media_type="text/css", headers=ASSET)
 
 
 def _page(request: Request, name: str, policy: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""The four together, in their order, around a FastAPI application."""
+"""All middlewares in their order, around a FastAPI application."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,10 +9,9 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.edge.body_limit import BodyLimit
-from server.edge.keys import ApiKeys, KeyRing
-from server.edge.request_id import RequestId
-from server.edge.security_headers import SecurityHeaders
+from server.edge.keys import KeyRing
+from server.edge.stack import with_edge
+from server.settings import load_settings
 
 KEY = {"Authorization": "Bearer key"}
 LIMIT = 1 << 20
@@ -21,7 +20,7 @@ Connect = Callable[..., Any]
 
 
 def stacked(app: ASGIApp) -> ASGIApp:
-    return RequestId(SecurityHeaders(ApiKeys(BodyLimit(app, LIMIT), KeyRing(["key"]))))
+    return with_edge(app, load_settings(max_body_bytes=LIMIT), KeyRing(["key"]), open_paths=["/health"])
 
 
 @pytest.fixture

@@ -37,6 +37,20 @@ async def test_no_owner_fills_the_queue(dispatching: Dispatching) -> None:
         assert await outcome(rig.submit(owner="a")) == "done"
 
 
+async def test_the_queue_is_shared_once_there_is_a_second_owner(dispatching: Dispatching) -> None:
+    owners = {"a"}
+    async with dispatching("cancels", queue_size=4, owner_waiting=1, is_shared=lambda: len(owners) > 1) as rig:
+        await rig.told(Ready)
+        running = rig.submit("long", owner="a")
+        jobs = [rig.submit(owner="a"), rig.submit(owner="a")]
+        owners.add("b")
+        with pytest.raises(ShareFull):
+            rig.submit(owner="a")
+
+        rig.dispatcher.cancel(running)
+        assert [await outcome(job) for job in jobs] == ["done"] * 2
+
+
 async def test_an_owner_has_only_so_many_jobs_the_running_one_included(dispatching: Dispatching) -> None:
     async with dispatching("cancels", queue_size=4, owner_jobs=1) as rig:
         await rig.told(Ready)
