@@ -64,9 +64,6 @@ class ListenSettings(SettingsGroup):
     allow_no_key: bool = False
     """Listen on `host` even without an API key: anyone who reaches the port can render."""
 
-    max_body_bytes: Annotated[int, Field(gt=0)] = 128 * 2**20
-    """Largest request body; a larger one is answered 413."""
-
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
@@ -136,6 +133,33 @@ class BrowserSettings(SettingsGroup):
                     f"{name!r} is not an origin such as https://studio.example.com: no path, no slash at the end"
                 )
         return value
+
+
+class ConnectionSettings(SettingsGroup):
+    """Connections and request bodies."""
+
+    max_body_bytes: Annotated[int, Field(gt=0)] = 128 * 2**20
+    """Largest request body; a larger one is answered 413."""
+
+    max_total_body_bytes: Annotated[int, Field(gt=0)] | None = None
+    """Bytes that the bodies of all requests in progress may take together; a request above that is answered 503.
+    Default: four times `max_body_bytes`."""
+
+    max_connections: Annotated[int, Field(gt=0)] = 1000
+    """Connections that may be open. One more closes the connection that has been idle longest; if none is idle, it is
+    answered 503."""
+
+    keep_alive_s: Seconds = 75.0
+    """Seconds that an idle connection stays open. Keep this longer than a proxy keeps its idle connections."""
+
+    head_timeout_s: Seconds = 20.0
+    """Seconds that the head of a request may take to arrive; after that it is answered 408."""
+
+    stall_timeout_s: Seconds = 30.0
+    """Seconds that a client may neither send the body that the server waits for nor read the answer."""
+
+    min_bytes_per_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1000.0
+    """Slowest rate at which a body may arrive and an answer may be read; a slower client is disconnected."""
 
 
 class WeightSettings(SettingsGroup):
@@ -346,6 +370,7 @@ class ObservabilitySettings(SettingsGroup):
 GROUPS: tuple[type[SettingsGroup], ...] = (
     ListenSettings,
     BrowserSettings,
+    ConnectionSettings,
     WeightSettings,
     QueueSettings,
     StorageSettings,
@@ -357,6 +382,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
 class Settings(
     ListenSettings,
     BrowserSettings,
+    ConnectionSettings,
     WeightSettings,
     QueueSettings,
     StorageSettings,

@@ -1,26 +1,32 @@
-"""How the server ends: what runs may finish, everybody else is told, and nothing is left. Knows uvicorn."""
+"""How the server ends: running clips may finish, other clients are told, and nothing is left behind. Knows uvicorn."""
 
 import asyncio
 import logging
+import math
 import socket
 from contextlib import suppress
 from types import FrameType
 
 import uvicorn
 
+from server.commands.descriptors import AcceptErrors
 from server.engine import Engine
 
 log = logging.getLogger("ltx23.serve")
 
-# For the last answers, once every job has ended and the grace is over: who does not read them by then never will.
+# For the answers to clips that have just ended, beyond `drain_s`.
 CLOSING_S = 5.0
+# For answers that are on their way where no clip has been running, or once the server is told again.
+HURRIED_S = 0.5
+# For requests to notice that their connection is gone, before they are cancelled.
+UNWINDING_S = 0.5
 
 
 class DrainingServer(uvicorn.Server):
-    """Told to stop, it takes no more jobs and still answers, 503 for those, until the running ones have ended.
+    """Once told to stop, take no more jobs but go on answering, 503 for those, until the running ones have ended.
 
     After `drain_s`, or once it is told again, these end too, with a 503 for their clients, where uvicorn would cancel
-    their requests.
+    their requests. Connections that are still open then are closed; where no clip was running, at once.
     """
 
     def __init__(self, config: uvicorn.Config, drain_s: float) -> None:
@@ -37,15 +43,19 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(AcceptErrors())
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         engine: Engine = self.lifespan.state["engine"]
         loop = asyncio.get_running_loop()
         end_s = loop.time() + self._drain_s
+        had_clips = engine.dispatcher.status.running > 0
         await self._drain(engine)
         engine.stop()
-        hang_up = asyncio.create_task(self._hang_up(max(CLOSING_S, end_s - loop.time())))
+        closing_s = max(CLOSING_S, end_s - loop.time()) if had_clips else HURRIED_S
+        self.config.timeout_graceful_shutdown = math.ceil(closing_s + 2 * UNWINDING_S)
+        hang_up = asyncio.create_task(self._hang_up(closing_s))
         try:
             await super().shutdown(sockets)
         finally:
@@ -64,11 +74,14 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
 
     async def _hang_up(self, closing_s: float) -> None:
-        """On who does not read its answer: after a while, or once the server is told again."""
+        """Close what is still open after a while, or once the server is told again; then cancel what goes on."""
         with suppress(TimeoutError):
             async with asyncio.timeout(closing_s):
                 await self._told_again.wait()
                 # What the jobs that were just ended are answered is on its way.
-                await asyncio.sleep(1)
+                await asyncio.sleep(HURRIED_S)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        await asyncio.sleep(UNWINDING_S)
+        for request in list(self.server_state.tasks):
+            request.cancel()

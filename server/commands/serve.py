@@ -1,7 +1,6 @@
 """`ltx23 serve`: the application on a socket, and what the terminal says meanwhile."""
 
 import logging
-import math
 import signal
 import socket
 import sys
@@ -12,7 +11,8 @@ import uvicorn
 from server.app import create_app
 from server.commands.announce import Announcer
 from server.commands.devices import resolve_devices
-from server.commands.draining import CLOSING_S, DrainingServer
+from server.commands.draining import DrainingServer
+from server.commands.http_config import BACKLOG, create_http_config
 from server.commands.weight_names import resolve_weights
 from server.edge.keys import KeyRingError
 from server.heap import keep_one_heap
@@ -60,7 +60,7 @@ def listen(settings: Settings) -> socket.socket:
     host, port = settings.bind_host, settings.port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as exc:
         reason = exc.strerror or exc
         raise SettingsError(f"cannot listen on {host} port {port}: {reason}; choose another --port") from exc
@@ -82,19 +82,7 @@ def _run(settings: Settings, listener: socket.socket) -> int:
             failed = server.should_exit = True
 
     configure_logging(settings.log_level, settings.log_format)
-    config = uvicorn.Config(
-        create_app(settings, on_event),
-        http="h11",
-        # Its loggers go the way of ours; what was asked and answered is in `ltx23.request`.
-        log_config=None,
-        access_log=False,
-        log_level=settings.log_level.lower(),
-        server_header=False,
-        # ForwardedHeaders reads them, from the proxies that are trusted.
-        proxy_headers=False,
-        # Beyond the time in which connections are hung up on; a request that does not end even then is cancelled.
-        timeout_graceful_shutdown=math.ceil(settings.drain_s + 2 * CLOSING_S),
-    )
+    config = create_http_config(create_app(settings, on_event), settings)
     # Its "running" would come long before the model is there; the announcer knows better.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     server = DrainingServer(config, settings.drain_s)

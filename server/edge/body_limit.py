@@ -1,71 +1,147 @@
-"""The largest request body the application is shown. Knows sizes, not content."""
+"""How large the body of a request may be, how large those of all requests together, and how slowly one may come."""
+
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.edge.pace import DEFAULT_PACE, Pace, PacedBody
 from server.edge.refusal import DEFAULT_LINGER, Linger, Refusal
+
+RETRY_AFTER_S = 5
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """max_total_bytes: of the bodies of all requests that are being served."""
+
+    max_bytes: int
+    max_total_bytes: int = 512 * 2**20
+    pace: Pace = DEFAULT_PACE
 
 
 class BodyLimit:
-    """Answers 413 to a request whose body is larger than `max_bytes`, by its Content-Length or as it is read.
+    """Answer 413, 503 or 408 to a request whose body breaks `limits`, by its Content-Length or as it is read.
 
-    An application that is reading when the limit is crossed is unwound by an exception that `except Exception` does not
+    The bytes of a body count until its request has been answered: what is made of them is kept as long.
+
+    An application that is reading when a limit is crossed is unwound by an exception that `except Exception` does not
     catch. If it has begun to answer by then, the rest is withheld, and the body ends as if the client had left.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, linger: Linger = DEFAULT_LINGER) -> None:
+    def __init__(self, app: ASGIApp, limits: BodyLimits, linger: Linger = DEFAULT_LINGER) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._refuse = Refusal(413, f"The request body is larger than the limit of {max_bytes} bytes.", linger=linger)
+        self._limits = limits
+        self._refusals = _refusals(limits, linger)
+        self._held = _HeldBytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif _declared_bytes(scope) > self._max_bytes:
-            await self._refuse(scope, receive, send)
+            return
+        declared_bytes = _declared_bytes(scope)
+        if declared_bytes > self._limits.max_bytes:
+            await self._refusals.too_large(scope, receive, send)
+        elif self._held.count + declared_bytes > self._limits.max_total_bytes:
+            await self._refusals.too_many(scope, receive, send)
         else:
             await self._measure(scope, receive, send)
 
     async def _measure(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = _MeasuredExchange(receive, send, self._max_bytes)
+        exchange = _MeasuredExchange(receive, send, self._limits, self._refusals, self._held)
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except* _BodyTooLarge:
+        except* _BodyRefused:
             pass
-        if exchange.crossing is not None:
-            await self._refuse(scope, _prepend(exchange.crossing, receive), send)
+        finally:
+            exchange.release()
+        if exchange.answer is not None:
+            await exchange.answer(scope, _prepend(exchange.crossing, receive), send)
 
 
-class _BodyTooLarge(BaseException):
+@dataclass(frozen=True)
+class _Refusals:
+    too_large: Refusal
+    too_many: Refusal
+    too_slow: Refusal
+
+
+@dataclass
+class _HeldBytes:
+    """Of the bodies of all requests that are being served."""
+
+    count: int = 0
+
+
+class _BodyRefused(BaseException):
     """Not an Exception: frameworks turn those into answers of their own."""
 
 
 class _MeasuredExchange:
-    """`crossing` is the message that crossed the limit before any answer had begun, without its bytes."""
+    """answer: to a body that crossed a limit before any other answer had begun.
 
-    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
-        self._receive = receive
-        self._send = send
-        self._left_bytes = max_bytes
-        self._is_answering = False
+    crossing: the message that crossed it, without its bytes.
+    """
+
+    def __init__(self, receive: Receive, send: Send, limits: BodyLimits, refusals: _Refusals, held: _HeldBytes) -> None:
+        self._body, self._send = PacedBody(receive, limits.pace), send
+        self._limits, self._refusals, self._held = limits, refusals, held
+        self._body_bytes = 0
+        self._is_answering, self._is_refused = False, False
+        self.answer: Refusal | None = None
         self.crossing: Message | None = None
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        self._left_bytes -= len(message.get("body", b""))
-        if self._left_bytes >= 0:
-            return message
-        more_body = message.get("more_body", False)
-        withheld = {"type": "http.request", "body": b"", "more_body": more_body}
-        if not self._is_answering:
-            self.crossing = withheld
-            raise _BodyTooLarge
-        return withheld if more_body else {"type": "http.disconnect"}
+        try:
+            message = await self._body.receive()
+        except TimeoutError:
+            return self._refuse(self._refusals.too_slow, None)
+        refusal = self._count(len(message.get("body", b"")))
+        return message if refusal is None else self._refuse(refusal, message)
 
     async def send(self, message: Message) -> None:
-        if self.crossing is None:
+        if self.answer is None:
             self._is_answering = True
             await self._send(message)
+
+    def release(self) -> None:
+        self._held.count -= self._body_bytes
+
+    def _count(self, size_bytes: int) -> Refusal | None:
+        self._body_bytes += size_bytes
+        self._held.count += size_bytes
+        if self._body_bytes > self._limits.max_bytes:
+            return self._refusals.too_large
+        if self._is_refused or self._held.count > self._limits.max_total_bytes:
+            return self._refusals.too_many
+        return None
+
+    def _refuse(self, refusal: Refusal, message: Message | None) -> Message:
+        self._is_refused = True
+        more_body = message is not None and message.get("more_body", False)
+        withheld: Message = {"type": "http.request", "body": b"", "more_body": more_body}
+        if not self._is_answering:
+            self.answer, self.crossing = refusal, None if message is None else withheld
+            raise _BodyRefused
+        return withheld if more_body else {"type": "http.disconnect"}
+
+
+def _refusals(limits: BodyLimits, linger: Linger) -> _Refusals:
+    retry_after = (b"retry-after", str(RETRY_AFTER_S).encode("ascii"))
+    pace = f"nothing for {limits.pace.stall_s:g} s, or less than {limits.pace.min_bytes_per_s:g} bytes a second"
+    return _Refusals(
+        too_large=Refusal(
+            413, f"The request body is larger than the limit of {limits.max_bytes} bytes.", linger=linger
+        ),
+        too_many=Refusal(
+            503,
+            "The bodies of other requests take all the memory there is for bodies.",
+            (retry_after,),
+            linger,
+        ),
+        # Who has stopped sending is not waited for again.
+        too_slow=Refusal(408, f"The request body came too slowly: {pace}.", linger=Linger(total_s=0)),
+    )
 
 
 def _declared_bytes(scope: Scope) -> int:
@@ -75,8 +151,8 @@ def _declared_bytes(scope: Scope) -> int:
         return 0
 
 
-def _prepend(message: Message, receive: Receive) -> Receive:
-    messages = [message]
+def _prepend(message: Message | None, receive: Receive) -> Receive:
+    messages = [] if message is None else [message]
 
     async def receive_prepended() -> Message:
         return messages.pop() if messages else await receive()

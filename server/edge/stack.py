@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 
 from starlette.types import ASGIApp
 
-from server.edge.body_limit import BodyLimit
+from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.browser_guard import BrowserGuard
 from server.edge.cors import Cors
 from server.edge.exchange import Exchanges, OnExchange
 from server.edge.forwarded import ForwardedHeaders
 from server.edge.keys import ApiKeys, KeyRing
+from server.edge.pace import Pace
 from server.edge.paths import CleanPaths
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
@@ -30,7 +31,7 @@ def with_edge(
 
     open_paths need no key. paths are those that `listeners` are told of if a request is refused before it is routed.
     """
-    app = BodyLimit(app, settings.max_body_bytes)
+    app = BodyLimit(app, _body_limits(settings))
     app = ApiKeys(app, key_ring, open_paths, links)
     if len(key_ring) == 0:
         app = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
@@ -40,3 +41,11 @@ def with_edge(
     # Outside of everything that answers, so that a last-resort 500 has an id too.
     app = RequestId(Exchanges(SecurityHeaders(app), listeners, paths))
     return ForwardedHeaders(CleanPaths(app, settings.root_path), settings.trusted_proxies)
+
+
+def _body_limits(settings: Settings) -> BodyLimits:
+    return BodyLimits(
+        max_bytes=settings.max_body_bytes,
+        max_total_bytes=settings.max_total_body_bytes or 4 * settings.max_body_bytes,
+        pace=Pace(settings.stall_timeout_s, settings.min_bytes_per_s),
+    )

@@ -2,12 +2,14 @@
 
 import json
 import logging
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from functools import partial
 from http.client import parse_headers
 from typing import Any
 
@@ -16,7 +18,10 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.edge.connection import Connection, ConnectionLimits
+
 Address = tuple[str, int]
+LIMITS = ConnectionLimits()
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,21 @@ class Wire:
         self._socket = socket.create_connection(address, timeout=20)
         self._reader = self._socket.makefile("rb")
 
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._reader.close()
         self._socket.close()
+
+    def is_reset(self) -> bool:
+        """Wait, without reading, until the server has cut the connection off; False when it does not."""
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return any(event & select.POLLERR for _, event in poll.poll(20_000))
 
     def send(self, *pieces: bytes) -> None:
         self.send_all(pieces)
@@ -65,9 +82,10 @@ class Wire:
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[Address]:
+def running(app: ASGIApp, limits: ConnectionLimits = LIMITS, **options: Any) -> Iterator[Address]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", lifespan="off", log_config=None))
+        protocol = partial(Connection, limits=limits)
+        server = uvicorn.Server(uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         address: Address = listener.getsockname()
         thread.start()
@@ -79,20 +97,20 @@ def running(app: ASGIApp) -> Iterator[Address]:
 
 
 @pytest.fixture
-def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[ASGIApp], Address]]:
+def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Address]]:
     """Serves an application until the end of the test, which fails if the server has logged an error."""
     with ExitStack() as servers:
-        yield lambda app: servers.enter_context(running(app))
+        yield lambda app, *args, **options: servers.enter_context(running(app, *args, **options))
     records = caplog.get_records("call") + caplog.get_records("teardown")
     assert [record.getMessage() for record in records if record.levelno >= logging.ERROR] == []
 
 
 @pytest.fixture
-def wire(serve: Callable[[ASGIApp], Address]) -> Iterator[Callable[[ASGIApp], Wire]]:
+def wire(serve: Callable[..., Address]) -> Iterator[Callable[..., Wire]]:
     with ExitStack() as clients:
 
-        def connect(app: ASGIApp) -> Wire:
-            client = Wire(serve(app))
+        def connect(app: ASGIApp, *args: Any, **options: Any) -> Wire:
+            client = Wire(serve(app, *args, **options))
             clients.callback(client.close)
             return client
 
@@ -100,7 +118,7 @@ def wire(serve: Callable[[ASGIApp], Address]) -> Iterator[Callable[[ASGIApp], Wi
 
 
 @pytest.fixture
-def http(serve: Callable[[ASGIApp], Address]) -> Iterator[Callable[[ASGIApp], httpx.Client]]:
+def http(serve: Callable[..., Address]) -> Iterator[Callable[[ASGIApp], httpx.Client]]:
     with ExitStack() as clients:
 
         def connect(app: ASGIApp) -> httpx.Client:

@@ -10,10 +10,12 @@ from fastapi import Depends, FastAPI, Request
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from server.edge.body_limit import BodyLimit
+from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.refusal import Linger
+from tests.edge.conftest import Wire
 
 LIMIT = 1000
+LIMITS = BodyLimits(LIMIT)
 # More than the socket buffers of both sides hold together.
 LARGE = b"x" * (32 << 20)
 CHUNKED = "Transfer-Encoding: chunked"
@@ -60,7 +62,7 @@ def assert_too_large(answer: Any) -> None:
 
 def test_a_client_that_sends_everything_before_reading_is_not_reset(wire: Connect) -> None:
     app = Counter()
-    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client = wire(BodyLimit(app, LIMITS, PATIENT))
     client.send_head(f"Content-Length: {len(LARGE)}")
     client.send(LARGE)
     assert_too_large(client.answer())
@@ -69,7 +71,7 @@ def test_a_client_that_sends_everything_before_reading_is_not_reset(wire: Connec
 
 
 def test_a_declared_size_is_answered_before_any_of_the_body(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(f"Content-Length: {LIMIT + 1}")
     assert_too_large(client.answer())
     client.send(b"x" * (LIMIT + 1))
@@ -77,7 +79,7 @@ def test_a_declared_size_is_answered_before_any_of_the_body(wire: Connect) -> No
 
 
 def test_a_slow_client_is_answered_and_may_go_on(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(f"Content-Length: {LIMIT * 2}")
     client.send(b"x" * LIMIT)
     assert_too_large(client.answer())
@@ -86,14 +88,14 @@ def test_a_slow_client_is_answered_and_may_go_on(wire: Connect) -> None:
 
 
 def test_a_client_that_expects_100_gets_the_answer_in_its_place(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, Linger(expect_s=0.1, idle_s=600)))
+    client = wire(BodyLimit(Counter(), LIMITS, Linger(expect_s=0.1, idle_s=600)))
     client.send_head(EXPECT, f"Content-Length: {len(LARGE)}")
     assert_too_large(client.answer())
     assert client.rest() == b""
 
 
 def test_a_client_that_expects_100_and_does_not_wait_is_not_reset(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(EXPECT, f"Content-Length: {len(LARGE)}")
     client.send(LARGE)
     assert_too_large(client.answer())
@@ -101,18 +103,17 @@ def test_a_client_that_expects_100_and_does_not_wait_is_not_reset(wire: Connect)
 
 
 def test_a_client_that_expects_100_is_told_to_continue_within_the_limit(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(EXPECT, f"Content-Length: {LIMIT}")
     assert client.answer().status == 100
     client.send(b"x" * LIMIT)
     assert client.answer().json() == LIMIT
 
 
-@pytest.mark.parametrize("headers", [(CHUNKED,), (CHUNKED, "Content-Length: 10")], ids=["undeclared", "understated"])
-def test_chunks_are_counted(wire: Connect, headers: tuple[str, ...]) -> None:
+def test_chunks_are_counted(wire: Connect) -> None:
     app = Counter()
-    client = wire(BodyLimit(app, LIMIT, PATIENT))
-    client.send_head(*headers)
+    client = wire(BodyLimit(app, LIMITS, PATIENT))
+    client.send_head(CHUNKED)
     client.send_chunks(*[LARGE[: 1 << 16]] * 512)
     client.send(LAST_CHUNK)
     assert_too_large(client.answer())
@@ -123,7 +124,7 @@ def test_chunks_are_counted(wire: Connect, headers: tuple[str, ...]) -> None:
 
 
 def test_chunks_are_answered_when_they_cross_the_limit(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(EXPECT, CHUNKED)
     assert client.answer().status == 100
     client.send_chunks(b"x" * LIMIT, b"x")
@@ -134,7 +135,7 @@ def test_chunks_are_answered_when_they_cross_the_limit(wire: Connect) -> None:
 
 
 def test_nothing_is_awaited_after_the_last_chunk(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, PATIENT))
+    client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send(
         b"POST / HTTP/1.1\r\nHost: h\r\n" + CHUNKED.encode() + b"\r\n\r\n3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"
     )
@@ -144,7 +145,7 @@ def test_nothing_is_awaited_after_the_last_chunk(wire: Connect) -> None:
 
 def test_a_body_of_exactly_the_limit_passes_untouched(wire: Connect) -> None:
     app = Counter()
-    client = wire(BodyLimit(app, LIMIT))
+    client = wire(BodyLimit(app, LIMITS))
     client.send_head(f"Content-Length: {LIMIT}")
     client.send(b"x" * LIMIT)
     assert client.answer().json() == LIMIT
@@ -157,7 +158,7 @@ def test_a_body_of_exactly_the_limit_passes_untouched(wire: Connect) -> None:
 
 def test_the_application_sees_no_more_than_was_declared(wire: Connect) -> None:
     app = Counter()
-    client = wire(BodyLimit(app, LIMIT))
+    client = wire(BodyLimit(app, LIMITS))
     client.send_head("Content-Length: 10")
     client.send(b"x" * 10)
     client.send(LARGE[: LIMIT * 2])
@@ -172,7 +173,7 @@ def test_a_client_that_leaves_early_is_a_disconnect(wire: Connect) -> None:
         await app.read(receive)
         has_read.set()
 
-    client = wire(BodyLimit(reads_to_the_end, LIMIT))
+    client = wire(BodyLimit(reads_to_the_end, LIMITS))
     client.send_head("Content-Length: 10")
     client.send(b"x")
     client.close()
@@ -182,7 +183,7 @@ def test_a_client_that_leaves_early_is_a_disconnect(wire: Connect) -> None:
 
 @pytest.mark.parametrize("linger", [Linger(max_bytes=1 << 20), Linger(total_s=0.2)], ids=["bytes", "time"])
 def test_a_client_that_never_ends_is_cut_off(wire: Connect, linger: Linger) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, linger))
+    client = wire(BodyLimit(Counter(), LIMITS, linger))
     client.send_head(f"Content-Length: {1 << 60}")
     assert_too_large(client.answer())
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
@@ -190,11 +191,52 @@ def test_a_client_that_never_ends_is_cut_off(wire: Connect, linger: Linger) -> N
 
 
 def test_a_client_that_declares_more_than_it_sends_is_cut_off(wire: Connect) -> None:
-    client = wire(BodyLimit(Counter(), LIMIT, Linger(idle_s=0.1)))
+    client = wire(BodyLimit(Counter(), LIMITS, Linger(idle_s=0.1)))
     client.send_head(f"Content-Length: {len(LARGE)}")
     client.send(b"x")
     assert_too_large(client.answer())
     assert client.rest() == b""
+
+
+def assert_too_many(answer: Any) -> None:
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["connection"] == "close"
+
+
+def test_all_bodies_together_have_a_limit(serve: Connect) -> None:
+    """The first holds its 600 bytes until it has been answered, and is awaiting one more."""
+    entered = threading.Event()
+
+    class Announced(Counter):
+        async def read(self, receive: Receive) -> None:
+            for _ in range(2):
+                self.messages.append(await receive())
+                if self.size == 600:
+                    entered.set()
+
+    apps = iter([Announced(), Counter(), Counter()])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await next(apps)(scope, receive, send)
+
+    address = serve(BodyLimit(app, BodyLimits(LIMIT, max_total_bytes=LIMIT), PATIENT))
+    with Wire(address) as first, Wire(address) as declared, Wire(address) as chunked:
+        first.send_head("Content-Length: 601")
+        first.send(b"x" * 600)
+        assert entered.wait(20)
+
+        declared.send_head("Content-Length: 500")
+        assert_too_many(declared.answer())
+        chunked.send_head(CHUNKED)
+        chunked.send_chunks(b"x" * 401)
+        assert_too_many(chunked.answer())
+
+        first.send(b"x")
+        assert first.answer().json() == 601
+    with Wire(address) as last:
+        last.send_head(f"Content-Length: {LIMIT}")
+        last.send(b"x" * LIMIT)
+        assert last.answer().json() == LIMIT
 
 
 def test_fastapi_is_interrupted_and_cleans_up(wire: Connect) -> None:
@@ -220,7 +262,7 @@ def test_fastapi_is_interrupted_and_cleans_up(wire: Connect) -> None:
             events.append("caught as an error")
             raise
 
-    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client = wire(BodyLimit(app, LIMITS, PATIENT))
     client.send_head(CHUNKED)
     client.send_chunks(b"x" * LIMIT, LARGE)
     client.send(LAST_CHUNK)
@@ -244,7 +286,7 @@ async def answers_in_spite(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize("app", [reads_in_a_task_group, answers_in_spite])
 def test_there_is_one_answer_however_the_application_takes_it(wire: Connect, app: Any) -> None:
-    client = wire(BodyLimit(app, LIMIT, PATIENT))
+    client = wire(BodyLimit(app, LIMITS, PATIENT))
     client.send_head(CHUNKED)
     client.send_chunks(LARGE)
     client.send(LAST_CHUNK)
@@ -260,7 +302,7 @@ def test_an_answer_that_has_begun_is_not_followed_by_another(wire: Connect) -> N
         await app.read(receive)
         await send({"type": "http.response.body", "body": b"ok"})
 
-    client = wire(BodyLimit(answers_first, LIMIT))
+    client = wire(BodyLimit(answers_first, LIMITS))
     client.send_head(CHUNKED, "Connection: close")
     client.send_chunks(LARGE)
     client.send(LAST_CHUNK)
@@ -273,7 +315,7 @@ def test_an_answer_that_has_begun_is_not_followed_by_another(wire: Connect) -> N
 
 def test_errors_of_the_application_pass_as_they_are() -> None:
     async def post() -> None:
-        transport = httpx.ASGITransport(BodyLimit(fails, LIMIT))
+        transport = httpx.ASGITransport(BodyLimit(fails, LIMITS))
         async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
             await client.post("/", content=b"x")
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from server.edge.body_limit import BodyLimit
+from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.exchange import Exchange, Exchanges
 from server.edge.keys import ApiKeys, KeyRing
 from server.edge.request_id import RequestId
@@ -35,7 +35,7 @@ def app(told: list[Exchange]) -> ASGIApp:
     def generate() -> str:
         return "clip"
 
-    keyed = ApiKeys(BodyLimit(api, 1000), KeyRing(["key"]))
+    keyed = ApiKeys(BodyLimit(api, BodyLimits(1000)), KeyRing(["key"]))
     return RequestId(Exchanges(keyed, [told.append], ["/generate"]))
 
 

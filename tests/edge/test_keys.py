@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from server.edge.body_limit import BodyLimit
+from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.keys import ApiKeys, KeyRing, KeyRingError
 from server.edge.refusal import Linger
 
@@ -155,7 +155,7 @@ def test_a_client_without_a_key_is_answered_before_its_body(wire: Connect) -> No
 
 
 def test_a_client_without_a_key_is_not_reset_by_a_body_limit_further_out(wire: Connect) -> None:
-    client = wire(BodyLimit(guarded(), 1000))
+    client = wire(BodyLimit(guarded(), BodyLimits(1000)))
     client.send_head("Transfer-Encoding: chunked")
     assert client.answer().status == 401
     client.send_chunks(LARGE, LARGE)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from server.app import create_app
-from server.commands.serve import DrainingServer
+from server.commands.draining import DrainingServer
+from server.commands.http_config import create_http_config
 from server.messages import FromWorker
 from server.settings import load_settings
 from tests.jobs.conftest import GUARD_S, Event
@@ -55,7 +55,7 @@ def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterato
     events: queue.Queue[FromWorker] = queue.Queue()
     folders = {"temp_dir": temp_dir, "data_dir": temp_dir / "data"}
     chosen = load_settings(**folders | {"grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
-    config = uvicorn.Config(create_app(chosen, events.put, program), http="h11", log_config=None)
+    config = create_http_config(create_app(chosen, events.put, program), chosen)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = DrainingServer(config, chosen.drain_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -3,7 +3,7 @@
 import os
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,15 +94,46 @@ def test_a_stored_video_that_runs_is_finished_and_one_that_waits_is_left_to_the_
     os.close(orders)
 
 
-@pytest.mark.parametrize("signals", [1, 2])
-def test_a_client_that_never_sends_the_rest_holds_up_nothing(tmp_path: Path, signals: int) -> None:
-    drain_s = {1: 0.1, 2: 600}[signals]
-    with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, drain_s=drain_s) as served:
+HALF_A_BODY = b"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+WAITING_CLIENTS = {
+    "silent": b"",
+    "half a head": b"POST /generate HTTP/1.1\r\nHost: x\r\n",
+    "half a body": HALF_A_BODY,
+    "chunks without end": b"POST /generate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "half a form": HALF_A_BODY.replace(b"Host: x", b"Host: x\r\nContent-Type: multipart/form-data; boundary=b"),
+    "idle": b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+    "refused": b"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n",
+    "owes the body of an answered request": HALF_A_BODY.replace(b"/generate", b"/livez"),
+    "refused for a body too large": HALF_A_BODY.replace(b"100", b"1000000000"),
+}
+
+
+def test_without_a_clip_nobody_holds_up_the_end(tmp_path: Path) -> None:
+    """`drain_s` is longer than a test may take."""
+    with (
+        serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, drain_s=3600) as served,
+        ExitStack() as stack,
+    ):
         served.told(Ready)
         address = urlsplit(str(served.client.base_url))
-        with socket.create_connection((address.hostname, address.port)) as half:
-            half.sendall(b"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-            assert served.ask("quick").status_code == 200
-            for _ in range(signals):
-                served.signal()
+        for sent in WAITING_CLIENTS.values():
+            client = stack.enter_context(socket.create_connection((address.hostname, address.port)))
+            client.sendall(sent)
+        assert served.ask("quick").status_code == 200
+        served.signal()
+        served.ended()
+
+
+def test_told_again_nobody_holds_up_the_end_of_a_clip(tmp_path: Path, orders: int) -> None:
+    with serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, drain_s=3600) as served:
+        served.told(Ready)
+        address = urlsplit(str(served.client.base_url))
+        with socket.create_connection((address.hostname, address.port)) as half, ThreadPoolExecutor() as pool:
+            half.sendall(HALF_A_BODY)
+            running = pool.submit(served.ask, "running")
+            wait_for_queue(served, running=1, depth=0)
+            served.signal()
+            served.signal()
+            assert running.result().status_code == 503
             served.ended()
+    os.close(orders)

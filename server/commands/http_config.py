@@ -1,0 +1,38 @@
+"""How uvicorn serves the application: settings become limits of connections."""
+
+from functools import partial
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from server.commands.descriptors import fit_connections
+from server.edge.connection import Connection, ConnectionLimits
+from server.edge.pace import Pace
+from server.settings import Settings
+
+# Connections that the system completes before the server accepts them.
+BACKLOG = 128
+
+
+def create_http_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    limits = ConnectionLimits(
+        max_connections=fit_connections(settings.max_connections),
+        head_s=settings.head_timeout_s,
+        pace=Pace(settings.stall_timeout_s, settings.min_bytes_per_s),
+    )
+    return uvicorn.Config(
+        app,
+        # Of uvicorn's parsers h11 is the strict one, and the one in Python.
+        http=partial(Connection, limits=limits),  # type: ignore[arg-type]
+        ws="none",
+        backlog=BACKLOG,
+        # Whole seconds only in its annotation.
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]
+        # Its loggers go the way of ours; what was asked and answered is in `ltx23.request`.
+        log_config=None,
+        access_log=False,
+        log_level=settings.log_level.lower(),
+        server_header=False,
+        # ForwardedHeaders reads them, from the proxies that are trusted.
+        proxy_headers=False,
+    )

@@ -1,0 +1,29 @@
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from server.commands.descriptors import RESERVED, WANTED, fit_connections, raise_descriptor_limit
+
+SOFT = 512
+
+
+@pytest.fixture(autouse=True)
+def low_limit() -> Iterator[int]:
+    """The soft limit of this process, lowered for one test; the value is the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_soft_limit_becomes_the_hard_one(low_limit: int) -> None:
+    expected = WANTED if low_limit == resource.RLIM_INFINITY else min(low_limit, WANTED)
+    assert raise_descriptor_limit() == expected
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (expected, low_limit)
+
+
+def test_connections_leave_descriptors_for_files() -> None:
+    limit = raise_descriptor_limit()
+    assert fit_connections(10) == 10
+    assert fit_connections(limit) == limit - RESERVED
