@@ -18,32 +18,41 @@ class KeyFile:
     """One key a line; blank lines and lines that start with # are skipped. Raises KeyRingError at the start.
 
     A changed file that cannot be used (missing, empty, a line that no header carries) is logged as an error, and the
-    keys that were read before stay valid: a file caught while it is written must not lock everyone out.
+    keys that were read before stay valid: a file caught while it is written must not lock everyone out. A pipe, as of
+    `--api-keys-file <(...)` in a shell, is read once.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: Stamp | None
         self._stamp, self._digests = _read(path)
+        self._is_watched = path.is_file()
 
     def digests(self) -> tuple[bytes, ...]:
         """Return the digests of the keys that the file holds now."""
-        stamp = self._stamp_now()
-        if stamp != self._stamp:
+        if self._is_watched and (stamp := _stamp_of(self._path)) != self._stamp:
             self._stamp = stamp
-            try:
-                self._stamp, self._digests = _read(self._path)
-            except KeyRingError as exc:
-                log.error("%s; the keys that were read before stay valid", exc)
-            else:
-                log.warning("Key file %s has changed: %d keys", self._path, len(self._digests))
+            self._read_again()
         return self._digests
 
-    def _stamp_now(self) -> Stamp | None:
+    def _read_again(self) -> None:
         try:
-            return _stamp(os.stat(self._path))
-        except OSError:
-            return None
+            if self._stamp is None:
+                raise KeyRingError(f"Key file {self._path} is missing or is not a file")
+            self._stamp, self._digests = _read(self._path)
+        except KeyRingError as exc:
+            log.error("%s; the keys that were read before stay valid", exc)
+        else:
+            log.info("Key file %s has changed: %d keys", self._path, len(self._digests))
+
+
+def _stamp_of(path: Path) -> Stamp | None:
+    """Return None for what is not a regular file: opening a pipe could wait for ever."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _stamp(status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _read(path: Path) -> tuple[Stamp, tuple[bytes, ...]]:

@@ -80,6 +80,27 @@ def test_a_broken_file_changes_nothing_and_is_logged_once(
     assert [status(ring, key) for key in ("sk-one", "sk-new")] == [401, 200]
 
 
+def test_a_pipe_is_read_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As of `--api-keys-file <(...)` in a shell."""
+    reader, writer = os.pipe()
+    os.write(writer, b"sk-one\n")
+    os.close(writer)
+    ring = KeyRing(key_file=Path(f"/dev/fd/{reader}"))
+    os.close(reader)
+
+    assert [status(ring, key) for key in ("sk-one", "sk-two")] == [200, 401]
+    assert caplog.records == []
+
+
+def test_a_pipe_in_its_place_does_not_stop_the_server(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ring = KeyRing(key_file=file)
+    file.unlink()
+    os.mkfifo(file)
+
+    assert status(ring, "sk-one") == 200
+    assert "is not a file" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True), (0o660, True)]
 )
