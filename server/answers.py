@@ -1,16 +1,62 @@
-"""What a finished job is answered with: the file, or JSON around it."""
+"""What a finished clip is answered with: the file, or JSON around it."""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import GenerationSpec
-from server.contract import adjustments_header, adjustments_json
+from server.contract import Adjustment, adjustments_header
 from server.orders import Order
+from server.videos.video import inference_s
 
+MEBIBYTE = 2**20
 MODEL_ID = "LTX-23-Video"
+
+# Whole numbers stay whole in JSON: 24, 23.976024.
+Decimal = Annotated[int | float, WithJsonSchema({"type": "number"})]
+
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+# The answer that is a clip, as /openapi.json describes it.
+CLIP: dict[str, Any] = {"description": "The clip", "content": {"video/mp4": _BINARY, "video/webm": _BINARY}}
+
+
+class AdjustmentAnswer(BaseModel):
+    """A field that was not used as it was sent."""
+
+    model_config = ConfigDict(title="Adjustment")
+
+    field: str
+    requested: str | bool | int | float | None
+    used: str | bool | int | float | None
+    reason: str
+
+
+class ClipAnswer(BaseModel):
+    """A clip in JSON, as `return_json` asks for it."""
+
+    model_config = ConfigDict(title="Clip")
+
+    id: str
+    model: str
+    video: str = Field(description="The file in base64.")
+    content_type: str
+    width: int
+    height: int
+    num_frames: int
+    fps: Decimal
+    duration: Decimal
+    has_audio: bool
+    seed: int
+    prompt: str = Field(description="The prompt that was rendered.")
+    original_prompt: str = Field(description="The prompt that was sent.")
+    enhanced: bool
+    adjustments: list[AdjustmentAnswer] = Field(description="What was not used as it was sent.")
+    timings: dict[str, float] = Field(description="Seconds in each stage.")
 
 
 @dataclass(frozen=True)
@@ -21,10 +67,15 @@ class Rendered:
     data: bytes
     order: Order
     timings_s: Mapping[str, float]
+    peak_memory_bytes: int | None = None
 
     @property
     def spec(self) -> GenerationSpec:
         return self.order.spec
+
+    @property
+    def inference_s(self) -> float:
+        return inference_s(self.timings_s)
 
     @property
     def media_type(self) -> str:
@@ -46,29 +97,45 @@ def clip_headers(rendered: Rendered) -> dict[str, str]:
     }
 
 
-def clip_json(rendered: Rendered) -> dict[str, Any]:
+def performance_headers(rendered: Rendered) -> dict[str, str]:
+    """Return the headers of vLLM-Omni's POST /v1/videos/sync."""
+    headers = {"X-Inference-Time-S": f"{rendered.inference_s:.4f}"}
+    if rendered.peak_memory_bytes is not None:
+        headers["X-Peak-Memory-MB"] = f"{rendered.peak_memory_bytes / MEBIBYTE:.1f}"
+    return headers
+
+
+def clip_json(rendered: Rendered) -> ClipAnswer:
     spec = rendered.spec
-    return {
-        "id": rendered.id,
-        "model": MODEL_ID,
-        "video": base64.b64encode(rendered.data).decode("ascii"),
-        "content_type": rendered.media_type,
-        "width": spec.width,
-        "height": spec.height,
-        "num_frames": spec.num_frames,
-        "fps": decimal(spec.frame_rate),
-        "duration": decimal(spec.duration_s),
-        "has_audio": spec.generate_audio,
-        "seed": spec.seed,
-        "prompt": spec.prompt,
-        "original_prompt": rendered.order.original_prompt,
-        "enhanced": rendered.order.enhanced,
-        "adjustments": adjustments_json(rendered.order.adjustments),
-        "timings": {name: round(seconds, 4) for name, seconds in rendered.timings_s.items()},
-    }
+    return ClipAnswer(
+        id=rendered.id,
+        model=MODEL_ID,
+        video=base64.b64encode(rendered.data).decode("ascii"),
+        content_type=rendered.media_type,
+        width=spec.width,
+        height=spec.height,
+        num_frames=spec.num_frames,
+        fps=decimal(spec.frame_rate),
+        duration=decimal(spec.duration_s),
+        has_audio=spec.generate_audio,
+        seed=spec.seed,
+        prompt=spec.prompt,
+        original_prompt=rendered.order.original_prompt,
+        enhanced=rendered.order.enhanced,
+        adjustments=adjustment_answers(rendered.order.adjustments),
+        timings=rounded(rendered.timings_s),
+    )
+
+
+def adjustment_answers(adjustments: Sequence[Adjustment]) -> list[AdjustmentAnswer]:
+    return [AdjustmentAnswer(**asdict(adjustment)) for adjustment in adjustments]
+
+
+def rounded(timings_s: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 4) for name, seconds in timings_s.items()}
 
 
 def decimal(value: Any) -> float | int:
-    """A Fraction as JSON and headers show it: 24, 23.976024."""
+    """Return a Fraction as JSON and headers show it: 24, 23.976024."""
     number = round(float(value), 6)
     return int(number) if number.is_integer() else number

@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import ASGIApp
 
 from enhancer.enhance import Enhancer
@@ -18,12 +19,23 @@ from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
 from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
-from server.errors import install_error_answers
+from server.errors import AsciiJSONResponse, install_error_answers
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.link_secret import read_or_create_secret
 from server.messages import FromWorker, Ready
-from server.routes import enhance, generate, metrics, pages, status, video_content, video_events, videos
+from server.routes import (
+    enhance,
+    generate,
+    metrics,
+    models,
+    pages,
+    status,
+    video_content,
+    video_edits,
+    video_events,
+    videos,
+)
 from server.settings import Settings
 from server.telemetry.live import LiveMetrics
 from server.telemetry.telemetry import Telemetry, create_telemetry
@@ -31,6 +43,12 @@ from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
 from server.workspace import Workspace
+
+# What /openapi.json says about keys. `edge.keys` checks them.
+KEY_DOCUMENTATION = [
+    Depends(HTTPBearer(scheme_name="bearer", description="An API key of this server.", auto_error=False)),
+    Depends(APIKeyHeader(scheme_name="apiKey", name="x-api-key", description="The same key.", auto_error=False)),
+]
 
 OnEvent = Callable[[FromWorker], None]
 
@@ -66,12 +84,17 @@ def create_api(
         redoc_url=None,
         # The edge cleans paths before they are routed.
         redirect_slashes=False,
+        servers=[{"url": "/", "description": "This server"}],
+        default_response_class=AsciiJSONResponse,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan(settings, on_event, key_ring, telemetry, program),
     )
     app.state.metrics = telemetry.metrics
+    open_routes = (pages, status)
     # `generate` is the last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
-    for routes in (pages, metrics, status, videos, video_content, video_events, enhance, generate):
-        app.include_router(routes.router)
+    keyed_routes = (metrics, models, videos, video_content, video_edits, video_events, enhance, generate)
+    for routes in (*open_routes, *keyed_routes):
+        app.include_router(routes.router, dependencies=KEY_DOCUMENTATION if routes in keyed_routes else ())
         _answer_head(app, routes.router)
     install_error_answers(app)
     return app
@@ -81,7 +104,13 @@ def _answer_head(app: FastAPI, router: APIRouter) -> None:
     """Serve HEAD wherever `router` serves GET: the same status and headers; uvicorn leaves the body out."""
     for route in router.routes:
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
-            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                include_in_schema=False,
+                response_model_exclude_unset=route.response_model_exclude_unset,
+            )
 
 
 def _lifespan(

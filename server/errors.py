@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from enhancer.errors import EnhancerError
+from server.answers import MODEL_ID
 from server.byte_ranges import RangeNotSatisfiable
 from server.contract import RequestInvalid
 from server.edge.paths import route_path
@@ -33,10 +34,25 @@ NOT_STORED = "the video cannot be stored; the server's log has the reason"
 
 
 class AsciiJSONResponse(JSONResponse):
-    """Escapes everything that is not ASCII: prompts come back whole through any client."""
+    """JSON with everything escaped that is not ASCII, so that prompts come back whole through any client."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class ModelNotFound(Exception):
+    """No model of that name is served."""
+
+    code = "model_not_found"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"The model {model_id[:64]!r} does not exist; this server has one, {MODEL_ID}")
+
+
+class Unsupported(Exception):
+    """An endpoint that clients know of and that this server does not have."""
+
+    code = "unsupported"
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,8 @@ ANSWERS: dict[type[Exception], Answer] = {
     DeadlineExceeded: Answer(504),
     RenderFailed: Answer(500),
     EnhancerError: Answer(503, headers=lambda exc: {"Retry-After": str(RETRY_ENHANCER_S)}),
+    Unsupported: Answer(400),
+    ModelNotFound: Answer(404),
     VideoNotFound: Answer(404),
     VideoNotFinished: Answer(409),
     RangeNotSatisfiable: Answer(416, headers=lambda exc: {"Content-Range": f"bytes */{exc.size_bytes}"}),

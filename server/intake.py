@@ -52,6 +52,7 @@ async def prepare_order(
         enhanced=used.enhanced,
         adjustments=resolved.adjustments + used.adjustments + cut_adjustments,
         enhance_s=used.seconds,
+        requested_duration_s=resolved.requested_duration_s,
     )
 
 

@@ -8,10 +8,13 @@ from server.contract import Adjustment
 
 @dataclass(frozen=True)
 class Order:
-    """original_prompt: as it was sent; `spec` has the one that is rendered."""
+    """original_prompt: as it was sent; `spec` has the one that is rendered. requested_duration_s: None: no length was
+    asked for, and None of videos that an older server stored.
+    """
 
     spec: GenerationSpec
     original_prompt: str
     enhanced: bool = False
     adjustments: tuple[Adjustment, ...] = ()
     enhance_s: float = 0.0
+    requested_duration_s: float | None = None

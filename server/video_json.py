@@ -1,58 +1,167 @@
-"""A video as OpenAI's clients know it, with what this server has to say beside."""
+"""A video as OpenAI's clients read it, with what this server adds."""
 
-from typing import Any
+from fractions import Fraction
+from typing import Literal
 
-from server.answers import MODEL_ID, decimal
-from server.contract import adjustments_json
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.geometry import snap_num_frames
+from server.answers import MEBIBYTE, MODEL_ID, AdjustmentAnswer, Decimal, adjustment_answers, decimal, rounded
+from server.orders import Order
 from server.videos.live import Snapshot
+from server.videos.video import VideoStatus
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
 
 
-def video_json(snapshot: Snapshot, expires_at: float | None) -> dict[str, Any]:
+class VideoFailure(BaseModel):
+    """Why a video failed."""
+
+    code: str
+    message: str
+
+
+class VideoAnswer(BaseModel):
+    """A video: what was ordered, how far it is, how it ended."""
+
+    model_config = ConfigDict(title="Video")
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Status
+    progress: int = Field(description="Percent.")
+    created_at: int = Field(description="Unix seconds.")
+    completed_at: int | None
+    expires_at: int | None = Field(description="When it will be deleted.")
+    seconds: str = Field(description="What was asked for; `duration` is the length of the clip.")
+    duration: Decimal = Field(description="The length of the clip in seconds.")
+    size: str = Field(description="WIDTHxHEIGHT in pixels.")
+    prompt: str = Field(description="The prompt that is rendered.")
+    error: VideoFailure | None
+    remixed_from_video_id: str | None = None
+    original_prompt: str = Field(description="The prompt that was sent.")
+    enhanced: bool
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+    fps: Decimal
+    has_audio: bool
+    video_format: str
+    size_bytes: int = Field(description="Of the file; 0 until it is there.")
+    adjustments: list[AdjustmentAnswer] = Field(description="What was not used as it was sent.")
+    timings: dict[str, float] = Field(description="Seconds in each stage.")
+    inference_time_s: float | None = Field(description="Seconds that it took to render; null until it is completed.")
+    peak_memory_mb: float | None = Field(description="Memory that it took, in MiB, weights included.")
+    url: str | None = Field(default=None, description="Where the file is, once it is there.")
+    events_url: str | None = Field(default=None, description="Where its progress is told, as server-sent events.")
+
+
+class VideoListAnswer(BaseModel):
+    """A page of videos."""
+
+    model_config = ConfigDict(title="VideoList")
+
+    object: Literal["list"] = "list"
+    data: list[VideoAnswer]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class VideoDeletedAnswer(BaseModel):
+    """A video that is gone."""
+
+    model_config = ConfigDict(title="VideoDeleted")
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: bool = True
+
+
+class ProgressAnswer(BaseModel):
+    """How far a video is that is not finished."""
+
+    model_config = ConfigDict(title="VideoProgress")
+
+    id: str
+    status: Status
+    position: int | None = Field(description="In the queue, from 1; null once it is rendered.")
+    stage: str | None
+    step: int
+    steps: int
+    percent: int
+    seconds_left: float | None = Field(description="An estimate.")
+
+
+def video_json(
+    snapshot: Snapshot, expires_at: float | None, url: str | None = None, events_url: str | None = None
+) -> VideoAnswer:
     video, order = snapshot.video, snapshot.video.order
     spec, failure = order.spec, video.failure
-    return {
-        "id": video.id,
-        "object": "video",
-        "model": MODEL_ID,
-        "status": str(snapshot.status),
-        "progress": snapshot.percent,
-        "created_at": int(video.created_at),
-        "completed_at": _whole(video.completed_at),
-        "expires_at": _whole(expires_at),
-        "seconds": str(decimal(spec.duration_s)),
-        "size": f"{spec.width}x{spec.height}",
-        "prompt": spec.prompt,
-        "error": {"code": failure.code, "message": failure.message} if failure else None,
-        "remixed_from_video_id": None,
-        "original_prompt": order.original_prompt,
-        "enhanced": order.enhanced,
-        "seed": spec.seed,
-        "width": spec.width,
-        "height": spec.height,
-        "num_frames": spec.num_frames,
-        "fps": decimal(spec.frame_rate),
-        "has_audio": spec.generate_audio,
-        "video_format": str(spec.container),
-        "size_bytes": video.size_bytes,
-        "adjustments": adjustments_json(order.adjustments),
-        "timings": {name: round(seconds, 4) for name, seconds in video.timings_s.items()},
-    }
+    peak = video.peak_memory_bytes
+    return VideoAnswer(
+        id=video.id,
+        model=MODEL_ID,
+        status=_status(snapshot.status),
+        progress=snapshot.percent,
+        created_at=int(video.created_at),
+        completed_at=_whole(video.completed_at),
+        expires_at=_whole(expires_at),
+        seconds=seconds_text(order),
+        duration=decimal(spec.duration_s),
+        size=f"{spec.width}x{spec.height}",
+        prompt=spec.prompt,
+        error=VideoFailure(code=failure.code, message=failure.message) if failure else None,
+        original_prompt=order.original_prompt,
+        enhanced=order.enhanced,
+        seed=spec.seed,
+        width=spec.width,
+        height=spec.height,
+        num_frames=spec.num_frames,
+        fps=decimal(spec.frame_rate),
+        has_audio=spec.generate_audio,
+        video_format=str(spec.container),
+        size_bytes=video.size_bytes,
+        adjustments=adjustment_answers(order.adjustments),
+        timings=rounded(video.timings_s),
+        inference_time_s=None if video.inference_s is None else round(video.inference_s, 4),
+        peak_memory_mb=None if peak is None else round(peak / MEBIBYTE, 1),
+        url=url,
+        events_url=events_url,
+    )
 
 
-def progress_json(snapshot: Snapshot) -> dict[str, Any]:
-    """Of one that is not finished."""
-    progress = snapshot.progress
-    seconds_left = snapshot.seconds_left
-    return {
-        "id": snapshot.video.id,
-        "status": str(snapshot.status),
-        "position": progress.position if progress else None,
-        "stage": progress.stage if progress else None,
-        "step": progress.step if progress else 0,
-        "steps": progress.steps if progress else 0,
-        "percent": snapshot.percent,
-        "seconds_left": None if seconds_left is None else round(seconds_left, 1),
-    }
+def progress_json(snapshot: Snapshot) -> ProgressAnswer:
+    """Describe a video that is not finished."""
+    progress, seconds_left = snapshot.progress, snapshot.seconds_left
+    return ProgressAnswer(
+        id=snapshot.video.id,
+        status=_status(snapshot.status),
+        position=progress.position if progress else None,
+        stage=progress.stage if progress else None,
+        step=progress.step if progress else 0,
+        steps=progress.steps if progress else 0,
+        percent=snapshot.percent,
+        seconds_left=None if seconds_left is None else round(seconds_left, 1),
+    )
+
+
+def seconds_text(order: Order) -> str:
+    """Return the seconds that were asked for, which clients compare with what they sent.
+
+    A clip's own length is off by the grid of frames. Where nothing was asked for, or the clip is shorter or longer than
+    that, it is its length in whole seconds.
+    """
+    spec, asked = order.spec, order.requested_duration_s
+    if asked and snap_num_frames(Fraction(str(asked)) * spec.frame_rate) == spec.num_frames:
+        return str(decimal(asked))
+    return str(max(1, round(spec.duration_s)))
+
+
+def _status(status: VideoStatus) -> Status:
+    return status.value
 
 
 def _whole(seconds: float | None) -> int | None:

@@ -7,7 +7,7 @@ from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.form import read_form
 from server.contract.form_body import parse_multipart, parse_urlencoded
 from server.contract.images import ResolvedImage
-from server.contract.openai import OpenAIRequest, openai_schema, read_openai_names
+from server.contract.openai import OpenAIRequest, read_openai_names, video_form_schema, video_schema
 from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
 from server.contract.schema import enhance_schema, request_schema
 from server.contract.seed import draw_seed
@@ -30,7 +30,6 @@ __all__ = [
     "clip_size",
     "draw_seed",
     "enhance_schema",
-    "openai_schema",
     "parse_body",
     "parse_multipart",
     "parse_urlencoded",
@@ -40,4 +39,6 @@ __all__ = [
     "resolve_enhance",
     "resolve_request",
     "to_spec",
+    "video_form_schema",
+    "video_schema",
 ]

@@ -13,6 +13,9 @@ SIZE = re.compile(r"\s*[0-9]{1,9}\s*[xX]\s*[0-9]{1,9}\s*")
 # OpenAI's name -> ours. The documented name wins when both are there.
 NAMES = {"seconds": "duration", "size": "resolution", "input_reference": "input_image_b64"}
 
+# Fields of POST /generate that mean nothing here.
+UNUSED = frozenset({"return_json"})
+
 PROPERTIES: dict[str, Any] = {
     "model": {"type": "string", "description": "Accepted; this server has one model, LTX-23-Video."},
     "seconds": {
@@ -57,9 +60,33 @@ def read_openai_names(raw: Mapping[str, Any]) -> OpenAIRequest:
     return OpenAIRequest(values, model, names)
 
 
-def openai_schema() -> dict[str, Any]:
+def video_schema() -> dict[str, Any]:
+    """Describe the JSON body of POST /v1/videos.
+
+    Without defaults: generated clients send those, and a width that was sent wins over `size`.
+    """
     schema = request_schema()
-    return {**schema, "properties": PROPERTIES | schema["properties"]}
+    own = {name: _without_default(field) for name, field in schema["properties"].items() if name not in UNUSED}
+    return {
+        "title": "VideoRequest",
+        "description": "A clip to render: OpenAI's names, or the fields of POST /generate, which win.",
+        "type": "object",
+        "properties": PROPERTIES | own,
+        "required": schema["required"],
+    }
+
+
+def video_form_schema() -> dict[str, Any]:
+    """Describe the form of POST /v1/videos, which takes the first frame as a file."""
+    schema = video_schema()
+    file = {"type": "string", "format": "binary", "description": "The first frame."}
+    properties = schema["properties"] | {"input_reference": file}
+    del properties["keyframes"], properties["input_image_b64"]
+    return schema | {"title": "VideoForm", "properties": properties}
+
+
+def _without_default(field: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in field.items() if name != "default"}
 
 
 def _seconds(sent: Any) -> Any:

@@ -41,6 +41,7 @@ class ResolvedRequest:
     enhance_prompt: bool
     return_json: bool
     adjustments: tuple[Adjustment, ...]
+    requested_duration_s: float | None = None
 
 
 def resolve_request(
@@ -70,6 +71,7 @@ def resolve_request(
         enhance_prompt=request.enhance_prompt,
         return_json=request.return_json,
         adjustments=report.adjustments,
+        requested_duration_s=request.duration,
     )
 
 

@@ -1,4 +1,7 @@
-"""The wire models as OpenAPI shows them. Public clients read `properties` and do not follow `$ref`."""
+"""The wire models as OpenAPI shows them. Public clients read `properties` and do not follow `$ref`.
+
+A default of null says no more than that the field may be omitted; generated clients would send it.
+"""
 
 from typing import Any
 
@@ -34,4 +37,4 @@ def _inline(node: Any, definitions: dict[str, Any]) -> Any:
     if "$ref" in node:
         siblings = {key: value for key, value in node.items() if key != "$ref"}
         return _inline(definitions[node["$ref"].rpartition("/")[2]] | siblings, definitions)
-    return {key: _inline(value, definitions) for key, value in node.items()}
+    return {key: _inline(value, definitions) for key, value in node.items() if (key, value) != ("default", None)}

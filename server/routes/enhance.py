@@ -2,16 +2,17 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from enhancer.enhancement import Enhancement, EnhanceRequest
 from enhancer.messages import Mode
+from server.answers import rounded
 from server.contract import ResolvedEnhance, enhance_schema, resolve_enhance
 from server.disconnect import unless_disconnected
 from server.engine import Engine, engine_of
-from server.errors import AsciiJSONResponse
+from server.error_answers import errors
 from server.image_checks import check_images
 from server.request_body import read_body
 from server.workspace import write_images
@@ -19,16 +20,26 @@ from server.workspace import write_images
 router = APIRouter()
 
 
+class EnhancementAnswer(BaseModel):
+    """A rewritten prompt."""
+
+    model_config = ConfigDict(title="Enhancement")
+
+    prompt: str
+    caption: str | None = Field(description="What the first image shows.")
+    notes: list[str] = Field(description="What was done to the rewrite, and why.")
+    timings: dict[str, float] = Field(description="Seconds in each part.")
+
+
 @router.post(
     "/enhance",
     summary="Rewrite a prompt as POST /generate with enhance_prompt would, without rendering",
-    response_class=Response,
-    responses={200: {"description": "The rewrite", "content": {"application/json": {}}}},
+    responses=errors(401, 413, 415, 422, 500, 503),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": enhance_schema()}}},
     },
 )
-async def enhance(request: Request) -> Response:
+async def enhance_prompt(request: Request) -> EnhancementAnswer:
     engine = engine_of(request)
     body = await read_body(request)
     resolved = await asyncio.to_thread(resolve_enhance, body.fields)
@@ -37,7 +48,7 @@ async def enhance(request: Request) -> Response:
     with engine.workspace.job_folder() as folder:
         paths = await asyncio.to_thread(write_images, folder, [image.data for image in images])
         enhancement = await unless_disconnected(request, _enhance(engine, resolved, paths))
-    return AsciiJSONResponse(enhancement_json(enhancement))
+    return enhancement_json(enhancement)
 
 
 async def _enhance(engine: Engine, resolved: ResolvedEnhance, paths: list[Path]) -> Enhancement:
@@ -47,10 +58,10 @@ async def _enhance(engine: Engine, resolved: ResolvedEnhance, paths: list[Path])
     return await engine.enhancer.enhance(request, required=True)
 
 
-def enhancement_json(enhancement: Enhancement) -> dict[str, Any]:
-    return {
-        "prompt": enhancement.prompt,
-        "caption": enhancement.caption,
-        "notes": list(enhancement.notes),
-        "timings": {name: round(seconds, 4) for name, seconds in enhancement.timings_s.items()},
-    }
+def enhancement_json(enhancement: Enhancement) -> EnhancementAnswer:
+    return EnhancementAnswer(
+        prompt=enhancement.prompt,
+        caption=enhancement.caption,
+        notes=list(enhancement.notes),
+        timings=rounded(enhancement.timings_s),
+    )

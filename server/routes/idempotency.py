@@ -40,7 +40,7 @@ def read_idempotency(request: Request, digest: bytes) -> Idempotency | None:
     return Idempotency(key, hashlib.sha256(what + digest).hexdigest())
 
 
-async def create_video(
+async def store_video(
     request: Request,
     engine: Engine,
     raw: Mapping[str, Any],

@@ -1,143 +1,148 @@
-"""GET /health, /livez, /models, /v1/models: what runs here, and whether it would serve. Costs no GPU time."""
+"""GET /health and /livez: whether the server would serve a request now, at no cost of GPU time."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from enhancer.enhancement import Status as EnhancerStatus
-from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.answers import MODEL_ID
-from server.contract import GenerateRequest
 from server.engine import Engine, engine_of
-from server.errors import AsciiJSONResponse
 from server.jobs.status import State, Status, WorkerStatus
-from server.messages import ModelInfo
-from weights.licenses import VIDEO_LICENSES
 
 router = APIRouter()
 
 RETRY_AFTER_S = 10
 
-MODES = ["text-to-video", "image-to-video", "keyframes"]
+
+class LivezAnswer(BaseModel):
+    """The process runs."""
+
+    model_config = ConfigDict(title="Liveness")
+
+    status: Literal["ok"] = "ok"
+
+
+class QueueAnswer(BaseModel):
+    """Requests that wait and run."""
+
+    model_config = ConfigDict(title="Queue")
+
+    depth: int = Field(description="Requests that wait.")
+    capacity: int = Field(description="Requests that may wait.")
+    running: int = Field(description="Requests that are rendered.")
+
+
+class WorkerMemoryAnswer(BaseModel):
+    """Memory of a worker process, on the host and on its device."""
+
+    model_config = ConfigDict(title="WorkerMemory")
+
+    resident_bytes: int
+    device_allocated_bytes: int | None
+    device_total_bytes: int | None
+
+
+class WorkerAnswer(BaseModel):
+    """A worker process, which has one device."""
+
+    model_config = ConfigDict(title="Worker")
+
+    device: str = Field(description="As the settings name it.")
+    name: str | None = Field(description="What that turned out to be.")
+    status: str
+    running: bool
+    memory: WorkerMemoryAnswer | None
+    restarts: int
+    error: str | None = Field(default=None, description="Why the model could not be loaded.")
+
+
+class EnhancerAnswer(BaseModel):
+    """What rewrites prompts."""
+
+    model_config = ConfigDict(title="Enhancer")
+
+    status: str
+    reasons: list[str]
+
+
+class HealthAnswer(BaseModel):
+    """What runs here. `error` is there only when no worker could load the model."""
+
+    model_config = ConfigDict(title="Health")
+
+    status: str = Field(description="`ok` when a request would be served, else why not: `loading`, `busy` ...")
+    model: str
+    checkpoint: str | None
+    device: str | None
+    uptime_s: float
+    queue: QueueAnswer
+    memory: WorkerMemoryAnswer | None
+    worker_restarts: int
+    workers: list[WorkerAnswer]
+    enhancer: EnhancerAnswer
+    error: str | None = None
 
 
 @router.get("/livez", summary="Whether the process runs")
-async def livez() -> Response:
-    return AsciiJSONResponse({"status": "ok"})
+async def livez() -> LivezAnswer:
+    return LivezAnswer()
 
 
-@router.get("/health", summary="Whether a request sent now would be served")
-async def health(request: Request) -> Response:
+@router.get(
+    "/health",
+    summary="Whether a request sent now would be served",
+    responses={503: {"model": HealthAnswer, "description": "It would not"}},
+    response_model_exclude_unset=True,
+)
+async def health(request: Request, response: Response) -> HealthAnswer:
     engine = engine_of(request)
     status = engine.dispatcher.status
-    body = {"status": health_word(status), **health_facts(engine, status)}
-    if status.admits:
-        return AsciiJSONResponse(body)
-    return AsciiJSONResponse(body, 503, {"Retry-After": str(RETRY_AFTER_S)})
+    if not status.admits:
+        response.status_code = 503
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return _health(engine, status)
 
 
-def health_word(status: Status) -> str:
+def _health(engine: Engine, status: Status) -> HealthAnswer:
+    enhancer = engine.enhancer_state
+    return HealthAnswer(
+        status=_word(status),
+        model=MODEL_ID,
+        checkpoint=status.model.checkpoint if status.model else None,
+        device=status.model.device if status.model else None,
+        uptime_s=round(engine.uptime_s, 3),
+        queue=QueueAnswer(depth=status.queued, capacity=status.capacity, running=status.running),
+        memory=_memory(status.workers[0]),
+        worker_restarts=status.restarts,
+        workers=[_worker(worker) for worker in status.workers],
+        enhancer=EnhancerAnswer(status=enhancer.status, reasons=list(enhancer.reasons)),
+        **_error(status.load_error),
+    )
+
+
+def _word(status: Status) -> str:
     if status.admits:
         return "ok"
     return "busy" if status.state is State.READY else str(status.state)
 
 
-def health_facts(engine: Engine, status: Status) -> dict[str, Any]:
-    enhancer = engine.enhancer_state
-    return {
-        "model": MODEL_ID,
-        "checkpoint": status.model.checkpoint if status.model else None,
-        "device": status.model.device if status.model else None,
-        "uptime_s": round(engine.uptime_s, 3),
-        "queue": {"depth": status.queued, "capacity": status.capacity, "running": status.running},
-        "memory": memory_of(status.workers[0]),
-        "worker_restarts": status.restarts,
-        "workers": [worker_facts(worker) for worker in status.workers],
-        "enhancer": {"status": enhancer.status, "reasons": list(enhancer.reasons)},
-        **({"error": status.load_error} if status.load_error else {}),
-    }
+def _worker(worker: WorkerStatus) -> WorkerAnswer:
+    return WorkerAnswer(
+        device=worker.device,
+        name=worker.model.device if worker.model else None,
+        status=str(worker.state),
+        running=worker.running,
+        memory=_memory(worker),
+        restarts=worker.restarts,
+        **_error(worker.load_error),
+    )
 
 
-def worker_facts(worker: WorkerStatus) -> dict[str, Any]:
-    """device: as it was asked for; name: what that turned out to be."""
-    return {
-        "device": worker.device,
-        "name": worker.model.device if worker.model else None,
-        "status": str(worker.state),
-        "running": worker.running,
-        "memory": memory_of(worker),
-        "restarts": worker.restarts,
-        **({"error": worker.load_error} if worker.load_error else {}),
-    }
+def _memory(worker: WorkerStatus) -> WorkerMemoryAnswer | None:
+    return WorkerMemoryAnswer(**asdict(worker.memory)) if worker.memory else None
 
 
-def memory_of(worker: WorkerStatus) -> dict[str, Any] | None:
-    return asdict(worker.memory) if worker.memory else None
-
-
-@router.get("/models", summary="The model, its limits and defaults")
-@router.get("/v1/models", summary="The same, where OpenAI's clients look for it")
-async def models(request: Request) -> Response:
-    engine = engine_of(request)
-    return AsciiJSONResponse({"object": "list", "data": [model_facts(engine, engine.dispatcher.status)]})
-
-
-def model_facts(engine: Engine, status: Status) -> dict[str, Any]:
-    model = status.model
-    return {
-        "id": MODEL_ID,
-        "object": "model",
-        "created": 0,
-        "owned_by": "Lightricks",
-        "checkpoint": model.checkpoint if model else None,
-        "is_tiny": model.is_tiny if model else None,
-        "device": model.device if model else None,
-        "precision": model.dtype if model else None,
-        "size_bytes": dict(model.size_bytes) if model else None,
-        "fp8_linears": model.fp8_linears if model else None,
-        "memory": memory_facts(model.plan) if model and model.plan else None,
-        "license": license_facts(model) if model else None,
-        "warnings": list(model.warnings) if model else [],
-        "stages": engine.settings.stages,
-        "num_inference_steps": 8,
-        "modes": MODES,
-        "enhance_prompt": engine.enhancer.state.status is not EnhancerStatus.OFF,
-        "limits": LIMITS,
-        "defaults": defaults(),
-    }
-
-
-def license_facts(model: ModelInfo) -> list[dict[str, str]]:
-    """List the licences of the weights; the tiny model, whose weights are random numbers, has none."""
-    return [] if model.is_tiny else [asdict(license) for license in VIDEO_LICENSES]
-
-
-def memory_facts(plan: MemoryPlan) -> dict[str, Any]:
-    """In bytes: what lies on the device, in host memory, and what the device has for weights and clips."""
-    return {
-        "level": plan.level,
-        "components": {name: size.size_bytes for name, size in plan.components.items()},
-        "streamed": sorted(plan.streamed),
-        "resident_bytes": plan.resident_bytes,
-        "host_bytes": plan.host_bytes,
-        "capacity_bytes": plan.capacity_bytes,
-        "default_clip_peak_bytes": plan.peak_bytes(DEFAULT_CLIP),
-    }
-
-
-LIMITS = {
-    "width": {"min": 256, "max": 3840, "multiple_of": 64},
-    "height": {"min": 256, "max": 3840, "multiple_of": 64},
-    "num_frames": {"min": 9, "form": "8k + 1"},
-    "fps": {"min": 8, "max": 50},
-    "duration_s": {"1920x1088": 20, "2560x1472": 10, "3840x2176": 5},
-    "image_bytes": 32 * 2**20,
-    "image_pixels": 64_000_000,
-    "prompt_characters": 10_000,
-}
-
-
-def defaults() -> dict[str, Any]:
-    fields = GenerateRequest.model_fields.items()
-    return {name: field.default for name, field in fields if not field.is_required() and field.default is not None}
+def _error(load_error: str | None) -> dict[str, str]:
+    """Leave `error` unset, and so out of the answer, where there is none."""
+    return {"error": load_error} if load_error else {}

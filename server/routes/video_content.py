@@ -6,24 +6,23 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from pipelines.media.codecs import FORMATS
+from server.answers import CLIP
 from server.byte_ranges import RangedFile
 from server.engine import engine_of
+from server.error_answers import READ, errors
 from server.videos.errors import VideoNotFinished, VideoNotFound
 from server.videos.video import Failure, VideoStatus
 
 router = APIRouter(prefix="/v1/videos")
-
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-CLIP = {"description": "The clip", "content": {"video/mp4": BINARY, "video/webm": BINARY}}
 
 
 @router.get(
     "/{video_id}/content",
     summary="The clip of a completed video",
     response_class=Response,
-    responses={200: CLIP, 206: CLIP, 416: {"description": "The range is outside the file"}},
+    responses=errors(*READ, 404, 409, 416) | {200: CLIP, 206: CLIP},
 )
-async def content(request: Request, video_id: str, variant: Literal["video"] = "video") -> Response:
+async def download_video(request: Request, video_id: str, variant: Literal["video"] = "video") -> Response:
     videos = engine_of(request).videos
     video = (await videos.get(video_id, request.state.key_id)).video
     if video.status is not VideoStatus.COMPLETED:

@@ -5,14 +5,17 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from server.engine import engine_of
+from server.error_answers import READ, errors
 from server.routes.video_links import video_answer
-from server.video_json import progress_json
+from server.video_json import VideoAnswer, progress_json
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
 
@@ -24,15 +27,19 @@ RECONNECT = "retry: 2000\n\n"
 # The id of a last event. A browser that comes back with it is told that there is no more to come.
 LAST = "last"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+EVENTS: dict[str, Any] = {
+    "description": "`progress` events with a VideoProgress, then one of `completed`, `failed` (a Video) or `cancelled`",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
 
 
 @router.get(
     "/{video_id}/events",
     summary="Server-sent events: progress, then completed, failed or cancelled",
     response_class=Response,
-    responses={200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses=errors(*READ, 404) | {200: EVENTS, 204: {"description": "The last event was seen before"}},
 )
-async def events(request: Request, video_id: str) -> Response:
+async def watch_video(request: Request, video_id: str) -> Response:
     videos, owner = engine_of(request).videos, request.state.key_id
     if request.headers.get("last-event-id") == LAST:
         return Response(status_code=204)
@@ -44,10 +51,17 @@ async def events(request: Request, video_id: str) -> Response:
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 
 
+class VideoCancelled(BaseModel):
+    """The data of the last event of a video that was deleted."""
+
+    id: str
+    status: Literal["cancelled"] = "cancelled"
+
+
 async def event_stream(
     video_id: str,
     snapshots: AsyncIterator[Snapshot],
-    ended: Callable[[Snapshot], dict[str, Any]],
+    ended: Callable[[Snapshot], VideoAnswer],
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> AsyncIterator[str]:
     """`ended`: what is told of a video that is finished. Nothing is taken from `snapshots` before it can be sent."""
@@ -68,7 +82,7 @@ async def event_stream(
                 return
             yield event("progress", progress_json(snapshot))
     except VideoNotFound:
-        yield event("cancelled", {"id": video_id, "status": "cancelled"}, LAST)
+        yield event("cancelled", VideoCancelled(id=video_id), LAST)
     finally:
         if following is not None and not following.done():
             following.cancel()
@@ -76,9 +90,9 @@ async def event_stream(
                 await following
 
 
-def event(name: str, data: dict[str, Any], event_id: str | None = None) -> str:
-    identity = f"id: {event_id}\n" if event_id else ""
-    return f"{identity}event: {name}\ndata: {json.dumps(data, ensure_ascii=True, separators=(',', ':'))}\n\n"
+def event(name: str, data: BaseModel, event_id: str | None = None) -> str:
+    text = json.dumps(data.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))
+    return format_sse_event(data_str=text, event=name, id=event_id).decode("ascii")
 
 
 async def _next(snapshots: AsyncIterator[Snapshot]) -> Snapshot | None:

@@ -1,23 +1,21 @@
 """A video's JSON, with the links that a page can load without sending a key."""
 
-from typing import Any
-
 from fastapi import Request
 
 from server.edge.signed_links import SignedLinks
 from server.engine import engine_of
-from server.video_json import video_json
+from server.video_json import VideoAnswer, video_json
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
 
 
-def video_answer(request: Request, snapshot: Snapshot) -> dict[str, Any]:
+def video_answer(request: Request, snapshot: Snapshot) -> VideoAnswer:
     """Return the video as clients get it. `url` is there once the clip is."""
     video = snapshot.video
     path = f"/v1/videos/{video.id}"
     url = _link(request, f"{path}/content") if snapshot.status is VideoStatus.COMPLETED else None
-    links = {"url": url, "events_url": _link(request, f"{path}/events")}
-    return video_json(snapshot, engine_of(request).videos.expires_at(video)) | links
+    events_url = _link(request, f"{path}/events")
+    return video_json(snapshot, engine_of(request).videos.expires_at(video), url, events_url)
 
 
 def _link(request: Request, path: str) -> str:

@@ -1,88 +1,109 @@
 """/v1/videos: OpenAI's Videos API. A clip is ordered, looked at, listed and deleted; nobody waits for it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from server.answers import MODEL_ID
+from server.answers import CLIP, MODEL_ID, clip_headers, performance_headers
 from server.contract import (
     Adjustment,
     OpenAIRequest,
     RequestInvalid,
-    openai_schema,
     read_openai_names,
+    video_form_schema,
+    video_schema,
 )
 from server.engine import engine_of
-from server.errors import AsciiJSONResponse, preference_applied, prefers_strict
+from server.error_answers import ORDER, READ, errors
+from server.errors import preference_applied, prefers_strict
 from server.request_body import read_body
-from server.routes.idempotency import create_video, read_idempotency
+from server.routes.idempotency import read_idempotency, store_video
+from server.routes.rendering import render_clip
 from server.routes.video_links import video_answer
+from server.video_json import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
 
 router = APIRouter(prefix="/v1/videos")
 
-ID_PATTERN = "^video_[0-9a-f]{32}$"
-SCHEMA = openai_schema()
+VIDEO_ID = re.compile("video_[0-9a-f]{32}")
+REQUEST_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": video_schema()},
+        "multipart/form-data": {"schema": video_form_schema()},
+    },
+}
 ONE_MODEL = "this server has no other model"
 
 
 @router.post(
     "",
     summary="Order a clip; it is rendered while you ask for it, and kept for a time",
-    response_class=Response,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": SCHEMA}, "multipart/form-data": {"schema": SCHEMA}},
-        },
-    },
+    responses=errors(*ORDER),
+    openapi_extra={"requestBody": REQUEST_BODY},
 )
-async def create(request: Request) -> Response:
+async def create_video(request: Request, response: Response) -> VideoAnswer:
     engine = engine_of(request)
     body = await read_body(request)
     idempotency = read_idempotency(request, body.digest)
     openai = await asyncio.to_thread(read_openai_names, body.fields)
     adjustments = _model_adjustments(openai, prefers_strict(request))
     async with _names_as_sent(openai):
-        ordered = await create_video(request, engine, openai.values, idempotency, adjustments)
-    snapshot = await engine.videos.get(ordered.video.id, request.state.key_id)
-    return AsciiJSONResponse(video_answer(request, snapshot), headers=preference_applied(request))
+        ordered = await store_video(request, engine, openai.values, idempotency, adjustments)
+    response.headers.update(preference_applied(request))
+    return video_answer(request, await engine.videos.get(ordered.video.id, request.state.key_id))
 
 
-@router.get("", summary="Your videos, the newest first")
+@router.post(
+    "/sync",
+    summary="Render a clip while you wait, and answer with its file",
+    response_class=Response,
+    responses=errors(*ORDER, 504) | {200: CLIP},
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def create_video_sync(request: Request) -> Response:
+    body = await read_body(request)
+    openai = await asyncio.to_thread(read_openai_names, body.fields)
+    adjustments = _model_adjustments(openai, prefers_strict(request))
+    async with _names_as_sent(openai):
+        rendered = await render_clip(request, body, openai.values, adjustments)
+    headers = clip_headers(rendered) | performance_headers(rendered) | preference_applied(request)
+    return Response(rendered.data, media_type=rendered.media_type, headers=headers)
+
+
+@router.get("", summary="Your videos, the newest first", responses=errors(*READ))
 async def list_videos(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
+    after: Annotated[str | None, Query(description="The id of the last video of the page before.")] = None,
     order: Literal["asc", "desc"] = "desc",
-) -> Response:
+) -> VideoListAnswer:
     engine = engine_of(request)
-    found = await engine.videos.page(request.state.key_id, after, limit + 1, newest_first=order == "desc")
+    found = []
+    if not after or VIDEO_ID.fullmatch(after):
+        owner, newest_first = request.state.key_id, order == "desc"
+        found = await engine.videos.page(owner, after or None, limit + 1, newest_first=newest_first)
     data = [video_answer(request, snapshot) for snapshot in found[:limit]]
-    ids = [video["id"] for video in data]
-    return AsciiJSONResponse(
-        {
-            "object": "list",
-            "data": data,
-            "first_id": ids[0] if ids else None,
-            "last_id": ids[-1] if ids else None,
-            "has_more": len(found) > limit,
-        }
+    return VideoListAnswer(
+        data=data,
+        first_id=data[0].id if data else None,
+        last_id=data[-1].id if data else None,
+        has_more=len(found) > limit,
     )
 
 
-@router.get("/{video_id}", summary="A video: what it is, how far it is, how it ended")
-async def retrieve(request: Request, video_id: str) -> Response:
-    snapshot = await engine_of(request).videos.get(video_id, request.state.key_id)
-    return AsciiJSONResponse(video_answer(request, snapshot))
+@router.get("/{video_id}", summary="A video: what it is, how far it is, how it ended", responses=errors(*READ, 404))
+async def retrieve_video(request: Request, video_id: str) -> VideoAnswer:
+    return video_answer(request, await engine_of(request).videos.get(video_id, request.state.key_id))
 
 
-@router.delete("/{video_id}", summary="Cancel it if it is not finished, and forget it")
-async def delete(request: Request, video_id: str) -> Response:
+@router.delete("/{video_id}", summary="Cancel it if it is not finished, and forget it", responses=errors(*READ, 404))
+async def delete_video(request: Request, video_id: str) -> VideoDeletedAnswer:
     await engine_of(request).videos.delete(video_id, request.state.key_id)
-    return AsciiJSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
+    return VideoDeletedAnswer(id=video_id)
 
 
 def _model_adjustments(openai: OpenAIRequest, strict: bool) -> tuple[Adjustment, ...]:

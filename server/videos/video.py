@@ -66,9 +66,7 @@ class Video:
 
     @property
     def inference_s(self) -> float | None:
-        """How long a worker rendered it, without the queue and the enhancement. None until it is completed."""
-        stages = [seconds for name, seconds in self.timings_s.items() if name not in ("queue", "enhance")]
-        return sum(stages) if stages else None
+        return inference_s(self.timings_s) if self.timings_s else None
 
     @property
     def file_name(self) -> str:
@@ -102,6 +100,11 @@ class Video:
 
     def failed(self, at: float, failure: Failure) -> "Video":
         return replace(self, status=VideoStatus.FAILED, completed_at=at, failure=failure)
+
+
+def inference_s(timings_s: Mapping[str, float]) -> float:
+    """Return how long a worker rendered, without the queue and the enhancement."""
+    return sum(seconds for name, seconds in timings_s.items() if name not in ("queue", "enhance"))
 
 
 class VideoIds:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.contract import RequestInvalid, openai_schema, read_form, read_openai_names
+from server.contract import RequestInvalid, read_form, read_openai_names, video_form_schema, video_schema
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,10 @@ def test_a_form() -> None:
     }
 
 
-def test_the_schema_has_both_vocabularies() -> None:
-    properties = openai_schema()["properties"]
-
-    assert {"model", "seconds", "size", "input_reference", "num_frames", "keyframes"} <= properties.keys()
+def test_the_schema_has_both_vocabularies_and_no_defaults() -> None:
+    """A generated client sends defaults: `size` would lose to the width and height that nobody chose."""
+    for schema in (video_schema(), video_form_schema()):
+        properties = schema["properties"]
+        assert {"model", "seconds", "size", "input_reference", "num_frames", "seed"} <= properties.keys()
+        assert not any("default" in field for field in properties.values())
+        assert schema["required"] == ["prompt"]

@@ -113,3 +113,14 @@ def test_a_media_server_for_agents(client: httpx.Client) -> None:
 
     found = next(body[name] for name in ("b64_json", "base64", "video", "data") if name in body)
     assert b"ftyp" in base64.b64decode(found)[:16]
+
+
+def test_the_chutes_provider_of_the_ai_sdk(client: httpx.Client) -> None:
+    """Calls a path for each kind of clip."""
+    sent = {"prompt": "a red fox", "resolution": "256*256", "num_frames": 9, "steps": 25, "seed": 1}
+    image = encode(picture("JPEG"))
+
+    for path, more in (("/text2video", {}), ("/image2video", {"image_b64": image})):
+        clip = client.post(path, json=sent | more)
+        assert clip.headers["content-type"] == "video/mp4"
+        assert clip.content == client.post("/generate", json=sent | more).content

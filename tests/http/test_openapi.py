@@ -44,8 +44,8 @@ def test_defaults_are_the_documented_ones(schema: dict[str, Any]) -> None:
     }
 
 
-def test_nothing_is_referred_to(openapi: dict[str, Any], schema: dict[str, Any]) -> None:
-    assert "$ref" not in json.dumps(openapi["paths"]["/generate"])
+def test_nothing_is_referred_to(schema: dict[str, Any]) -> None:
+    assert "$ref" not in json.dumps(schema)
     [keyframes] = [option for option in schema["properties"]["keyframes"]["anyOf"] if option["type"] == "array"]
     assert set(keyframes["items"]["properties"]) == {"image_b64", "frame_idx", "strength", "crf"}
 
@@ -73,3 +73,35 @@ def test_the_example_is_a_request_that_is_served(client: httpx.Client, schema: d
 
 def test_the_answer_is_described(openapi: dict[str, Any]) -> None:
     assert {"video/mp4", "video/webm"} <= openapi["paths"]["/generate"]["post"]["responses"]["200"]["content"].keys()
+
+
+def test_every_operation_has_a_name_of_its_own_and_tells_its_answers(openapi: dict[str, Any]) -> None:
+    operations = [operation for methods in openapi["paths"].values() for operation in methods.values()]
+    names = [operation["operationId"] for operation in operations]
+
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        for status, answer in operation["responses"].items():
+            schemas = [content.get("schema") for content in answer.get("content", {}).values()]
+            assert answer["description"], operation["operationId"]
+            assert status == "204" or (schemas and all(schemas)), (operation["operationId"], status)
+        keyed = operation["operationId"] not in {"livez", "health"}
+        assert ("401" in operation["responses"]) is keyed
+        assert operation.get("security", []) == ([{"bearer": []}, {"apiKey": []}] if keyed else [])
+    assert openapi["servers"] == [{"url": "/", "description": "This server"}]
+    assert openapi["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
+
+
+def test_titles_are_distinct(openapi: dict[str, Any]) -> None:
+    schemas = openapi["components"]["schemas"]
+    bodies = {
+        body["schema"]["title"]
+        for methods in openapi["paths"].values()
+        for operation in methods.values()
+        for body in operation.get("requestBody", {}).get("content", {}).values()
+    }
+    titles = [schema["title"] for schema in schemas.values()]
+
+    assert bodies == {"GenerateRequest", "VideoRequest", "VideoForm", "EnhancePromptRequest"}
+    assert len(set(titles)) == len(titles)
+    assert not bodies & set(titles)

@@ -1,11 +1,13 @@
 """GET /health, /livez, /models: what a ready server says of itself."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
 from server.messages import ModelInfo
-from server.routes.status import license_facts
-from tests.http.videos import finish, order
+from server.routes.models import license_facts
+from tests.http.videos import delete, finish, order
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/models", "/v1/models", "/openapi.json"])
@@ -18,12 +20,13 @@ def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def readable(client: httpx.Client) -> list[str]:
+def readable(client: httpx.Client) -> Iterator[list[str]]:
     """Every path that answers GET, with a video that is done."""
-    video_id = finish(client, order(client))["id"]
+    video = finish(client, order(client))
     described = [path for path, methods in client.get("/openapi.json").json()["paths"].items() if "get" in methods]
     described += ["/", "/docs", "/docs/start.js", "/openapi.json", "/nowhere", "/generate"]
-    return [path.replace("{video_id}", video_id).replace("{model_id}", "LTX-23-Video") for path in described]
+    yield [path.replace("{video_id}", video["id"]).replace("{model_id}", "LTX-23-Video") for path in described]
+    delete(client, video)
 
 
 def test_head_is_answered_wherever_get_is(client: httpx.Client, readable: list[str]) -> None:

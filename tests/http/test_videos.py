@@ -9,6 +9,8 @@ import pytest
 from tests.http.conftest import SMALL, STRICT
 from tests.http.videos import PATH, SLOW, begin, delete, events, finish, look, order
 
+FIELDS = {"num_frames": 9, "generate_audio": False}
+
 
 @pytest.fixture(scope="module")
 def done(client: httpx.Client) -> Iterator[dict[str, Any]]:
@@ -194,12 +196,70 @@ def test_strict_handling(client: httpx.Client) -> None:
         assert response.json()["detail"][0]["loc"] == ["body", param]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=video_1"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up"])
 def test_a_list_that_cannot_be_made(client: httpx.Client, query: str) -> None:
     response = client.get(f"{PATH}?{query}")
 
     assert response.status_code == 422
     assert response.json()["error"]["param"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize("after", ["video_1", "nothing", "video_" + "0" * 32])
+def test_a_list_after_an_unknown_video_is_empty(client: httpx.Client, done: dict[str, Any], after: str) -> None:
+    page = client.get(PATH, params={"after": after}).json()
+
+    assert page == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+    assert done in client.get(PATH, params={"after": ""}).json()["data"]
+
+
+@pytest.mark.parametrize("action", ["remix", "edit", "edits", "extend", "extensions"])
+def test_what_openai_has_and_this_server_has_not(client: httpx.Client, done: dict[str, Any], action: str) -> None:
+    refused = client.post(f"{PATH}/{done['id']}/{action}", json={"prompt": "again"})
+    unknown = client.post(f"{PATH}/video_{'0' * 32}/{action}", json={"prompt": "again"})
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unsupported")
+    assert f"{action} is not supported" in refused.json()["detail"]
+    assert unknown.status_code == 404
+
+
+def test_a_clip_is_answered_at_once_where_that_is_asked(client: httpx.Client) -> None:
+    response = client.post(f"{PATH}/sync", json={"prompt": "a fox", "size": "256x256"} | FIELDS | {"seed": 7})
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "video/mp4"
+    assert float(response.headers["x-inference-time-s"]) > 0
+    assert float(response.headers["x-peak-memory-mb"]) > 0
+    assert response.content == client.post("/generate", json=SMALL | {"prompt": "a fox"}).content
+    refused = client.post(f"{PATH}/sync", json={"prompt": "a fox", "seconds": "soon"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "seconds")
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds", "duration"),
+    [
+        ({"seconds": "1"}, "1", 1.041667),
+        ({"seconds": "1.2"}, "1.2", 1.041667),
+        ({"duration": 1}, "1", 1.041667),
+        ({"num_frames": 9}, "1", 0.375),
+        ({"num_frames": 33}, "1", 1.375),
+        # It is shortened, which an adjustment tells.
+        ({"seconds": "90"}, "20", 20.041667),
+    ],
+)
+def test_seconds_are_those_that_were_asked_for(
+    client: httpx.Client, asked: dict[str, Any], seconds: str, duration: float
+) -> None:
+    video = client.post(PATH, json={"prompt": "a fox", "size": "256x256"} | asked).json()
+    delete(client, video)
+
+    assert (video["seconds"], video["duration"]) == (seconds, duration)
+
+
+def test_what_it_took_is_told(done: dict[str, Any]) -> None:
+    assert done["inference_time_s"] == pytest.approx(
+        sum(seconds for name, seconds in done["timings"].items() if name not in {"queue", "enhance"}), abs=1e-3
+    )
+    assert done["peak_memory_mb"] > 0
 
 
 def test_a_form_with_an_uneven_list(client: httpx.Client) -> None:

@@ -7,7 +7,7 @@ import av
 import httpx
 import httpx2
 import pytest
-from openai import AuthenticationError, NotFoundError, OpenAI, UnprocessableEntityError
+from openai import AuthenticationError, BadRequestError, NotFoundError, OpenAI, UnprocessableEntityError
 
 from tests.conftest import Server
 from tests.http.conftest import KEY, encode, picture
@@ -38,7 +38,7 @@ def test_a_clip_from_order_to_deletion(openai: OpenAI, client: httpx.Client) -> 
 
     done = openai.videos.poll(made.id, poll_interval_ms=50)
     assert (done.id, done.status, done.progress) == (made.id, "completed", 100)
-    assert (done.seconds, done.size, done.prompt) == ("0.375", "256x256", "a red fox")
+    assert (done.seconds, done.size, done.prompt) == ("1", "256x256", "a red fox")
     assert done.completed_at >= done.created_at
     assert done.expires_at == done.completed_at + 86_400
     assert done.model_extra["timings"].keys() == {"queue", "enhance", "encode", "denoise", "decode", "mux"}
@@ -126,6 +126,26 @@ def test_what_is_wrong_is_named_as_it_was_sent(openai: OpenAI) -> None:
         assert refusal.value.param == param
         assert refusal.value.type == "invalid_request_error"
         assert refusal.value.code
+
+
+def test_the_model_is_found_by_its_id(openai: OpenAI) -> None:
+    assert openai.models.retrieve("LTX-23-Video") == openai.models.list().data[0]
+    with pytest.raises(NotFoundError) as refusal:
+        openai.models.retrieve("sora-2")
+    assert (refusal.value.code, refusal.value.type) == ("model_not_found", "invalid_request_error")
+
+
+def test_a_remix_is_refused_and_not_tried_again(openai: OpenAI) -> None:
+    with pytest.raises(NotFoundError):
+        openai.videos.remix("video_0", prompt="again")
+    for call in (
+        lambda: openai.videos.edit(prompt="again", video=b"a file"),
+        lambda: openai.videos.extend(prompt="again", seconds="4", video=b"a file"),
+        lambda: openai.videos.create_character(name="fox", video=b"a file"),
+    ):
+        with pytest.raises(BadRequestError) as refusal:
+            call()
+        assert refusal.value.code == "unsupported"
 
 
 def test_without_a_key_it_is_told_so(guarded: Server) -> None:

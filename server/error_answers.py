@@ -1,0 +1,68 @@
+"""The JSON of an error, and which errors a route may answer with: what /openapi.json says of them."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class OpenAIError(BaseModel):
+    """An error as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: str | None = Field(description="The field, as it was sent.")
+    code: str | None = Field(description="The error's name for programs.")
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    loc: list[str | int] = Field(description='Where it is: `["body", "keyframes", 1, "image_b64"]`.')
+    msg: str
+    type: str
+
+
+class ErrorAnswer(BaseModel):
+    """What went wrong. `error` is there on the paths that begin with /v1/."""
+
+    detail: str
+    error: OpenAIError | None = None
+
+
+class RateLimitAnswer(BaseModel):
+    """The queue is full. `error` is an object on the paths that begin with /v1/."""
+
+    error: str | OpenAIError
+    detail: str
+
+
+class InvalidAnswer(BaseModel):
+    """What is wrong with the request, field by field. `error` is there on the paths that begin with /v1/."""
+
+    detail: list[FieldProblem]
+    error: OpenAIError | None = None
+
+
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+ANSWERS: dict[int, dict[str, Any]] = {
+    400: {"description": "Not supported, or not readable as HTTP"},
+    401: {"description": "The API key is missing or wrong"},
+    404: {"description": "There is no such thing, or not any more"},
+    409: {"description": "The video is not finished, or has failed"},
+    413: {"description": "The body is too large"},
+    415: {"description": "The body is neither JSON nor a form"},
+    416: {"description": "The range is outside the file"},
+    422: {"model": InvalidAnswer, "description": "Fields of the request cannot be used"},
+    429: {"model": RateLimitAnswer, "description": "The queue is full", "headers": RETRY_AFTER},
+    500: {"description": "The server failed; its log has the reason"},
+    503: {"description": "The server cannot do it now", "headers": RETRY_AFTER},
+    504: {"description": "The render took longer than the server allows"},
+}
+READ = (401, 422, 500)
+# Of a route that takes a body with a prompt.
+ORDER = (401, 413, 415, 422, 429, 500, 503)
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route, for its `responses`."""
+    return {status: {"model": ErrorAnswer} | ANSWERS[status] for status in sorted(statuses)}

@@ -1,0 +1,142 @@
+"""GET /models, /v1/models, /v1/models/{id}: the one model, its limits and defaults."""
+
+from dataclasses import asdict
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from enhancer.enhancement import Status as EnhancerStatus
+from pipelines.memory import DEFAULT_CLIP, MemoryPlan
+from server.answers import MODEL_ID
+from server.contract import GenerateRequest
+from server.engine import engine_of
+from server.error_answers import READ, errors
+from server.errors import ModelNotFound
+from server.messages import ModelInfo
+from weights.licenses import VIDEO_LICENSES
+
+router = APIRouter()
+
+MODES = ["text-to-video", "image-to-video", "keyframes"]
+LIMITS = {
+    "width": {"min": 256, "max": 3840, "multiple_of": 64},
+    "height": {"min": 256, "max": 3840, "multiple_of": 64},
+    "num_frames": {"min": 9, "form": "8k + 1"},
+    "fps": {"min": 8, "max": 50},
+    "duration_s": {"1920x1088": 20, "2560x1472": 10, "3840x2176": 5},
+    "image_bytes": 32 * 2**20,
+    "image_pixels": 64_000_000,
+    "prompt_characters": 10_000,
+}
+
+
+class MemoryAnswer(BaseModel):
+    """What lies on the device and in host memory, and what the device has for weights and clips; in bytes."""
+
+    model_config = ConfigDict(title="ModelMemory")
+
+    level: str
+    components: dict[str, int]
+    streamed: list[str]
+    resident_bytes: int
+    host_bytes: int
+    capacity_bytes: int
+    default_clip_peak_bytes: int
+
+
+class ModelAnswer(BaseModel):
+    """The model. What is only known once it is loaded is null until then."""
+
+    model_config = ConfigDict(title="Model")
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "Lightricks"
+    checkpoint: str | None
+    is_tiny: bool | None = Field(description="Whether it is the tiny model of random weights.")
+    device: str | None
+    precision: str | None
+    size_bytes: dict[str, int] | None = Field(description="Of the weights, by their type.")
+    fp8_linears: int | None = Field(description="Layers that multiply in FP8.")
+    memory: MemoryAnswer | None
+    license: list[dict[str, str]] | None = Field(description="The licences of the weights.")
+    warnings: list[str]
+    stages: int
+    num_inference_steps: int
+    modes: list[str]
+    enhance_prompt: bool = Field(description="Whether prompts can be enhanced.")
+    limits: dict[str, Any]
+    defaults: dict[str, Any]
+
+
+class ModelListAnswer(BaseModel):
+    """All models; there is one."""
+
+    model_config = ConfigDict(title="ModelList")
+
+    object: Literal["list"] = "list"
+    data: list[ModelAnswer]
+
+
+@router.get("/models", summary="The model, its limits and defaults", responses=errors(401, 500))
+async def list_models(request: Request) -> ModelListAnswer:
+    return ModelListAnswer(data=[_model(request)])
+
+
+@router.get("/v1/models", summary="The same, where OpenAI's clients look for it", responses=errors(401, 500))
+async def list_openai_models(request: Request) -> ModelListAnswer:
+    return await list_models(request)
+
+
+@router.get("/v1/models/{model_id}", summary="The model by its id", responses=errors(*READ, 404))
+async def retrieve_model(request: Request, model_id: str) -> ModelAnswer:
+    if model_id != MODEL_ID:
+        raise ModelNotFound(model_id)
+    return _model(request)
+
+
+def _model(request: Request) -> ModelAnswer:
+    engine = engine_of(request)
+    model = engine.dispatcher.status.model
+    return ModelAnswer(
+        id=MODEL_ID,
+        checkpoint=model.checkpoint if model else None,
+        is_tiny=model.is_tiny if model else None,
+        device=model.device if model else None,
+        precision=model.dtype if model else None,
+        size_bytes=dict(model.size_bytes) if model else None,
+        fp8_linears=model.fp8_linears if model else None,
+        memory=_memory(model.plan) if model and model.plan else None,
+        license=license_facts(model) if model else None,
+        warnings=list(model.warnings) if model else [],
+        stages=engine.settings.stages,
+        num_inference_steps=8,
+        modes=MODES,
+        enhance_prompt=engine.enhancer.state.status is not EnhancerStatus.OFF,
+        limits=LIMITS,
+        defaults=_defaults(),
+    )
+
+
+def license_facts(model: ModelInfo) -> list[dict[str, str]]:
+    """List the licences of the weights; the tiny model, whose weights are random numbers, has none."""
+    return [] if model.is_tiny else [asdict(license) for license in VIDEO_LICENSES]
+
+
+def _memory(plan: MemoryPlan) -> MemoryAnswer:
+    return MemoryAnswer(
+        level=plan.level,
+        components={name: size.size_bytes for name, size in plan.components.items()},
+        streamed=sorted(plan.streamed),
+        resident_bytes=plan.resident_bytes,
+        host_bytes=plan.host_bytes,
+        capacity_bytes=plan.capacity_bytes,
+        default_clip_peak_bytes=plan.peak_bytes(DEFAULT_CLIP),
+    )
+
+
+def _defaults() -> dict[str, Any]:
+    fields = GenerateRequest.model_fields.items()
+    return {name: field.default for name, field in fields if not field.is_required() and field.default is not None}

@@ -1,0 +1,80 @@
+"""Render a clip while its client waits. With an Idempotency-Key it is a stored video, which another request finds."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request
+
+from pipelines.media.codecs import FORMATS
+from server.answers import Rendered
+from server.contract import Adjustment
+from server.disconnect import disconnected, unless_disconnected
+from server.engine import Engine, engine_of
+from server.errors import prefers_strict
+from server.intake import accept_request, prepare_order
+from server.jobs.job import Job
+from server.request_body import RequestBody
+from server.routes.idempotency import read_idempotency, store_video
+from server.videos.video import Idempotency
+
+Adjustments = tuple[Adjustment, ...]
+
+
+async def render_clip(
+    request: Request, body: RequestBody, fields: Mapping[str, Any], adjustments: Adjustments = ()
+) -> Rendered:
+    """Render what `fields` ask for. Raise RequestInvalid, IdempotencyError, JobError or VideosError.
+
+    adjustments: those that were made between the body and `fields`.
+    """
+    engine = engine_of(request)
+    idempotency = read_idempotency(request, body.digest)
+    if idempotency is None:
+        return await _render(request, engine, fields, adjustments)
+    return await _render_once(request, engine, fields, idempotency, adjustments)
+
+
+async def _render(request: Request, engine: Engine, fields: Mapping[str, Any], adjustments: Adjustments) -> Rendered:
+    strict, owner = prefers_strict(request), request.state.key_id
+    resolved = await accept_request(engine, fields, strict)
+    resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
+    with engine.workspace.job_folder() as folder:
+        order = await unless_disconnected(request, prepare_order(engine, resolved, folder, strict, owner))
+        path = folder / f"clip{FORMATS[order.spec.container].suffix}"
+        job = Job(request.state.request_id, order.spec, path, owner)
+        # For the log and the traces.
+        request.state.job, request.state.enhance_s = job, order.enhance_s
+        engine.dispatcher.submit(job)
+        stages_s = await _await_job(request, engine, job)
+        timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **stages_s}
+        data = await asyncio.to_thread(path.read_bytes)
+        return Rendered(job.id, data, order, timings_s, job.peak_memory_bytes)
+
+
+async def _render_once(
+    request: Request, engine: Engine, fields: Mapping[str, Any], idempotency: Idempotency, adjustments: Adjustments
+) -> Rendered:
+    """Let the video go on when its client goes away: it has said that it may come back."""
+    ordered = await store_video(request, engine, fields, idempotency, adjustments)
+    if ordered.job is not None:
+        request.state.job, request.state.enhance_s = ordered.job, ordered.video.order.enhance_s
+    request.state.video = video = await engine.videos.wait(ordered.video.id)
+    video.raise_if_failed()
+    data = await asyncio.to_thread(engine.videos.read, video)
+    return Rendered(video.id, data, video.order, video.timings_s, video.peak_memory_bytes)
+
+
+async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:
+    """Return the job's timings, or raise its error. A client that goes away cancels it; its folder stays until then."""
+    gone: asyncio.Future[None] = asyncio.create_task(disconnected(request))
+    try:
+        waiting: list[asyncio.Future[Any]] = [job.ended, gone]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        if not job.ended.done():
+            engine.dispatcher.cancel(job)
+            await asyncio.wait([job.ended])
+    return job.ended.result()

@@ -1,0 +1,49 @@
+"""The endpoints of OpenAI's Videos API that this server does not have: remix, edits, extensions, characters.
+
+The answer is a 400, because the official client sends a request again after a 501.
+"""
+
+from typing import NoReturn
+
+from fastapi import APIRouter, Request
+
+from server.engine import engine_of
+from server.errors import Unsupported
+from server.request_body import read_body
+
+router = APIRouter(prefix="/v1/videos", include_in_schema=False)
+
+
+@router.post("/{video_id}/remix")
+@router.post("/{video_id}/edit")
+@router.post("/{video_id}/edits")
+@router.post("/{video_id}/extend")
+@router.post("/{video_id}/extensions")
+async def edit_video(request: Request, video_id: str) -> None:
+    await _refuse(request, video_id)
+
+
+@router.post("/edits")
+@router.post("/extensions")
+async def edit_named_video(request: Request) -> None:
+    """Read the video's id out of the body, where it stands as `{"video": {"id": ...}}`."""
+    video = (await read_body(request)).fields.get("video")
+    video_id = video.get("id") if isinstance(video, dict) else None
+    await _refuse(request, video_id if isinstance(video_id, str) else None)
+
+
+@router.post("/characters")
+@router.get("/characters/{character_id}")
+async def characters() -> None:
+    raise Unsupported("Characters are not supported; describe them in the prompt")
+
+
+async def _refuse(request: Request, video_id: str | None) -> NoReturn:
+    """Raise VideoNotFound for a video that is not there, and Unsupported for any other."""
+    if video_id is not None:
+        await engine_of(request).videos.get(video_id, request.state.key_id)
+    action = request.url.path.rpartition("/")[2]
+    raise Unsupported(
+        f"{action} is not supported: this server makes new videos only. POST /v1/videos with a prompt; to go on from "
+        "another video, send its last frame as input_reference"
+    )
