@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve setup test test-sglang check bench fuzz soak clean
+.PHONY: serve setup dev test test-sglang check bench fuzz soak clean
 
 serve: setup
 	$(BIN)/ltx23 serve
 
 setup: $(VENV)/.installed
+
+dev: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev check
 	$(BIN)/python -m pytest
@@ -19,6 +21,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/zensical build --strict
 
 # A real SGLang on the CPU: 3 minutes and 2.9 GB to make, 3 minutes to test.
