@@ -30,7 +30,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from weights.full_config import GEMMA_12B, UPSAMPLER, full_config
+from weights.full_model import GEMMA_12B, full_config, full_upsampler_config
 from weights.load import quantize
 from weights.names import MODEL
 from weights.tiny import TINY_GEMMA
@@ -76,7 +76,7 @@ class Sizes:
     text: dict[str, Any]
 
 
-FULL = Sizes(full_config(), UPSAMPLER, GEMMA_12B)
+FULL = Sizes(full_config(), full_upsampler_config(), GEMMA_12B)
 # One block more than the number that stay in BF16.
 TINY_TRANSFORMER = CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}
 TINY = Sizes(CHECKPOINT_CONFIG | {"transformer": TINY_TRANSFORMER}, UPSAMPLER_CONFIG, TINY_GEMMA)

@@ -26,18 +26,17 @@ from pipelines.ltx.build import build_module
 from pipelines.ltx.fp8 import use_fp8_linears
 from weights.architecture import transformer_kwargs
 from weights.checkpoint import open_single
-from weights.full_config import TEXT_LAYERS
-from weights.full_config import TRANSFORMER as TRANSFORMER_CONFIG
+from weights.full_model import TEXT_LAYERS, full_config
 from weights.header import read_header
 from weights.load import load_module
 from weights.names import MODEL, TRANSFORMER
 from weights.quantization import fp8_weights
-from weights.tiny_config import CHECKPOINT_CONFIG
 
 T = TypeVar("T")
 
 READ_BYTES = 16 * 2**20
 RUNS = 3
+CONFIG = full_config()
 
 
 def main() -> None:
@@ -45,10 +44,10 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=8)
     parser.add_argument("--dir", type=Path, help="where the file is written (default: the system's temporary folder)")
     args = parser.parse_args()
-    config = TRANSFORMER_CONFIG | {"num_layers": args.blocks}
+    config = CONFIG["transformer"] | {"num_layers": args.blocks}
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
         path = Path(folder) / "fp8.safetensors"
-        write_checkpoint(path, CHECKPOINT_CONFIG | {"transformer": config}, TEXT_LAYERS, TRANSFORMER.takes, is_fp8)
+        write_checkpoint(path, CONFIG | {"transformer": config}, TEXT_LAYERS, TRANSFORMER.takes, is_fp8)
         size_gb = path.stat().st_size / 1e9
         print(f"{platform.machine()}, {os.cpu_count()} cores: {args.blocks} blocks, {size_gb:.2f} GB of scaled FP8")
         for _ in range(RUNS):
@@ -68,7 +67,7 @@ def is_fp8(name: str) -> bool:
 
 def load(path: Path, config: dict[str, object]) -> torch.nn.Module:
     checkpoint = open_single(read_header(path))
-    transformer = build_module("transformer", transformer_kwargs(config, CHECKPOINT_CONFIG["audio_vae"]))
+    transformer = build_module("transformer", transformer_kwargs(config, CONFIG["audio_vae"]))
     fp8 = fp8_weights(checkpoint)
     use_fp8_linears(transformer, [TRANSFORMER.rename(name) for name in fp8], [TRANSFORMER.rename(name) for name in fp8])
     load_module(transformer, checkpoint, TRANSFORMER, torch.device("cpu"), torch.bfloat16)
@@ -93,7 +92,7 @@ def load_imports(config: dict[str, object]) -> None:
     """Import the model's classes first: it takes seconds."""
     import safetensors.torch  # noqa: F401
 
-    build_module("transformer", transformer_kwargs(config | {"num_layers": 1}, CHECKPOINT_CONFIG["audio_vae"]))
+    build_module("transformer", transformer_kwargs(config | {"num_layers": 1}, CONFIG["audio_vae"]))
 
 
 def timed_load(path: Path, config: dict[str, object]) -> tuple[float, float]:

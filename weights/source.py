@@ -10,7 +10,7 @@ from weights.component import Component, read_component
 from weights.diffusers_config import component_kwargs
 from weights.errors import UnsupportedError
 from weights.folder import FOLDERS, is_diffusers_folder, read_folder, refuse_folder
-from weights.header import is_folder, read_header
+from weights.header import Header, is_folder, read_header
 from weights.names import ONE_FILE, UPSAMPLER, NameMap
 
 
@@ -45,10 +45,13 @@ def open_upsampler(path: Path) -> Source:
     if is_folder(path):
         component = read_component(path)
         checkpoint, kwargs = Checkpoint(path, component.stored, {}), component_kwargs("upsampler", component)
-    else:
-        header = read_header(path)
-        checkpoint, kwargs = open_single(header), upsampler_kwargs(header)
-    return Source(checkpoint, {"upsampler": kwargs}, {"upsampler": UPSAMPLER})
+        return Source(checkpoint, {"upsampler": kwargs}, {"upsampler": UPSAMPLER})
+    return one_file_upsampler(read_header(path))
+
+
+def one_file_upsampler(header: Header) -> Source:
+    """Raises UnsupportedError if the file is not the x2 spatial upsampler."""
+    return Source(open_single(header), {"upsampler": upsampler_kwargs(header)}, {"upsampler": UPSAMPLER})
 
 
 def _open_folder(path: Path, companions: tuple[Path, ...]) -> Source:

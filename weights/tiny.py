@@ -82,9 +82,10 @@ def tiny_files(cache: Path) -> TinyFiles:
 
 
 def _fingerprint() -> str:
-    """Of what the weights are made from, so that another version never meets an old file."""
-    sources = (Path(__file__).with_name(name) for name in ("tiny.py", "tiny_config.py", "published.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    """Hash everything that determines the weights, so that a new version never uses an old file."""
+    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("tiny.py", "published.py"))
+    configs = json.dumps([CHECKPOINT_CONFIG, UPSAMPLER_CONFIG, TINY_GEMMA])
+    return hashlib.sha256(code + configs.encode()).hexdigest()[:12]
 
 
 def _write_atomically(folder: Path) -> None:

@@ -11,9 +11,8 @@ from pipelines.ltx.text_config import to_text_config
 from pipelines.ltx.text_encoder import TextEncoderSource, TextShape, open_text_encoder, validate_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
 from weights.errors import UnsupportedError
-from weights.full_config import GEMMA_12B
-from weights.full_source import full_source, full_upsampler
-from weights.source import Source, open_source, open_upsampler
+from weights.full_model import GEMMA_12B, full_checkpoint, full_upsampler
+from weights.source import Source, one_file_source, one_file_upsampler, open_source, open_upsampler
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,12 @@ def shape_models(
     text_quantization: what was asked for, or how the text encoder was published.
     """
     text = _text(files, text_quantization)
-    source = full_source()
-    if files.checkpoint is not None:
+    if files.checkpoint is None:
+        source = one_file_source(full_checkpoint())
+    else:
         source = open_source(files.checkpoint, files.companions, text.width.hidden_size)
     _validate_text(text, source)
-    upsampler = full_upsampler() if files.upsampler is None else open_upsampler(files.upsampler)
+    upsampler = one_file_upsampler(full_upsampler()) if files.upsampler is None else open_upsampler(files.upsampler)
     return ShapedModels(open_components(source, upsampler if files.stages == 2 else None, dtype, fp8), text, dtype)
 
 

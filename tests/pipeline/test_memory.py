@@ -36,7 +36,7 @@ from weights.architecture import (
     video_vae_kwargs,
     vocoder_kwargs,
 )
-from weights.full_config import GEMMA_12B, TEXT_LAYERS, UPSAMPLER, full_config
+from weights.full_model import GEMMA_12B, TEXT_LAYERS, full_config, full_upsampler_config
 from weights.published import published_tensors
 
 CONFIG = full_config()
@@ -127,7 +127,8 @@ def test_a_prompt() -> None:
 
 @pytest.mark.parametrize("clip", CLIPS[:2], ids=str)
 def test_the_upsampler(clip: ClipSize) -> None:
-    kwargs = {name: UPSAMPLER[name] for name in ("in_channels", "mid_channels", "num_blocks_per_stage", "dims")}
+    config = full_upsampler_config()
+    kwargs = {name: config[name] for name in ("in_channels", "mid_channels", "num_blocks_per_stage", "dims")}
     upsampler = module("upsampler", kwargs | {"rational_spatial_scale": 2.0, "use_rational_resampler": False})
     grid = latent_grid(clip, downscale=2)
     counted = peak_bytes(lambda: upsampler(zeros(1, 128, *shape(grid))), tensors(upsampler))

@@ -15,7 +15,7 @@ from server.commands.announce import Announcer
 from server.messages import ModelInfo, Ready, WorkerConfig
 from server.settings import Settings
 from server.worker.model import find_warnings
-from weights.full_config import UPSAMPLER as UPSAMPLER_CONFIG
+from weights.full_model import full_upsampler_config
 from weights.lookalike import find_lookalike
 from weights.published import upsampler_tensors
 from weights.registry import UPSCALER
@@ -31,9 +31,10 @@ PUBLISHED = UPSCALER.file
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real header, of zeros, of the published size to the byte."""
     path = tmp_path_factory.mktemp("other") / "ltx-2.3-spatial-upscaler-x2.safetensors"
-    entries: dict[str, object] = {"__metadata__": {"config": json.dumps(UPSAMPLER_CONFIG, separators=(",", ":"))}}
+    config = full_upsampler_config()
+    entries: dict[str, object] = {"__metadata__": {"config": json.dumps(config, separators=(",", ":"))}}
     end = 0
-    for name, info in upsampler_tensors(UPSAMPLER_CONFIG).items():
+    for name, info in upsampler_tensors(config).items():
         entries[name] = {"dtype": info.dtype, "shape": info.shape, "data_offsets": [end, end + info.size_bytes]}
         end += info.size_bytes
     length = PUBLISHED.size_bytes - 8 - end

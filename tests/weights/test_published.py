@@ -11,15 +11,14 @@ import pytest
 from pipelines.ltx.build import build_module, officially_fp8
 from weights.architecture import read_architecture
 from weights.checkpoint import Checkpoint, open_checkpoint
+from weights.full_model import TEXT_LAYERS, full_config
 from weights.header import Header, TensorInfo
 from weights.load import validate_coverage, validate_match
 from weights.names import ONE_FILE
 from weights.published import published_tensors, upsampler_tensors
 
 DATA = Path(__file__).parent / "data"
-FULL_CONFIG = json.loads((DATA / "ltx-2.3-config.json").read_text())
-# Gemma 3 12B: 48 layers and the embedding.
-TEXT_LAYERS = 49
+FULL_CONFIG = full_config()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
 from tests.diffusers_folder import SCHEDULER
+from weights.full_model import TEXT_LAYERS, full_config
 from weights.header import TensorInfo
 from weights.inspect import inspect
 from weights.load import validate_coverage, validate_match
@@ -19,12 +20,10 @@ from weights.published import published_tensors
 from weights.source import Source, open_source
 
 DATA = Path(__file__).parent / "data"
-CONFIG = json.loads((DATA / "ltx-2.3-config.json").read_text())
+CONFIG = full_config()
 # By folder, as diffusers saves them.
 DIFFUSERS_CONFIGS = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
 FOLDERS = {name: "vae" if name == "video_vae" else name for name in ONE_FILE}
-# Gemma 3 12B: 48 layers and the embedding.
-TEXT_LAYERS = 49
 SCALAR = TensorInfo("F32", ())
 
 Tensors = dict[str, TensorInfo]
