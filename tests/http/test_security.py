@@ -5,16 +5,18 @@ import http.client
 import json
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from server.edge.cors import EXPOSED_HEADERS
 from server.edge.security_headers import SECURITY_HEADERS
 from server.settings import load_settings
 from tests.conftest import Server
-from tests.http.conftest import KEY, SMALL, encode, picture
+from tests.http.conftest import KEY, SMALL, Clip, encode, picture
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = [path for name in ("weights", "pipelines", "enhancer", "server") for path in (ROOT / name).rglob("*.py")]
@@ -86,6 +88,12 @@ def test_a_page_of_another_origin_may_neither_render_nor_read(client: httpx.Clie
     assert "--cors-origins" in rendered.json()["detail"]
     for response in (rendered, preflight, read):
         assert not any(name.startswith("access-control-") for name in response.headers)
+
+
+def test_a_page_that_is_allowed_may_read_every_header_of_a_clip(generate: Callable[..., Clip]) -> None:
+    exposed = {name.lower() for name in EXPOSED_HEADERS}
+
+    assert {name for name in generate().headers if name.startswith(("x-ltx", "server-", "content-disp"))} <= exposed
 
 
 def test_a_rebound_name_reaches_nothing(client: httpx.Client) -> None:
