@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 
 from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.browser_guard import BrowserGuard
+from server.edge.content_encoding import PlainBodies
 from server.edge.cors import Cors
 from server.edge.exchange import Exchanges, OnExchange
 from server.edge.forwarded import ForwardedHeaders
@@ -31,7 +32,7 @@ def with_edge(
 
     open_paths need no key. paths are those that `listeners` are told of if a request is refused before it is routed.
     """
-    app = BodyLimit(app, _body_limits(settings))
+    app = PlainBodies(BodyLimit(app, _body_limits(settings)))
     app = ApiKeys(app, key_ring, open_paths, links)
     if len(key_ring) == 0:
         app = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)

@@ -1,5 +1,6 @@
 """What a body may be, on every path that reads one: each is refused for a field that was read from it."""
 
+import gzip
 import json
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_a_form_without_its_closing_boundary_is_refused(client: httpx.Client, pa
 
 def test_a_form_without_a_boundary_is_refused(client: httpx.Client, path: str) -> None:
     assert "boundary" in post(client, path, FORM, "multipart/form-data")["msg"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "Identity, GZIP", "x" * 5000])
+def test_a_compressed_body_is_refused_by_its_coding(client: httpx.Client, path: str, coding: str) -> None:
+    response = client.post(path, content=gzip.compress(JSON), headers={"Content-Encoding": coding})
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+    detail = response.json()["detail"]
+    assert "Content-Encoding" in detail
+    assert (coding.lower() in detail) == (len(coding) < 100)
+
+
+def test_identity_is_no_coding(client: httpx.Client, path: str) -> None:
+    response = client.post(path, content=JSON, headers={"Content-Encoding": "identity"})
+    assert response.json()["detail"][0]["loc"] == ["body", "prompt"]
 
 
 @pytest.mark.parametrize("content_type", ["text/xml", "application/msgpack", "multipart/mixed; boundary=B"])
