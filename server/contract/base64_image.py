@@ -8,6 +8,9 @@ MAX_IMAGE_BYTES = 32 * 2**20
 
 DATA_PREFIX = re.compile(r"\s*data:[^,]*,", re.IGNORECASE)
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+# Whole groups: three bytes are four characters.
+_SLICE_BYTES = 3 << 18
+_SLICE_CHARACTERS = 4 << 18
 WHITESPACE = b" \t\r\n\f\v"
 
 
@@ -22,15 +25,32 @@ def decode_image(text: str, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
         raise ValueError("The image is empty; send a PNG, JPEG or WebP file in base64")
     if len(payload) * 3 // 4 > max_bytes:
         raise ValueError(f"The image should be at most {max_bytes / 2**20:g} MiB once decoded")
+    return _decode(payload)
+
+
+def encode_base64(data: bytes | bytearray) -> str:
+    """Encode in slices, which let other threads run in between."""
+    pieces = (base64.b64encode(data[start : start + _SLICE_BYTES]) for start in range(0, len(data), _SLICE_BYTES))
+    return b"".join(pieces).decode("ascii")
+
+
+def _decode(payload: bytes) -> bytes:
+    """Decode in slices, which let other threads run in between."""
+    if b"=" in payload:
+        raise _not_base64()
+    payload += b"=" * (-len(payload) % 4)
+    pieces = (payload[start : start + _SLICE_CHARACTERS] for start in range(0, len(payload), _SLICE_CHARACTERS))
     try:
-        return base64.b64decode(payload + b"=" * (-len(payload) % 4), validate=True)
+        return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
     except binascii.Error as exc:
         raise _not_base64() from exc
 
 
 def _payload(text: str) -> bytes:
+    pieces = (text[start : start + _SLICE_CHARACTERS] for start in range(0, len(text), _SLICE_CHARACTERS))
     try:
-        return text.encode("ascii").translate(STANDARD_ALPHABET, WHITESPACE).rstrip(b"=")
+        cleaned = (piece.encode("ascii").translate(STANDARD_ALPHABET, WHITESPACE) for piece in pieces)
+        return b"".join(cleaned).rstrip(b"=")
     except UnicodeEncodeError as exc:
         raise _not_base64() from exc
 

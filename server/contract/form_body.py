@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -11,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from server.contract.base64_image import encode_base64
 from server.contract.body import validate_value_count
 from server.contract.errors import RequestInvalid
 
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS = 10_000
-_SLICE_BYTES = 1 << 16
+# Each costs an object while a text is decoded.
+MAX_ESCAPES = 1_000_000
+_SLICE_BYTES = 1 << 20
 
 Fields = list[tuple[str, str]]
 
@@ -27,7 +28,10 @@ def parse_multipart(body: bytes, boundary: bytes) -> Fields:
     """Return the fields in their order, without files that are empty. Raise RequestInvalid."""
     parts = _Parts()
     try:
-        MultipartParser(boundary, parts.callbacks()).write(body)
+        parser = MultipartParser(boundary, parts.callbacks())
+        # Slices let other threads run in between.
+        for start in range(0, len(body), _SLICE_BYTES):
+            parser.write(body[start : start + _SLICE_BYTES])
     except FormParserError as exc:
         raise _invalid("The form should be valid multipart/form-data") from exc
     if not parts.is_complete:
@@ -37,6 +41,8 @@ def parse_multipart(body: bytes, boundary: bytes) -> Fields:
 
 def parse_urlencoded(body: bytes) -> Fields:
     """Return the fields in their order. Raise RequestInvalid."""
+    if body.count(b"%") > MAX_ESCAPES:
+        raise _invalid(f"The form should have at most {MAX_ESCAPES:,} escapes such as %2B; send multipart/form-data")
     pairs = body.split(b"&", MAX_FIELDS)
     _validate_field_count(len(pairs))
     splits = (pair.partition(b"=") for pair in pairs if pair)
@@ -64,7 +70,7 @@ class _Part:
     def text(self) -> str:
         content_type = self.headers.get(b"content-type", b"").lower()
         if self.is_file and not content_type.startswith((b"text/", b"application/json")):
-            return base64.b64encode(self.data).decode("ascii")
+            return encode_base64(self.data)
         return _decode(self.data, self.name)
 
 
@@ -101,18 +107,7 @@ class _Parts:
 
 
 def _unquote(data: bytes) -> str:
-    return _decode(b"".join(unquote_to_bytes(piece) for piece in _slices(data.replace(b"+", b" "))))
-
-
-def _slices(data: bytes) -> Iterator[bytes]:
-    """Split `data` between escapes such as `%2B`: unquoting makes an object of each, which are too many in one go."""
-    start = 0
-    while start < len(data):
-        end = start + _SLICE_BYTES
-        escape = data.rfind(b"%", end - 2, end) if end < len(data) else -1
-        end = end if escape < 0 else escape
-        yield data[start:end]
-        start = end
+    return _decode(unquote_to_bytes(data.replace(b"+", b" ")))
 
 
 def _decode(data: bytes | bytearray, *loc: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.contract.base64_image import MAX_IMAGE_BYTES, decode_image
+from server.contract.base64_image import MAX_IMAGE_BYTES, decode_image, encode_base64
 
 FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 
@@ -19,6 +19,13 @@ FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 def test_every_spelling(prefix: str, encode, size: int, padded: bool) -> None:
     text = encode(FILE[:size]).decode()
     assert decode_image(prefix + (text if padded else text.rstrip("=\n"))) == FILE[:size]
+
+
+@pytest.mark.parametrize("extra", range(5))
+def test_a_large_image_is_whole(extra: int) -> None:
+    data = bytes(range(251)) * 20_000 + FILE[:extra]
+    assert encode_base64(data) == base64.b64encode(data).decode()
+    assert decode_image(encode_base64(data)) == data
 
 
 @pytest.mark.parametrize("text", ["Q U J D", " \t\r\n\f\vQUJD\n", "QU\r\nJD"])
