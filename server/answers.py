@@ -20,9 +20,9 @@ MODEL_ID = "LTX-23-Video"
 Decimal = Annotated[int | float, WithJsonSchema({"type": "number"})]
 
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 # The answer that is a clip, as /openapi.json describes it.
-CLIP: dict[str, Any] = {"description": "The clip", "content": {"video/mp4": _BINARY, "video/webm": _BINARY}}
+CLIP: dict[str, Any] = {"description": "The clip", "content": {"video/mp4": BINARY, "video/webm": BINARY}}
 
 
 class AdjustmentAnswer(BaseModel):

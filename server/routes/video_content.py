@@ -1,43 +1,59 @@
-"""GET /v1/videos/{video_id}/content: the file, whole or in ranges."""
+"""GET /v1/videos/{video_id}/content: the clip or a preview of it, whole or in ranges."""
 
 import asyncio
+from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
 from pipelines.media.codecs import FORMATS
-from server.answers import CLIP
+from server.answers import BINARY, CLIP
 from server.byte_ranges import RangedFile
 from server.engine import engine_of
 from server.error_answers import READ, errors
 from server.videos.errors import VideoNotFinished, VideoNotFound
-from server.videos.video import Failure, VideoStatus
+from server.videos.library import Videos
+from server.videos.previews import Preview
+from server.videos.video import Failure, Video, VideoStatus
 
 router = APIRouter(prefix="/v1/videos")
+
+MEDIA_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg"} | {
+    container.suffix: container.media_type for container in FORMATS.values()
+}
+FILE = CLIP | {
+    "description": "The clip, its thumbnail or its spritesheet",
+    "content": CLIP["content"] | {"image/webp": BINARY, "image/jpeg": BINARY},
+}
 
 
 @router.get(
     "/{video_id}/content",
-    summary="The clip of a completed video",
+    summary="The clip of a completed video, its thumbnail (WebP) or its spritesheet (JPEG)",
     response_class=Response,
-    responses=errors(*READ, 404, 409, 416) | {200: CLIP, 206: CLIP},
+    responses=errors(*READ, 404, 409, 416, 503) | {200: FILE, 206: FILE},
 )
-async def download_video(request: Request, video_id: str, variant: Literal["video"] = "video") -> Response:
+async def download_video(
+    request: Request, video_id: str, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
+) -> Response:
     videos = engine_of(request).videos
     video = (await videos.get(video_id, request.state.key_id)).video
     if video.status is not VideoStatus.COMPLETED:
         raise VideoNotFinished(f"the video is {video.status}: it has no file" + _how_it_ended(video.failure))
-    path = videos.path(video)
+    path = await _path(videos, video, variant)
     try:
         stat = await asyncio.to_thread(path.stat)
     except FileNotFoundError as exc:
         raise VideoNotFound(video_id) from exc
-    spec = video.order.spec
     headers = {
-        "Content-Disposition": f'inline; filename="ltx-23-video-{spec.seed}{path.suffix}"',
+        "Content-Disposition": f'inline; filename="ltx-23-video-{video.order.spec.seed}{path.suffix}"',
         "Cache-Control": "private",
     }
-    return RangedFile(path, media_type=FORMATS[spec.container].media_type, headers=headers, stat_result=stat)
+    return RangedFile(path, media_type=MEDIA_TYPES[path.suffix], headers=headers, stat_result=stat)
+
+
+async def _path(videos: Videos, video: Video, variant: str) -> Path:
+    return videos.path(video) if variant == "video" else await videos.preview_path(video, Preview(variant))
 
 
 def _how_it_ended(failure: Failure | None) -> str:

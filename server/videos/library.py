@@ -12,6 +12,7 @@ from server.jobs.job import Job
 from server.videos.data_dir import DataDir
 from server.videos.errors import IdempotencyError, StoreError, VideoNotFound
 from server.videos.live import Snapshot
+from server.videos.previews import Preview, Previews
 from server.videos.rendering import PrepareOrder, Rendering
 from server.videos.restart import waiting_videos
 from server.videos.retention import Retention
@@ -30,6 +31,7 @@ class Videos:
         self._store = VideoStore(data_dir.database, data_dir.folder)
         self._rendering = Rendering(dispatcher, self._store, data_dir, clock, self._on_finished)
         self._sweeper = Sweeper(self._store, data_dir, self._rendering, retention, clock)
+        self._previews = Previews(self._store, data_dir)
         self._turns: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 
     async def start(self) -> None:
@@ -47,6 +49,7 @@ class Videos:
     def release(self) -> None:
         """Nothing more will be heard of what is not finished: who listens is told so."""
         self._rendering.release()
+        self._previews.stop()
 
     async def close(self) -> None:
         """Once every job has ended. What was not rendered waits for the next server."""
@@ -134,6 +137,10 @@ class Videos:
 
     def path(self, video: Video) -> Path:
         return video.path(self._data.folder(video.id))
+
+    async def preview_path(self, video: Video, preview: Preview) -> Path:
+        """Return the file of a preview, which is made if there is none. Raise VideoNotFound or NotReady."""
+        return await self._previews.path(video, preview)
 
     def read(self, video: Video) -> bytes:
         """Its file. Raises VideoNotFound when it has been removed meanwhile."""

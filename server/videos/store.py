@@ -122,7 +122,8 @@ class VideoStore:
             created_at=row["created_at"],
             status=VideoStatus(row["status"]),
             completed_at=row["completed_at"],
-            size_bytes=row["size_bytes"],
+            size_bytes=row["size_bytes"] - end.get("previews_bytes", 0),
+            previews_bytes=end.get("previews_bytes", 0),
             timings_s=end["timings_s"],
             peak_memory_bytes=end.get("peak_memory_bytes"),
             failure=Failure(**end["failure"]) if end["failure"] else None,
@@ -148,6 +149,7 @@ def _row(video: Video) -> dict[str, Any]:
     end = {
         "timings_s": dict(video.timings_s),
         "peak_memory_bytes": video.peak_memory_bytes,
+        "previews_bytes": video.previews_bytes,
         "failure": asdict(video.failure) if video.failure else None,
     }
     return {
@@ -156,7 +158,8 @@ def _row(video: Video) -> dict[str, Any]:
         "status": str(video.status),
         "created_at": video.created_at,
         "completed_at": video.completed_at,
-        "size_bytes": video.size_bytes,
+        # What decides on how long it is kept: all its files.
+        "size_bytes": video.size_bytes + video.previews_bytes,
         "idempotency_key": video.idempotency.key if video.idempotency else None,
         "fingerprint": video.idempotency.fingerprint if video.idempotency else None,
         "order_json": order_to_json(video.order),

@@ -49,7 +49,7 @@ class Idempotency:
 class Video:
     """owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux.
 
-    peak_memory_bytes: as in `server.messages.Done`.
+    size_bytes: of the clip. previews_bytes: of the pictures beside it. peak_memory_bytes: as in `server.messages.Done`.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Video:
     status: VideoStatus = VideoStatus.QUEUED
     completed_at: float | None = None
     size_bytes: int = 0
+    previews_bytes: int = 0
     timings_s: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
     failure: Failure | None = None

@@ -1,11 +1,17 @@
 """/v1/videos as it is on the wire: the file and its ranges, deletion in every state, fields by their names."""
 
+import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import av
 import httpx
 import pytest
+from PIL import Image, ImageChops, ImageStat
 
+from tests.conftest import Server
 from tests.http.conftest import SMALL, STRICT
 from tests.http.videos import PATH, SLOW, begin, delete, events, finish, look, order
 
@@ -108,12 +114,52 @@ def test_head_tells_of_the_file_and_sends_none(client: httpx.Client, done: dict[
     assert response.headers["accept-ranges"] == "bytes"
 
 
-def test_there_is_no_other_variant(client: httpx.Client, done: dict[str, Any]) -> None:
-    response = client.get(f"{PATH}/{done['id']}/content", params={"variant": "thumbnail"})
+@pytest.mark.parametrize(
+    ("variant", "media_type", "size"),
+    # 9 frames of 256x256, in rows of 4.
+    [("thumbnail", "image/webp", (256, 256)), ("spritesheet", "image/jpeg", (1024, 768))],
+)
+def test_a_preview_of_a_clip(
+    client: httpx.Client, done: dict[str, Any], clip: bytes, variant: str, media_type: str, size: tuple[int, int]
+) -> None:
+    path, params = f"{PATH}/{done['id']}/content", {"variant": variant}
+    response = client.get(path, params=params)
+
+    assert (response.status_code, response.headers["content-type"]) == (200, media_type)
+    picture = Image.open(io.BytesIO(response.content)).convert("RGB")
+    assert picture.size == size
+    with av.open(io.BytesIO(clip)) as container:
+        first = next(container.decode(video=0)).to_image()
+    difference = ImageChops.difference(picture.crop((0, 0, 256, 256)), first)
+    assert max(ImageStat.Stat(difference).mean) < 10
+
+    part = client.get(path, params=params, headers={"Range": "bytes=0-1"})
+    assert (part.status_code, part.content) == (206, response.content[:2])
+    head = client.head(path, params=params)
+    assert head.headers["content-length"] == str(len(response.content))
+    assert client.get(path, params=params).headers["etag"] == response.headers["etag"]
+    assert look(client, done)["size_bytes"] == len(clip)
+
+
+def test_previews_count_among_the_files_of_their_video(
+    server: Server, client: httpx.Client, done: dict[str, Any]
+) -> None:
+    for variant in ("thumbnail", "spritesheet"):
+        client.get(f"{PATH}/{done['id']}/content", params={"variant": variant})
+
+    files = {path.name: path.stat().st_size for path in (server.data_dir / "videos" / done["id"]).iterdir()}
+    with closing(sqlite3.connect(f"file:{server.data_dir / 'videos.sqlite3'}?mode=ro", uri=True)) as database:
+        [[recorded]] = database.execute("SELECT size_bytes FROM videos WHERE id = ?", [done["id"]])
+    assert files.keys() == {"clip.mp4", "thumbnail.webp", "spritesheet.jpg"}
+    assert recorded == sum(files.values())
+
+
+def test_another_variant_is_refused_by_name(client: httpx.Client, done: dict[str, Any]) -> None:
+    response = client.get(f"{PATH}/{done['id']}/content", params={"variant": "poster"})
 
     assert response.status_code == 422
     assert response.json()["error"]["param"] == "variant"
-    assert client.get(f"{PATH}/{done['id']}/content", params={"variant": "video"}).status_code == 200
+    assert "'video', 'thumbnail' or 'spritesheet'" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -1,0 +1,78 @@
+"""Previews of finished videos: made when they are first asked for, and kept beside the clip."""
+
+import asyncio
+import os
+import threading
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.media.preview import PreviewCancelled, write_spritesheet, write_thumbnail
+from server.jobs.job import NotReady
+from server.videos.data_dir import DataDir
+from server.videos.errors import VideoNotFound
+from server.videos.store import VideoStore
+from server.videos.video import Video
+
+RETRY_S = 10
+
+
+class Preview(StrEnum):
+    """A small picture of a clip, by the name of OpenAI's variant."""
+
+    THUMBNAIL = "thumbnail"
+    SPRITESHEET = "spritesheet"
+
+
+FILE_NAMES = {Preview.THUMBNAIL: "thumbnail.webp", Preview.SPRITESHEET: "spritesheet.jpg"}
+
+
+class Previews:
+    """Makes one preview at a time, off the event loop: decoding a clip takes seconds of a core."""
+
+    def __init__(self, store: VideoStore, data_dir: DataDir) -> None:
+        self._store, self._data = store, data_dir
+        self._turn = asyncio.Lock()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Give up what is being made."""
+        self._stopped.set()
+
+    async def path(self, video: Video, preview: Preview) -> Path:
+        """Return the file. Raise VideoNotFound when the video is deleted meanwhile, NotReady when the server stops."""
+        path = self._data.folder(video.id) / FILE_NAMES[preview]
+        async with self._turn:
+            if not await asyncio.to_thread(path.exists):
+                await self._make(video, preview, path)
+        return path
+
+    async def _make(self, video: Video, preview: Preview, path: Path) -> None:
+        try:
+            size_bytes = await asyncio.to_thread(self._write, video, preview, path)
+        except FileNotFoundError as exc:
+            raise VideoNotFound(video.id) from exc
+        except PreviewCancelled as exc:
+            raise NotReady("the server stops", RETRY_S) from exc
+        await self._count(video.id, size_bytes)
+
+    async def _count(self, video_id: str, size_bytes: int) -> None:
+        """Put the file on record with the room that the video takes."""
+        recorded = await self._store.get(video_id)
+        if recorded is None:
+            await asyncio.to_thread(self._data.remove_folder, video_id)
+            raise VideoNotFound(video_id)
+        await self._store.update(replace(recorded, previews_bytes=recorded.previews_bytes + size_bytes))
+
+    def _write(self, video: Video, preview: Preview, path: Path) -> int:
+        clip = video.path(self._data.folder(video.id))
+        unfinished = path.with_name(f"unfinished-{path.name}")
+        try:
+            if preview is Preview.THUMBNAIL:
+                write_thumbnail(clip, unfinished, self._stopped.is_set)
+            else:
+                write_spritesheet(clip, video.order.spec.num_frames, unfinished, self._stopped.is_set)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return path.stat().st_size
