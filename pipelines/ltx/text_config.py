@@ -1,6 +1,7 @@
 """Gemma 3's `config.json`: the configuration of its text model, and how its weights are quantised."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +56,19 @@ def to_text_config(path: Path, arguments: dict[str, Any]) -> "Gemma3TextConfig":
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    if not os.path.lexists(folder / CONFIG_NAME):
-        raise FileError(folder, f"is not a Hugging Face folder (no {CONFIG_NAME}); {NEEDED}{_hint_of_file(folder)}")
+    with suppress(PermissionError):  # read_json reports it
+        if not _is_there(folder / CONFIG_NAME):
+            raise FileError(folder, f"is not a Hugging Face folder (no {CONFIG_NAME}); {NEEDED}{_hint_of_file(folder)}")
     return read_json(folder / CONFIG_NAME)
+
+
+def _is_there(path: Path) -> bool:
+    """Unlike os.path.lexists, raise PermissionError where nobody can tell."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _hint_of_file(folder: Path) -> str:

@@ -110,7 +110,7 @@ def test_a_text_encoders_folder_that_may_not_be_entered(place: Path, tiny: TinyF
     with pytest.raises(FileError) as caught, without_privileges():
         open_text_encoder(folder)
 
-    assert str(caught.value) == f"{folder}: its config.json cannot be read: Permission denied"
+    assert str(caught.value) == f"{folder / 'config.json'}: cannot be read: Permission denied"
 
 
 def test_a_text_encoders_weights_that_may_not_be_read(place: Path, tiny: TinyFiles) -> None:
