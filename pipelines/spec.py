@@ -60,8 +60,8 @@ class GenerationSpec:
                 raise SpecError(field, f"must be a positive multiple of {SIZE_MULTIPLE}, got {getattr(self, field)}")
         if self.num_frames < 9 or self.num_frames % 8 != 1:
             raise SpecError("num_frames", f"must be 8k + 1 and at least 9, got {self.num_frames}")
-        if not 0 <= self.seed < 2**63:
-            raise SpecError("seed", f"must be in 0 .. 2**63 - 1, got {self.seed}")
+        if not 0 <= self.seed < 2**64:
+            raise SpecError("seed", f"must be in 0 .. 2**64 - 1, got {self.seed}")
         if self.frame_rate <= 0:
             raise SpecError("frame_rate", f"must be positive, got {self.frame_rate}")
         if self.stages not in (1, 2):

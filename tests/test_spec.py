@@ -27,7 +27,7 @@ def test_duration_is_exact() -> None:
         ("num_frames", {"num_frames": 10}),
         ("num_frames", {"num_frames": 1}),
         ("seed", {"seed": -1}),
-        ("seed", {"seed": 2**63}),
+        ("seed", {"seed": 2**64}),
         ("frame_rate", {"frame_rate": Fraction(0)}),
         ("stages", {"stages": 3}),
         ("keyframes.0.frame_idx", {"keyframes": keyframes(9)}),

@@ -1,16 +1,16 @@
-"""POST /generate as pure functions: bytes in, a resolved request or the reasons why not out. Knows no HTTP."""
+"""POST /generate as pure functions: bytes in, a resolved request or the reasons why not out."""
 
-from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json
+from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json, shorten_list
 from server.contract.body import parse_body
 from server.contract.enhance import EnhancePromptRequest, ResolvedEnhance, resolve_enhance
+from server.contract.envelope import Unwrapped, unwrap
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.form import read_form
 from server.contract.form_body import parse_multipart, parse_urlencoded
 from server.contract.images import ResolvedImage
 from server.contract.openai import OpenAIRequest, read_openai_names, video_form_schema, video_schema
-from server.contract.resolve import ResolvedRequest, clip_size, resolve_request, to_spec
+from server.contract.resolve import ResolvedRequest, clip_size, draw_seed, resolve_request, to_spec, wants_json
 from server.contract.schema import enhance_schema, request_schema
-from server.contract.seed import draw_seed
 from server.contract.wire import GenerateRequest, KeyframeRequest
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ResolvedEnhance",
     "ResolvedImage",
     "ResolvedRequest",
+    "Unwrapped",
     "adjustments_header",
     "adjustments_json",
     "clip_size",
@@ -38,7 +39,10 @@ __all__ = [
     "request_schema",
     "resolve_enhance",
     "resolve_request",
+    "shorten_list",
     "to_spec",
+    "unwrap",
     "video_form_schema",
     "video_schema",
+    "wants_json",
 ]

@@ -1,23 +1,28 @@
-"""What was snapped, clamped or ignored, as the answer shows it."""
+"""What was snapped, clamped or ignored: collected while a request is resolved, and shown in its answer."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
 
-from server.contract.summary import shorten, summarize
+from server.contract.errors import FieldError, Loc, RequestInvalid, shorten
+from server.contract.sent import SentRequest
 
-MAX_HEADER_BYTES = 4096
+# With all other headers of a clip this stays below 4 KiB, the buffer that nginx has for headers by default.
+MAX_HEADER_BYTES = 2000
 # Room for the entry that says how many were left out.
 LEFT_OUT_BYTES = 160
+
+MAX_SHOWN_BITS = 212  # of an integer; 64 decimal digits
 
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A documented field that was not used as it was requested.
+    """A field that was not used as it was sent.
 
-    `requested` and `used` may be given anything: what is kept is a short JSON scalar. None: not sent, or not used.
+    `requested` and `used` take any value and keep a short JSON scalar. None: not sent, or not used.
     """
 
     field: str
@@ -27,8 +32,37 @@ class Adjustment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "field", shorten(self.field))
-        object.__setattr__(self, "requested", summarize(self.requested))
-        object.__setattr__(self, "used", summarize(self.used))
+        object.__setattr__(self, "requested", _summarize(self.requested))
+        object.__setattr__(self, "used", _summarize(self.used))
+
+
+class Report:
+    """The adjustments of one request, each with the place where its field was sent."""
+
+    def __init__(self, sent: SentRequest) -> None:
+        self._sent = sent
+        self._found: list[tuple[Loc, Adjustment]] = []
+
+    def add(self, field: str, used: object, reason: str, *, path: Loc | None = None) -> None:
+        """Add a field that was not used as it was sent. `path`: where its value is, when that is not `field`."""
+        path = path or (field,)
+        self.add_sent(self._sent.as_sent(path), Adjustment(field, self._sent.value_at(path), used, reason))
+
+    def add_sent(self, loc: Loc, adjustment: Adjustment) -> None:
+        self._found.append((loc, adjustment))
+
+    @property
+    def adjustments(self) -> tuple[Adjustment, ...]:
+        return tuple(adjustment for _, adjustment in self._found)
+
+    def raise_if_any(self) -> None:
+        """Refuse what would be adjusted, as strict handling does."""
+        if self._found:
+            raise RequestInvalid([FieldError(loc, refusal(found), "adjustment_refused") for loc, found in self._found])
+
+
+def refusal(adjustment: Adjustment) -> str:
+    return f"Would be adjusted, which handling=strict refuses: {adjustment.reason}"
 
 
 def adjustments_json(adjustments: Sequence[Adjustment]) -> list[dict[str, Any]]:
@@ -36,18 +70,21 @@ def adjustments_json(adjustments: Sequence[Adjustment]) -> list[dict[str, Any]]:
 
 
 def adjustments_header(adjustments: Sequence[Adjustment]) -> str:
-    """The JSON list in printable ASCII and at most 4 KiB: what does not fit is counted in a last entry."""
-    entries = [_dump(adjustment) for adjustment in adjustments]
-    text = _array(entries)
+    """Return the JSON list in printable ASCII and at most 2,000 bytes; a last entry counts what does not fit."""
+    text = _array(adjustments)
     if len(text) <= MAX_HEADER_BYTES:
         return text
-    ends = accumulate(len(entry) + 1 for entry in entries)
+    ends = accumulate(len(_dump(adjustment)) + 1 for adjustment in adjustments)
     shown = sum(end <= MAX_HEADER_BYTES - LEFT_OUT_BYTES for end in ends)
-    return _array([*entries[:shown], _dump(_left_out(len(entries), shown))])
+    return _array(shorten_list(adjustments, shown))
 
 
-def _left_out(total: int, shown: int) -> Adjustment:
-    return Adjustment("adjustments", total, shown, f"{total - shown} more left out of this header")
+def shorten_list(adjustments: Sequence[Adjustment], shown: int) -> Sequence[Adjustment]:
+    """Return the first `shown` adjustments, and one more that counts those left out if there are any."""
+    total = len(adjustments)
+    if total <= shown:
+        return adjustments
+    return [*adjustments[:shown], Adjustment("adjustments", total, shown, f"{total - shown} more left out here")]
 
 
 def _dump(adjustment: Adjustment) -> str:
@@ -56,5 +93,27 @@ def _dump(adjustment: Adjustment) -> str:
     return text.replace("\x7f", "\\u007f")
 
 
-def _array(entries: Sequence[str]) -> str:
-    return f"[{','.join(entries)}]"
+def _array(adjustments: Sequence[Adjustment]) -> str:
+    return f"[{','.join(map(_dump, adjustments))}]"
+
+
+def _summarize(value: object) -> str | int | float | None:
+    """Return `value` itself when it is a short scalar, else words about it."""
+    match value:
+        case None | bool():
+            return value
+        case int():
+            return value if value.bit_length() <= MAX_SHOWN_BITS else _long_integer(value)
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case str():
+            return shorten(value)
+        case list() | tuple():
+            return f"a list of {len(value)}"
+        case dict():
+            return f"an object of {len(value)}"
+    return f"a {type(value).__name__}"
+
+
+def _long_integer(value: int) -> str:
+    return f"an integer of about {int(value.bit_length() * math.log10(2)) + 1} digits"

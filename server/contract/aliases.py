@@ -1,140 +1,221 @@
-"""Names that public clients send, as the documented ones. Knows no rules about values."""
+"""The names that public clients send, read as the documented ones, and what means absent. Values are checked later."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from server.contract.errors import Loc
+from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.named_size import agrees, is_automatic, read_named_size
+from server.contract.pictures import (
+    could_be_picture,
+    holds_picture,
+    is_entry_frame,
+    is_entry_image,
+    is_first_frame,
+    is_last_frame,
+    picture_in,
+)
+from server.contract.sent import Overridden, SentRequest
 from server.contract.wire import MAX_KEYFRAMES, GenerateRequest
 
-# Of two aliases of one field the upper wins.
 ALIASES = {
-    "image": "input_image_b64",
-    "image_b64": "input_image_b64",
+    "frames": "num_frames",
     "frame_rate": "fps",
     "steps": "num_inference_steps",
     "cfg_guidance_scale": "guidance_scale",
 }
+# Of several names for the first frame these win, in this order.
+FIRST_FRAME_ORDER = ("image", "image_b64")
 SIZE_NAMES = ("resolution", "aspect_ratio")
 # What is sent as its default is never reported.
 DEFAULT_SIZE = tuple(GenerateRequest.model_fields[name].default for name in ("width", "height"))
 
+ZERO_MEANS_ABSENT = frozenset({"fps", "frame_rate", "duration"})
+# Where an empty object is as wrong as any other.
+SCALARS = GenerateRequest.model_fields.keys() - {"keyframes", "input_image_b64"}
 
-@dataclass(frozen=True)
-class Overridden:
-    """An alias that is ignored because another name was sent for the same field.
-
-    path: of the documented field. loc: of the alias.
-    """
-
-    path: Loc
-    loc: Loc
-    value: object
-
-
-@dataclass(frozen=True)
-class SentRequest:
-    """A body under the documented names; nulls are gone, unknown fields are still there.
-
-    names: documented path -> the path that was sent, where they differ.
-    single_image: `keyframes` holds the one entry of an `images`, to be shown at frame 0.
-    """
-
-    values: dict[str, Any]
-    names: Mapping[Loc, Loc]
-    overridden: tuple[Overridden, ...] = ()
-    single_image: bool = False
-
-    def value_at(self, path: Loc) -> Any:
-        """What was sent for a documented path; None when nothing was."""
-        value: Any = self.values
-        for part in path:
-            if isinstance(value, dict) and part not in value:
-                return None
-            value = value[part]
-        return value
-
-    def as_sent(self, loc: Loc) -> Loc:
-        prefixes = (loc[:end] for end in range(len(loc), 0, -1))
-        known = next((prefix for prefix in prefixes if prefix in self.names), ())
-        return self.names.get(known, ()) + loc[len(known) :]
+UNUSED_PICTURE = (
+    "This would not be used: send the first frame as input_image_b64, several as keyframes of image_b64 and frame_idx; "
+    "no other pictures and no videos are taken"
+)
+LAST_ALONE = "A last frame needs a first one: send that as input_image_b64"
+ONE_PICTURE = "Only one picture can be the first frame; send several as keyframes of image_b64 and frame_idx"
 
 
 def read_names(raw: Mapping[str, Any]) -> SentRequest:
-    """Raise RequestInvalid when `resolution` or `aspect_ratio` cannot be read."""
+    """Read every name. Raises RequestInvalid for a bad size, and for a picture that would not be used."""
     reader = _Reader(raw)
     for alias, field in ALIASES.items():
-        reader.read_alias(alias, field)
+        if alias in reader.values:
+            reader.offer(field, (alias,), reader.values.pop(alias))
     reader.read_size_names()
+    reader.read_first_frame()
+    reader.read_keyframes()
     reader.read_images()
-    return SentRequest(reader.values, reader.names, tuple(reader.overridden), reader.single_image)
+    reader.read_last_frame()
+    sent = SentRequest(reader.values, reader.names, tuple(reader.overridden), reader.single_image)
+    _refuse_unused_pictures(sent)
+    return sent
+
+
+def _refuse_unused_pictures(sent: SentRequest) -> None:
+    paths = [path for path, value in sent.unknown_fields() if holds_picture(str(path[-1]), value)]
+    if paths:
+        raise RequestInvalid([FieldError(sent.as_sent(path), UNUSED_PICTURE, "image_unused") for path in paths])
 
 
 class _Reader:
     def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.values = _without_nulls(raw)
+        self.values = {name: value for name, value in raw.items() if not _is_absent(name, value)}
         self.names: dict[Loc, Loc] = {}
         self.overridden: list[Overridden] = []
         self.single_image = False
 
-    def read_alias(self, alias: str, field: str) -> None:
-        if alias in self.values:
-            self._offer(field, (alias,), self.values.pop(alias))
-
-    def read_size_names(self) -> None:
-        """Width and height win over names, which are not even validated then."""
-        popped = {name: self.values.pop(name, None) for name in SIZE_NAMES}
-        sent = {name: value for name, value in popped.items() if not is_automatic(value)}
-        sides = self.values.get("width"), self.values.get("height")
-        if sent and None in sides:
-            sides = read_named_size(sent.get("resolution"), sent.get("aspect_ratio"), *sides)
-            for field, value in zip(("width", "height"), sides, strict=True):
-                self._offer(field, (next(iter(sent)),), value)
-        for name, value in sent.items():
-            if not agrees(value, *sides) and not agrees(value, *DEFAULT_SIZE):
-                self.overridden.append(Overridden(("width",), (name,), value))
-
-    def read_images(self) -> None:
-        images = self.values.pop("images", None)
-        if images is None or images == []:
-            return
-        single = isinstance(images, list) and len(images) == 1
-        if "keyframes" in self.values:
-            self.overridden.append(Overridden(("keyframes",), ("images",), images))
-        elif single and "input_image_b64" in self.values:
-            self.overridden.append(Overridden(("input_image_b64",), ("images",), images))
-        else:
-            self.single_image = single
-            self.names["keyframes",] = ("images",)
-            self.values["keyframes"] = self._read_entries(images)
-
-    def _offer(self, field: str, loc: Loc, value: object) -> None:
+    def offer(self, field: str, loc: Loc, value: object) -> None:
+        """Take `value` for `field`, unless another name gave it one."""
         if field in self.values:
             self.overridden.append(Overridden((field,), loc, value))
         else:
             self.values[field] = value
             self.names[field,] = loc
 
-    def _read_entries(self, images: Any) -> Any:
-        if not isinstance(images, list) or len(images) > MAX_KEYFRAMES:
-            return images
-        return [self._read_entry(i, entry) for i, entry in enumerate(images)]
+    def read_size_names(self) -> None:
+        """Read sizes by name. Width and height win over them, and they are not even validated then."""
+        popped = {name: self.values.pop(name, None) for name in SIZE_NAMES}
+        sent = {name: value for name, value in popped.items() if not is_automatic(value)}
+        sides = self.values.get("width"), self.values.get("height")
+        if sent and None in sides:
+            sides = read_named_size(sent.get("resolution"), sent.get("aspect_ratio"), *sides)
+            for field, value in zip(("width", "height"), sides, strict=True):
+                self.offer(field, (next(iter(sent)),), value)
+        for name, value in sent.items():
+            if not agrees(value, *sides) and not agrees(value, *DEFAULT_SIZE):
+                self.overridden.append(Overridden(("width",), (name,), value))
 
-    def _read_entry(self, i: int, entry: Any) -> Any:
+    def read_first_frame(self) -> None:
+        if "input_image_b64" in self.values:
+            self._take_picture("input_image_b64")
+        names = [name for name in self.values if name not in ("images", "input_image_b64") and is_first_frame(name)]
+        for name in sorted(names, key=_first_frame_rank):
+            if name in FIRST_FRAME_ORDER or could_be_picture(self.values[name]):
+                self._take_picture(name)
+
+    def _take_picture(self, name: str) -> None:
+        value = picture_in(self.values.pop(name))
+        if _is_absent(name, value):
+            return
+        if isinstance(value, list) and "input_image_b64" not in self.values:
+            raise RequestInvalid.at((name,), ONE_PICTURE, "too_many_images")
+        self.offer("input_image_b64", (name,), value)
+
+    def read_keyframes(self) -> None:
+        if "keyframes" in self.values:
+            self._take_entries("keyframes", self.values.pop("keyframes"))
+
+    def read_images(self) -> None:
+        if "images" not in self.values:
+            return
+        images = self.values.pop("images")
+        single = sum(not _is_empty(entry) for entry in _entries(images)) == 1
+        if "keyframes" in self.values:
+            self.overridden.append(Overridden(("keyframes",), ("images",), images))
+        elif single and "input_image_b64" in self.values:
+            self.overridden.append(Overridden(("input_image_b64",), ("images",), images))
+        else:
+            self.single_image = single
+            self._take_entries("images", images)
+
+    def read_last_frame(self) -> None:
+        names = [name for name in self.values if is_last_frame(name) and could_be_picture(self.values[name])]
+        for name in sorted(names):
+            value = picture_in(self.values.pop(name))
+            if _is_absent(name, value):
+                continue
+            self._take_last_frame(name, value)
+
+    def _take_last_frame(self, name: str, value: object) -> None:
+        last = {"image_b64": value, "frame_idx": -1}
+        if self.single_image:
+            self.values["keyframes"] = [*self.values["keyframes"], last]
+            self.single_image = False
+        elif "keyframes" in self.values:
+            self.overridden.append(Overridden(("keyframes",), (name,), value))
+            return
+        elif "input_image_b64" in self.values:
+            first = {"image_b64": self.values.pop("input_image_b64"), "frame_idx": 0}
+            self.values["keyframes"] = [first, last]
+            self.names["keyframes", 0, "image_b64"] = self.names.pop(("input_image_b64",), ("input_image_b64",))
+        else:
+            raise RequestInvalid.at((name,), LAST_ALONE, "first_frame_missing")
+        self.names["keyframes", 1, "image_b64"] = (name,)
+
+    def _take_entries(self, name: str, entries: Any) -> None:
+        """Take a list of keyframes, which was sent as `name`. Errors keep the place that an entry was sent at."""
+        if name != "keyframes":
+            self.names["keyframes",] = (name,)
+        if isinstance(entries, list) and len(entries) <= MAX_KEYFRAMES:
+            sent = [((name, i), entry) for i, entry in enumerate(entries) if not _is_empty(entry)]
+            entries = [self._read_entry(i, loc, entry) for i, (loc, entry) in enumerate(sent)]
+        if not _is_empty(entries):
+            self.values["keyframes"] = entries
+
+    def _read_entry(self, i: int, loc: Loc, entry: Any) -> Any:
+        self.names["keyframes", i] = loc
+        if isinstance(entry, str) and loc[0] == "images":
+            self.names["keyframes", i, "image_b64"] = loc
+            entry = {"image_b64": entry}
         if not isinstance(entry, dict):
             return entry
-        entry = _without_nulls(entry)
-        alias: Loc = ("images", i, "frame_index")
-        frame_index = entry.pop("frame_index", None)
-        if "frame_idx" not in entry:
-            self.names["keyframes", i, "frame_idx"] = alias
-            default = 0 if self.single_image else None
-            entry["frame_idx"] = default if frame_index is None else frame_index
-        elif frame_index is not None:
-            self.overridden.append(Overridden(("keyframes", i, "frame_idx"), alias, frame_index))
+        entry = {name: value for name, value in entry.items() if not _is_absent(name, value)}
+        if "image_b64" in entry:
+            entry["image_b64"] = picture_in(entry["image_b64"])
+        images = [name for name, value in entry.items() if is_entry_image(name, value)]
+        frames = [name for name, value in entry.items() if is_entry_frame(name, value)]
+        self._rename_in_entry(("keyframes", i, "image_b64"), loc, entry, images)
+        self._rename_in_entry(("keyframes", i, "frame_idx"), loc, entry, frames)
+        if loc[0] == "images" and "frame_idx" not in entry:
+            self.names["keyframes", i, "frame_idx"] = (*loc, "frame_index")
+            if self.single_image:
+                entry["frame_idx"] = 0
         return entry
 
+    def _rename_in_entry(self, path: Loc, loc: Loc, entry: dict[str, Any], aliases: Iterable[str]) -> None:
+        field = str(path[-1])
+        for alias in sorted(set(aliases) - {field}):
+            value = picture_in(entry.pop(alias))
+            if _is_empty(value):
+                continue
+            if field in entry:
+                self.overridden.append(Overridden(path, (*loc, alias), value))
+            else:
+                entry[field] = value
+                self.names[path] = (*loc, alias)
 
-def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+
+def _first_frame_rank(name: str) -> tuple[int, str]:
+    return (FIRST_FRAME_ORDER.index(name) if name in FIRST_FRAME_ORDER else len(FIRST_FRAME_ORDER), name)
+
+
+def _entries(value: Any) -> list[Any]:
+    return value if isinstance(value, list) and len(value) <= MAX_KEYFRAMES else []
+
+
+def _is_absent(name: str, value: object) -> bool:
+    """Whether `value` stands for a field that was not sent, as forms and generated clients send it."""
+    if name == "prompt":
+        return value is None
+    if name in SCALARS and value == {}:
+        return False
+    return _is_empty(value) or (name in ZERO_MEANS_ABSENT and _is_zero(value))
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def _is_zero(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
+    try:
+        return float(value) == 0
+    except (ValueError, OverflowError):
+        return False

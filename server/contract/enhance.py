@@ -1,16 +1,18 @@
-"""The body of POST /enhance: words, and perhaps an image, to rewrite without rendering anything."""
+"""The body of POST /enhance: words, and perhaps images, to rewrite a prompt without rendering anything."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from server.contract.base64_image import decode_image
-from server.contract.errors import FieldError, RequestInvalid
-from server.contract.images import ResolvedImage
+from server.contract.aliases import read_names
+from server.contract.envelope import unwrap
+from server.contract.errors import RequestInvalid
+from server.contract.images import ResolvedImage, decode_keyframe
 from server.contract.scalars import Prompt, Seconds, Seed, Text
-from server.contract.wire import WireModel
+from server.contract.sent import SentRequest
+from server.contract.wire import KeyframeList, KeyframeRequest, WireModel
 
 DEFAULT_DURATION_S = 5.0
 
@@ -22,33 +24,48 @@ class EnhancePromptRequest(WireModel):
     input_image_b64: Text | None = Field(
         default=None, description="The first frame, which the rewrite then fits: PNG, JPEG or WebP in base64."
     )
+    keyframes: KeyframeList | None = Field(
+        default=None, description="As in `POST /generate`; the rewrite fits the first of them."
+    )
     duration: Seconds | None = Field(default=None, description="Seconds that the clip will last; 5 when omitted.")
     seed: Seed = Field(default=0, description="Another seed may be another rewrite.")
 
 
 @dataclass(frozen=True)
 class ResolvedEnhance:
+    """image: the first of the clip. has_keyframes: whether others follow it."""
+
     prompt: str
     image: ResolvedImage | None
+    has_keyframes: bool
     duration_s: float
     seed: int
 
 
 def resolve_enhance(raw: Mapping[str, Any]) -> ResolvedEnhance:
     """Raises RequestInvalid."""
+    unwrapped = unwrap(raw)
     try:
-        request = EnhancePromptRequest.model_validate(raw)
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestInvalid([FieldError(e["loc"], e["msg"], e["type"]) for e in errors]) from exc
-    duration_s = DEFAULT_DURATION_S if request.duration is None else float(request.duration)
-    return ResolvedEnhance(request.prompt, _image(request.input_image_b64), duration_s, request.seed)
+        sent = read_names(unwrapped.fields)
+        request = sent.read_as(EnhancePromptRequest)
+        image = _first_image(request, sent)
+    except RequestInvalid as exc:
+        raise exc.relocated(unwrapped.as_sent) from exc
+    return ResolvedEnhance(
+        prompt=request.prompt,
+        image=None if image is None else replace(image, loc=unwrapped.as_sent(image.loc)),
+        has_keyframes=len(request.keyframes or ()) > 1,
+        duration_s=request.duration or DEFAULT_DURATION_S,
+        seed=request.seed,
+    )
 
 
-def _image(text: str | None) -> ResolvedImage | None:
-    if text is None:
+def _first_image(request: EnhancePromptRequest, sent: SentRequest) -> ResolvedImage | None:
+    if request.keyframes:
+        # -1 is the last frame.
+        i, first = min(enumerate(request.keyframes), key=lambda pair: (pair[1].frame_idx < 0, pair[1].frame_idx))
+        return decode_keyframe(first, 0, sent.as_sent(("keyframes", i, "image_b64")))
+    if request.input_image_b64 is None:
         return None
-    try:
-        return ResolvedImage(decode_image(text), 0, 1.0, 0, ("input_image_b64",))
-    except ValueError as exc:
-        raise RequestInvalid.at(("input_image_b64",), str(exc), "image_invalid") from exc
+    only = KeyframeRequest(image_b64=request.input_image_b64, frame_idx=0)
+    return decode_keyframe(only, 0, sent.as_sent(("input_image_b64",)))

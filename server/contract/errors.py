@@ -1,15 +1,23 @@
-"""A request that cannot be served as it was sent. Knows no status codes."""
+"""The error for a request that cannot be served as it was sent, and text of a client made safe to show."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.contract.summary import shorten
-
-# A path into the body, with the names that were sent: ("keyframes", 1, "image_b64").
+# A path into the body, under the names that were sent: ("keyframes", 1, "image_b64").
 Loc = tuple[str | int, ...]
 
 MAX_ERRORS_SHOWN = 100
+MAX_SHOWN_CHARS = 64
+
+
+def shorten(text: str) -> str:
+    """Return `text` in at most 64 characters, all of which can be encoded."""
+    if len(text) > MAX_SHOWN_CHARS:
+        ending = f"... ({len(text)} characters)"
+        text = text[: MAX_SHOWN_CHARS - len(ending)] + ending
+    # A lone surrogate would fail only when the answer is written.
+    return text.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,10 @@ class RequestInvalid(ValueError):
     @classmethod
     def at(cls, loc: Loc, msg: str, type: str) -> "RequestInvalid":
         return cls([FieldError(loc, msg, type)])
+
+    def relocated(self, relocate: Callable[[Loc], Loc]) -> "RequestInvalid":
+        """Return the same errors, each at another place in the body."""
+        return RequestInvalid([FieldError(relocate(e.loc), e.msg, e.type) for e in self.errors])
 
     @property
     def detail(self) -> list[dict[str, Any]]:

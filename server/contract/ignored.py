@@ -1,12 +1,12 @@
-"""What was sent and has no effect: fields of other models, aliases that lost, unknown fields."""
+"""What was sent and has no effect: guidance, names that lost to another, unknown fields."""
 
-from collections.abc import Iterator
 from itertools import islice
 
-from server.contract.adjustments import Adjustment
-from server.contract.aliases import Overridden, SentRequest
+from pydantic import ValidationError
+
+from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import Loc
-from server.contract.report import Report
+from server.contract.sent import Overridden, SentRequest
 from server.contract.wire import DEFAULT_GUIDANCE_SCALE, DEFAULT_NEGATIVE_PROMPT, GenerateRequest, KeyframeRequest
 
 CFG = 1.0
@@ -15,8 +15,8 @@ MAX_UNKNOWN_REPORTED = 64
 
 def report_ignored(request: GenerateRequest, sent: SentRequest, report: Report) -> None:
     _report_guidance(request, report)
-    for alias in sent.overridden:
-        _report_overridden(alias, sent, report)
+    for overridden in sent.overridden:
+        _report_overridden(overridden, sent, report)
     _report_unknown(sent, report)
 
 
@@ -27,32 +27,41 @@ def _report_guidance(request: GenerateRequest, report: Report) -> None:
         report.add("negative_prompt", None, "the distilled model does not use it, it runs at CFG 1")
 
 
-def _report_overridden(alias: Overridden, sent: SentRequest, report: Report) -> None:
-    if alias.path == ("num_inference_steps",):
+def _report_overridden(overridden: Overridden, sent: SentRequest, report: Report) -> None:
+    path, loser = overridden.path, overridden.loc[-1]
+    used = sent.value_at(path)
+    if path == ("num_inference_steps",) or _is_same(path, overridden.value, used):
         return
-    used = sent.value_at(alias.path)
-    field = GenerateRequest.model_fields.get(str(alias.path[-1]))
-    unchanged = (used, field.default if field else used)
+    name = ".".join(map(str, path)) if loser not in GenerateRequest.model_fields else str(loser)
+    reason = f"{sent.as_sent(path)[-1]} wins over {loser}"
+    report.add_sent(overridden.loc, Adjustment(name, overridden.value, used, reason))
+
+
+def _is_same(path: Loc, ignored: object, used: object) -> bool:
+    """Whether the ignored value says the same as the used one, or is the field's default."""
     # Nested values of a client are never compared: they may be deeper than the stack.
-    if isinstance(alias.value, list | dict) or alias.value not in unchanged:
-        name = ".".join(map(str, alias.path))
-        reason = f"{sent.as_sent(alias.path)[-1]} wins over {alias.loc[-1]}"
-        report.add_sent(alias.loc, Adjustment(name, alias.value, used, reason))
+    if isinstance(ignored, list | dict) or isinstance(used, list | dict):
+        return False
+    name = str(path[-1])
+    if len(path) > 1:
+        return _read(KeyframeRequest, name, ignored) == _read(KeyframeRequest, name, used)
+    default = GenerateRequest.model_fields[name].default
+    return _read(GenerateRequest, name, ignored) in (_read(GenerateRequest, name, used), default)
+
+
+def _read(model: type[GenerateRequest] | type[KeyframeRequest], name: str, value: object) -> object:
+    """Return the value of a field as the model reads it; a value that cannot be read stands for itself."""
+    others = {"prompt": "x", "image_b64": "", "frame_idx": 0}
+    try:
+        return getattr(model.model_validate(others | {name: value}), name)
+    except ValidationError:
+        return value
 
 
 def _report_unknown(sent: SentRequest, report: Report) -> None:
-    unknown = _unknown_paths(sent)
+    unknown = (path for path, value in sent.unknown_fields() if value is not None)
     for path in islice(unknown, MAX_UNKNOWN_REPORTED):
         report.add(".".join(map(str, path)), None, "not a field of this endpoint, ignored", path=path)
     more = sum(1 for _ in unknown)
     if more:
         report.add_sent((), Adjustment("*", more, None, f"{more} more unknown fields, ignored"))
-
-
-def _unknown_paths(sent: SentRequest) -> Iterator[Loc]:
-    known, known_inside = GenerateRequest.model_fields, KeyframeRequest.model_fields
-    yield from ((name,) for name in sent.values if name not in known)
-    for i, keyframe in enumerate(sent.values.get("keyframes", ())):
-        for name, value in keyframe.items():
-            if value is not None and name not in known_inside:
-                yield ("keyframes", i, name)

@@ -1,13 +1,18 @@
-"""The images that condition a clip, decoded, each with its frame. Does not look at the pixels."""
+"""The images that condition a clip, each at its frame. Their pixels are checked later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from server.contract.aliases import SentRequest
+from server.contract.adjustments import Report
 from server.contract.base64_image import decode_image
 from server.contract.errors import FieldError, Loc, RequestInvalid
-from server.contract.report import Report
+from server.contract.keyframes import place_keyframes
+from server.contract.pictures import is_url
+from server.contract.sent import SentRequest
+from server.contract.timing import Timing
 from server.contract.wire import GenerateRequest, KeyframeRequest
+
+NOT_FETCHED = "This server fetches nothing: send the image itself, in base64 or as a data: URL"
 
 
 @dataclass(frozen=True)
@@ -22,53 +27,52 @@ class ResolvedImage:
 
 
 def resolve_images(
-    request: GenerateRequest, sent: SentRequest, num_frames: int, report: Report
+    request: GenerateRequest, sent: SentRequest, timing: Timing, report: Report
 ) -> tuple[ResolvedImage, ...]:
+    """Return the images in the order of their frames."""
     if request.keyframes is None:
         return _input_image(request, sent)
     if request.input_image_b64 is not None:
         report.add("input_image_b64", None, "keyframes win over a single image")
-    locs = [sent.as_sent(("keyframes", i, "image_b64")) for i in range(len(request.keyframes))]
-    if sent.single_image:
-        _report_frame(request.keyframes[0], report)
-        return _decode_all(request.keyframes, [0], locs)
-    frames = [num_frames - 1 if keyframe.frame_idx == -1 else keyframe.frame_idx for keyframe in request.keyframes]
-    _validate_frames(frames, num_frames, sent)
-    return _decode_all(request.keyframes, frames, locs)
+    frames = _frames(request.keyframes, sent, timing, report)
+    locs = [sent.as_sent(("keyframes", i, "image_b64")) for i in range(len(frames))]
+    images = _decode_all(request.keyframes, frames, locs)
+    return tuple(sorted(images, key=lambda image: image.frame_idx))
+
+
+def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, loc: Loc) -> ResolvedImage:
+    """Return the image of a keyframe for a frame of the clip. Raises RequestInvalid at `loc`."""
+    if is_url(keyframe.image_b64):
+        raise RequestInvalid.at(loc, NOT_FETCHED, "image_not_fetched")
+    try:
+        data = decode_image(keyframe.image_b64)
+    except ValueError as exc:
+        raise RequestInvalid.at(loc, str(exc), "image_invalid") from exc
+    return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc)
 
 
 def _input_image(request: GenerateRequest, sent: SentRequest) -> tuple[ResolvedImage, ...]:
     if request.input_image_b64 is None:
         return ()
     keyframe = KeyframeRequest(image_b64=request.input_image_b64, frame_idx=0)
-    return _decode_all([keyframe], [0], [sent.as_sent(("input_image_b64",))])
+    return (decode_keyframe(keyframe, 0, sent.as_sent(("input_image_b64",))),)
 
 
-def _report_frame(keyframe: KeyframeRequest, report: Report) -> None:
-    if keyframe.frame_idx != 0:
-        path = ("keyframes", 0, "frame_idx")
-        report.add("keyframes.0.frame_idx", 0, "a single image is shown at frame 0", path=path)
-
-
-def _validate_frames(frames: Sequence[int], num_frames: int, sent: SentRequest) -> None:
-    errors = list(_frame_errors(frames, num_frames))
-    if errors:
-        raise RequestInvalid([FieldError(sent.as_sent(e.loc), e.msg, e.type) for e in errors])
-
-
-def _frame_errors(frames: Sequence[int], num_frames: int) -> Iterator[FieldError]:
-    if len(frames) < 2:
-        msg = "Two or more keyframes are needed; a single image goes to input_image_b64"
-        yield FieldError(("keyframes",), msg, "too_short")
-    elif 0 not in frames:
-        yield FieldError(("keyframes",), "One of the keyframes should have frame_idx 0", "first_frame_missing")
-    for i, frame_idx in enumerate(frames):
-        loc: Loc = ("keyframes", i, "frame_idx")
-        if frame_idx >= num_frames:
-            msg = f"Input should be 0 .. {num_frames - 1}, or -1 for the last: the clip has {num_frames} frames"
-            yield FieldError(loc, msg, "frame_out_of_range")
-        elif frame_idx in frames[:i]:
-            yield FieldError(loc, "An earlier keyframe has this frame; each needs its own", "frame_repeated")
+def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Timing, report: Report) -> list[int]:
+    asked = [keyframe.frame_idx for keyframe in keyframes]
+    if sent.single_image:
+        frames, reason = [0], "a single image is shown at frame 0"
+    else:
+        try:
+            frames = place_keyframes(asked, timing)
+        except RequestInvalid as exc:
+            raise exc.relocated(sent.as_sent) from exc
+        reason = f"it moved with the end of the clip, which has {timing.num_frames} frames"
+    for i, (frame, used) in enumerate(zip(asked, frames, strict=True)):
+        if used != frame and (frame != -1 or sent.single_image):
+            path = ("keyframes", i, "frame_idx")
+            report.add(".".join(map(str, path)), used, reason, path=path)
+    return frames
 
 
 def _decode_all(
@@ -78,10 +82,9 @@ def _decode_all(
     errors: list[FieldError] = []
     for keyframe, frame_idx, loc in zip(keyframes, frames, locs, strict=True):
         try:
-            data = decode_image(keyframe.image_b64)
-            images.append(ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc))
-        except ValueError as exc:
-            errors.append(FieldError(loc, str(exc), "image_invalid"))
+            images.append(decode_keyframe(keyframe, frame_idx, loc))
+        except RequestInvalid as exc:
+            errors.extend(exc.errors)
     if errors:
         raise RequestInvalid(errors)
     return tuple(images)

@@ -1,28 +1,28 @@
-"""A parsed body with every default resolved, and every change to what was sent on record."""
+"""Resolve a parsed body: fill in every default, and record every change to what was sent."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from pipelines.geometry import MIN_SIDE, max_size, snap_size
 from pipelines.memory import ClipSize
-from pipelines.spec import Container, GenerationSpec, Keyframe
-from server.contract.adjustments import Adjustment
-from server.contract.aliases import SentRequest, read_names
-from server.contract.errors import FieldError, RequestInvalid
+from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
+from server.contract.adjustments import Adjustment, Report
+from server.contract.aliases import read_names
+from server.contract.envelope import unwrap
+from server.contract.errors import RequestInvalid
 from server.contract.ignored import report_ignored
 from server.contract.images import ResolvedImage, resolve_images
-from server.contract.report import Report
-from server.contract.seed import draw_seed, resolve_seed
-from server.contract.size import resolve_size
+from server.contract.sent import SentRequest
 from server.contract.timing import resolve_timing
 from server.contract.wire import GenerateRequest
 
-# Where pydantic's own words would name our classes.
-MESSAGES = {"model_type": "Input should be an object"}
+# What `use_random_seed: false` without a seed stands for.
+FIXED_SEED = 42
+RANDOM = -1
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,33 @@ class ResolvedRequest:
     requested_duration_s: float | None = None
 
 
+def draw_seed() -> int:
+    """Return a random seed below 2**32, so that JavaScript keeps every digit."""
+    return secrets.randbelow(2**32)
+
+
 def resolve_request(
     raw: Mapping[str, Any], *, strict: bool = False, random_seed: Callable[[], int] = draw_seed
 ) -> ResolvedRequest:
     """Raises RequestInvalid: for what cannot be served, and when strict for whatever would be adjusted."""
-    sent = read_names(raw)
-    request = _validate(sent)
+    unwrapped = unwrap(raw, strict=strict)
+    try:
+        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed)
+    except RequestInvalid as exc:
+        raise exc.relocated(unwrapped.as_sent) from exc
+    return replace(
+        resolved,
+        images=tuple(replace(image, loc=unwrapped.as_sent(image.loc)) for image in resolved.images),
+        adjustments=unwrapped.adjustments + resolved.adjustments,
+    )
+
+
+def _resolve(sent: SentRequest, strict: bool, random_seed: Callable[[], int]) -> ResolvedRequest:
+    request = sent.read_as(GenerateRequest)
     report = Report(sent)
-    width, height = resolve_size(request, report)
+    width, height = _resolve_size(request, report)
     timing = resolve_timing(request, width, height, report)
-    seed = resolve_seed(request, report, random_seed)
-    images = resolve_images(request, sent, timing.num_frames, report)
+    images = resolve_images(request, sent, timing, report)
     report_ignored(request, sent, report)
     if strict:
         report.raise_if_any()
@@ -64,7 +80,7 @@ def resolve_request(
         height=height,
         num_frames=timing.num_frames,
         frame_rate=timing.frame_rate,
-        seed=seed,
+        seed=_resolve_seed(request, random_seed),
         images=images,
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
@@ -73,6 +89,24 @@ def resolve_request(
         adjustments=report.adjustments,
         requested_duration_s=request.duration,
     )
+
+
+def _resolve_size(request: GenerateRequest, report: Report) -> tuple[int, int]:
+    size = snap_size(request.width, request.height)
+    limits = max_size(request.width, request.height)
+    for field, sent, used, limit in zip(
+        ("width", "height"), (request.width, request.height), size, limits, strict=True
+    ):
+        if used != sent:
+            report.add(field, used, f"the nearest multiple of {SIZE_MULTIPLE} within {MIN_SIDE} .. {limit} is {used}")
+    return size
+
+
+def _resolve_seed(request: GenerateRequest, random_seed: Callable[[], int]) -> int:
+    """Return the seed that was sent, else the fixed one, else a random one."""
+    if request.seed is None and not request.use_random_seed:
+        return FIXED_SEED
+    return random_seed() if request.seed in (None, RANDOM) else request.seed
 
 
 def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2) -> GenerationSpec:
@@ -107,11 +141,7 @@ def clip_size(resolved: ResolvedRequest) -> ClipSize:
     )
 
 
-def _validate(sent: SentRequest) -> GenerateRequest:
-    try:
-        return GenerateRequest.model_validate(sent.values)
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestInvalid(
-            [FieldError(sent.as_sent(e["loc"]), MESSAGES.get(e["type"], e["msg"]), e["type"]) for e in errors]
-        ) from exc
+def wants_json(raw: Mapping[str, Any]) -> bool:
+    """Whether a request that was resolved asked for JSON."""
+    sent = unwrap(raw).fields.get("return_json") or False
+    return GenerateRequest.model_validate({"prompt": "any", "return_json": sent}).return_json

@@ -1,22 +1,33 @@
-"""JSON scalars by the contract's rules: 768.0 is an integer; 768.5, "768" and true are not. For strict models."""
+"""JSON scalars as the hosted endpoint takes them: "768", 768.0 and 1 for true pass; true for a number does not."""
 
 import sys
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 MAX_FLOAT = int(sys.float_info.max)
+MAX_SEED = 2**64 - 1
+
+# Controls, formats, separators, surrogates, and marks, which need a letter to stand on.
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me"})
+# Letters and symbols that are drawn as nothing: Hangul fillers, the blank Braille pattern.
+INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Reserved for further characters that are not drawn.
+INVISIBLE_PLANE = range(0xE0000, 0xE1000)
 
 
-def _integral(value: object) -> object:
+def _integer(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _within_float(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(min(value, MAX_FLOAT), -MAX_FLOAT)
-    return value
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "Input should be a valid number")
+    return max(min(value, MAX_FLOAT), -MAX_FLOAT) if isinstance(value, int) else value
 
 
 def _encodable(value: str) -> str:
@@ -28,24 +39,32 @@ def _encodable(value: str) -> str:
 
 
 def _not_blank(value: str) -> str:
-    if not value.strip():
+    if not any(map(_is_visible, value)):
         raise PydanticCustomError("string_blank", "Input should not be blank: say what the clip shows")
     return value
 
 
+def _is_visible(char: str) -> bool:
+    return (
+        unicodedata.category(char) not in INVISIBLE_CATEGORIES
+        and char not in INVISIBLE
+        and ord(char) not in INVISIBLE_PLANE
+    )
+
+
 # Limits stand before these: pydantic names them in the JSON schema only there.
-INTEGRAL = BeforeValidator(_integral)
-NUMERIC = BeforeValidator(_within_float)
+INTEGER = BeforeValidator(_integer)
+NUMBER = BeforeValidator(_number)
 ENCODABLE = AfterValidator(_encodable)
 
-Integer = Annotated[int, INTEGRAL]
-Number = Annotated[float, NUMERIC]
+Integer = Annotated[int, INTEGER]
+Number = Annotated[float, NUMBER]
 Text = Annotated[str, ENCODABLE]
 Prompt = Annotated[str, Field(min_length=1, max_length=10_000), ENCODABLE, AfterValidator(_not_blank)]
-Side = Annotated[int, Field(gt=0, le=16_384), INTEGRAL]
-FrameCount = Annotated[int, Field(gt=0), INTEGRAL]
-FrameIndex = Annotated[int, Field(ge=-1), INTEGRAL]
-Seconds = Annotated[float, Field(ge=0), NUMERIC]
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1), INTEGRAL]
-Strength = Annotated[float, Field(ge=0, le=1), NUMERIC]
-Crf = Annotated[int, Field(ge=0, le=51), INTEGRAL]
+Side = Annotated[int, Field(gt=0, le=16_384), INTEGER]
+FrameCount = Annotated[int, Field(gt=0), INTEGER]
+FrameIndex = Annotated[int, Field(ge=-1), INTEGER]
+Seconds = Annotated[float, Field(ge=0), NUMBER]
+Seed = Annotated[int, Field(ge=-1, le=MAX_SEED), INTEGER]
+Strength = Annotated[float, Field(ge=0, le=1), NUMBER]
+Crf = Annotated[int, Field(ge=0, le=51), INTEGER]

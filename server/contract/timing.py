@@ -1,7 +1,8 @@
-"""Frames and frame rate, from any of num_frames, frames, duration and fps."""
+"""Frames and frame rate, from any of num_frames, duration and fps."""
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 from pipelines.geometry import (
     MAX_FRAME_RATE,
@@ -12,7 +13,7 @@ from pipelines.geometry import (
     max_num_frames,
     snap_num_frames,
 )
-from server.contract.report import Report
+from server.contract.adjustments import Report
 from server.contract.wire import GenerateRequest
 
 DEFAULT_FRAME_RATE = Fraction(24)
@@ -21,8 +22,15 @@ DEFAULT_NUM_FRAMES = 121
 
 @dataclass(frozen=True)
 class Timing:
+    """The frames of a clip, and their rate.
+
+    asked_last: the frames that end the clip that was asked for, before it was snapped and capped. For 100 frames that
+    is frame 99; for 5 s at 24 fps 119, the last to begin in them, and 120, the one at 5 s.
+    """
+
     num_frames: int
     frame_rate: Fraction
+    asked_last: range
 
     @property
     def duration_s(self) -> Fraction:
@@ -32,22 +40,20 @@ class Timing:
 def resolve_timing(request: GenerateRequest, width: int, height: int, report: Report) -> Timing:
     rate = clamp_frame_rate(_wanted_rate(request))
     wanted = _wanted_frames(request, rate)
-    timing = Timing(min(wanted, max_num_frames(width, height, rate)), rate)
+    num_frames = min(wanted, max_num_frames(width, height, rate))
+    timing = Timing(num_frames, rate, _asked_last(request, rate))
     cap = f"at most {max_duration_s(width, height)} s at {width}x{height}: {_words(timing)}"
     reason = cap if timing.num_frames < wanted else f"the nearest 8k + 1 is {wanted}"
     _report_rate(request, report)
-    if _frames_sent(request) is not None:
-        _report_frames(request, timing, reason, report)
+    if request.num_frames is not None:
+        if timing.num_frames != request.num_frames:
+            report.add("num_frames", timing.num_frames, reason)
         _report_duration(request, wanted, timing, report)
-    elif timing.num_frames < wanted and request.duration is not None:
+    elif timing.num_frames < wanted and request.duration:
         report.add("duration", _seconds(timing), reason)
     elif timing.num_frames < wanted:
         report.add("num_frames", timing.num_frames, reason)
     return timing
-
-
-def _frames_sent(request: GenerateRequest) -> int | None:
-    return request.frames if request.num_frames is None else request.num_frames
 
 
 def _exact(seconds: float) -> Fraction:
@@ -55,23 +61,28 @@ def _exact(seconds: float) -> Fraction:
 
 
 def _wanted_rate(request: GenerateRequest) -> Fraction:
-    frames = _frames_sent(request)
     if request.fps is not None:
         return exact_frame_rate(request.fps)
-    if frames is None or request.duration is None:
+    if request.num_frames is None or not request.duration:
         return DEFAULT_FRAME_RATE
-    if request.duration == 0:
-        return MAX_FRAME_RATE
-    return snap_num_frames(frames) / _exact(request.duration)
+    return snap_num_frames(request.num_frames) / _exact(request.duration)
 
 
 def _wanted_frames(request: GenerateRequest, rate: Fraction) -> int:
-    frames = _frames_sent(request)
-    if frames is not None:
-        return snap_num_frames(frames)
-    if request.duration is not None:
+    if request.num_frames is not None:
+        return snap_num_frames(request.num_frames)
+    if request.duration:
         return snap_num_frames(_exact(request.duration) * rate)
     return DEFAULT_NUM_FRAMES
+
+
+def _asked_last(request: GenerateRequest, rate: Fraction) -> range:
+    if request.num_frames is None and request.duration:
+        asked_rate = exact_frame_rate(request.fps) if request.fps is not None and request.fps > 0 else rate
+        frames = _exact(request.duration) * asked_rate
+        return range(ceil(frames) - 1, floor(frames) + 1)
+    asked = request.num_frames or DEFAULT_NUM_FRAMES
+    return range(asked - 1, asked)
 
 
 def _report_rate(request: GenerateRequest, report: Report) -> None:
@@ -83,16 +94,8 @@ def _report_rate(request: GenerateRequest, report: Report) -> None:
         report.add("fps", int(used), f"fps is kept within {MIN_FRAME_RATE} .. {MAX_FRAME_RATE}")
 
 
-def _report_frames(request: GenerateRequest, timing: Timing, reason: str, report: Report) -> None:
-    if timing.num_frames != _frames_sent(request):
-        path = ("frames",) if request.num_frames is None else ("num_frames",)
-        report.add("num_frames", timing.num_frames, reason, path=path)
-    if None not in (request.num_frames, request.frames) and request.num_frames != request.frames:
-        report.add("frames", timing.num_frames, "num_frames wins over frames")
-
-
 def _report_duration(request: GenerateRequest, wanted: int, timing: Timing, report: Report) -> None:
-    if request.duration is None or snap_num_frames(_exact(request.duration) * timing.frame_rate) == wanted:
+    if not request.duration or snap_num_frames(_exact(request.duration) * timing.frame_rate) == wanted:
         return
     derived = f"a derived fps is kept within {MIN_FRAME_RATE} .. {MAX_FRAME_RATE}"
     reason = derived if request.fps is None else "num_frames and fps win over duration"

@@ -1,8 +1,9 @@
-"""The documented fields of POST /generate: types, defaults and limits. Aliases and adjustments are elsewhere."""
+"""The documented fields of POST /generate: types, defaults and limits."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.config import JsonDict
 
 from pipelines.spec import DEFAULT_CRF
 from server.contract.scalars import (
@@ -33,13 +34,12 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class WireModel(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, frozen=True)
+def _without_default(schema: JsonDict) -> None:
+    del schema["default"]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _null_means_absent(cls, data: Any) -> Any:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+class WireModel(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, hide_input_in_errors=True, frozen=True)
 
 
 class KeyframeRequest(WireModel):
@@ -47,7 +47,8 @@ class KeyframeRequest(WireModel):
 
     image_b64: Text = Field(description="PNG, JPEG or WebP in base64, `data:` prefix or not, up to 32 MiB decoded.")
     frame_idx: FrameIndex = Field(
-        description="0 to num_frames - 1 (after snapping), or -1 for the last frame. No two keyframes share one."
+        description="0 to num_frames - 1, or -1 for the last frame. No two keyframes share one. When num_frames is "
+        "snapped or capped, a keyframe at its end moves along."
     )
     strength: Strength = Field(default=1.0, description="0 ignores the image, 1 keeps it as it is.")
     crf: Crf = Field(
@@ -84,19 +85,22 @@ class GenerateRequest(WireModel):
     frames: FrameCount | None = Field(default=None, description="Another name for num_frames, which wins over it.")
     duration: Seconds | None = Field(
         default=None,
-        description="Seconds. Derives num_frames from fps; with num_frames and without fps it derives fps. At most "
-        "20 s up to 1080p, 10 s at 1440p, 5 s above.",
+        description="Seconds; 0 is as if omitted. Derives num_frames from fps; with num_frames and without fps it "
+        "derives fps. At most 20 s up to 1080p, 10 s at 1440p, 5 s above.",
     )
     fps: Number | None = Field(
         default=None,
         description="Frames a second, clamped to 8 .. 50; fractions are fine (23.976). 24 when nothing derives it.",
     )
     seed: Seed | None = Field(
-        default=None, description="The same request with the same seed gives the same clip. Random when omitted."
+        default=None,
+        description="The same request with the same seed gives the same clip. Random when omitted, and for -1.",
     )
     use_random_seed: bool = Field(
         default=True,
-        description="Sent as true it draws a seed even when `seed` is there; false without a seed stands for seed 42.",
+        description="Without a seed, true or nothing draws a random one and false stands for seed 42.",
+        # A generated client would send a published default, which says more than nothing does.
+        json_schema_extra=_without_default,
     )
     keyframes: KeyframeList | None = Field(
         default=None,

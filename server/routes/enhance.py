@@ -53,7 +53,8 @@ async def enhance_prompt(request: Request) -> EnhancementAnswer:
 
 async def _enhance(engine: Engine, resolved: ResolvedEnhance, paths: list[Path]) -> Enhancement:
     """Whoever asks for a rewrite alone has no use for the prompt as it came: failures are errors here."""
-    mode, path = (Mode.I2V, paths[0]) if paths else (Mode.T2V, None)
+    mode = Mode.KEYFRAMES if resolved.has_keyframes else Mode.I2V if paths else Mode.T2V
+    path = paths[0] if paths else None
     request = EnhanceRequest(resolved.prompt, mode, path, resolved.seed, resolved.duration_s)
     return await engine.enhancer.enhance(request, required=True)
 

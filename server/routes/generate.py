@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from server.answers import CLIP, ClipAnswer, clip_headers, clip_json
-from server.contract import request_schema
+from server.contract import request_schema, wants_json
 from server.error_answers import ORDER, errors
 from server.errors import AsciiJSONResponse, preference_applied
 from server.request_body import read_body
@@ -30,7 +30,7 @@ async def generate(request: Request) -> Response:
     body = await read_body(request)
     rendered = await render_clip(request, body, body.fields)
     headers = clip_headers(rendered) | preference_applied(request)
-    if body.fields.get("return_json"):
+    if wants_json(body.fields):
         answer = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered).model_dump(), headers=headers))
         del answer.headers["Content-Disposition"]
         return answer

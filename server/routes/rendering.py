@@ -46,6 +46,7 @@ async def _render(request: Request, engine: Engine, fields: Mapping[str, Any], a
         job = Job(request.state.request_id, order.spec, path, owner)
         # For the log and the traces.
         request.state.job, request.state.enhance_s = job, order.enhance_s
+        request.state.adjustments = order.adjustments
         engine.dispatcher.submit(job)
         stages_s = await _await_job(request, engine, job)
         timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **stages_s}

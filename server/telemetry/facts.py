@@ -1,18 +1,21 @@
 """Collect what the log and the traces may show of a request: never keys, images or answers.
 
-The routes store in a request's state what they made for it: `job`, the render that it awaits, with `enhance_s`, and
-`video`, the stored video that it created or found. Times are shown only for a job: those of a video that was found, or
-that nobody awaits, do not belong to this request.
+The routes store in a request's state what they made for it: `job`, the render that it awaits, with `enhance_s` and
+`adjustments`, and `video`, the stored video that it created or found. Times are shown only for a job: those of a video
+that was found, or that nobody awaits, do not belong to this request.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipelines.spec import GenerationSpec
+from server.contract import adjustments_json, shorten_list
 from server.edge.exchange import Exchange
 from server.jobs.job import Job
 from server.telemetry.metrics import DONE, outcome_of
 from server.videos.video import Video, VideoStatus
+
+MAX_ADJUSTMENTS = 100
 
 
 def request_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def request_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
         "request_id": exchange.state.get("request_id"),
         "key_id": exchange.state.get("key_id"),
         **clip_facts(exchange, with_prompt=with_prompt),
+        **adjustment_facts(exchange, with_prompt=with_prompt),
         **({} if job is None else {"timings": timings_s(exchange, job)}),
     }
 
@@ -51,6 +55,16 @@ def clip_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
         **({} if outcome is None else {"outcome": outcome}),
         **({"prompt": spec.prompt} if with_prompt else {}),
     }
+
+
+def adjustment_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
+    """Return the adjustments of the clip, at most 100. Values and reasons that are text may quote the prompt."""
+    video = _video_of(exchange)
+    made = exchange.state.get("adjustments", () if video is None else video.order.adjustments)
+    shown = adjustments_json(shorten_list(made, MAX_ADJUSTMENTS))
+    if not with_prompt:
+        shown = [{n: v for n, v in entry.items() if n == "field" or not isinstance(v, str)} for entry in shown]
+    return {"adjustments": shown} if shown else {}
 
 
 def timings_s(exchange: Exchange, job: Job) -> dict[str, float]:

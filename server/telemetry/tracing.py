@@ -31,6 +31,7 @@ SERVICE = "ltx23-server"
 # The path of OTLP over HTTP below a collector's address.
 TRACES_PATH = "/v1/traces"
 EXPORT_TIMEOUT_S = 5.0
+MAX_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Tracing:
             "http.response.status_code": exchange.status,
             "http.response.body.size": exchange.body_bytes,
             "ltx23.request_id": exchange.state.get("request_id", ""),
-            **{f"ltx23.{name}": value for name, value in clip.items()},
+            **{f"ltx23.{name}": _attribute(value) for name, value in clip.items()},
         }
 
 
@@ -81,6 +82,11 @@ def _add_parts(tracer: Tracer, context: Any, epoch_s: float, exchange: Exchange,
             span = tracer.start_span(name, context, start_time=_ns(at))
             at += duration
             span.end(_ns(at))
+
+
+def _attribute(value: Any) -> Any:
+    """Return an integer as text where OTLP's, which are signed, cannot hold it: a seed may be up to 2**64 - 1."""
+    return str(value) if isinstance(value, int) and value > MAX_INTEGER else value
 
 
 def _ns(seconds: float) -> int:

@@ -92,8 +92,8 @@ def test_one_of_images_is_never_elsewhere(resolve, name: str, frame: int) -> Non
 def test_several_images_are_keyframes(resolve) -> None:
     request = resolve(images=[entry(frame_index=-1, strength=0.5), entry(frame_idx=0)])
     assert [(i.frame_idx, i.strength, i.loc) for i in request.images] == [
-        (120, 0.5, ("images", 0, "image_b64")),
         (0, 1.0, ("images", 1, "image_b64")),
+        (120, 0.5, ("images", 0, "image_b64")),
     ]
     assert request.adjustments == ()
 
@@ -101,8 +101,8 @@ def test_several_images_are_keyframes(resolve) -> None:
 @pytest.mark.parametrize(
     ("sent", "locs"),
     [
-        ({"frame_rate": "24"}, ["frame_rate"]),
-        ({"steps": "8"}, ["steps"]),
+        ({"frame_rate": "fast"}, ["frame_rate"]),
+        ({"steps": "8.5"}, ["steps"]),
         ({"cfg_guidance_scale": True}, ["cfg_guidance_scale"]),
         ({"image": 5}, ["image"]),
         ({"image_b64": 5}, ["image_b64"]),
@@ -118,12 +118,12 @@ def test_several_images_are_keyframes(resolve) -> None:
         ({"resolution": "0x720"}, ["resolution"]),
         ({"resolution": "99999x720"}, ["resolution"]),
         ({"images": "QUJD"}, ["images"]),
-        ({"images": {}}, ["images"]),
+        ({"images": {"0": "QUJD"}}, ["images"]),
         ({"images": [5]}, ["images.0"]),
-        ({"images": [None]}, ["images.0"]),
-        ({"images": [{}]}, ["images.0.image_b64"]),
-        ({"images": [entry(frame_index="0")]}, ["images.0.frame_index"]),
-        ({"images": [entry(frame_idx="0")]}, ["images.0.frame_idx"]),
+        ({"images": [{"strength": 1}]}, ["images.0.image_b64"]),
+        ({"images": [None, {"strength": 1}]}, ["images.1.image_b64"]),
+        ({"images": [entry(frame_index="first")]}, ["images.0.frame_index"]),
+        ({"images": [entry(frame_idx="0.5")]}, ["images.0.frame_idx"]),
         ({"images": [entry(strength=2)]}, ["images.0.strength"]),
         ({"images": [entry(frame_index=0), entry()]}, ["images.1.frame_index"]),
         ({"images": [entry(frame_index=0), entry(frame_index=500)]}, ["images.1.frame_index"]),

@@ -1,11 +1,14 @@
 """Types, defaults and limits of the documented fields."""
 
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from pipelines.spec import Container
+from server.contract import RequestInvalid, wants_json
 
 INF, NAN = float("inf"), float("nan")
 INTEGERS = ("width", "height", "num_frames", "frames", "seed", "num_inference_steps")
@@ -51,24 +54,85 @@ def test_a_null_prompt_is_a_missing_one(refuse) -> None:
     assert refuse(prompt=None) == ["prompt"]
 
 
+@pytest.mark.parametrize("empty", ["", []], ids=repr)
+@pytest.mark.parametrize("field", [*INTEGERS, *NUMBERS, *BOOLEANS, *STRINGS[1:], "keyframes", "images", "image", "foo"])
+def test_empty_means_absent(resolve, field: str, empty: object) -> None:
+    assert resolve(strict=True, **{field: empty}) == resolve()
+
+
+@pytest.mark.parametrize("field", ["keyframes", "images", "input_image_b64", "image", "end_image", "foo"])
+@pytest.mark.parametrize("empty", [{}, [None], [""], [{}]], ids=repr)
+def test_nothing_in_a_list_or_an_object_is_absent_too(resolve, field: str, empty: object) -> None:
+    if field == "foo":
+        empty = {}
+    assert resolve(strict=True, **{field: empty}) == resolve()
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0, "0", "0.0", " 0 "], ids=repr)
+@pytest.mark.parametrize("field", ["fps", "frame_rate", "duration"])
+def test_no_rate_and_no_duration_are_absent(resolve, field: str, zero: object) -> None:
+    assert resolve(strict=True, **{field: zero}) == resolve()
+
+
+def test_an_empty_prompt_is_a_missing_one(refuse) -> None:
+    assert refuse(prompt="") == ["prompt"]
+
+
+@pytest.mark.parametrize("text", ["{}", "{}.0", " {}", "{}\n", "+{}"])
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, 24) for field in (*INTEGERS, *NUMBERS) if field != "guidance_scale"]
+)
+def test_a_number_may_be_text(resolve, field: str, value: int, text: str) -> None:
+    spelled, plain = resolve(**{field: text.format(value)}), resolve(**{field: value})
+
+    assert replace(spelled, adjustments=()) == replace(plain, adjustments=())
+    assert [(a.field, a.used) for a in spelled.adjustments] == [(a.field, a.used) for a in plain.adjustments]
+
+
+@pytest.mark.parametrize("sent", [{"width": "768"}, {"fps": "24"}, {"guidance_scale": "3.1"}, {"num_frames": " 121 "}])
+def test_a_number_as_text_is_no_adjustment(resolve, sent: dict) -> None:
+    assert resolve(strict=True, **sent) == resolve()
+
+
+@pytest.mark.parametrize("digits", [300, 4000, 5000])
+@pytest.mark.parametrize("field", [*INTEGERS, *NUMBERS])
+def test_long_numbers_as_text_do_no_harm(resolve, field: str, digits: int) -> None:
+    with suppress(RequestInvalid):
+        resolve(**{field: "9" * digits})
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        *[(value, True) for value in (1, 1.0, "1", "true", "True", "on", "yes", "t")],
+        *[(value, False) for value in (0, 0.0, "0", "false", "FALSE", "off", "no", "n")],
+    ],
+)
+@pytest.mark.parametrize("field", BOOLEANS)
+def test_a_boolean_is_what_pydantic_takes(resolve, field: str, value: Any, meaning: bool) -> None:
+    assert resolve(strict=True, **{field: value}) == resolve(strict=True, **{field: meaning})
+
+
 @pytest.mark.parametrize("field", INTEGERS)
 def test_an_integral_float_is_an_integer(resolve, field: str) -> None:
     assert resolve(**{field: 768.0}) == resolve(**{field: 768})
 
 
-@pytest.mark.parametrize("value", [768.5, "768", True, False, NAN, INF, -INF, [768], {"v": 768}, ""])
+@pytest.mark.parametrize("value", [768.5, "768.5", "wide", " ", True, False, NAN, INF, -INF, [768], {"v": 768}, {}])
 @pytest.mark.parametrize("field", INTEGERS)
 def test_what_is_no_integer(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
-@pytest.mark.parametrize("value", ["24", True, False, NAN, INF, -INF, [24], {"v": 24}, ""])
+@pytest.mark.parametrize(
+    "value", ["fast", "nan", "-inf", "1e400", " ", True, False, NAN, INF, -INF, [24], {"v": 24}, {}]
+)
 @pytest.mark.parametrize("field", NUMBERS)
 def test_what_is_no_number(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
-@pytest.mark.parametrize("value", [0, 1, 1.0, "true", "false", "", [], {}])
+@pytest.mark.parametrize("value", [2, 0.5, NAN, "maybe", " ", [True], {"v": True}, {}])
 @pytest.mark.parametrize("field", BOOLEANS)
 def test_what_is_no_boolean(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
@@ -80,12 +144,31 @@ def test_what_is_no_string(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
-@pytest.mark.parametrize("prompt", ["", " ", "\n\t ", "\u2003", "x" * 10_001, "🦊" * 10_001])
+# Of spaces, controls, a byte order mark, a zero-width joiner, Hangul fillers, a blank Braille pattern, a lone accent.
+BLANK = [
+    "",
+    " ",
+    "\n\t ",
+    "\u2003",
+    "\x00",
+    "\ufeff",
+    "\u200b\u200d",
+    "\u3164",
+    "\uffa0",
+    "\u2800",
+    "\u0301",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("prompt", [*BLANK, " ".join(BLANK), "x" * 10_001, "🦊" * 10_001])
 def test_prompts_that_are_refused(refuse, prompt: str) -> None:
     assert refuse(prompt=prompt) == ["prompt"]
 
 
-@pytest.mark.parametrize("prompt", ["x", "x" * 10_000, "🦊" * 10_000, "a\x00b"])
+@pytest.mark.parametrize(
+    "prompt", ["x", "x" * 10_000, "🦊" * 10_000, "a\x00b", "\ufeff狐", ".", "\u200d🦊\ufe0f", "각", "ก็"]
+)
 def test_prompts_that_are_used(resolve, prompt: str) -> None:
     assert resolve(prompt=prompt).prompt == prompt
 
@@ -107,7 +190,7 @@ def test_durations_that_are_refused(refuse, value: float) -> None:
     assert refuse(duration=value) == ["duration"]
 
 
-@pytest.mark.parametrize("value", ["MP4", "mov", ""])
+@pytest.mark.parametrize("value", ["MP4", "mov", " "])
 def test_formats_that_are_refused(refuse, value: str) -> None:
     assert refuse(video_format=value) == ["video_format"]
 
@@ -139,3 +222,16 @@ def test_the_body_is_not_changed(resolve) -> None:
     before = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
     resolve(**fields)
     assert fields == before
+
+
+@pytest.mark.parametrize(
+    ("body", "meaning"),
+    [
+        ({}, False),
+        *[({"return_json": value}, False) for value in (None, "", "false", "0", 0, False)],
+        *[({"return_json": value}, True) for value in ("true", "on", 1, True)],
+        ({"input": {"return_json": "yes"}}, True),
+    ],
+)
+def test_whether_json_was_asked_for(body: dict, meaning: bool) -> None:
+    assert wants_json(body) is meaning

@@ -13,11 +13,17 @@ DRAWN = 7
         ({}, DRAWN),
         ({"seed": 5}, 5),
         ({"seed": 0}, 0),
-        ({"seed": 2**63 - 1}, 2**63 - 1),
+        ({"seed": 2**64 - 1}, 2**64 - 1),
         ({"seed": 5.0}, 5),
         ({"seed": 5, "use_random_seed": False}, 5),
         ({"seed": 5, "use_random_seed": None}, 5),
-        ({"seed": 5, "use_random_seed": True}, DRAWN),
+        ({"seed": 5, "use_random_seed": True}, 5),
+        ({"seed": 0, "use_random_seed": True}, 0),
+        ({"seed": "5"}, 5),
+        ({"seed": -1}, DRAWN),
+        ({"seed": "-1"}, DRAWN),
+        ({"seed": -1, "use_random_seed": False}, DRAWN),
+        ({"seed": "", "use_random_seed": False}, 42),
         ({"use_random_seed": True}, DRAWN),
         ({"use_random_seed": False}, 42),
         ({"use_random_seed": False, "seed": None}, 42),
@@ -28,13 +34,13 @@ def test_the_seed_used(resolve, sent: dict, seed: int) -> None:
     assert resolve(**sent).seed == seed
 
 
-def test_only_a_seed_that_was_not_used_is_reported(adjusted) -> None:
-    assert adjusted(seed=5, use_random_seed=True) == [("seed", 5, DRAWN)]
-    for sent in ({"seed": 5}, {"use_random_seed": True}, {"use_random_seed": False}, {}):
-        assert adjusted(**sent) == []
+@pytest.mark.parametrize("seed", [5, -1, None])
+@pytest.mark.parametrize("use_random_seed", [True, False, None])
+def test_no_seed_is_an_adjustment(resolve, seed: int | None, use_random_seed: bool | None) -> None:
+    assert resolve(strict=True, seed=seed, use_random_seed=use_random_seed).adjustments == ()
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 10**30, 1e300])
+@pytest.mark.parametrize("seed", [-2, 2**64, 10**30, 1e300])
 def test_seeds_that_are_refused(refuse, seed: float) -> None:
     assert refuse(seed=seed) == ["seed"]
 

@@ -22,7 +22,10 @@ KEYFRAMES = [{"image_b64": IMAGE, "frame_idx": 0}, {"image_b64": IMAGE, "frame_i
         ({"frame_rate": 60}, ["frame_rate"]),
         ({"duration": 60}, ["duration"]),
         ({"num_frames": 121, "duration": 100}, ["duration"]),
-        ({"seed": 1, "use_random_seed": True}, ["seed"]),
+        (
+            {"num_frames": 24, "keyframes": [KEYFRAMES[0], KEYFRAMES[1] | {"frame_idx": 23}]},
+            ["num_frames", "keyframes.1.frame_idx"],
+        ),
         ({"guidance_scale": 5}, ["guidance_scale"]),
         ({"cfg_guidance_scale": 5}, ["cfg_guidance_scale"]),
         ({"negative_prompt": "blurry"}, ["negative_prompt"]),

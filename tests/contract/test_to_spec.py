@@ -25,7 +25,7 @@ def test_a_resolved_request_becomes_a_spec(resolve) -> None:
         height=704,
         num_frames=25,
         frame_rate=Fraction(30000, 1001),
-        keyframes=(Keyframe(Path("a.png"), 24, 0.5, 0), Keyframe(Path("b.png"), 0, 1.0, 33)),
+        keyframes=(Keyframe(Path("a.png"), 0, 1.0, 33), Keyframe(Path("b.png"), 24, 0.5, 0)),
         generate_audio=False,
         container=Container.WEBM,
         stages=1,

@@ -8,6 +8,8 @@ import pytest
 
 from tests.http.conftest import SMALL, STRICT, encode, picture
 
+KEYFRAMES = [{"image_b64": encode(picture()), "frame_idx": 0}, {"image_b64": encode(picture()), "frame_idx": 719}]
+
 ADJUSTED: list[tuple[dict[str, Any], list[tuple[str, Any, Any]]]] = [
     ({"width": 300, "height": 250}, [("width", 300, 320), ("height", 250, 256)]),
     ({"width": 1}, [("width", 1, 256)]),
@@ -54,7 +56,7 @@ def test_strict_handling_refuses_each(refuse: Callable, fields: dict, changes: l
         ({"num_frames": 489}, ["num_frames"]),
         ({"num_frames": None, "duration": 21}, ["duration"]),
         ({"width": 2560, "height": 1472, "num_frames": None, "duration": 11}, ["duration"]),
-        ({"use_random_seed": True}, ["seed"]),
+        ({"num_frames": None, "duration": 30, "keyframes": KEYFRAMES}, ["duration", "keyframes.1.frame_idx"]),
     ],
     ids=str,
 )
@@ -79,7 +81,7 @@ def test_other_preferences_change_nothing(generate: Callable, prefer: str) -> No
 
 
 def test_a_refusal_of_a_wrong_type_says_that_it_was_strict(refuse: Callable) -> None:
-    assert refuse(headers=STRICT, width="768").response.headers["preference-applied"] == "handling=strict"
+    assert refuse(headers=STRICT, width="wide").response.headers["preference-applied"] == "handling=strict"
 
 
 def test_defaults_and_nulls_are_no_adjustment(client: httpx.Client) -> None:
@@ -96,12 +98,21 @@ def test_defaults_and_nulls_are_no_adjustment(client: httpx.Client) -> None:
     assert response.headers["x-ltx-adjustments"] == "[]"
 
 
-def test_the_header_stays_small(generate: Callable) -> None:
-    clip = generate(return_json=True, **{f"unknown_{i}" * 9: "ü" * 1000 for i in range(60)})
+@pytest.mark.parametrize("name", ["unknown_{}", "\U0001f98a" * 100 + "{}", "\x7f" * 100 + "{}"], ids=ascii)
+@pytest.mark.parametrize("return_json", [False, True])
+def test_all_headers_fit_a_proxys_buffer(generate: Callable, name: str, return_json: bool) -> None:
+    """nginx takes 4 KiB by default; what is longer is a 502 after the render."""
+    unknown = {name.format(i): "\U0001f98a" * 1000 for i in range(100)}
+    headers = {"X-Request-ID": "x" * 128}
 
-    assert len(clip.headers["x-ltx-adjustments"]) <= 4096
+    clip = generate(headers=headers, return_json=return_json, seed=2**64 - 1, video_format="webm", **unknown)
+
+    assert len(clip.headers["x-ltx-adjustments"]) <= 2000
+    assert sum(len(name) + len(value) + 4 for name, value in clip.headers.raw) < 3500
     assert clip.adjustments[-1]["field"] == "adjustments"
-    assert len(clip.response.json()["adjustments"]) == 60
+    if return_json:
+        assert [a["field"] for a in clip.response.json()["adjustments"]][-1] == "*"
+        assert len(clip.response.json()["adjustments"]) == 65
 
 
 def test_keyframes_win_over_a_single_image(generate: Callable) -> None:

@@ -123,7 +123,6 @@ def test_order_is_free_and_minus_one_is_the_last(generate: Callable) -> None:
 @pytest.mark.parametrize(
     ("keyframes", "locs"),
     [
-        ([], ["keyframes"]),
         ([keyframe()], ["keyframes"]),
         ([keyframe(1), keyframe(2)], ["keyframes"]),
         ([keyframe(), keyframe(9)], ["keyframes.1.frame_idx"]),
@@ -155,7 +154,6 @@ def test_several_images_need_their_frames(refuse: Callable) -> None:
 
 NOISE = bytes(range(256)) * 12
 BAD = {
-    "empty": b"",
     "text": b"hello, this is no image",
     "gif": b"GIF89a" + NOISE,
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",

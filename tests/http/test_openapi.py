@@ -34,7 +34,6 @@ def test_defaults_are_the_documented_ones(schema: dict[str, Any]) -> None:
         "negative_prompt": "shaky, glitchy, low quality, worst quality, deformed, distorted",
         "width": 768,
         "height": 512,
-        "use_random_seed": True,
         "generate_audio": True,
         "guidance_scale": 3.1,
         "num_inference_steps": 8,

@@ -1,31 +1,57 @@
 from collections.abc import Callable
 
+import httpx
 import pytest
 
+from tests.http.conftest import SMALL, STRICT
 
-@pytest.mark.parametrize("fields", [{}, {"use_random_seed": False}, {"use_random_seed": None}])
-def test_a_seed_that_is_sent_is_used(generate: Callable, fields: dict) -> None:
-    clip = generate(seed=2**63 - 1, return_json=True, **fields)
+LARGEST = 2**64 - 1
 
-    assert clip.headers["x-ltx-seed"] == str(2**63 - 1)
-    assert clip.response.json()["seed"] == 2**63 - 1
+
+@pytest.mark.parametrize("use_random_seed", [None, False, True])
+@pytest.mark.parametrize("headers", [{}, STRICT], ids=["lenient", "strict"])
+def test_a_seed_that_is_sent_is_used(generate: Callable, use_random_seed: bool | None, headers: dict) -> None:
+    clip = generate(headers=headers, seed=42, use_random_seed=use_random_seed)
+
+    assert clip.headers["x-ltx-seed"] == "42"
     assert clip.adjustments == []
 
 
-@pytest.mark.parametrize("fields", [{}, {"use_random_seed": True}])
+def test_the_example_of_the_hosted_documentation(client: httpx.Client) -> None:
+    body = SMALL | {"seed": 42, "use_random_seed": True, "guidance_scale": 3.1, "num_inference_steps": 8}
+
+    first, second = (client.post("/generate", json=body, headers=STRICT) for _ in range(2))
+
+    assert first.status_code == 200, first.text
+    assert first.content == second.content
+
+
+def test_the_largest_seed_gives_a_clip_of_its_own(generate: Callable) -> None:
+    clips = [generate(seed=seed, return_json=True) for seed in (LARGEST, str(LARGEST), LARGEST - 1)]
+
+    assert [clip.headers["x-ltx-seed"] for clip in clips[:2]] == [str(LARGEST)] * 2
+    assert clips[0].response.json()["seed"] == LARGEST
+    videos = [clip.response.json()["video"] for clip in clips]
+    assert videos[0] == videos[1]
+    assert videos[1] != videos[2]
+
+
+def test_a_stored_video_keeps_the_largest_seed(client: httpx.Client) -> None:
+    video = client.post("/v1/videos", json=SMALL | {"seed": LARGEST}).json()
+
+    assert client.get(f"/v1/videos/{video['id']}").json()["seed"] == LARGEST
+    assert client.delete(f"/v1/videos/{video['id']}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fields", [{"seed": None}, {"seed": ""}, {"seed": -1}, {"seed": None, "use_random_seed": True}]
+)
 def test_without_a_seed_one_is_drawn(generate: Callable, fields: dict) -> None:
-    clips = [generate(seed=None, **fields) for _ in range(2)]
+    clips = [generate(headers=STRICT, **fields) for _ in range(2)]
 
     seeds = {int(clip.headers["x-ltx-seed"]) for clip in clips}
     assert len(seeds) == 2
     assert all(0 <= seed < 2**32 for seed in seeds)
-    assert [clip.adjustments for clip in clips] == [[], []]
-
-
-def test_a_random_seed_that_was_asked_for_wins_and_is_reported(generate: Callable) -> None:
-    clip = generate(use_random_seed=True)
-
-    assert clip.changes == [("seed", 7, int(clip.headers["x-ltx-seed"]))]
 
 
 def test_no_random_seed_and_none_sent_is_42(generate: Callable) -> None:

@@ -1,0 +1,79 @@
+"""A request that stands inside another object, as the clients of other services send it: `{"input": {...}}`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.contract.adjustments import Adjustment, refusal
+from server.contract.aliases import ALIASES, SIZE_NAMES
+from server.contract.errors import Loc, RequestInvalid
+from server.contract.pictures import is_first_frame, is_last_frame
+from server.contract.wire import GenerateRequest
+
+ENVELOPES = frozenset({"input", "input_args", "args", "data", "parameters"})
+MAX_DEPTH = 2
+
+REASON = "the fields of a request belong at the top level of the body; they were taken out of here"
+
+# Beside one of these no object is an envelope. OpenAI's names are among them.
+FIELDS = GenerateRequest.model_fields.keys() | ALIASES.keys() | set(SIZE_NAMES) | {"images", "seconds", "size"}
+
+
+@dataclass(frozen=True)
+class Unwrapped:
+    """The fields of a request, wherever in the body they stood.
+
+    path: of the innermost envelope, () without one. paths: of each field that stood in an envelope.
+    """
+
+    fields: dict[str, Any]
+    path: Loc = ()
+    paths: Mapping[str, Loc] = field(default_factory=dict)
+    adjustments: tuple[Adjustment, ...] = ()
+
+    def as_sent(self, loc: Loc) -> Loc:
+        """Return the path into the body for a path into `fields`."""
+        return (self.paths.get(str(loc[0]), self.path) if loc else self.path) + loc
+
+
+def unwrap(raw: Mapping[str, Any], *, strict: bool = False) -> Unwrapped:
+    """Take the fields out of their envelopes, unless there are fields beside those.
+
+    What else a body has, such as an `id` or a `webhook`, is kept as unknown fields. Raises RequestInvalid when strict
+    and there is an envelope.
+    """
+    unwrapped = Unwrapped({name: value for name, value in raw.items() if value is not None})
+    for _ in range(MAX_DEPTH):
+        unwrapped = _unwrap_once(unwrapped)
+    if strict and unwrapped.adjustments:
+        raise RequestInvalid.at((unwrapped.path[0],), refusal(unwrapped.adjustments[0]), "adjustment_refused")
+    return unwrapped
+
+
+def _unwrap_once(outer: Unwrapped) -> Unwrapped:
+    fields, paths, path = dict(outer.fields), dict(outer.paths), outer.path
+    envelopes = {name: inside for name in fields if name in ENVELOPES and (inside := _inside(fields[name]))}
+    if not envelopes or any(map(_is_field, fields)):
+        return outer
+    adjustments = list(outer.adjustments)
+    for name, (inner_loc, inner) in envelopes.items():
+        sent = fields.pop(name)
+        path = (*paths.pop(name, ()), name, *inner_loc)
+        if inner.keys() & fields.keys():
+            return outer
+        fields |= inner
+        paths |= dict.fromkeys(inner, path)
+        adjustments.append(Adjustment(".".join(map(str, path)), sent, None, REASON))
+    return Unwrapped(fields, path, paths, tuple(adjustments))
+
+
+def _inside(value: Any) -> tuple[Loc, Mapping[str, Any]] | None:
+    """Return the object that is an envelope's content, and its place in a list of one."""
+    loc: Loc = ()
+    if isinstance(value, list) and len(value) == 1:
+        loc, value = (0,), value[0]
+    return (loc, value) if isinstance(value, dict) and value else None
+
+
+def _is_field(name: str) -> bool:
+    return name in FIELDS or is_first_frame(name) or is_last_frame(name)

@@ -1,0 +1,134 @@
+"""Pictures in a request: the names that stand for one, and the values that hold one, without decoding them."""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+MAX_NAME_CHARS = 64
+
+FIRST = frozenset({"first", "start", "init", "initial", "input"})
+LAST = frozenset({"last", "end", "final", "tail"})
+NOUNS = frozenset({"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "frame"})
+ENCODINGS = frozenset({"url", "urls", "uri", "b64", "base64", "data"})
+# OpenAI's name, whose words alone could mean any reference.
+FIRST_FRAME_NAMES = frozenset({"input_reference"})
+FRAME_NUMBER = frozenset({"frame", "keyframe", "index", "idx", "number"})
+
+# Where an object such as {"type": "image_url", "image_url": {"url": "..."}} has the picture.
+PICTURE_KEYS = frozenset({"image_url", "url", "uri", "image", "image_b64", "b64_json", "base64", "b64", "data"})
+# What such an object may say besides.
+SAFE_KEYS = frozenset({"type", "detail", "mime_type", "mimeType", "media_type", "content_type", "format"})
+SAFE_KEYS |= {"name", "filename"}
+MAX_WRAPPINGS = 4
+
+URL = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+WEB_URL = re.compile(r"\s*https?://", re.IGNORECASE)
+PICTURE_URL = re.compile(
+    r"\s*https?://[^\s?#]+\.(png|jpe?g|webp|gif|bmp|tiff?|avif|hei[cf])(?=[?#\s]|$)", re.IGNORECASE
+)
+MEDIA_DATA_URL = re.compile(r"\s*data:(image|video|audio)/", re.IGNORECASE)
+BASE64_PREFIX = re.compile(r"\s*(data:[^,]{0,128},|base64,)", re.IGNORECASE)
+STANDARD_ALPHABET = str.maketrans("-_", "+/")
+# PNG, JPEG, GIF, WebP, TIFF, BMP, and the ISO files: AVIF, HEIC, MP4; Matroska and WebM.
+MAGIC = re.compile(
+    rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|BM.{4}\0{4}|.{4}ftyp|\x1aE\xdf\xa3", re.DOTALL
+)
+HEAD_CHARS = 2048
+MAGIC_CHARS = 24
+
+
+def is_first_frame(name: str) -> bool:
+    """Whether a name says that it is the clip's first frame: `image_url`, `firstFrameImage`, `init_image`."""
+    if name in FIRST_FRAME_NAMES:
+        return True
+    words = _words(name)
+    # A `frame` alone may be a number of one.
+    return words <= FIRST | NOUNS | ENCODINGS and bool(words & NOUNS) and (bool(words & FIRST) or words != {"frame"})
+
+
+def is_last_frame(name: str) -> bool:
+    """Whether a name says that it is the clip's last frame: `end_image`, `lastFrameUrl`, `image_tail`."""
+    words = _words(name)
+    return words <= LAST | NOUNS | ENCODINGS and bool(words & NOUNS) and bool(words & LAST)
+
+
+def is_entry_image(name: str, value: object) -> bool:
+    """Whether a field of a keyframe is its image."""
+    words = _words(name)
+    if words == {"frame"}:
+        return holds_picture(name, value)
+    return words <= NOUNS | ENCODINGS | {"input"} and bool(words - {"input"})
+
+
+def is_entry_frame(name: str, value: object) -> bool:
+    """Whether a field of a keyframe is the number of its frame."""
+    words = _words(name)
+    return bool(words) and words <= FRAME_NUMBER and not is_entry_image(name, value)
+
+
+def could_be_picture(value: object) -> bool:
+    """False for what a name such as `end_frame` may also stand for: a number, a boolean."""
+    return isinstance(value, list | dict) or (isinstance(value, str) and not re.fullmatch(r"[\s0-9.+-]{0,32}", value))
+
+
+def picture_in(value: Any) -> Any:
+    """Return the picture that stands alone in a list, or in an object such as `{"url": ...}`; else `value` itself."""
+    for _ in range(MAX_WRAPPINGS):
+        inner = _only_picture(value)
+        if inner is None:
+            return value
+        value = inner
+    return value
+
+
+def _only_picture(value: Any) -> Any:
+    if isinstance(value, list):
+        items = [item for item in value if item not in (None, "")]
+        return items[0] if len(items) == 1 else None if items else ""
+    if not isinstance(value, dict):
+        return None
+    said = [(name, inner) for name, inner in value.items() if inner is not None and name not in SAFE_KEYS]
+    return said[0][1] if len(said) == 1 and said[0][0] in PICTURE_KEYS else None
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is the address of something, rather than the thing itself."""
+    return URL.match(text) is not None
+
+
+def holds_picture(name: str, value: object) -> bool:
+    """Whether `value`, or something inside it, is an image or a video: base64, a data URL, or the address of one."""
+    found = [(name, value)]
+    while found:
+        name, value = found.pop()
+        if isinstance(value, str):
+            if _is_picture(value[:HEAD_CHARS], bool(_words(name) & NOUNS)):
+                return True
+        elif isinstance(value, dict):
+            found.extend(value.items())
+        elif isinstance(value, list):
+            found.extend((name, item) for item in value)
+    return False
+
+
+def _is_picture(head: str, named_as_picture: bool) -> bool:
+    if MEDIA_DATA_URL.match(head) or PICTURE_URL.match(head):
+        return True
+    if named_as_picture and WEB_URL.match(head):
+        return True
+    prefix = BASE64_PREFIX.match(head)
+    text = "".join(head[prefix.end() if prefix else 0 :].split())[:MAGIC_CHARS].translate(STANDARD_ALPHABET)
+    text = text.rstrip("=")
+    try:
+        return MAGIC.match(base64.b64decode(text[: len(text) // 4 * 4], validate=True)) is not None
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _words(name: str) -> frozenset[str]:
+    """Return the words of snake_case or camelCase, in lower case; none of a name too long to be one of ours."""
+    if len(name) > MAX_NAME_CHARS:
+        return frozenset()
+    separated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return frozenset(re.split(r"[^a-z0-9]+", separated)) - {""}

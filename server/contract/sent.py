@@ -1,0 +1,83 @@
+"""A request under the documented names, which remembers the ones that were sent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.wire import MAX_KEYFRAMES, GenerateRequest, KeyframeRequest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+# Where pydantic's own words would name our classes.
+MESSAGES = {"model_type": "Input should be an object"}
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """A name that is ignored because another one was sent for the same field.
+
+    path: of the documented field. loc: where the ignored value was sent.
+    """
+
+    path: Loc
+    loc: Loc
+    value: object
+
+
+@dataclass(frozen=True)
+class SentRequest:
+    """A body under the documented names. What means absent is gone, unknown fields are still there.
+
+    names: documented path -> the path that was sent, where they differ.
+    single_image: `keyframes` holds the one entry of an `images`, to be shown at frame 0.
+    """
+
+    values: dict[str, Any]
+    names: Mapping[Loc, Loc]
+    overridden: tuple[Overridden, ...] = ()
+    single_image: bool = False
+
+    def value_at(self, path: Loc) -> Any:
+        """Return what was sent for a documented path, None when nothing was."""
+        value: Any = self.values
+        for part in path:
+            if isinstance(value, dict) and part not in value:
+                return None
+            value = value[part]
+        return value
+
+    def as_sent(self, loc: Loc) -> Loc:
+        prefixes = (loc[:end] for end in range(len(loc), 0, -1))
+        known = next((prefix for prefix in prefixes if prefix in self.names), ())
+        return self.names.get(known, ()) + loc[len(known) :]
+
+    def unknown_fields(self) -> Iterator[tuple[Loc, Any]]:
+        """Yield the path and value of each field that this endpoint does not have."""
+        for name, value in self.values.items():
+            if name not in GenerateRequest.model_fields:
+                yield (name,), value
+        for i, entry in enumerate(self._keyframes):
+            for name, value in entry.items():
+                if name not in KeyframeRequest.model_fields:
+                    yield ("keyframes", i, name), value
+
+    @property
+    def _keyframes(self) -> list[Any]:
+        """The entries of a list that is short enough, the wrong ones as empty."""
+        entries = self.values.get("keyframes")
+        if not isinstance(entries, list) or len(entries) > MAX_KEYFRAMES:
+            return []
+        return [entry if isinstance(entry, dict) else {} for entry in entries]
+
+    def read_as(self, model: type[Model]) -> Model:
+        """Return the values as `model` has them. Raises RequestInvalid under the names that were sent."""
+        try:
+            return model.model_validate(self.values)
+        except ValidationError as exc:
+            errors = exc.errors(include_url=False, include_context=False, include_input=False)
+            raise RequestInvalid(
+                [FieldError(self.as_sent(e["loc"]), MESSAGES.get(e["type"], e["msg"]), e["type"]) for e in errors]
+            ) from exc

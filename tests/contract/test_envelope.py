@@ -1,0 +1,98 @@
+"""Requests inside another object."""
+
+from typing import Any
+
+import pytest
+
+from server.contract import RequestInvalid, resolve_enhance, resolve_request
+
+FIELDS = {"prompt": "a fox", "width": 512, "seed": 7}
+ENVELOPES: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
+    ({"input": FIELDS}, ("input",)),
+    ({"input_args": FIELDS}, ("input_args",)),
+    ({"args": FIELDS}, ("args",)),
+    ({"args": [FIELDS]}, ("args", 0)),
+    ({"data": FIELDS}, ("data",)),
+    ({"parameters": FIELDS}, ("parameters",)),
+    ({"input": {"args": [FIELDS]}}, ("input", "args", 0)),
+    ({"input": FIELDS, "width": None}, ("input",)),
+]
+
+
+@pytest.mark.parametrize(("body", "path"), ENVELOPES, ids=str)
+def test_an_envelope_is_taken_off_and_reported(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    request = resolve_request(body)
+
+    assert (request.prompt, request.width, request.seed) == ("a fox", 512, 7)
+    assert request.adjustments[-1].field == ".".join(map(str, path))
+    assert all("top level" in adjustment.reason for adjustment in request.adjustments)
+
+
+@pytest.mark.parametrize(("body", "path"), ENVELOPES, ids=str)
+def test_strict_handling_refuses_it(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        resolve_request(body, strict=True)
+    assert [error.loc for error in caught.value.errors] == [path[:1]]
+
+
+def test_an_error_is_where_the_field_was_sent() -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        resolve_request({"args": [FIELDS | {"width": "wide", "frames": -1}]})
+    assert [error.loc for error in caught.value.errors] == [("args", 0, "width"), ("args", 0, "frames")]
+
+
+def test_so_is_an_image() -> None:
+    assert resolve_request({"input": FIELDS | {"image": "QUJD"}}).images[0].loc == ("input", "image")
+
+
+def test_what_stands_beside_it_is_reported_too() -> None:
+    request = resolve_request({"id": "1", "webhook": "https://example.com/hook", "input": FIELDS})
+    assert [adjustment.field for adjustment in request.adjustments] == ["input", "id", "webhook"]
+
+
+def test_two_envelopes_share_a_request() -> None:
+    body = {"model": "wan", "input": {"prompt": "a fox", "img_url": "QUJD"}, "parameters": {"width": 512, "fps": "x"}}
+    with pytest.raises(RequestInvalid) as caught:
+        resolve_request(body)
+    assert [error.loc for error in caught.value.errors] == [("parameters", "fps")]
+    body["parameters"]["fps"] = 25
+    assert resolve_request(body).images[0].loc == ("input", "img_url")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": FIELDS, "seed": 7},
+        {"input": FIELDS, "image_url": "QUJD"},
+        {"input": FIELDS, "parameters": FIELDS},
+        {"args": [FIELDS, FIELDS]},
+        {"input": "a fox"},
+        {"input": {}},
+        {"payload": FIELDS},
+        {"input": {"args": {"data": FIELDS}}},
+    ],
+    ids=str,
+)
+def test_what_is_no_envelope_lacks_a_prompt(body: dict[str, Any]) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        resolve_request(body)
+    assert caught.value.errors[0].loc[-1] == "prompt"
+
+
+def test_fields_of_a_request_beside_an_envelope_leave_it_an_unknown_field() -> None:
+    [adjustment] = resolve_request({"prompt": "a fox", "data": {"width": 512}}).adjustments
+    assert (adjustment.field, adjustment.requested) == ("data", "an object of 1")
+
+
+def test_enhance_takes_it_off_too() -> None:
+    enhance = resolve_enhance({"input": {"prompt": "a fox", "duration": "8", "image_url": "QUJD", "seed": ""}})
+    assert (enhance.prompt, enhance.duration_s, enhance.seed) == ("a fox", 8.0, 0)
+    assert enhance.image is not None
+    assert enhance.image.loc == ("input", "image_url")
+
+
+def test_enhance_looks_at_the_first_keyframe() -> None:
+    keyframes = [{"image": "REVG", "frame": -1}, {"image": "QUJD", "frame": 0}]
+    enhance = resolve_enhance({"prompt": "a fox", "keyframes": keyframes})
+    assert enhance.image is not None
+    assert (enhance.image.data, enhance.has_keyframes) == (b"ABC", True)

@@ -1,0 +1,208 @@
+"""Pictures under names of other services: the first frame, the last one, or refused; never left out in silence."""
+
+import base64
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from server.contract import RequestInvalid
+
+
+def saved(image_format: str, color: str = "orange") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), color).save(file, image_format)
+    return file.getvalue()
+
+
+PNG, OTHER = saved("PNG"), saved("PNG", "blue")
+FIRST, LAST = base64.b64encode(PNG).decode(), base64.b64encode(OTHER).decode()
+URL = "https://example.com/picture"
+FIRST_NAMES = [
+    *("image", "image_b64", "image_url", "image_base64", "imageUrl", "input_image", "input_image_url", "img", "photo"),
+    *("first_frame", "first_frame_image", "firstFrameImage", "first_image_url", "start_image", "start_frame_b64"),
+    *("init_image", "init_images", "initial_image", "input_reference", "image_data", "image_urls"),
+]
+LAST_NAMES = [
+    *("end_image", "end_frame", "end_image_url", "last_frame", "last_image", "lastFrame", "last_frame_image"),
+    *("tail_image", "image_tail", "tail_image_url", "final_frame"),
+]
+SHAPES = [
+    lambda text: text,
+    lambda text: [text],
+    lambda text: {"url": text},
+    lambda text: {"type": "image_url", "image_url": {"url": text, "detail": "auto"}},
+    lambda text: [{"b64_json": text}],
+    lambda text: {"data": text, "mime_type": "image/png"},
+]
+SHAPE_IDS = ["text", "list", "url", "image_url", "b64_json", "data"]
+
+
+@pytest.mark.parametrize("name", FIRST_NAMES)
+def test_names_of_the_first_frame(resolve, name: str) -> None:
+    request = resolve(strict=True, **{name: FIRST})
+    [image] = request.images
+    assert (image.data, image.frame_idx, image.loc) == (PNG, 0, (name,))
+
+
+@pytest.mark.parametrize("name", LAST_NAMES)
+def test_names_of_the_last_frame(resolve, name: str) -> None:
+    request = resolve(strict=True, image_url=FIRST, num_frames=25, **{name: LAST})
+    assert [(i.data, i.frame_idx, i.loc) for i in request.images] == [
+        (PNG, 0, ("image_url",)),
+        (OTHER, 24, (name,)),
+    ]
+
+
+@pytest.mark.parametrize("name", LAST_NAMES)
+def test_a_last_frame_alone_is_refused(resolve, name: str) -> None:
+    with pytest.raises(RequestInvalid, match="first one") as caught:
+        resolve(**{name: LAST})
+    assert [error.loc for error in caught.value.errors] == [(name,)]
+
+
+def test_a_last_frame_follows_the_only_one_of_images(resolve) -> None:
+    request = resolve(strict=True, images=[FIRST], end_image=LAST)
+    assert [(i.data, i.frame_idx, i.loc) for i in request.images] == [
+        (PNG, 0, ("images", 0)),
+        (OTHER, 120, ("end_image",)),
+    ]
+
+
+def test_keyframes_win_over_a_last_frame(resolve, adjusted) -> None:
+    keyframes = [{"image": FIRST, "frame": 0}, {"image": FIRST, "frame": 8}]
+    [(field, _, used)] = adjusted(keyframes=keyframes, end_image=LAST)
+    assert (field, used) == ("keyframes", "a list of 2")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_IDS)
+@pytest.mark.parametrize("name", ["input_image_b64", "image", "image_url", "input_reference"])
+def test_shapes_of_a_picture(resolve, name: str, shape) -> None:
+    [image] = resolve(strict=True, **{name: shape(FIRST)}).images
+    assert image.data == PNG
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_IDS)
+def test_shapes_of_a_picture_in_a_keyframe(resolve, shape) -> None:
+    keyframes = [{"image_b64": shape(FIRST), "frame_idx": 0}, {"image_url": shape(LAST), "frame_idx": 8}]
+    assert [image.data for image in resolve(strict=True, keyframes=keyframes).images] == [PNG, OTHER]
+
+
+@pytest.mark.parametrize("image", ["image", "image_url", "url", "base64", "frame", "input_image", "data"])
+@pytest.mark.parametrize("frame", ["frame_index", "frameIndex", "index", "idx", "frame_number"])
+@pytest.mark.parametrize("name", ["keyframes", "images"])
+def test_names_in_a_keyframe(resolve, name: str, image: str, frame: str) -> None:
+    sent = [{image: FIRST, frame: 0}, {image: LAST, frame: "24"}]
+    images = resolve(strict=True, **{name: sent}).images
+    assert [(i.data, i.frame_idx, i.loc) for i in images] == [(PNG, 0, (name, 0, image)), (OTHER, 24, (name, 1, image))]
+
+
+def test_errors_keep_the_place_in_a_list_with_holes(refuse) -> None:
+    sent = [None, {"image": FIRST, "frame": 0}, {}, {"image": LAST, "frame": "late"}]
+    assert refuse(keyframes=sent) == ["keyframes.3.frame"]
+
+
+@pytest.mark.parametrize("name", ["first_frame", "start_frame", "end_frame", "last_frame"])
+@pytest.mark.parametrize("number", [0, 24, "24", True])
+def test_a_number_under_such_a_name_is_an_unknown_field(adjusted, name: str, number: object) -> None:
+    assert adjusted(**{name: number}) == [(name, number, None)]
+
+
+PICTURES = [
+    *(base64.b64encode(saved(name)).decode() for name in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")),
+    base64.urlsafe_b64encode(saved("JPEG")).decode().rstrip("="),
+    base64.encodebytes(PNG).decode(),
+    "data:image/png;base64," + FIRST,
+    "DATA:image/svg+xml,%3Csvg",
+    "data:application/octet-stream;base64," + FIRST,
+    "base64," + FIRST,
+    "data:video/mp4;base64,AAAA",
+    "https://example.com/a/picture.JPG?size=large",
+    base64.b64encode(b"\0\0\0\x20ftypisom" + bytes(20)).decode(),
+]
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda text: text[:24])
+@pytest.mark.parametrize("name", ["reference", "reference_images", "mask", "style"])
+def test_a_picture_that_would_not_be_used_is_refused(resolve, name: str, picture: str) -> None:
+    nested: list[Any] = [picture, [picture], {"a": {"b": [1, picture]}}]
+    for value in nested:
+        with pytest.raises(RequestInvalid, match="input_image_b64") as caught:
+            resolve(**{name: value})
+        assert [error.loc for error in caught.value.errors] == [(name,)]
+        assert picture[:40] not in str(caught.value)
+
+
+def test_so_is_one_inside_a_keyframe(refuse) -> None:
+    keyframes = [{"image_b64": FIRST, "frame_idx": 0, "mask": LAST}, {"image_b64": FIRST, "frame_idx": 8}]
+    assert refuse(keyframes=keyframes) == ["keyframes.0.mask"]
+
+
+@pytest.mark.parametrize("name", ["reference_image", "control_images", "mask_image_url"])
+def test_so_is_the_address_of_one(refuse, name: str) -> None:
+    assert refuse(**{name: [URL]}) == [name]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Euler a", "R0lG", "/9j", "iVBORw", "UklGR", "https://example.com/webhook", "data:text/plain,x", "é" * 40, 5, {}],
+)
+def test_what_is_no_picture_is_ignored(resolve, value: object) -> None:
+    assert resolve(sampler=value).images == ()
+
+
+def test_a_deep_unknown_field_is_searched_without_recursion(resolve) -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    assert resolve(foo=deep).images == ()
+
+
+def test_several_pictures_are_no_first_frame(refuse) -> None:
+    assert refuse(input_image=[FIRST, LAST]) == ["input_image"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"input_image_b64": URL},
+        {"image": f"  {URL.upper()}"},
+        {"image_url": {"url": URL}},
+        {"images": [{"image_b64": URL}]},
+        {"images": [URL]},
+        {"keyframes": [{"image_b64": URL, "frame_idx": 0}, {"image_b64": FIRST, "frame_idx": 8}]},
+        {"image": FIRST, "end_image": URL},
+        {"input_image_b64": "file:///etc/passwd"},
+        {"input_image_b64": "blob:null/1234"},
+    ],
+    ids=str,
+)
+def test_the_address_of_an_image_is_not_fetched(resolve, sent: dict) -> None:
+    with pytest.raises(RequestInvalid, match="fetches nothing"):
+        resolve(**sent)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"image": FIRST, "image_url": 5, "init_image": [LAST, LAST]},
+        {"fps": 24, "frame_rate": "fast"},
+        {"num_frames": 25, "frames": "many"},
+        {"width": 256, "height": 256, "resolution": "large"},
+        {"keyframes": [{"image_b64": FIRST, "frame_idx": 0, "frame": []}, {"image": LAST, "url": 5, "frame_idx": 8}]},
+        {"keyframes": [{"image": FIRST, "frame": 0}, {"image": LAST, "frame": 8}], "images": [5]},
+    ],
+    ids=lambda sent: "-".join(sent),
+)
+def test_the_loser_of_two_names_is_not_validated(resolve, sent: dict) -> None:
+    resolve(**sent)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"fps": 25, "frame_rate": "25"}, {"num_frames": 25, "frames": " 25 "}, {"image": FIRST, "input_image": [FIRST]}],
+    ids=str,
+)
+def test_two_names_that_say_the_same_are_no_adjustment(resolve, sent: dict) -> None:
+    assert resolve(strict=True, **sent).adjustments == ()
