@@ -1,5 +1,7 @@
 """Folders for what a job reads and writes. Each lives as long as its request, all of them as long as the server."""
 
+import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -9,24 +11,25 @@ from pathlib import Path
 
 from server.folder_lock import LOCK, lock_folder
 
+log = logging.getLogger("ltx23.workspace")
+
 PREFIX = "ltx23-work-"
 
 
 class Workspace:
-    """A folder below `parent`, or below the system's temporary folder. What a killed server left there is removed."""
+    """A folder below `parent`, or below the system's temporary folder. What a killed server left there is removed.
+
+    Another program may remove the folder, as those that clean up /tmp do: the next job has a new one.
+    """
 
     def __init__(self, parent: Path | None) -> None:
-        parent = parent or Path(tempfile.gettempdir())
-        parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(parent)
-        # Locked before it has the name that others look for.
-        unnamed = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
-        self._lock = lock_folder(unnamed, os.O_CREAT)
-        self._root = unnamed.rename(parent / unnamed.name.removeprefix("."))
+        self._parent = parent or Path(tempfile.gettempdir())
+        self._root, self._locks = _create_root(self._parent)
+        _remove_abandoned(self._parent)
 
     @contextmanager
     def job_folder(self) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._root))
+        folder = self._create_job_folder()
         try:
             yield folder
         finally:
@@ -34,11 +37,39 @@ class Workspace:
 
     def close(self) -> None:
         _remove(self._root)
-        os.close(self._lock)
+        self._unlock()
+
+    def _create_job_folder(self) -> Path:
+        try:
+            return Path(tempfile.mkdtemp(prefix="job-", dir=self._root))
+        except FileNotFoundError:
+            log.warning("%s was removed by another program; a new folder takes its place", self._root)
+        self._unlock()
+        self._root, self._locks = _create_root(self._parent)
+        return Path(tempfile.mkdtemp(prefix="job-", dir=self._root))
+
+    def _unlock(self) -> None:
+        while self._locks:
+            os.close(self._locks.pop())
+
+
+def _create_root(parent: Path) -> tuple[Path, list[int]]:
+    """Return a new folder and the descriptors that lock it. It is locked before it gets the name that is looked for."""
+    parent.mkdir(parents=True, exist_ok=True)
+    unnamed = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
+    locks = [lock_folder(unnamed, os.O_CREAT), _lock_directory(unnamed)]
+    return unnamed.rename(parent / unnamed.name.removeprefix(".")), locks
+
+
+def _lock_directory(folder: Path) -> int:
+    """Lock the directory itself: systemd-tmpfiles leaves alone what is in one that is locked."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Those whose lock is there and free. A folder without one is none of ours, whatever its name."""
+    """Remove the folders of servers that are gone: their lock is there, and nobody holds it."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
             lock = lock_folder(folder)
@@ -47,7 +78,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _remove(root: Path) -> None:
-    """The jobs' folders, the lock, and the root if nothing else is in it."""
+    """Remove the jobs' folders, the lock, and the root if nothing else is in it."""
     for folder in root.glob("job-*"):
         shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):

@@ -1,12 +1,20 @@
 """Folders of jobs: gone with their request, with their server, and when the server was killed, with the next one."""
 
+import fcntl
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from server.messages import Ready
 from server.workspace import Workspace, write_images
-from tests.jobs.conftest import PROGRAMS
+from tests.http.videos import finish, order
+from tests.jobs.conftest import PROGRAMS, program_of
+from tests.jobs.serving import serve
 
 
 def killed_server(parent: Path) -> Path:
@@ -58,3 +66,32 @@ def test_what_only_looks_like_such_a_folder_is_left_alone(tmp_path: Path) -> Non
 
     assert weights.exists()
     assert sorted(path.name for path in tmp_path.rglob("*notes")) == ["ltx23-work-notes", "notes"]
+
+
+def test_who_cleans_up_leaves_the_folder_of_a_living_server_alone(tmp_path: Path) -> None:
+    """As systemd-tmpfiles asks: by a shared lock on each directory."""
+    workspace = Workspace(tmp_path)
+    (root,) = tmp_path.iterdir()
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        workspace.close()
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(fd)
+
+
+def test_a_server_goes_on_when_its_folders_were_removed(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    with serve(program_of("behaves"), work, cache_dir=tmp_path, data_dir=tmp_path / "data") as served:
+        served.told(Ready)
+        assert served.ask("before").status_code == 200
+        shutil.rmtree(work)
+        shutil.rmtree(tmp_path / "data" / "videos")
+
+        assert served.ask("after").status_code == 200
+        assert finish(served.client, order(served.client))["status"] == "completed"
+        Workspace(work).close()
+        assert served.ask("beside another server").status_code == 200
+    assert list(work.iterdir()) == []
