@@ -4,17 +4,13 @@ What goes through the socket is said in `captioner_main`. A process that does no
 CaptionerDown, as when it has ended.
 """
 
-import asyncio
 import json
 import logging
 import os
-import signal
-import socket
-import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from enhancer.child import Child, start_child
 from enhancer.errors import CaptionerDown, CaptionError
 
 log = logging.getLogger("ltx23.captioner")
@@ -26,20 +22,18 @@ MAX_LINE_BYTES = 64 * 1024
 class CaptionProcess:
     """A running process. Made by `start_process`; whoever made it kills it, then waits for its end."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._process, self._reader, self._writer = process, reader, writer
+    def __init__(self, child: Child) -> None:
+        self._child = child
         self._asked = self._answered = 0
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._child.pid
 
     @property
     def has_ended(self) -> bool:
         """Perhaps before its end of the socket is seen to be closed."""
-        if self._reader.at_eof():
+        if self._child.reader.at_eof():
             return True
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -75,25 +69,18 @@ class CaptionProcess:
         raise CaptionerDown("the captioner talks nonsense")
 
     def kill(self) -> None:
-        """It and whatever it has started: its process group is its own."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self._child.kill()
 
     async def wait_for_end(self) -> int:
         """Its exit code; afterwards nothing of it is left."""
-        returncode = await asyncio.to_thread(self._process.wait)
-        self._writer.transport.abort()
-        with suppress(OSError):
-            await self._writer.wait_closed()
-        return returncode
+        return await self._child.wait()
 
     def _send(self, message: Mapping[str, object]) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(json.dumps(message).encode("ascii") + b"\n")
+        self._child.send(json.dumps(message).encode("ascii") + b"\n")
 
     async def _receive(self) -> dict[str, object]:
         try:
-            line = await self._reader.readline()
+            line = await self._child.reader.readline()
         except OSError as exc:
             raise CaptionerDown("the captioner has ended") from exc
         except ValueError as exc:  # longer than MAX_LINE_BYTES
@@ -111,20 +98,9 @@ class CaptionProcess:
 
 async def start_process(program: Sequence[str], options: Mapping[str, object]) -> CaptionProcess:
     """Raises CaptionerDown when it cannot be started."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_LINE_BYTES)
-        try:
-            process = _start(program, theirs.fileno())
-        except OSError as exc:
-            writer.transport.abort()
-            raise CaptionerDown("the captioner cannot be started") from exc
-    started = CaptionProcess(process, reader, writer)
+    try:
+        started = CaptionProcess(await start_child(program, MAX_LINE_BYTES))
+    except OSError as exc:
+        raise CaptionerDown("the captioner cannot be started") from exc
     started._send(options)
     return started
-
-
-def _start(program: Sequence[str], pipe_fd: int) -> subprocess.Popen[bytes]:
-    """In a session of its own: Ctrl-C in the terminal is the server's to answer."""
-    command = [*program, str(pipe_fd)]
-    return subprocess.Popen(command, pass_fds=[pipe_fd], stdin=subprocess.DEVNULL, start_new_session=True)

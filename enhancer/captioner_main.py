@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from enhancer.errors import CaptionError, SettingsError
+from enhancer.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from enhancer.florence import Florence
@@ -51,6 +52,7 @@ def _send(sent: TextIO, message: Mapping[str, object]) -> None:
 
 
 def main() -> int:
+    die_with_parent()
     # Before torch is there: threads that spin at the end of each kernel would take the render's cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with socket.socket(fileno=int(sys.argv[1])) as pipe:

@@ -20,8 +20,10 @@ from contextlib import suppress
 
 import psutil
 
+from enhancer.parent_death import die_with_parent
+
 # From <linux/prctl.h>.
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_CHILD_SUBREAPER = 36
 
 # What a shell says of a command that it cannot start.
 NOT_STARTED = 127
@@ -34,7 +36,7 @@ STDIN = 0
 
 def run(grace_s: float, folder: str, command: Sequence[str]) -> int:
     signalled = _hear_signals()
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         process = _start(command, folder)
     except OSError as exc:
@@ -58,17 +60,13 @@ def _hear_signals() -> int:
     return readable
 
 
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
 def _start(command: Sequence[str], folder: str) -> subprocess.Popen[bytes]:
     """It dies with this process, should that be killed as well."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         env=os.environ | {"TMPDIR": folder},
-        preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        preexec_fn=die_with_parent,
     )
 
 

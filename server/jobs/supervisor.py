@@ -1,6 +1,7 @@
 """One device's worker: started, heard out, watched, replaced when it ends. It has one job at a time, and no queue."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ log = logging.getLogger("ltx23.supervisor")
 RETRY_AFTER_S = 10
 # By the number of ends and failed loads since the last clip.
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
+# Between two attempts to start a worker while the system has no descriptor, process or memory left for it. That says
+# nothing of the worker, and may end at any time.
+STARVED_BACKOFF_S = 1.0
+STARVED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+
 # A job whose worker died before it began is not to blame, once.
 MAX_ATTEMPTS = 2
 
@@ -66,6 +72,7 @@ class Supervisor:
         self._running: Running | None = None
         self._questions = Questions()
         self._failures = 0
+        self._is_starved = False
         self._restarts = 0
         self._model: ModelInfo | None = None
         self._memory: Memory | None = None
@@ -142,6 +149,9 @@ class Supervisor:
             self._end_job(NotReady(STOPPING, RETRY_AFTER_S))
 
     async def _back_off(self) -> None:
+        if self._is_starved:
+            await asyncio.sleep(STARVED_BACKOFF_S)
+            return
         delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
         self._failures += 1
         log.warning("the next %s starts in %g s", self._name, delay_s)
@@ -150,12 +160,15 @@ class Supervisor:
     async def _run_worker(self) -> None:
         try:
             async with run_worker(self._config, self._program) as worker:
-                self._worker = worker
+                self._worker, self._is_starved = worker, False
                 await self._hear_out(worker)
                 was_loading = self._state is State.LOADING
                 # Before its process is gone, which may take a while.
                 self._lose_worker()
         except OSError as exc:
+            if exc.errno in STARVED:
+                self._starve(exc)
+                return
             self._fail_to_load(f"no worker process can be started: {exc}")
             return
         assert worker.returncode is not None
@@ -163,6 +176,11 @@ class Supervisor:
         log.error("the %s ended with %s", self._name, how)
         if was_loading:
             self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
+
+    def _starve(self, exc: OSError) -> None:
+        if not self._is_starved:
+            log.error("no %s can be started now (%s); tried again every %g s", self._name, exc, STARVED_BACKOFF_S)
+        self._is_starved = True
 
     async def _hear_out(self, worker: Worker) -> None:
         heartbeat = Heartbeat()

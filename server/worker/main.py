@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from enhancer.parent_death import die_with_parent
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
 from server.heap import Heap, keep_one_heap
@@ -170,6 +171,8 @@ def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | F
 
 
 def main() -> int:
+    # It ends when the server closes the pipe; but a process that is stopped does not see that.
+    die_with_parent()
     keep_one_heap()
     wait_passively()
     return run(Pipe(int(sys.argv[1])))

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from server.messages import Ready
 from tests.conftest import Server, run_server
 from tests.http.conftest import encode, picture
 from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order
-from tests.jobs.conftest import program_of
+from tests.jobs.conftest import has_ended, program_of
 from tests.jobs.serving import serve
 from weights.tiny import TinyFiles
 
@@ -61,8 +62,11 @@ def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
         begin(client, running)
         waiting = order(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976)
         without_image = order(client, input_image_b64=image)
+        (worker,) = psutil.Process(server.process.pid).children()
+        worker.suspend()
         server.process.kill()
         server.process.wait()
+        assert has_ended(worker)  # though it was stopped
     (data.dir / "videos" / without_image["id"] / "image-0").unlink()
 
     with data.start() as server, server.client() as client:

@@ -1,6 +1,10 @@
 """What the worker process may do, and what becomes of the jobs."""
 
 import asyncio
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -137,6 +141,37 @@ async def test_a_worker_that_cannot_load_is_started_again(
 
         await rig.told(Ready)
         assert await outcome(rig.submit()) == "done"
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """As in a server that has as many connections as it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as file:
+        next_fd = file.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_fd, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_server_without_descriptors_starts_its_worker_as_soon_as_it_has_some(
+    dispatching: Dispatching, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.jobs.supervisor.STARVED_BACKOFF_S", 0.01)
+    async with dispatching("obeys", fifos=["orders-auto"]) as rig:
+        await rig.told(Ready)
+        rig.order("orders-auto", b"d")
+        with no_descriptors():
+            await rig.until(lambda: "no worker can be started now ([Errno 24]" in caplog.text)
+            await asyncio.sleep(0.1)
+            assert rig.dispatcher.status.load_error is None
+        await rig.told(Ready)
+
+    messages = [record.message for record in caplog.records]
+    assert sum("can be started now" in message for message in messages) == 1
+    assert [message for message in messages if "the next worker starts" in message] == ["the next worker starts in 0 s"]
 
 
 async def test_nobody_waits_for_a_model_that_does_not_load_again(dispatching: Dispatching) -> None:

@@ -1,0 +1,74 @@
+"""A child process and the socket to it: how it is started, killed and waited for. Ignorant of what they say.
+
+Workers and captioners are such children; each is the leader of a session of its own, so that Ctrl-C in the terminal is
+the server's to answer, and a kill reaches whatever the child has started.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+
+
+class Child:
+    """A running process. Made by `start_child`; whoever made it kills it, then waits for its end."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.process, self.reader, self._writer = process, reader, writer
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def send(self, data: bytes) -> None:
+        """Send without waiting. A child that is gone takes nothing; its end tells the rest."""
+        if not self._writer.is_closing():
+            self._writer.write(data)
+
+    def kill(self) -> None:
+        """Kill it and whatever it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def hang_up(self) -> None:
+        """Close this end of the socket: a process that a device holds in the kernel would keep the other one open."""
+        self._writer.transport.abort()
+
+    async def wait(self) -> int:
+        """Wait until nothing of it is left, and return its exit code: negative for a signal, as in subprocess."""
+        returncode = await asyncio.to_thread(self.process.wait)
+        await _close(self._writer)
+        return returncode
+
+
+async def start_child(program: Sequence[str], limit_bytes: int = 2**16) -> Child:
+    """Start a program whose last argument is the descriptor of its end of the socket. Raises OSError.
+
+    limit_bytes: of a line that is read.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=limit_bytes)
+        try:
+            process = _start(program, theirs.fileno())
+        except OSError:
+            await _close(writer)
+            raise
+    return Child(process, reader, writer)
+
+
+def _start(program: Sequence[str], fd: int) -> subprocess.Popen[bytes]:
+    command = [*program, str(fd)]
+    return subprocess.Popen(command, pass_fds=[fd], stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """At once: what the child has not read by now, nobody will."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
