@@ -1,5 +1,6 @@
 # The torch wheel for Linux brings CUDA's libraries; the base brings what the driver is matched against.
-FROM nvidia/cuda:13.0.1-runtime-ubuntu24.04
+# The digest is that of the tag for all platforms, as other public builds pin it; it was not pulled where this was written.
+FROM nvidia/cuda:13.0.1-runtime-ubuntu24.04@sha256:c3fde347d52d578c84fd644bc177bc7ec333feaf11550d990da4084d7612e4c7
 
 # hadolint ignore=DL3008
 RUN apt-get update \

@@ -18,7 +18,8 @@ from weights.store import Store
 ROOT = Path(__file__).parents[1]
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 # Read by compose itself.
-COMPOSE_ONLY = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH"}
+COMPOSE_ONLY = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH", "LTX23_MEMORY_LIMIT"}
+COMPOSE_ONLY |= {"LTX23_SGLANG_IMAGE", "LTX23_SGLANG_MEMORY_LIMIT"}
 
 
 @pytest.fixture
@@ -52,12 +53,22 @@ def test_compose_asks_for_a_key(service: dict[str, Any]) -> None:
     assert service["environment"]["LTX23_API_KEYS"].startswith("${LTX23_API_KEYS:?")
 
 
-def test_compose_gives_no_more_rights_than_needed(service: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["ltx23", "sglang"])
+def test_compose_gives_no_more_rights_than_needed(name: str, services: dict[str, Any]) -> None:
+    service = services[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["pids_limit"] > 0
+    assert service["init"] is True
+    assert all(
+        {"nosuid", "nodev"} < set(mount.split(":")[1].split(",")) and "size=" in mount for mount in service["tmpfs"]
+    )
+    assert re.fullmatch(r"\$\{LTX23_\w+:-\d+g\}", service["deploy"]["resources"]["limits"]["memory"])
     assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"} & service.keys()
+
+
+def test_weights_are_read_only_and_the_port_is_on_loopback(service: dict[str, Any]) -> None:
     assert all(volume.endswith(":ro") for volume in service["volumes"] if ":/weights" in volume)
     assert service["ports"] == ["${LTX23_PUBLISH:-127.0.0.1:8000}:8000"]
 
@@ -73,6 +84,13 @@ def test_what_may_be_written_is_the_volume_and_a_bounded_tmp(service: dict[str, 
     homes = re.findall(r"(?:HOME|LTX23_CACHE_DIR)=(\S+)", (ROOT / "Dockerfile").read_text())
     assert homes
     assert all(home.startswith("/data") for home in homes)
+
+
+def test_the_image_is_built_from_one_that_is_pinned() -> None:
+    images = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+
+    assert images
+    assert all(re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images)
 
 
 def test_the_image_does_not_run_as_root() -> None:
@@ -112,7 +130,8 @@ def test_sglang_is_there_only_when_asked_for_and_is_ready_first(
 
 
 def test_sglang_is_of_the_release_that_is_installed_elsewhere(sglang: dict[str, Any]) -> None:
-    assert sglang["image"].removeprefix("lmsysorg/sglang:v") == REQUIREMENT.removeprefix("sglang==")
+    release = REQUIREMENT.removeprefix("sglang==")
+    assert sglang["image"] == f"${{LTX23_SGLANG_IMAGE:-lmsysorg/sglang:v{release}}}"
 
 
 def test_sglang_has_the_memory_and_the_model_that_it_has_elsewhere(
