@@ -24,10 +24,11 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 # Dependencies before the code: they change less often than it does.
 WORKDIR /opt/ltx23
-COPY pyproject.toml constraints.txt ./
+COPY pyproject.toml constraints.txt requirements.lock ./
 RUN python3 -m venv /opt/venv \
     && mkdir weights pipelines enhancer server \
     && touch README.md \
+    && pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock \
     && pip install --no-cache-dir --constraint constraints.txt '.[otel]'
 
 COPY README.md ./

@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	--no-emit-package torch --constraint constraints.txt pyproject.toml
 
-.PHONY: serve setup dev test test-sglang check bench fuzz soak clean
+.PHONY: serve setup dev test test-sglang check bench fuzz soak lock clean
 
 serve: setup
 	$(BIN)/ltx23 serve
@@ -41,15 +43,23 @@ fuzz: $(VENV)/.installed-dev
 soak: setup
 	$(BIN)/python -m benchmarks.soak
 
+# After a change of dependencies in pyproject.toml or constraints.txt. Zensical needs Python 3.11.5.
+lock: dev
+	$(LOCK) --python-version 3.11 --output-file requirements.lock
+	$(LOCK) --python-version 3.11.5 --extra dev --output-file requirements-dev.lock
+
 clean:
 	rm -rf $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+# Everything but torch is checked against the hashes of its lock; pip takes the build of torch that the environment offers.
+$(VENV)/.installed: pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
