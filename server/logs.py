@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,10 +56,26 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class OnceAMinute(logging.Filter):
+    """Drop a message that its logger has written less than a minute ago, whatever its arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_due = record.created - self._written_at.get(record.msg, -math.inf) >= 60
+        if is_due:
+            self._written_at[record.msg] = record.created
+        return is_due
+
+
 def configure_logging(level: str, log_format: str) -> None:
     """Log to stderr. log_format: `text` or `json`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler])
+    # It warns of each form that it cannot parse; the client is told already.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     # httpx logs a line, with the address, for each rewrite.
     logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -4,16 +4,17 @@ import asyncio
 import errno
 import logging
 import resource
-import time
 from contextlib import suppress
 from typing import Any
 
+from server.logs import OnceAMinute
+
 log = logging.getLogger("ltx23.descriptors")
+log.addFilter(OnceAMinute())
 
 # More than the server has open beside its connections.
 RESERVED = 128
 WANTED = 65_536
-REPEAT_S = 60.0
 
 
 def raise_descriptor_limit() -> int:
@@ -40,19 +41,13 @@ def fit_connections(max_connections: int) -> int:
     return min(fitting, max_connections)
 
 
-class AcceptErrors:
-    """An asyncio exception handler that tells once a minute that connections cannot be accepted.
+def log_accept_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what asyncio catches: log a lack of descriptors in one line, and the rest as asyncio does.
 
-    asyncio tells it of each attempt, and makes as many in a row as the backlog is long.
+    asyncio reports each attempt to accept a connection, and makes as many in a row as the backlog is long.
     """
-
-    def __init__(self) -> None:
-        self._told_at = -REPEAT_S
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        exc = context.get("exception")
-        if not isinstance(exc, OSError) or exc.errno not in (errno.EMFILE, errno.ENFILE):
-            loop.default_exception_handler(context)
-        elif time.monotonic() - self._told_at >= REPEAT_S:
-            self._told_at = time.monotonic()
-            log.error("no connection can be accepted: too many files are open (ulimit -n)")
+    exc = context.get("exception")
+    if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
+        log.error("no connection can be accepted: too many files are open (ulimit -n)")
+    else:
+        loop.default_exception_handler(context)

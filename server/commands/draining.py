@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from server.commands.descriptors import AcceptErrors
+from server.commands.descriptors import log_accept_error
 from server.engine import Engine
 
 log = logging.getLogger("ltx23.serve")
@@ -17,7 +17,7 @@ log = logging.getLogger("ltx23.serve")
 # For the answers to clips that have just ended, beyond `drain_s`.
 CLOSING_S = 5.0
 # For answers that are on their way where no clip has been running, or once the server is told again.
-HURRIED_S = 0.5
+HURRIED_S = 0.3
 # For requests to notice that their connection is gone, before they are cancelled.
 UNWINDING_S = 0.5
 
@@ -43,7 +43,7 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(AcceptErrors())
+        self._loop.set_exception_handler(log_accept_error)
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -17,8 +17,11 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from server.edge.pace import DEFAULT_PACE, Pace
 from server.edge.security_headers import SECURITY_HEADERS
+from server.logs import OnceAMinute
 
 log = logging.getLogger("ltx23.connections")
+# Whoever opens connections would fill the log as well.
+log.addFilter(OnceAMinute())
 
 MAX_HEAD_BYTES = 64 * 1024
 # For a client that is refused, to read why.
