@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
@@ -44,7 +45,26 @@ nested = st.tuples(st.sampled_from(["[", '{"a":', '[{"a":']), st.integers(1, 60_
 holed = st.tuples(st.integers(0, len(GOOD)), st.integers(0, 8), st.binary(max_size=4))
 recoded = st.sampled_from(["utf-16", "utf-32", "utf-8-sig", "utf-7"]).map(lambda name: GOOD.decode().encode(name))
 
+
+def _form(shape: tuple[list[tuple[str, bytes, bytes]], int]) -> bytes:
+    fields, cut = shape
+    part = b"--B\r\nContent-Disposition: form-data; name=%b%b\r\n\r\n%b\r\n"
+    parts = (part % (name.encode("utf-8", "replace"), extra, value) for name, extra, value in fields)
+    form = b"".join([*parts, b"--B--\r\n"])
+    return form[: len(form) - cut]
+
+
+texts = st.sampled_from([b"", b"on", b"256", b"[{}]", b"\r\n--B", b"\xff", b"a fox"]) | st.binary(max_size=20)
+extras = st.sampled_from(
+    [b"", b'; filename=""', b'; filename="a.png"', b"; filename*=x", b"\r\nContent-Type: text/plain"]
+)
+# Some are cut off near their end.
+forms = st.tuples(st.lists(st.tuples(names, extras, texts), max_size=5), st.sampled_from([0, 0, 0, 1, 4, 9])).map(_form)
+urlencoded = st.lists(st.tuples(names, texts), max_size=5).map(urlencode).map(str.encode)
+
 bodies = st.one_of(
+    forms,
+    urlencoded,
     wild.map(_dumped),
     wild.map(lambda body: _dumped({"prompt": "a red fox"} | body)),
     st.lists(st.tuples(names, values), max_size=6).map(lambda pairs: _object([*pairs, ('"width"', '"wide"')])),

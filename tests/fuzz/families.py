@@ -27,7 +27,11 @@ from tests.fuzz.small import SMALL, made_small
 
 TIMEOUT_S = 120
 PATHS = ("/generate", "/generate", "/generate", "/enhance", "/health", "/models")
-CONTENT_TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x")
+FORM = "multipart/form-data; boundary=B"
+CONTENT_TYPES = (
+    *("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x", FORM, FORM),
+    *(f"{FORM}; charset={charset}" for charset in ("utf-7", "punycode", "undefined")),
+)
 
 Family = Callable[[str, Fuzzed, int, int], None]
 
