@@ -1,4 +1,4 @@
-"""The JSON of an error, and which errors a route may answer with: what /openapi.json says of them."""
+"""What /openapi.json says about errors, and about the headers of a request."""
 
 from typing import Any
 
@@ -61,6 +61,21 @@ ANSWERS: dict[int, dict[str, Any]] = {
 READ = (401, 422, 500)
 # Of a route that takes a body with a prompt.
 ORDER = (401, 413, 415, 422, 429, 500, 503)
+# Headers of a route that takes a body with a prompt. A client may send both.
+ORDER_HEADERS = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The client's name for this request, such as a UUID: sent again, it finds the same video.",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`handling=strict` refuses what would be adjusted.",
+        "schema": {"type": "string"},
+    },
+]
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""The fields of a form as the JSON body that they stand for: everything in a form is text. Knows no multipart."""
+"""The fields of a form as the JSON body that they stand for.
+
+Everything in a form is text, which the fields of a request take for numbers and booleans.
+"""
 
 import json
 import re
@@ -7,28 +10,60 @@ from typing import Any
 
 from server.contract.errors import RequestInvalid
 
-# What is text in JSON too, even where it looks like a number.
-TEXT = frozenset({"prompt", "negative_prompt", "model", "seconds", "size", "input_reference", "input_image_b64"})
-TEXT |= {"image", "image_b64", "image_url", "resolution", "video_format"}
-# Of the official client: `keyframes[][frame_idx]`, `input_reference[image_url]`.
-NESTED = re.compile(r"([^\[\]]+)(\[\])?\[([^\[\]]+)\]")
+# What is text in JSON too, even where it looks like an object.
+TEXT = frozenset({"prompt", "negative_prompt"})
+MAX_DEPTH = 4
+MIXED = "Send this once: as one field, or as fields with brackets"
+# `keyframes[][frame_idx]` of the official client, `keyframes[0][frame_idx]` of others, `input_reference[image_url]`.
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+
+Path = tuple[str, ...]
 
 
 def read_form(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Numbers, booleans and JSON are read as such. Raises RequestInvalid when a list of objects is not even."""
-    values: dict[str, Any] = {}
-    lists: dict[str, dict[str, list[Any]]] = {}
+    """Nest the fields by their brackets; a name that is repeated is a list. Raise RequestInvalid."""
+    values: dict[Path, list[Any]] = {}
     for name, text in fields:
-        nested = NESTED.fullmatch(name)
-        if nested is None:
-            values[name] = _value(name, text)
-        elif nested[2]:
-            lists.setdefault(nested[1], {}).setdefault(nested[3], []).append(_value(nested[3], text))
+        values.setdefault(_path(name), []).append(_value(name, text))
+    body: dict[str, Any] = {}
+    columns: dict[str, dict[str, list[Any]]] = {}
+    for path, found in values.items():
+        if len(path) == 3 and not path[1]:
+            columns.setdefault(path[0], {})[path[2]] = found
+        elif path[-1] or len(path) == 1:
+            _insert(body, path, found[0] if len(found) == 1 else found)
         else:
-            inner = values.setdefault(nested[1], {})
-            if isinstance(inner, dict):
-                inner[nested[3]] = _value(nested[3], text)
-    return values | {name: _objects(name, columns) for name, columns in lists.items()}
+            _insert(body, path[:-1], found)
+    lists = {name: _objects(name, of_name) for name, of_name in columns.items()}
+    return {name: _with_lists(value) for name, value in body.items()} | lists
+
+
+def _path(name: str) -> Path:
+    match = _NAME.fullmatch(name)
+    if match is None or match[2].count("[") > MAX_DEPTH:
+        return (name,)
+    return (match[1], *re.findall(r"\[([^\[\]]*)\]", match[2]))
+
+
+def _insert(body: dict[str, Any], path: Path, value: Any) -> None:
+    for part in path[:-1]:
+        inner = body.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RequestInvalid.at((path[0],), MIXED, "form_mixed")
+        body = inner
+    if path[-1] in body:
+        raise RequestInvalid.at((path[0],), MIXED, "form_mixed")
+    body[path[-1]] = value
+
+
+def _with_lists(value: Any) -> Any:
+    """Make lists of objects whose names are all numbers."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _with_lists(item) for name, item in value.items()}
+    if inner and all(re.fullmatch("[0-9]{1,4}", name) for name in inner):
+        return [inner[name] for name in sorted(inner, key=int)]
+    return inner
 
 
 def _objects(name: str, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -40,7 +75,8 @@ def _objects(name: str, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _value(name: str, text: str) -> Any:
-    if name in TEXT:
+    """Read an object or a list, which is JSON."""
+    if name in TEXT or not text.lstrip().startswith(("{", "[")):
         return text
     try:
         return json.loads(text)

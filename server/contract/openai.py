@@ -1,17 +1,30 @@
-"""POST /v1/videos: OpenAI's names for a request, as the documented ones of POST /generate. Knows no HTTP."""
+"""POST /v1/videos: the names of OpenAI, SGLang-Diffusion and vLLM-Omni, as the documented ones of POST /generate."""
 
+import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.adjustments import Adjustment, refusal
+from server.contract.body import validate_value_count
+from server.contract.envelope import unwrap
+from server.contract.errors import Loc, RequestInvalid
 from server.contract.schema import request_schema
 
-SECONDS = re.compile(r"\s*[0-9]{1,6}(\.[0-9]{1,9})?\s*")
-SIZE = re.compile(r"\s*[0-9]{1,9}\s*[xX]\s*[0-9]{1,9}\s*")
-# OpenAI's name -> ours. The documented name wins when both are there.
-NAMES = {"seconds": "duration", "size": "resolution", "input_reference": "input_image_b64"}
+SECONDS = re.compile(r"\s*[0-9]{1,6}(\.[0-9]{1,9})?\s*s?\s*")
+# Another name -> the one that POST /generate reads, which wins when both are there. The upper of two wins.
+NAMES = {
+    "seconds": "duration",
+    "size": "resolution",
+    "image_reference": "input_reference",
+    "reference_url": "input_reference",
+    "generate_sound": "generate_audio",
+}
+# Objects whose fields belong beside them. `extra_body` may hold a `video_params`.
+GROUPS = ("extra_body", "video_params")
+IMAGES = ("input_reference", "image_reference", "reference_url")
+UNSUPPORTED = {"video_reference": "videos", "audio_reference": "sound"}
 
 # Fields of POST /generate that mean nothing here.
 UNUSED = frozenset({"return_json"})
@@ -22,7 +35,11 @@ PROPERTIES: dict[str, Any] = {
         "anyOf": [{"type": "string"}, {"type": "number"}],
         "description": "OpenAI's name for `duration`; a string.",
     },
-    "size": {"type": "string", "description": "WIDTHxHEIGHT in pixels, such as 1280x720."},
+    "size": {
+        "type": "string",
+        "description": "WIDTHxHEIGHT in pixels, such as 1280x720; or 480p, 720p, 1080p, 1440p, 4k, 16:9, auto.",
+    },
+    "aspect_ratio": {"type": "string", "description": "The shape of a named size, such as 16:9 or 9:16."},
     "input_reference": {
         "anyOf": [{"type": "string"}, {"type": "object", "properties": {"image_url": {"type": "string"}}}],
         "description": "The first frame: a file in a form, base64, a data URL, or an object with that as image_url.",
@@ -32,32 +49,103 @@ PROPERTIES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class OpenAIRequest:
-    """A body under our names. model: as it was sent. names: ours -> the one that was sent."""
+    """A body under the names that POST /generate reads.
+
+    model: as it was sent. paths: name -> the path that was sent, for each of `values`.
+    """
 
     values: dict[str, Any]
     model: Any
-    names: Mapping[str, str]
+    paths: Mapping[str, Loc]
+    adjustments: tuple[Adjustment, ...] = ()
 
     def as_sent(self, error: RequestInvalid) -> RequestInvalid:
-        """The same about the names that were sent."""
-        return RequestInvalid([FieldError(self._loc(e.loc), e.msg, e.type) for e in error.errors])
-
-    def _loc(self, loc: Loc) -> Loc:
-        return (self.names.get(str(loc[0]), loc[0]), *loc[1:]) if loc else loc
+        """Return the same error about the names that were sent."""
+        return error.relocated(lambda loc: self.paths.get(str(loc[0]), loc[:1]) + loc[1:] if loc else loc)
 
 
-def read_openai_names(raw: Mapping[str, Any]) -> OpenAIRequest:
-    """Raises RequestInvalid when one of OpenAI's fields is not what it should be."""
-    values = {name: value for name, value in raw.items() if name not in PROPERTIES}
-    names: dict[str, str] = {}
+def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAIRequest:
+    """Raise RequestInvalid for a value that cannot be read, and when strict for one that is not used."""
+    unwrapped = unwrap(raw, strict=strict)
+    values = {name: value for name, value in unwrapped.fields.items() if not _is_empty(value)}
+    # A blank prompt is an error of its own.
+    values |= {name: value for name, value in unwrapped.fields.items() if name == "prompt"}
+    reader = _Reader(values, {name: unwrapped.as_sent((name,)) for name in values}, strict)
+    for group in GROUPS:
+        reader.read_group(group)
+    for name, kind in UNSUPPORTED.items():
+        reader.refuse(name, f"This model takes no reference {kind}; send a prompt, and a picture as input_reference")
+    for name in IMAGES:
+        reader.validate_image(name)
     for name, ours in NAMES.items():
-        sent = raw.get(name)
-        if sent is not None and values.get(ours) is None:
-            values[ours], names[ours] = READERS[name](sent), name
-    model = raw.get("model")
+        reader.rename(name, ours)
+    model = reader.values.pop("model", None)
     if model is not None and not isinstance(model, str):
-        raise RequestInvalid.at(("model",), "Input should be a string", "string_type")
-    return OpenAIRequest(values, model, names)
+        raise RequestInvalid.at(reader.paths["model"], "Input should be a string", "string_type")
+    return OpenAIRequest(reader.values, model, reader.paths, (*unwrapped.adjustments, *reader.adjustments))
+
+
+@dataclass
+class _Reader:
+    values: dict[str, Any]
+    paths: dict[str, Loc]
+    strict: bool
+    adjustments: list[Adjustment] = field(default_factory=list)
+
+    def read_group(self, group: str) -> None:
+        """Take the fields of an object, which may be JSON text; what stands beside it wins."""
+        sent = self.values.pop(group, None)
+        if sent is None:
+            return
+        path = self.paths[group]
+        for name, value in _read_object(sent, path).items():
+            if not _is_empty(value):
+                self._offer(name, value, (*path, str(name)))
+
+    def rename(self, name: str, ours: str) -> None:
+        if name not in self.values:
+            return
+        sent = self.values.pop(name)
+        if ours in self.values:
+            self._lose(sent, ours, self.paths[name])
+            return
+        self.values[ours] = _seconds(sent, self.paths[name]) if name == "seconds" else sent
+        self.paths[ours] = self.paths[name]
+
+    def refuse(self, name: str, msg: str) -> None:
+        if name in self.values:
+            raise RequestInvalid.at(self.paths[name], msg, "unsupported")
+
+    def validate_image(self, name: str) -> None:
+        """Refuse what is no picture, and the id of a file that would have been uploaded before."""
+        sent = self.values.get(name)
+        if sent is not None and not isinstance(sent, str | list | dict):
+            msg = "Input should be an image: a file, base64, or a data URL, which may stand in image_url"
+            raise RequestInvalid.at(self.paths[name], msg, "input_reference_invalid")
+        references = sent if isinstance(sent, list) else [sent]
+        if any(isinstance(reference, dict) and reference.get("file_id") for reference in references):
+            msg = (
+                "file_id is not supported, because this server keeps no uploaded files: send the image itself, as a "
+                "file of a form or as a data URL in image_url"
+            )
+            raise RequestInvalid.at(self.paths[name], msg, "file_id_unsupported")
+
+    def _offer(self, name: str, value: Any, path: Loc) -> None:
+        if name in self.values:
+            self._lose(value, name, path)
+        else:
+            self.values[name], self.paths[name] = value, path
+
+    def _lose(self, sent: Any, ours: str, path: Loc) -> None:
+        """Report a value that is not used, unless it says the same. It is not validated."""
+        if _plain(sent) == _plain(self.values[ours]):
+            return
+        name = ".".join(map(str, path))
+        winner = ".".join(map(str, self.paths[ours]))
+        adjustment = Adjustment(name, sent, self.values[ours], f"{winner} wins over {name}")
+        if self.strict:
+            raise RequestInvalid.at(path, refusal(adjustment), "adjustment_refused")
+        self.adjustments.append(adjustment)
 
 
 def video_schema() -> dict[str, Any]:
@@ -89,30 +177,33 @@ def _without_default(field: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in field.items() if name != "default"}
 
 
-def _seconds(sent: Any) -> Any:
-    if not isinstance(sent, str):
-        return sent
-    if not SECONDS.fullmatch(sent):
-        raise RequestInvalid.at(("seconds",), 'Input should be seconds such as "4" or "8.5"', "seconds_invalid")
-    return float(sent)
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-def _size(sent: Any) -> Any:
-    if not isinstance(sent, str) or not SIZE.fullmatch(sent):
-        raise RequestInvalid.at(("size",), 'Input should be a size such as "1280x720"', "size_invalid")
+def _plain(value: Any) -> Any:
+    """Return a value as it compares: 4, 4.0, "4" and "4s" are the same number of seconds."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        text = str(value).strip().lower()
+        return float(text.removesuffix("s")) if SECONDS.fullmatch(text) else text
+    return value
+
+
+def _read_object(sent: Any, path: Loc) -> dict[str, Any]:
+    if isinstance(sent, str):
+        validate_value_count(sent)
+        try:
+            sent = json.loads(sent)
+        except (ValueError, RecursionError):
+            sent = None
+    if not isinstance(sent, dict):
+        raise RequestInvalid.at(path, "Input should be an object, or the JSON text of one", "dict_type")
     return sent
 
 
-def _input_reference(sent: Any) -> Any:
-    image = sent.get("image_url") if isinstance(sent, dict) else sent
-    if not isinstance(image, str) or image.lstrip()[:4].lower() == "http":
-        msg = "Input should be the image itself: a file, or a data URL as image_url; this server fetches nothing"
-        raise RequestInvalid.at(("input_reference",), msg, "input_reference_invalid")
-    return image
-
-
-READERS: dict[str, Callable[[Any], Any]] = {
-    "seconds": _seconds,
-    "size": _size,
-    "input_reference": _input_reference,
-}
+def _seconds(sent: Any, path: Loc) -> Any:
+    if not isinstance(sent, str):
+        return sent
+    if not SECONDS.fullmatch(sent):
+        raise RequestInvalid.at(path, 'Input should be seconds such as "4" or "8.5"', "seconds_invalid")
+    return float(sent.strip().removesuffix("s"))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from server.answers import CLIP, ClipAnswer, clip_headers, clip_json
 from server.contract import request_schema, wants_json
-from server.error_answers import ORDER, errors
+from server.error_answers import ORDER, ORDER_HEADERS, errors
 from server.errors import AsciiJSONResponse, preference_applied
 from server.request_body import read_body
 from server.routes.rendering import render_clip
@@ -23,6 +23,7 @@ router = APIRouter()
     response_class=Response,
     responses=errors(*ORDER, 504) | {200: CLIP | {"model": ClipAnswer}},
     openapi_extra={
+        "parameters": ORDER_HEADERS,
         "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
     },
 )

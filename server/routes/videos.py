@@ -17,9 +17,9 @@ from server.contract import (
     video_schema,
 )
 from server.engine import engine_of
-from server.error_answers import ORDER, READ, errors
+from server.error_answers import ORDER, ORDER_HEADERS, READ, errors
 from server.errors import preference_applied, prefers_strict
-from server.request_body import read_body
+from server.request_body import RequestBody, read_body
 from server.routes.idempotency import read_idempotency, store_video
 from server.routes.rendering import render_clip
 from server.routes.video_links import video_answer
@@ -41,14 +41,13 @@ ONE_MODEL = "this server has no other model"
     "",
     summary="Order a clip; it is rendered while you ask for it, and kept for a time",
     responses=errors(*ORDER),
-    openapi_extra={"requestBody": REQUEST_BODY},
+    openapi_extra={"parameters": ORDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video(request: Request, response: Response) -> VideoAnswer:
     engine = engine_of(request)
     body = await read_body(request)
     idempotency = read_idempotency(request, body.digest)
-    openai = await asyncio.to_thread(read_openai_names, body.fields)
-    adjustments = _model_adjustments(openai, prefers_strict(request))
+    openai, adjustments = await _read_names(request, body)
     async with _names_as_sent(openai):
         ordered = await store_video(request, engine, openai.values, idempotency, adjustments)
     response.headers.update(preference_applied(request))
@@ -60,12 +59,11 @@ async def create_video(request: Request, response: Response) -> VideoAnswer:
     summary="Render a clip while you wait, and answer with its file",
     response_class=Response,
     responses=errors(*ORDER, 504) | {200: CLIP},
-    openapi_extra={"requestBody": REQUEST_BODY},
+    openapi_extra={"parameters": ORDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video_sync(request: Request) -> Response:
     body = await read_body(request)
-    openai = await asyncio.to_thread(read_openai_names, body.fields)
-    adjustments = _model_adjustments(openai, prefers_strict(request))
+    openai, adjustments = await _read_names(request, body)
     async with _names_as_sent(openai):
         rendered = await render_clip(request, body, openai.values, adjustments)
     headers = clip_headers(rendered) | performance_headers(rendered) | preference_applied(request)
@@ -101,12 +99,14 @@ async def delete_video(request: Request, video_id: str) -> VideoDeletedAnswer:
     return VideoDeletedAnswer(id=video_id)
 
 
-def _model_adjustments(openai: OpenAIRequest, strict: bool) -> tuple[Adjustment, ...]:
+async def _read_names(request: Request, body: RequestBody) -> tuple[OpenAIRequest, tuple[Adjustment, ...]]:
+    strict = prefers_strict(request)
+    openai = await asyncio.to_thread(read_openai_names, body.fields, strict=strict)
     if openai.model in (None, MODEL_ID):
-        return ()
+        return openai, openai.adjustments
     if strict:
-        raise RequestInvalid.at(("model",), f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
-    return (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL),)
+        raise RequestInvalid.at(openai.paths["model"], f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
+    return openai, (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL), *openai.adjustments)
 
 
 @asynccontextmanager

@@ -4,23 +4,37 @@ from typing import Any
 
 import pytest
 
-from server.contract import RequestInvalid, read_form, read_openai_names, video_form_schema, video_schema
+from server.contract import (
+    RequestInvalid,
+    read_form,
+    read_openai_names,
+    resolve_request,
+    video_form_schema,
+    video_schema,
+)
+
+IMAGE = "data:image/png;base64,AAAA"
 
 
 @pytest.mark.parametrize(
     ("sent", "values"),
     [
         ({"seconds": "4"}, {"duration": 4.0}),
+        ({"seconds": "4s"}, {"duration": 4.0}),
         ({"seconds": 8.5}, {"duration": 8.5}),
         ({"seconds": None, "size": None}, {}),
-        ({"seconds": "4", "duration": 2}, {"duration": 2}),
+        ({"seconds": "", "size": "", "input_reference": "", "extra_body": {}}, {}),
         ({"size": "1280x720"}, {"resolution": "1280x720"}),
-        ({"input_reference": "AAAA"}, {"input_image_b64": "AAAA"}),
-        (
-            {"input_reference": {"image_url": "data:image/png;base64,AAAA"}},
-            {"input_image_b64": "data:image/png;base64,AAAA"},
-        ),
+        ({"size": "720p", "aspect_ratio": "9:16"}, {"resolution": "720p", "aspect_ratio": "9:16"}),
+        ({"image_reference": {"image_url": IMAGE}}, {"input_reference": {"image_url": IMAGE}}),
+        ({"reference_url": IMAGE}, {"input_reference": IMAGE}),
+        ({"generate_sound": False}, {"generate_audio": False}),
         ({"model": "sora-2", "seed": 1}, {"seed": 1}),
+        ({"extra_body": {"seed": 1, "fps": None}}, {"seed": 1}),
+        ({"extra_body": '{"seed": 1, "seconds": "4"}'}, {"seed": 1, "duration": 4.0}),
+        ({"video_params": {"width": 640, "fps": 16}}, {"width": 640, "fps": 16}),
+        ({"extra_body": {"video_params": '{"num_frames": 9}'}}, {"num_frames": 9}),
+        ({"input": {"seconds": "4", "prompt": "a fox"}}, {"duration": 4.0, "prompt": "a fox"}),
     ],
 )
 def test_names(sent: dict[str, Any], values: dict[str, Any]) -> None:
@@ -28,52 +42,151 @@ def test_names(sent: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "values", "lost"),
     [
-        {"seconds": "four"},
-        {"seconds": "1e3"},
-        {"seconds": "-1"},
-        {"size": "720p"},
-        {"size": 720},
-        {"model": 2},
-        {"input_reference": {"file_id": "file_1"}},
-        {"input_reference": {"image_url": "HTTPS://example.com/a.png"}},
-        {"input_reference": 5},
+        ({"seconds": "soon", "duration": 2}, {"duration": 2}, ["seconds"]),
+        ({"seconds": "2", "duration": 2}, {"duration": 2}, []),
+        ({"fps": 24, "extra_body": {"fps": 30}}, {"fps": 24}, ["extra_body.fps"]),
+        ({"fps": 24, "video_params": {"fps": 24.0}}, {"fps": 24}, []),
+        ({"generate_audio": True, "generate_sound": False}, {"generate_audio": True}, ["generate_sound"]),
+        ({"input_reference": "AAAA", "image_reference": "BBBB"}, {"input_reference": "AAAA"}, ["image_reference"]),
+    ],
+)
+def test_the_documented_name_wins(sent: dict[str, Any], values: dict[str, Any], lost: list[str]) -> None:
+    """What loses is not validated, and reported unless it says the same; strict handling refuses it."""
+    request = read_openai_names(sent)
+    assert request.values == values
+    assert [adjustment.field for adjustment in request.adjustments] == lost
+    if lost:
+        with pytest.raises(RequestInvalid) as refusal:
+            read_openai_names(sent, strict=True)
+        assert [".".join(map(str, error.loc)) for error in refusal.value.errors] == lost
+    else:
+        assert read_openai_names(sent, strict=True) == request
+
+
+@pytest.mark.parametrize(
+    ("sent", "loc"),
+    [
+        ({"seconds": "four"}, ("seconds",)),
+        ({"seconds": "1e3"}, ("seconds",)),
+        ({"seconds": "-1"}, ("seconds",)),
+        ({"extra_body": {"seconds": "four"}}, ("extra_body", "seconds")),
+        ({"extra_body": "{"}, ("extra_body",)),
+        ({"video_params": [1]}, ("video_params",)),
+        ({"model": 2}, ("model",)),
+        ({"input_reference": {"file_id": "file_1"}}, ("input_reference",)),
+        ({"input_reference": [{"file_id": "file_1"}]}, ("input_reference",)),
+        ({"image_reference": {"file_id": "file_1"}}, ("image_reference",)),
+        ({"input_reference": 5}, ("input_reference",)),
+        ({"video_reference": {"video_url": "https://example.com/a.mp4"}}, ("video_reference",)),
+        ({"audio_reference": {"audio_url": "https://example.com/a.mp3"}}, ("audio_reference",)),
     ],
     ids=str,
 )
-def test_what_cannot_be_read_is_named(sent: dict[str, Any]) -> None:
+def test_what_cannot_be_read_is_named(sent: dict[str, Any], loc: tuple[str, ...]) -> None:
     with pytest.raises(RequestInvalid) as refusal:
         read_openai_names(sent)
-    assert [error.loc for error in refusal.value.errors] == [(next(iter(sent)),)]
+    assert [error.loc for error in refusal.value.errors] == [loc]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "AAAA",
+        IMAGE,
+        {"image_url": IMAGE},
+        {"type": "image_url", "image_url": IMAGE},
+        {"image_url": {"url": IMAGE}},
+        {"type": "image_url", "image_url": {"url": IMAGE}},
+        [IMAGE],
+        [{"image_url": {"url": IMAGE}}],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["input_reference", "image_reference"])
+def test_shapes_of_a_picture(name: str, reference: Any) -> None:
+    request = resolve_request(read_openai_names({"prompt": "a fox", name: reference}).values)
+    assert [image.data for image in request.images] == [b"\0\0\0"]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["https://example.com/a.png", {"image_url": "HTTP://example.com/a.png"}, [IMAGE, IMAGE], {"image": 5}],
+    ids=str,
+)
+def test_a_picture_that_cannot_be_used_is_refused(reference: Any) -> None:
+    openai = read_openai_names({"prompt": "a fox", "input_reference": reference})
+    with pytest.raises(RequestInvalid) as refusal:
+        resolve_request(openai.values)
+    assert [error.loc[0] for error in openai.as_sent(refusal.value).errors] == ["input_reference"]
 
 
 def test_an_error_has_the_name_that_was_sent() -> None:
-    request = read_openai_names({"seconds": "4", "input_reference": "AAAA"})
-    errors = [("duration",), ("input_image_b64",), ("keyframes", 1, "crf"), ()]
+    sent = {"seconds": "4", "size": "1280x720", "image_reference": "AAAA", "extra_body": {"fps": 1}, "keyframes": [1]}
+    request = read_openai_names(sent)
+    errors = [("duration",), ("resolution",), ("input_reference",), ("fps",), ("keyframes", 1, "crf"), ()]
 
-    sent = request.as_sent(RequestInvalid([error for loc in errors for error in RequestInvalid.at(loc, "", "").errors]))
+    named = request.as_sent(
+        RequestInvalid([error for loc in errors for error in RequestInvalid.at(loc, "", "").errors])
+    )
 
-    assert [e.loc for e in sent.errors] == [("seconds",), ("input_reference",), ("keyframes", 1, "crf"), ()]
+    assert [e.loc for e in named.errors] == [
+        ("seconds",),
+        ("size",),
+        ("image_reference",),
+        ("extra_body", "fps"),
+        ("keyframes", 1, "crf"),
+        (),
+    ]
 
 
 def test_a_form() -> None:
-    fields = [("prompt", "12"), ("seed", "7"), ("fps", "23.976"), ("generate_audio", "false"), ("seconds", "4")]
+    fields = [("prompt", "[12]"), ("seed", "7"), ("generate_audio", "True"), ("seconds", "4"), ("width", "wide")]
     fields += [("keyframes[][frame_idx]", "0"), ("keyframes[][image_b64]", "1234")]
     fields += [("keyframes[][frame_idx]", "-1"), ("keyframes[][image_b64]", "5678")]
-    fields += [("input_reference[image_url]", "data:,"), ("video_format", "webm"), ("width", "wide")]
+    fields += [("images[1][image_b64]", "b"), ("images[0][image_b64]", "a")]
+    fields += [("input_reference[image_url][url]", "data:,"), ("extra_body", '{"fps": 23.976}')]
 
     assert read_form(fields) == {
-        "prompt": "12",
-        "seed": 7,
-        "fps": 23.976,
-        "generate_audio": False,
+        "prompt": "[12]",
+        "seed": "7",
+        "generate_audio": "True",
         "seconds": "4",
-        "keyframes": [{"frame_idx": 0, "image_b64": "1234"}, {"frame_idx": -1, "image_b64": "5678"}],
-        "input_reference": {"image_url": "data:,"},
-        "video_format": "webm",
         "width": "wide",
+        "keyframes": [{"frame_idx": "0", "image_b64": "1234"}, {"frame_idx": "-1", "image_b64": "5678"}],
+        "images": [{"image_b64": "a"}, {"image_b64": "b"}],
+        "input_reference": {"image_url": {"url": "data:,"}},
+        "extra_body": {"fps": 23.976},
     }
+
+
+def test_a_name_that_is_repeated_in_a_form_is_a_list() -> None:
+    fields = [("input_reference[]", "AAAA"), ("seed", "1"), ("seed", "2")]
+
+    assert read_form(fields) == {"input_reference": ["AAAA"], "seed": ["1", "2"]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [[("images", "a"), ("images[]", "b")], [("a[b]", "1"), ("a", "2")], [("a", "1"), ("a[b]", "2")]],
+    ids=str,
+)
+def test_a_form_that_sends_a_field_in_two_ways_is_refused(fields: list[tuple[str, str]]) -> None:
+    with pytest.raises(RequestInvalid, match="Send this once"):
+        read_form(fields)
+
+
+@pytest.mark.parametrize("name", ["a[", "]a", "[a]", "", "a[[b]]", "a[1][2][3][4][5]", "[]"])
+def test_a_name_with_odd_brackets_is_a_name(name: str) -> None:
+    assert read_form([(name, "1")]) == {name: "1"}
+
+
+@pytest.mark.parametrize(("text", "audio"), [("True", True), ("1", True), ("on", True), ("", True), ("off", False)])
+def test_a_boolean_of_a_form(text: str, audio: bool) -> None:
+    fields = read_form([("prompt", "a fox"), ("generate_audio", text), ("seed", ""), ("fps", "24"), ("keyframes", "")])
+
+    assert resolve_request(read_openai_names(fields).values, strict=True).generate_audio is audio
 
 
 def test_the_schema_has_both_vocabularies_and_no_defaults() -> None:
