@@ -23,7 +23,7 @@ from enhancer.enhancement import (
 )
 from enhancer.errors import BadAnswer, EnhancerError, Unavailable
 from enhancer.messages import Message, Mode, build_messages
-from enhancer.preserve import preserve
+from enhancer.quotes import lost_quotes
 from enhancer.sglang import NAME, Completion, Sglang
 from enhancer.slots import Slots
 
@@ -167,7 +167,10 @@ class Enhancer:
         async with self._slots.take():
             with self._breaker.guard():
                 completion = await self._complete(messages)
-        return preserve(request.prompt, clean(completion.text, completion.is_cut))
+        rewrite = clean(completion.text, completion.is_cut)
+        if lost_quotes(request.prompt, rewrite):
+            raise BadAnswer("the rewritten prompt leaves out words in quotation marks")
+        return rewrite
 
     async def _complete(self, messages: list[Message]) -> Completion:
         """One prompt that has no good answer says nothing of the next."""

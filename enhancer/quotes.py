@@ -1,4 +1,4 @@
-"""Where a text quotes somebody or something. Knows nothing of what becomes of it."""
+"""What a text quotes, and which of that another text has lost. Pure; knows no language model."""
 
 import re
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ _SPEAKS = re.compile(
 _SENTENCE_LIKE = re.compile(r"[.!?,…]$")
 
 MARKS = "\"'“”„«»‹›‚‘’「」『』"
+_EDGES = ".,;:!?…-–— "
+
+# So many words in a row are no coincidence, even without marks and in other capitals.
+MANY_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,30 @@ def find_quotes(text: str) -> tuple[Quote, ...]:
 def _is_speech(text: str, quote: Quote) -> bool:
     before = text[max(0, quote.start - 20) : quote.start]
     return bool(_SPEAKS.search(before) or _SENTENCE_LIKE.search(quote.words))
+
+
+def lost_quotes(original: str, rewrite: str) -> list[Quote]:
+    """Return the quotations of `original` whose words `rewrite` does not have.
+
+    Words are the same whatever marks and punctuation stand around them. A short quotation is not the same word in
+    passing: "Stop!" is lost where a car comes to a stop.
+    """
+    text = _straight(rewrite)
+    return [quote for quote in find_quotes(original) if not _has(text, _straight(quote.words).strip(_EDGES + MARKS))]
+
+
+def _has(text: str, words: str) -> bool:
+    exact, any_case = (re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", flags) for flags in (0, re.IGNORECASE))
+    if exact.search(text):
+        return True
+    found = list(any_case.finditer(text))
+    return bool(found) and (len(words.split()) >= MANY_WORDS or any(_is_marked(text, match) for match in found))
+
+
+def _is_marked(text: str, match: re.Match[str]) -> bool:
+    before, after = text[: match.start()].rstrip(_EDGES)[-1:], text[match.end() :].lstrip(_EDGES)[:1]
+    return any(mark != "" and mark in MARKS for mark in (before, after))
+
+
+def _straight(text: str) -> str:
+    return " ".join(re.sub("[’‘ʼ]", "'", text).split())

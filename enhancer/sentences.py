@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from enhancer.quotes import find_quotes
 
 MAX_WORDS = 200
-# The text encoder reads 1024 tokens of Gemma's and drops the rest unseen; 200 are left for what is put back later.
-MAX_TOKENS = 800
+# The text encoder reads 1024 tokens of Gemma's.
+MAX_TOKENS = 1000
 
 # Not after a title or an initial, and not where a sentence goes on in small letters.
 _SENTENCE_END = re.compile(
@@ -41,8 +41,8 @@ def token_bound(text: str) -> int:
     return len(text.encode("utf-8", "replace")) - cheap // 2
 
 
-def fits(text: str, max_words: int = MAX_WORDS, max_tokens: int = MAX_TOKENS) -> bool:
-    return len(text.split()) <= max_words and token_bound(text) <= max_tokens
+def fits(text: str, max_words: int = MAX_WORDS) -> bool:
+    return len(text.split()) <= max_words and token_bound(text) <= MAX_TOKENS
 
 
 def split_sentences(text: str) -> list[str]:
@@ -79,13 +79,13 @@ def drop_loops(text: str) -> str:
     return " ".join(words)
 
 
-def bound(text: str, max_words: int = MAX_WORDS, max_tokens: int = MAX_TOKENS) -> str:
+def bound(text: str, max_words: int = MAX_WORDS) -> str:
     """As many sentences as fit; as many words, where that would be less than half of it."""
-    if fits(text, max_words, max_tokens):
+    if fits(text, max_words):
         return text
 
     def is_short(part: str) -> bool:
-        return fits(end_sentence(part), max_words, max_tokens)
+        return fits(end_sentence(part), max_words)
 
     by_words = _longest(split_words(text), " ", is_short)
     by_sentences = _longest(split_sentences(text), " ", is_short)

@@ -96,11 +96,27 @@ async def test_each_result_is_told_to_whoever_counts(enhancing: Enhancing) -> No
         assert rig.results == ["enhanced", "enhanced", "without_caption", "failed", "failed"]
 
 
-async def test_what_was_said_and_named_survives(enhancing: Enhancing) -> None:
-    async with enhancing(says(FOX)) as rig:
+async def test_a_rewrite_that_leaves_out_what_is_said_is_not_used(enhancing: Enhancing) -> None:
+    kept = 'In the snow a fox says "Good evening!" and bows.'
+    async with enhancing(says(FOX), says(kept)) as rig:
         request = replace(T2V, prompt='a fox called Reineke says "Good evening!" in the snow')
         enhancement = await rig.enhancer.enhance(request)
-        assert enhancement.prompt == f'{FOX} A voice says: "Good evening!" The scene features Reineke.'
+        assert (enhancement.prompt, enhancement.enhanced) == (request.prompt, False)
+        assert "leaves out words in quotation marks" in enhancement.notes[0]
+        assert (await rig.enhancer.enhance(request)).prompt == kept
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rewrite"),
+    [
+        ("On a Monday in Spring a dog naps", "A brown dog naps on a sunny lawn while petals fall around it."),
+        ("a walk at Golden Hour, shot on Kodak Portra", "Warm, grainy light falls on a woman who walks along a beach."),
+        ("a sign says 'OPEN'", "A neon sign with the word OPEN flickers above a door in the rain."),
+    ],
+)
+async def test_a_good_rewrite_is_used_as_it_is(enhancing: Enhancing, prompt: str, rewrite: str) -> None:
+    async with enhancing(says(rewrite)) as rig:
+        assert (await rig.enhancer.enhance(replace(T2V, prompt=prompt))).prompt == rewrite
 
 
 @pytest.mark.parametrize("mode", [Mode.I2V, Mode.KEYFRAMES])
