@@ -63,7 +63,8 @@ def _unwrap_once(outer: Unwrapped) -> Unwrapped:
             return outer
         fields |= inner
         paths |= dict.fromkeys(inner, path)
-        adjustments.append(Adjustment(".".join(map(str, path)), sent, None, REASON))
+        dotted = ".".join(part for part in path if isinstance(part, str))
+        adjustments.append(Adjustment(dotted, sent, None, REASON))
     return Unwrapped(fields, path, paths, tuple(adjustments))
 
 

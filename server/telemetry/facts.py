@@ -29,8 +29,8 @@ def request_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
         "request_id": exchange.state.get("request_id"),
         "key_id": exchange.state.get("key_id"),
         **clip_facts(exchange, with_prompt=with_prompt),
-        **adjustment_facts(exchange, with_prompt=with_prompt),
         **({} if job is None else {"timings": timings_s(exchange, job)}),
+        **adjustment_facts(exchange, with_prompt=with_prompt),
     }
 
 

@@ -13,7 +13,7 @@ from tests.http.videos import PATH
 from weights.tiny import TinyFiles
 
 PROMPT = "a very private fox\nINFO:     forged"
-CLIP = SMALL | {"prompt": PROMPT, "enhance_prompt": True, "input_image_b64": encode(picture())}
+CLIP = SMALL | {"prompt": PROMPT, "width": 250, "enhance_prompt": True, "input_image_b64": encode(picture())}
 NAMED = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine"}
 # A video that is ordered, and found once it is done; a clip that is awaited, and found. In this order.
 STORED = ((PATH, "ordered"), ("/generate", "awaited"), ("/generate", "awaited"), (PATH, "ordered"))
@@ -80,6 +80,8 @@ def test_each_request_has_one_line(in_text: tuple[httpx.Response, Log]) -> None:
     assert f" bytes={len(clip.content)} request_id=mine key_id=" in made
     assert " seed=7 width=256 height=256 frames=9 outcome=done enhance=" in made
     assert all(f" {stage}=" in made for stage in ("queue", "encode", "denoise", "decode", "mux"))
+    assert "'field': 'width', 'requested': 250, 'used': 256}" in made
+    assert "'reason'" not in made
     assert "route=/generate status=422 " in invalid
     assert "route=/generate status=401 " in refused
     assert "key_id" not in refused
@@ -105,6 +107,7 @@ def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) ->
     assert made["bytes"] == len(clip.content)
     assert (made["seed"], made["width"], made["height"], made["frames"]) == (7, 256, 256, 9)
     assert made["outcome"] == "done"
+    assert made["adjustments"] == json.loads(clip.headers["x-ltx-adjustments"])
     assert list(made["timings"]) == ["enhance", "queue", "encode", "denoise", "decode", "mux"]
     assert made["seconds"] >= made["timings"]["denoise"] > 0
     assert refused["status"] == 401
