@@ -1,8 +1,8 @@
 """The published weights as a table: which file of which repository, how large, with which hash, and what it is for.
 
-Knows nothing of the disk or the network. Sizes and hashes are those that the hub shows on each file's page. Where the
-commit they came with is not known, `main` is followed, and the hash is what pins a file. Of a folder not even the names
-of the files are known: the hub lists them at the first pull, and `weights.store` keeps what it said.
+Sizes and hashes are those that the hub shows on each file's page, and every repository is pinned to a commit that has
+them. The names of the files in a folder are not listed here: the hub lists them at the first pull, and `weights.store`
+keeps its answer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,6 +16,17 @@ from weights.licenses import GEMMA_TERMS, LTX_COMMUNITY, License
 
 # What is read of a model's folder; the rest (README, pictures, other formats) stays on the hub.
 FOLDER_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
+
+
+# Commits that have the files named below, each as projects in public pin it beside the files' hashes or sizes. That of
+# GEMMA_BNB_4BIT is known from one project alone.
+LTX_COMMIT = "6b5a83e3045eaf8e46cfa0acce512412aa2b9cce"
+LTX_FP8_COMMIT = "1d756cd27fa11c0896c4dfee093cd1bf36c7f7a1"
+KIJAI_COMMIT = "72af6430be2ff9b6792e9bdb8b7bd8ddcc11bc8b"
+DIFFUSERS_COMMIT = "432e0d3c2d1769aaa4d295f9243f7062bf6b47ee"
+GEMMA_COMMIT = "68f7ee4fbd59087436ada77ed2d62f373fdd4482"
+GEMMA_BNB_4BIT_COMMIT = "826e729dbaeea4ecb143738eed2bcf3539ebf7bf"
+GEMMA_FP8_COMMIT = "bd5f9c87fcb0360ae7112f9784562670894d9492"
 
 
 class Role(StrEnum):
@@ -38,7 +49,7 @@ class PublishedFile:
 
     git_blob: str | None = None
     commit: str | None = None
-    """None: none known, the part's revision is followed."""
+    """The commit that the hub named when it was asked; None before that, when the part's revision is followed."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,7 @@ UPSCALER = Part(
         995_743_560,
         "5f416311fa8172b65af67530758964708d29a317b830d689a51143b7f91913ed",
     ),
+    revision=LTX_COMMIT,
     lookalike="upscaler 1.0 has the same size as 1.1, and leaves artefacts in long videos",
     licenses=(LTX_COMMUNITY,),
 )
@@ -144,6 +156,7 @@ UPSCALER = Part(
 GEMMA = Part(
     Role.TEXT_ENCODER,
     "google/gemma-3-12b-it-qat-q4_0-unquantized",
+    revision=GEMMA_COMMIT,
     is_gated=True,
     about_bytes=24_400_000_000,
     note="BF16, five shards",
@@ -153,6 +166,7 @@ GEMMA = Part(
 GEMMA_BNB_4BIT = Part(
     Role.TEXT_ENCODER,
     "unsloth/gemma-3-12b-it-bnb-4bit",
+    revision=GEMMA_BNB_4BIT_COMMIT,
     note="4 bits, read through bitsandbytes",
     licenses=(GEMMA_TERMS,),
 )
@@ -165,6 +179,7 @@ GEMMA_FP8 = Part(
         13_205_434_827,
         "60216ce97c01c3a8753c2dfd0a89fc76e16fbe446d1a32ef8f1b528ac8bae466",
     ),
+    revision=GEMMA_FP8_COMMIT,
     note="one file of scaled FP8, with no tokenizer beside it",
     licenses=(GEMMA_TERMS,),
 )
@@ -181,6 +196,7 @@ HOSTED = WeightSet(
                 25_226_571_988,
                 "0a1d7aac2b338e8ec7e832149f1dcf11c9323272482b1cca0673d229702370f0",
             ),
+            revision=KIJAI_COMMIT,
             licenses=(LTX_COMMUNITY,),
         ),
         Part(
@@ -191,6 +207,7 @@ HOSTED = WeightSet(
                 1_452_258_578,
                 "01ea62d09bc139f95c5dee7b5c062ad6a3e6cd8be910a1983ac02e7eb5b8ee3b",
             ),
+            revision=KIJAI_COMMIT,
             licenses=(LTX_COMMUNITY,),
         ),
         Part(
@@ -201,6 +218,7 @@ HOSTED = WeightSet(
                 364_855_188,
                 "5bc10fa4adecf99dda132d916e23048cbd56797702c5fa50eb5d2079048a38c3",
             ),
+            revision=KIJAI_COMMIT,
             licenses=(LTX_COMMUNITY,),
         ),
         Part(
@@ -211,6 +229,7 @@ HOSTED = WeightSet(
                 2_312_149_072,
                 "911d59bb4cb7708179c9a0045ea0fe41212ecfb77aed3a02702b7c0a8274911f",
             ),
+            revision=KIJAI_COMMIT,
             licenses=(LTX_COMMUNITY,),
         ),
         UPSCALER,
@@ -230,6 +249,7 @@ BF16 = WeightSet(
                 46_149_345_334,
                 "b33b7fe4bbfe084f484be4aaf90b0f1d95dca20d403ac4c0e037eb8c4f0af7cc",
             ),
+            revision=LTX_COMMIT,
             licenses=(LTX_COMMUNITY,),
         ),
         UPSCALER,
@@ -249,6 +269,7 @@ FP8 = WeightSet(
                 29_531_884_062,
                 "d9646b6f2d5c42d337b23671634c43bfeece6989644f51b4a3aa088465ccd3b2",
             ),
+            revision=LTX_FP8_COMMIT,
             lookalike="an earlier upload of this name had no scales",
             licenses=(LTX_COMMUNITY,),
         ),
@@ -264,7 +285,7 @@ DIFFUSERS = WeightSet(
         Part(
             Role.CHECKPOINT,
             "diffusers/LTX-2.3-Distilled-Diffusers",
-            revision="432e0d3c2d1769aaa4d295f9243f7062bf6b47ee",
+            revision=DIFFUSERS_COMMIT,
             subfolders=(
                 "transformer",
                 "connectors",

@@ -131,8 +131,10 @@ def test_a_folder_takes_its_own_subfolders(path: str, is_taken: bool) -> None:
     assert checkpoint.takes(path) is is_taken
 
 
-def test_the_diffusers_set_is_pinned_to_a_commit() -> None:
-    part = REGISTRY.find("diffusers").parts[0]
-
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_every_repository_is_pinned_to_a_commit(part: Part) -> None:
     assert re.fullmatch("[0-9a-f]{40}", part.revision)
-    assert part.size_bytes == 94_977_700_554
+
+
+def test_the_size_of_the_diffusers_set_is_known() -> None:
+    assert REGISTRY.find("diffusers").parts[0].size_bytes == 94_977_700_554
