@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weights.checkpoint import Checkpoint
-from weights.errors import UnsupportedError
+from weights.checkpoint import Checkpoint, spelled
+from weights.errors import TensorError, UnsupportedError
 from weights.header import Header, TensorInfo
 
 Kwargs = dict[str, Any]
@@ -35,8 +35,10 @@ class Architecture:
 
 
 def read_architecture(checkpoint: Checkpoint) -> Architecture:
-    """Raises UnsupportedError when the checkpoint is not LTX-2.3's."""
+    """Raise WeightsError when the checkpoint is not LTX-2.3's."""
     config = checkpoint.config
+    for name in (VIDEO_PROJECTION, AUDIO_PROJECTION):
+        _validate_projection(checkpoint, name)
     try:
         _validate_video_vae(checkpoint, config["vae"])
         return Architecture(
@@ -46,8 +48,18 @@ def read_architecture(checkpoint: Checkpoint) -> Architecture:
             audio_vae=audio_vae_kwargs(config["audio_vae"]),
             vocoder=vocoder_kwargs(config["vocoder"]),
         )
-    except (KeyError, TypeError, IndexError) as exc:
-        raise UnsupportedError(checkpoint.path, f"its `config` metadata is not LTX-2.3's: {exc!r} is missing") from exc
+    except KeyError as exc:
+        raise UnsupportedError(checkpoint.path, f"its `config` metadata is not LTX-2.3's: {exc} is missing") from exc
+    except (TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError) as exc:
+        raise UnsupportedError(checkpoint.path, f"its `config` metadata is not LTX-2.3's: {exc}") from exc
+
+
+def _validate_projection(checkpoint: Checkpoint, name: str) -> None:
+    path, spelling = spelled(checkpoint.stored, name, checkpoint.path)
+    if name not in checkpoint.tensors:
+        raise TensorError(f"{path}: missing tensor {spelling!r}")
+    if len(checkpoint.tensors[name].shape) != 2:
+        raise TensorError(f"{path}: {spelling!r} has shape {list(checkpoint.tensors[name].shape)}, not two dimensions")
 
 
 def _validate_video_vae(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
@@ -260,7 +272,7 @@ def _final_activation(config: Mapping[str, Any]) -> str | None:
 
 def upsampler_kwargs(header: Header) -> Kwargs:
     """Constructor arguments of the latent upsampler, which is a file of its own."""
-    config = header.json_metadata("config")
+    config = header.read_config()
     if config is None or config.get("_class_name") != "LatentUpsampler":
         raise UnsupportedError(header.path, "is not a latent upsampler; ltx-2.3-spatial-upscaler-x2-1.1 is needed")
     if config.get("temporal_upsample") or not config.get("spatial_upsample", True) or config["spatial_scale"] != 2.0:

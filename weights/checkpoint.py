@@ -4,7 +4,7 @@ What a file holds is told from its header, never from its name. A file of its ow
 the text projection stands in for that part of the main file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 from weights.distilled import validate_distilled
 from weights.errors import UnsupportedError
-from weights.generation import Generation, detect_generation
+from weights.generation import Generation, detect_generation, detect_module_generation
 from weights.header import Header, TensorInfo
 from weights.infer import infer_audio_vae, infer_transformer, infer_video_vae, infer_vocoder
 from weights.names import MODEL
+from weights.unsupported import validate_readable
 
 # Role of a file: prefixes of its tensors in the one-file layout.
 ROLES = {
@@ -25,14 +26,29 @@ ROLES = {
     "text projection": ("text_embedding_projection.",),
 }
 
+PUBLISHED_PREFIXES = tuple(prefix for prefixes in ROLES.values() for prefix in prefixes)
+
 # How a user names the file of a role that is missing.
 OPTIONS = {"video VAE": "--video-vae", "audio VAE": "--audio-vae", "text projection": "--text-projection"}
 
 # A video VAE of its own comes with or without its prefix.
 BARE_VIDEO_VAE = ("encoder.", "decoder.", "per_channel_statistics.")
 
+# What the names of the transformer begin with, in files of different tools; the published prefix first, none last.
+TRANSFORMER_PREFIXES = (MODEL, "diffusion_model.", "transformer.", "")
+
+# Every transformer of LTX has it.
+TRANSFORMER_INPUT = "patchify_proj.weight"
+
 # Comfy's older spelling of scales.
 SCALE_SPELLINGS = {".scale_weight": ".weight_scale", ".scale_input": ".input_scale"}
+
+# A text encoder has one of them.
+TEXT_EMBEDDINGS = (
+    "model.embed_tokens.weight",
+    "language_model.model.embed_tokens.weight",
+    "model.language_model.embed_tokens.weight",
+)
 
 # Says that the file's weights are scaled; which of them are shows in the tensors themselves.
 MARKER = "scaled_fp8"
@@ -67,14 +83,15 @@ def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_cha
     default; it is used where no config says it. Raises WeightsError when a part is missing, or no part of LTX-2.3.
     """
     stored = canonical_tensors(main)
-    configs = [main.json_metadata("config") or {}]
+    configs = [main.read_config() or {}]
     for companion in companions:
         tensors = canonical_tensors(companion)
+        validate_readable(companion.path, companion.tensors)
         replaced = tuple(prefix for role in roles(tensors) for prefix in ROLES[role])
         if not replaced:
-            raise UnsupportedError(companion.path, f"is none of: {', '.join(OPTIONS)}")
+            raise UnsupportedError(companion.path, f"holds no {', no '.join(OPTIONS)}")
         stored = {name: tensor for name, tensor in stored.items() if not name.startswith(replaced)} | tensors
-        configs.append(companion.json_metadata("config") or {})
+        configs.append(companion.read_config() or {})
     _validate_whole(main, stored)
     config = _merge_configs(main.path, stored, configs, caption_channels)
     return Checkpoint(main.path, stored, config, main.metadata.get("model_version", ""))
@@ -82,31 +99,60 @@ def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_cha
 
 def open_single(header: Header) -> Checkpoint:
     """A file that is a model of its own, such as the latent upsampler."""
-    return Checkpoint(header.path, canonical_tensors(header), header.json_metadata("config") or {})
+    return Checkpoint(header.path, canonical_tensors(header), header.read_config() or {})
 
 
 def canonical_tensors(header: Header) -> dict[str, StoredTensor]:
-    """The tensors of one file by their one-file names."""
+    """Return the tensors of one file by their one-file names."""
     return canonical(stored_tensors(header))
 
 
 def canonical(stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    return {canonical_name(name): tensor for name, tensor in stored.items() if name != MARKER}
+    prefix = _transformer_prefix(stored)
+    return {canonical_name(name, prefix): tensor for name, tensor in stored.items() if name != MARKER}
 
 
 def stored_tensors(header: Header) -> dict[str, StoredTensor]:
-    """The tensors of one file by the names they have there."""
+    """Return the tensors of one file by the names they have there."""
     return {
         name: StoredTensor(header.path, name, info, header.offsets.get(name, 0))
         for name, info in header.tensors.items()
     }
 
 
-def canonical_name(name: str) -> str:
+def canonical_name(name: str, transformer_prefix: str = MODEL) -> str:
     for old, new in SCALE_SPELLINGS.items():
         if name.endswith(old):
             name = name.removesuffix(old) + new
-    return f"vae.{name}" if name.startswith(BARE_VIDEO_VAE) else name
+    if name.startswith(BARE_VIDEO_VAE):
+        return f"vae.{name}"
+    if name.startswith(transformer_prefix) and not name.startswith(PUBLISHED_PREFIXES):
+        return MODEL + name.removeprefix(transformer_prefix)
+    return name
+
+
+def _transformer_prefix(names: Collection[str]) -> str:
+    return next((prefix for prefix in TRANSFORMER_PREFIXES if prefix + TRANSFORMER_INPUT in names), MODEL)
+
+
+def spelled(stored: Mapping[str, StoredTensor], name: str, path: Path) -> tuple[Path, str]:
+    """Return in which file a tensor that is missing would be, and how that file would spell its one-file name.
+
+    Goes by the tensor whose name is most like it. path: the file where there is none.
+    """
+    likest = max(stored, key=lambda other: _shared_length(other, name), default=None)
+    if likest is None:
+        return path, name
+    there = stored[likest].name
+    shared = _shared_length(likest[::-1], there[::-1])
+    prefix, own_prefix = likest[: len(likest) - shared], there[: len(there) - shared]
+    return stored[likest].path, own_prefix + name.removeprefix(prefix) if name.startswith(prefix) else name
+
+
+def _shared_length(first: str, second: str) -> int:
+    """Return how many characters both begin with."""
+    pairs = zip(first, second, strict=False)
+    return next((i for i, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
 
 
 def roles(names: Iterable[str]) -> set[str]:
@@ -116,9 +162,10 @@ def roles(names: Iterable[str]) -> set[str]:
 
 def _validate_whole(main: Header, stored: Mapping[str, StoredTensor]) -> None:
     path = main.path
+    validate_readable(path, {name: tensor.info for name, tensor in stored.items()})
     generation = detect_generation(stored)
     if generation is None:
-        raise UnsupportedError(path, "holds no transformer; an LTX-2.3 checkpoint is needed")
+        raise UnsupportedError(path, _without_transformer(main))
     if generation is not Generation.LTX_2_3:
         raise UnsupportedError(path, f"is {generation}; this server runs LTX-2.3 distilled")
     validate_distilled(main)
@@ -126,6 +173,14 @@ def _validate_whole(main: Header, stored: Mapping[str, StoredTensor]) -> None:
     if missing:
         options = " and ".join(OPTIONS[role] for role in missing)
         raise UnsupportedError(path, f"holds no {' and no '.join(missing)}: give {options} as well")
+
+
+def _without_transformer(main: Header) -> str:
+    if any(name in main.tensors for name in TEXT_EMBEDDINGS):
+        return "is a text encoder; give it as --text-encoder, and an LTX-2.3 checkpoint as --checkpoint"
+    if detect_module_generation(name.removeprefix("transformer.") for name in main.tensors):
+        return "has its tensors under diffusers' names: give the diffusers folder that it is a part of"
+    return "holds no transformer; an LTX-2.3 checkpoint is needed"
 
 
 def _merge_configs(
@@ -141,6 +196,9 @@ def _merge_configs(
         merged["vae"] = merged.get("vae") or infer_video_vae(tensors)
         merged["audio_vae"] = merged.get("audio_vae") or infer_audio_vae(tensors)
         merged["vocoder"] = merged.get("vocoder") or infer_vocoder(tensors)
-    except (KeyError, IndexError, ZeroDivisionError) as exc:
-        raise UnsupportedError(path, f"is not LTX-2.3: {exc} is missing") from exc
+    except KeyError as exc:
+        file, name = spelled(stored, str(exc.args[0]), path)
+        raise UnsupportedError(file, f"is not LTX-2.3: tensor {name!r} is missing") from exc
+    except (IndexError, ValueError, ZeroDivisionError) as exc:
+        raise UnsupportedError(path, f"is not LTX-2.3: its tensors have other shapes ({exc})") from exc
     return merged

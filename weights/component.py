@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weights.checkpoint import StoredTensor
+from weights.config_limits import validate_config
 from weights.shards import read_json, read_tensors
 
 CONFIG_NAME = "config.json"
@@ -25,4 +26,6 @@ class Component:
 
 def read_component(path: Path) -> Component:
     """Reads config, index and headers alone. Raises WeightsError with the name of the file that is wrong."""
-    return Component(path, read_json(path / CONFIG_NAME), read_tensors(path))
+    config = read_json(path / CONFIG_NAME)
+    validate_config(path / CONFIG_NAME, config)
+    return Component(path, config, read_tensors(path))

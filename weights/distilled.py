@@ -1,7 +1,8 @@
 """Whether a one-file checkpoint says of itself that it is the dev model, which needs guidance and many more steps.
 
-No tensor tells dev from distilled: names, shapes and dtypes are the same. So this goes by what the file says in its
-metadata and by its name, and a dev file that was renamed and has no metadata cannot be told.
+No tensor tells dev from distilled: names, shapes and dtypes are the same. What decides is how the metadata names the
+model (its name, title, version), then the file's own name. A dev file that was renamed and has no metadata is not
+recognised.
 """
 
 import json
@@ -18,15 +19,24 @@ from weights.header import Header
 DEV = re.compile(r"(?<![a-z0-9./])dev(?![a-z0-9/])", re.IGNORECASE)
 DISTILLED = re.compile("distill?ed", re.IGNORECASE)
 
-# Metadata that names other files: what ComfyUI saves of the graph that made a file, and the licence.
-ABOUT_OTHERS = frozenset({"workflow", "prompt", "license"})
+# Keys of metadata that name the model, at any depth: `modelspec.title`, `model_version`, `checkpoint`.
+NAMES_MODEL = re.compile(
+    r"(^|\.)((model|checkpoint)[._]?)?(name|title|version|variant)$|(^|\.)(model|checkpoint)$", re.IGNORECASE
+)
+
+# Keys under which a name is that of something else: what ComfyUI saves of the graph that made a file, people, sources.
+ABOUT_OTHERS = re.compile(
+    r"(^|\.)(workflow|prompt|license|authors?|creators?|contributors?|uploader|organi[sz]ation|merged_from|base_models?"
+    r"|parents?|datasets?)(\.|$)",
+    re.IGNORECASE,
+)
 
 # As many as Linux follows.
 MAX_LINKS = 40
 
 
 def validate_distilled(header: Header) -> None:
-    """Raises UnsupportedError when it says that it is the dev checkpoint."""
+    """Raise UnsupportedError when it says that it is the dev checkpoint."""
     if evidence := dev_evidence(header):
         raise UnsupportedError(header.path, f"looks like the dev checkpoint, not the distilled one: {evidence}; this "
                                             "server runs LTX-2.3 distilled with its fixed 8 steps (a distilled file "
@@ -34,12 +44,16 @@ def validate_distilled(header: Header) -> None:
 
 
 def dev_evidence(header: Header) -> str | None:
-    """What says that it is the dev checkpoint; None where nothing does."""
-    said = [(key, value) for key, text in header.metadata.items() for value in _strings(_parsed(text))]
-    said = [(key, value) for key, value in said if key not in ABOUT_OTHERS]
-    if any(DISTILLED.search(value) for _, value in said):
+    """Return what says that it is the dev checkpoint; None where nothing does."""
+    named = [
+        (key, value)
+        for key, text in header.metadata.items()
+        for place, value in _strings(key, _parsed(text))
+        if NAMES_MODEL.search(place) and not ABOUT_OTHERS.search(place)
+    ]
+    if any(DISTILLED.search(value) for _, value in named):
         return None
-    for key, value in said:
+    for key, value in named:
         if _says_dev(value):
             return f"its metadata {key!r} says {_around(value)!r}"
     return next((f"its name is {name!r}" for name in _names(header.path) if _says_dev(name)), None)
@@ -50,32 +64,35 @@ def _says_dev(text: str) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """Metadata is text, and some of it JSON."""
+    """Return metadata parsed where it is JSON, else as the text it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
+def _strings(place: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield every text in `value`, in order, with its place: the keys that lead to it, joined by dots."""
+    waiting = [(place, value)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str):
+            yield place, value
+        elif isinstance(value, dict):
+            waiting += [(f"{place}.{key}", item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            waiting += [(place, item) for item in reversed(value)]
 
 
 def _around(text: str) -> str:
-    """A licence may be long."""
+    """Return the words around `dev`: the text may be long."""
     match = DEV.search(text)
     assert match is not None
     return text[max(match.start() - 40, 0) : match.end() + 20]
 
 
 def _names(path: Path) -> Iterator[str]:
-    """Its own, and those of the files that it links to."""
+    """Yield the file's own name, and those of the files that it links to."""
     for _ in range(MAX_LINKS):
         yield path.name
         if not path.is_symlink():

@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from weights.config_limits import validate_config
 from weights.errors import FileError
 from weights.identify import AGAIN, SAFETENSORS_NEEDED, START_BYTES, identify
 from weights.regular_file import open_regular
@@ -55,8 +56,9 @@ class Header:
     tensors: Mapping[str, TensorInfo]
     offsets: Mapping[str, int] = field(default_factory=dict)
 
-    def json_metadata(self, key: str) -> dict[str, Any] | None:
-        """Return the metadata entry `key` parsed as a JSON object; None when the file has none."""
+    def read_config(self) -> dict[str, Any] | None:
+        """Return the config in the metadata; None when the file has none. Raise WeightsError when it is damaged."""
+        key = "config"
         text = self.metadata.get(key)
         if text is None:
             return None
@@ -68,6 +70,7 @@ class Header:
             raise FileError(self.path, f"metadata {key!r} is nested too deep") from exc
         if not isinstance(value, dict):
             raise FileError(self.path, f"metadata {key!r} is not a JSON object")
+        validate_config(self.path, value)
         return value
 
 

@@ -13,6 +13,7 @@ from weights.gemma import GEMMA_3_SIZES, TOKENIZER_TENSOR, count_layers, text_te
 from weights.generation import Generation, detect_generation, detect_module_generation
 from weights.header import Header, TensorInfo, is_folder, read_header
 from weights.quantization import is_fp8
+from weights.unsupported import is_lora, quantization_method
 
 UPSAMPLER = {"initial_conv.weight", "upsampler.0.weight", "final_conv.weight"}
 
@@ -86,6 +87,8 @@ def _inspect_folder(path: Path) -> Inspection:
 
 
 def _layout(header: Header, tensors: Mapping[str, TensorInfo], held: tuple[str, ...]) -> str:
+    if is_lora(header.tensors):
+        return "LoRA"
     if "transformer" in held:
         extent = "one file" if set(held) == set(ROLES) else "transformer" + "".join(f" + {role}" for role in held[1:])
         return f"{extent}, {_precision(tensors)}"
@@ -119,6 +122,8 @@ def _text_precision(model: Mapping[str, TensorInfo], tensors: Mapping[str, Tenso
     for part, precision in BITSANDBYTES.items():
         if any(part in name for name in model):
             return precision
+    if method := quantization_method(tensors):
+        return f"{method}, which is not read here"
     fp8 = [name for name, info in tensors.items() if is_fp8(info)]
     if fp8:
         return "scaled FP8" if any(f"{name}_scale" in tensors for name in fp8) else "FP8 cast without scales"
@@ -126,6 +131,8 @@ def _text_precision(model: Mapping[str, TensorInfo], tensors: Mapping[str, Tenso
 
 
 def _precision(tensors: Mapping[str, TensorInfo]) -> str:
+    if method := quantization_method(tensors):
+        return f"{method}, which is not read here"
     fp8 = [name for name, info in tensors.items() if is_fp8(info)]
     if not fp8:
         return "/".join(sorted({info.dtype for info in tensors.values() if info.dtype != "F32"})) or "F32"

@@ -4,12 +4,16 @@ A module comes in on the `meta` device and leaves with real tensors; its non-per
 parameter that the module has as FP8 gets its bytes as they are, or quantised here; any other gets its values.
 """
 
+import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from weights.checkpoint import Checkpoint
+from weights.checkpoint import Checkpoint, spelled
 from weights.errors import TensorError
+from weights.header import shown
 from weights.names import NameMap
+from weights.published import published_tensors
 from weights.quantization import is_fp8, is_sidecar
 from weights.stream import TensorReader
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 
 # Called after each tensor with its size as stored.
 OnBytes = Callable[[int], None]
+
+# A model's file that is one of several.
+SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 
 SCALE_SUFFIXES = (".weight_scale", ".input_scale")
 
@@ -52,34 +59,66 @@ def load_module(
 
 
 def validate_coverage(checkpoint: Checkpoint, name_maps: Iterable[NameMap]) -> None:
-    """Raises TensorError when the file holds a tensor that no component takes."""
+    """Raise TensorError when the file holds a tensor that no component takes."""
     maps = tuple(name_maps)
     unexpected = [name for name in checkpoint.tensors if not any(name_map.takes(name) for name_map in maps)]
     if unexpected:
-        raise TensorError(f"{checkpoint.path}: unexpected {_listed(unexpected)}: no part of LTX-2.3 takes this name")
+        raise unexpected_tensors(checkpoint, unexpected, "no part of LTX-2.3 takes this name")
 
 
 def validate_match(module: "nn.Module", checkpoint: Checkpoint, name_map: NameMap) -> dict[str, str]:
-    """Published name to module name. Raises TensorError where file and module differ; reads no tensor."""
+    """Return module names by published ones. Raise TensorError where file and module differ; read no tensor."""
     tensors = checkpoint.tensors
     names = name_map.select(name for name in tensors if not is_sidecar(name))
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items() if not _is_scale(name)}
     published = {module_name: name for name, module_name in names.items()}
     missing = sorted(set(expected) - set(published))
     if missing:
-        raise TensorError(f"{checkpoint.path}: missing {_listed(missing)} of {type(module).__name__}")
+        raise missing_tensors(checkpoint, missing, name_map, type(module).__name__)
     unexpected = sorted(name for module_name, name in published.items() if module_name not in expected)
     if unexpected:
-        raise TensorError(
-            f"{checkpoint.path}: unexpected {_listed(unexpected)}: {type(module).__name__} has no such tensor"
-        )
+        raise unexpected_tensors(checkpoint, unexpected, f"{type(module).__name__} has no such tensor")
     for module_name, shape in expected.items():
         found = tensors[published[module_name]].shape
         if found != shape:
+            stored = checkpoint.stored[published[module_name]]
             raise TensorError(
-                f"{checkpoint.path}: {published[module_name]!r} has shape {list(found)}, "
+                f"{stored.path}: {shown(stored.name)} has shape {list(found)}, "
                 f"{type(module).__name__} needs {list(shape)}"
             )
+    return names
+
+
+def missing_tensors(checkpoint: Checkpoint, missing: list[str], name_map: NameMap, owner: str) -> TensorError:
+    """Return the error that names the first of the missing tensors as its file would. missing: by module name."""
+    path, name = spelled(checkpoint.stored, _published_name(checkpoint, missing[0], name_map), checkpoint.path)
+    if SHARD.search(path.name):
+        path = path.parent
+    return TensorError(f"{path}: missing tensor {shown(name)}{_more(missing)} of {owner}")
+
+
+def unexpected_tensors(checkpoint: Checkpoint, unexpected: list[str], reason: str) -> TensorError:
+    """Return the error that names the first unexpected tensor as its file does. unexpected: by published name."""
+    stored = checkpoint.stored[unexpected[0]]
+    return TensorError(f"{stored.path}: unexpected tensor {shown(stored.name)}{_more(unexpected)}: {reason}")
+
+
+def _published_name(checkpoint: Checkpoint, module_name: str, name_map: NameMap) -> str:
+    names = name_map.select(name for name in _all_names(checkpoint) if not is_sidecar(name))
+    published = next((name for name, renamed in names.items() if renamed == module_name), None)
+    if published is not None:
+        return published
+    # Outside the one-file layout names only lose a prefix.
+    prefixes = (name.removesuffix(renamed) for name, renamed in names.items() if name.endswith(renamed))
+    return next(prefixes, "") + module_name
+
+
+def _all_names(checkpoint: Checkpoint) -> list[str]:
+    """Return every name that the checkpoint has, and in the one-file layout every one that its config asks for."""
+    names = list(checkpoint.tensors)
+    if "transformer" in checkpoint.config:
+        with suppress(LookupError, TypeError, ValueError):
+            names += published_tensors(checkpoint.config, text_layers=1)
     return names
 
 
@@ -166,9 +205,9 @@ def _validate_materialised(module: "nn.Module", checkpoint: Checkpoint) -> None:
     tensors = [*module.named_parameters(), *module.named_buffers()]
     left = [name for name, tensor in tensors if tensor.is_meta]
     if left:
-        raise TensorError(f"{checkpoint.path}: never loaded {_listed(left)} of {type(module).__name__}")
+        name = f"{left[0]!r}{_more(left)}"
+        raise TensorError(f"{checkpoint.path}: never loaded tensor {name} of {type(module).__name__}")
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"tensor {names[0]!r}{more}"
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weights.component import CONFIG_NAME
+from weights.config_limits import validate_config
 from weights.errors import FileError, UnsupportedError
 from weights.shards import read_json
 
@@ -59,7 +60,9 @@ def _read(folder: Path) -> dict[str, Any]:
     with suppress(PermissionError):  # read_json reports it
         if not _is_there(folder / CONFIG_NAME):
             raise FileError(folder, f"is not a Hugging Face folder (no {CONFIG_NAME}); {NEEDED}{_hint_of_file(folder)}")
-    return read_json(folder / CONFIG_NAME)
+    config = read_json(folder / CONFIG_NAME)
+    validate_config(folder / CONFIG_NAME, config)
+    return config
 
 
 def _is_there(path: Path) -> bool:

@@ -13,7 +13,7 @@ from torch import nn
 
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.streaming import weight_bytes, working_bytes
-from pipelines.ltx.text_config import read_folder_config, to_text_config
+from pipelines.ltx.text_config import NEEDED, read_folder_config, to_text_config
 from pipelines.ltx.text_quantized import (
     BYTES_PER_WEIGHT,
     TextQuantization,
@@ -24,7 +24,7 @@ from pipelines.ltx.text_quantized import (
 )
 from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
 from pipelines.memory import ComponentSize
-from weights.checkpoint import Checkpoint, canonical, open_single
+from weights.checkpoint import Checkpoint, canonical, open_single, spelled
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import infer_gemma
 from weights.header import is_folder, read_header
@@ -32,6 +32,7 @@ from weights.load import load_module, validate_match
 from weights.names import TEXT_ENCODER
 from weights.quantization import is_sidecar, validate_scales
 from weights.shards import read_tensors
+from weights.unsupported import validate_readable
 
 if TYPE_CHECKING:
     from transformers import Gemma3TextConfig
@@ -97,6 +98,8 @@ def _open_folder(folder: Path, asked: TextQuantization, tokenizer: Path | None) 
     config = read_folder_config(folder)
     quantization = resolve_quantization(folder, asked, config.quantization)
     checkpoint = Checkpoint(folder, canonical(read_tensors(folder)), config={})
+    if config.quantization is None:
+        validate_readable(folder, checkpoint.tensors)
     needed = _needed(checkpoint)
     validate_scales(needed)
     return TextEncoderSource(
@@ -115,10 +118,12 @@ def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
         raise UnsupportedError(path, f"is a single file; --text-encoder-quantization {asked} needs the folder of a "
                                      "plain Gemma 3 12B")  # fmt: skip
     checkpoint = open_single(read_header(path))
+    validate_readable(path, checkpoint.tensors)
     try:
         config = to_text_config(path, infer_gemma(checkpoint.tensors))
     except KeyError as exc:
-        raise UnsupportedError(path, f"is not Gemma 3: tensor {exc} is missing") from exc
+        _, name = spelled(checkpoint.stored, str(exc.args[0]), path)
+        raise UnsupportedError(path, f"is not Gemma 3: tensor {name!r} is missing; {NEEDED}") from exc
     except (ValueError, IndexError, ZeroDivisionError) as exc:
         raise UnsupportedError(path, f"is not Gemma 3: its tensors have other shapes ({exc})") from exc
     needed = _needed(checkpoint)

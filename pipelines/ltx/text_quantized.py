@@ -10,6 +10,7 @@ from torch import nn
 
 from weights.checkpoint import Checkpoint
 from weights.errors import TensorError, UnsupportedError
+from weights.load import missing_tensors
 from weights.names import TEXT_ENCODER
 
 OPTION = "--text-encoder-quantization"
@@ -51,14 +52,14 @@ def resolve_quantization(folder: Path, asked: TextQuantization, stored: dict[str
 
 
 def validate_stored(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Raises TensorError when a tensor of `model` is missing, or what belongs to it: transformers names neither."""
+    """Raise TensorError when a tensor of `model` is missing, or what belongs to it: transformers names neither."""
     published = {name: checkpoint.tensors[stored] for stored, name in TEXT_ENCODER.select(checkpoint.stored).items()}
     needed = set(model.state_dict())
     for name, info in published.items():
         if name.endswith(".weight"):
             needed |= {name.removesuffix("weight") + beside for beside in BESIDE_WEIGHT.get(info.dtype, ())}
     if missing := sorted(needed - published.keys()):
-        raise TensorError(f"{checkpoint.path}: missing tensor {missing[0]!r}, {len(missing)} in all")
+        raise missing_tensors(checkpoint, missing, TEXT_ENCODER, type(model).__name__)
 
 
 def validate_cpu_blocks(folder: Path, quantization: TextQuantization, model: nn.Module) -> None:

@@ -37,6 +37,11 @@ def with_scheduler(**parts: Any) -> dict[str, str]:
         (with_scheduler(variants=[{"name": "Dev"}]), "its metadata 'config' says 'Dev'"),
         ({"modelspec.title": "LTX-2.3 22B (dev)"}, "its metadata 'modelspec.title' says 'LTX-2.3 22B (dev)'"),
         ({"model_version": "2.3.0_dev"}, "its metadata 'model_version' says '2.3.0_dev'"),
+        (
+            {"modelspec.title": "LTX-2.3 dev", "modelspec.description": "not distilled"},
+            "its metadata 'modelspec.title' says 'LTX-2.3 dev'",
+        ),
+        ({"name": "LTX-2.3 dev", "modelspec.author": "distilled-fan"}, "its metadata 'name' says 'LTX-2.3 dev'"),
     ],
 )
 def test_metadata_that_says_dev_is_refused(
@@ -58,6 +63,13 @@ def test_metadata_that_says_dev_is_refused(
         {"license": "developed for devices; see https://lightricks.dev/licence and /dev/null"},
         {"torch": "2.14.0.dev20261101"},
         {"broken": '["devs', "number": "23"},
+        {"modelspec.author": "pixel-dev"},
+        {"author": json.dumps({"name": "pixel-dev"})},
+        {"modelspec.description": "the dev team's favourite; not the dev model"},
+        {"tags": json.dumps(["dev", "video"])},
+        {"base_model": "ltx-2.3-22b-dev"},
+        {"diffusers_version": "0.40.0-dev"},
+        {"modelspec.title": "Devon, developed"},
         {"workflow": json.dumps({"nodes": [{"ckpt_name": "ltx-2.3-22b-dev.safetensors"}]})},
         {"modelspec.title": "LTX-2.3 distilled", "modelspec.merged_from": "ltx-2.3-22b-dev + a LoRA"},
     ],

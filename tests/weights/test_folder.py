@@ -220,19 +220,19 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "missing tensor": (
         lambda f: rewrite(f / "transformer", without(f"{LAYER}.bias")),
-        rf"folder: missing tensor '{LAYER}\.bias' of LTX2VideoTransformer3DModel",
+        rf"folder/transformer/\S+\.safetensors: missing tensor '{LAYER}\.bias' of LTX2VideoTransformer3DModel",
     ),
     "unexpected tensor": (
         lambda f: rewrite(f / "vae", lambda tensors: tensors | {"stranger": torch.zeros(2)}),
-        r"folder: unexpected tensor 'vae\.stranger': AutoencoderKLLTX2Video has no such tensor",
+        r"folder/vae/\S+\.safetensors: unexpected tensor 'stranger': AutoencoderKLLTX2Video has no such tensor",
     ),
     "mis-shaped tensor": (
         lambda f: rewrite(f / "connectors", lambda tensors: tensors | {"video_text_proj_in.bias": torch.zeros(47)}),
-        r"folder: 'connectors\.video_text_proj_in\.bias' has shape \[47\], LTX2TextConnectors needs \[48\]",
+        r"folder/connectors/\S+: 'video_text_proj_in\.bias' has shape \[47\], LTX2TextConnectors needs \[48\]",
     ),
     "another size": (
         lambda f: change_json(f / "transformer/config.json", num_layers=...),
-        r"folder: missing tensor 'transformer_blocks\.10\.",
+        r"folder/transformer: missing tensor 'transformer_blocks\.10\.",
     ),
 }
 

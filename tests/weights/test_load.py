@@ -59,7 +59,7 @@ def test_reports_bytes_up_to_the_size_of_each_component(tiny: TinyFiles) -> None
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
-        ({TABLE: None}, "missing tensor 'transformer_blocks.1.scale_shift_table'"),
+        ({TABLE: None}, "missing tensor 'model.diffusion_model.transformer_blocks.1.scale_shift_table'"),
         (
             {"model.diffusion_model.extra.weight": torch.zeros(2)},
             "unexpected tensor 'model.diffusion_model.extra.weight'",
