@@ -20,6 +20,7 @@ from server.edge.stack import with_edge
 from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
 from server.errors import AsciiJSONResponse, install_error_answers
+from server.image_checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.link_secret import read_or_create_secret
@@ -135,6 +136,8 @@ def _lifespan(
                 stack.push_async_callback(managed.aclose)
             enhancer = create_enhancer(settings, managed, telemetry.metrics.on_enhancement)
             stack.push_async_callback(enhancer.aclose)
+            images = ImageChecker()
+            stack.push_async_callback(images.aclose)
             dispatcher = Dispatcher(
                 worker_configs(settings),
                 limits(settings, key_ring),
@@ -148,7 +151,7 @@ def _lifespan(
             )
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
-            engine = Engine(settings, dispatcher, workspace, library, enhancer, managed)
+            engine = Engine(settings, dispatcher, workspace, library, enhancer, images, managed)
             telemetry.metrics.registry.register(LiveMetrics(lambda: dispatcher.status, lambda: engine.enhancer_state))
             app.state.engine = engine
             await library.start()

@@ -1,7 +1,7 @@
 """Work for a client that may go away before it is done."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when nobody waits for it any more. Raises ClientDisconnect then."""
+    """Return the result of `work`, which is cancelled when nobody waits for it any more.
+
+    Raise ClientDisconnect then, once the work has ended.
+    """
     task, gone = asyncio.create_task(work), asyncio.create_task(disconnected(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -20,7 +23,29 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) ->
         return task.result()
     finally:
         gone.cancel()
-        task.cancel()
+        await _end(task)
+
+
+async def finish_in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Call `function` in a thread. Cancelled, wait for it all the same, so that it changes nothing afterwards."""
+    call = asyncio.create_task(asyncio.to_thread(function, *args))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await _wait(call)
+        raise
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await _wait(task)
+
+
+async def _wait(task: asyncio.Task[Any]) -> None:
+    """Until it has ended. Its exception is nobody's any more."""
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
 
 
 async def disconnected(request: Request) -> None:

@@ -10,6 +10,7 @@ from enhancer.enhancement import EnhancerState
 from enhancer.sglang_process import ManagedSglang
 from server.edge.keys import KeyRing
 from server.enhancement import enhancer_state
+from server.image_checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.limits import Limits
 from server.messages import WorkerConfig
@@ -25,6 +26,7 @@ class Engine:
     workspace: Workspace
     videos: Videos
     enhancer: Enhancer
+    images: ImageChecker
     sglang: ManagedSglang | None = None
     started_at: float = field(default_factory=time.monotonic)
 
@@ -39,6 +41,7 @@ class Engine:
     def drain(self) -> None:
         """Take no more jobs; those that run may end. What is known of videos can still be asked for."""
         self.dispatcher.drain()
+        self.images.stop()
 
     def stop(self) -> None:
         """End every job, and tell whoever waits for one. May be called twice."""

@@ -1,34 +1,50 @@
-"""Images of a request, decoded once to see that they are sound, off the event loop."""
+"""Check the images of a request: each file once, all of them within a number of pixels."""
 
-import asyncio
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from pipelines.errors import ImageError
-from pipelines.media.image import decode_image
+from pipelines.media.image_crop import Size
+from pipelines.media.image_limits import MAX_PIXELS, MAX_REQUEST_PIXELS
 from server.contract import FieldError, RequestInvalid, ResolvedImage
-from server.heap import Heap
-
-# One image at a time, whoever sent it: 64 megapixels are several hundred megabytes while they are decoded.
-IMAGE_CHECKS = ThreadPoolExecutor(1, thread_name_prefix="image-check")
-
-_heap = Heap()
+from server.image_checker import Checked, ImageChecker
 
 
-async def check_images(images: Iterable[ResolvedImage]) -> None:
-    """To the last pixel: what is found out later could no longer be named by its field. Raises RequestInvalid."""
-    loop = asyncio.get_running_loop()
-    found = [await loop.run_in_executor(IMAGE_CHECKS, _image_error, image) for image in images]
-    errors = [error for error in found if error is not None]
+async def check_images(
+    checker: ImageChecker, images: Sequence[ResolvedImage], paths: Sequence[Path], owner: str | None
+) -> list[Size]:
+    """Return the size of each image as it is shown.
+
+    paths: of the files, one for each image. Every image is decoded to its last pixel: what is found out later could no
+    longer be named by its field. Raise RequestInvalid, or NotReady when the server stops.
+    """
+    distinct = list(dict.fromkeys(paths))
+    if len(distinct) * MAX_PIXELS > MAX_REQUEST_PIXELS:
+        headers = {path: await checker.check(path, owner, decode=False) for path in distinct}
+        _raise_if_wrong(images, paths, _with_sum(headers))
+    found = {path: await checker.check(path, owner) for path in distinct}
+    _raise_if_wrong(images, paths, found)
+    return [Size(found[path].width, found[path].height) for path in paths]
+
+
+def _with_sum(headers: Mapping[Path, Checked]) -> dict[Path, Checked]:
+    """Refuse the image with which the pixels of all become too many."""
+    checked, pixels = dict(headers), 0
+    for path, header in headers.items():
+        pixels += header.pixels
+        if pixels > MAX_REQUEST_PIXELS:
+            limit = f"{MAX_REQUEST_PIXELS // 10**6} megapixels"
+            error = f"with this one the images of the request have more than {limit}: send fewer or smaller ones"
+            checked[path] = Checked(error=error)
+            break
+    return checked
+
+
+def _raise_if_wrong(images: Sequence[ResolvedImage], paths: Sequence[Path], found: Mapping[Path, Checked]) -> None:
+    """Raise RequestInvalid where one or more images cannot be used."""
+    errors = [
+        FieldError(image.loc, error, "image_invalid")
+        for image, path in zip(images, paths, strict=True)
+        if (error := found[path].error)
+    ]
     if errors:
         raise RequestInvalid(errors)
-
-
-def _image_error(image: ResolvedImage) -> FieldError | None:
-    try:
-        decode_image(image.data)
-    except ImageError as exc:
-        return FieldError(image.loc, str(exc), "image_invalid")
-    finally:
-        _heap.trim()
-    return None

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import SpecError
+from pipelines.media.image_crop import Size
 from pipelines.prompt_cut import MAX_TOKENS, PromptCut
 from server.contract import (
     Adjustment,
     RequestInvalid,
     ResolvedRequest,
     clip_size,
+    report_crops,
     resolve_request,
     to_spec,
 )
@@ -22,23 +24,30 @@ from server.orders import Order
 from server.workspace import write_images
 
 
-async def accept_request(engine: Engine, raw: Mapping[str, Any], strict: bool) -> ResolvedRequest:
-    """Raises RequestInvalid."""
+async def accept_request(engine: Engine, raw: Mapping[str, Any], strict: bool, owner: str | None) -> ResolvedRequest:
+    """Resolve a request that the queue has room for now; its images are not looked at yet.
+
+    Raise RequestInvalid, QueueFull or NotReady.
+    """
     # Off the event loop: megabytes of base64 take a while.
     resolved = await asyncio.to_thread(resolve_request, raw, strict=strict)
     _validate_fits(engine, resolved)
-    await check_images(resolved.images)
+    engine.dispatcher.validate_admits(owner)
     return resolved
 
 
 async def prepare_order(
     engine: Engine, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
 ) -> Order:
-    """What will be rendered, its prompt enhanced if that was asked for. Images are written into `folder`, which has to
-    last as long as the job. Raises EnhancerError or RequestInvalid where the prompt may not be used as it came, and
-    NotReady where no worker can tell how long it is.
+    """Check the images and return what will be rendered, its prompt enhanced if that was asked for.
+
+    Images are written into `folder`, which has to last as long as the job. Cancelled, it has stopped when it returns.
+    Raise RequestInvalid for an image, or EnhancerError or RequestInvalid where the prompt may not be used as it came,
+    and NotReady where the server stops or no worker can tell how long the prompt is.
     """
-    image_paths = await asyncio.to_thread(write_images, folder, [image.data for image in resolved.images])
+    image_paths = await write_images(folder, [image.data for image in resolved.images])
+    pictures = await check_images(engine.images, resolved.images, image_paths, owner)
+    crops = report_crops(resolved.images, pictures, Size(resolved.width, resolved.height), strict=strict)
     if resolved.enhance_prompt:
         # Nothing is rewritten for a clip that would not be taken on.
         engine.dispatcher.validate_admits(owner)
@@ -50,7 +59,7 @@ async def prepare_order(
         spec=to_spec(resolved, image_paths, used.prompt, engine.settings.stages),
         original_prompt=resolved.prompt,
         enhanced=used.enhanced,
-        adjustments=resolved.adjustments + used.adjustments + cut_adjustments,
+        adjustments=resolved.adjustments + crops + used.adjustments + cut_adjustments,
         enhance_s=used.seconds,
         requested_duration_s=resolved.requested_duration_s,
     )

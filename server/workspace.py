@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from server.disconnect import finish_in_thread
 from server.folder_lock import LOCK, lock_folder
 
 log = logging.getLogger("ltx23.workspace")
@@ -86,9 +87,15 @@ def _remove(root: Path) -> None:
         root.rmdir()
 
 
-def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
-    """As they came: the worker decodes them again, from a name that nobody chose."""
-    paths = [folder / f"image-{i}" for i in range(len(images))]
-    for path, data in zip(paths, images, strict=True):
-        path.write_bytes(data)
-    return paths
+async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
+    """Write each distinct image to a file, as it came, and return the file of each of `images`.
+
+    Cancelled, it stops after a file, and nothing is written any more when it returns.
+    """
+    paths: dict[bytes, Path] = {}
+    for data in images:
+        # The first look at an image hashes all of it.
+        if not await finish_in_thread(paths.__contains__, data):
+            paths[data] = folder / f"image-{len(paths)}"
+            await finish_in_thread(paths[data].write_bytes, data)
+    return [paths[data] for data in images]

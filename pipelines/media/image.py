@@ -25,9 +25,7 @@ from pipelines.media.image_color import to_srgb
 from pipelines.media.image_format import REMEDY, image_format
 from pipelines.media.image_header import broken_image, read_size
 from pipelines.media.image_jpeg import load_without_end, read_structure
-
-MAX_FILE_BYTES = 32 * 2**20
-MAX_PIXELS = 64_000_000
+from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS
 
 # Not Image.open: that adds plugins to Pillow's registry, and a warning for what is refused here anyway.
 _READERS: Mapping[str, Callable[[BytesIO], Image.Image]] = {
@@ -97,8 +95,9 @@ class OpenImage:
             _validate_size(*self._image.size)
 
     @property
-    def pixels(self) -> int:
-        return self._image.width * self._image.height
+    def size(self) -> tuple[int, int]:
+        """Width and height as they are stored."""
+        return self._image.size
 
     def decode(self) -> Image.Image:
         """Return the image as sRGB, upright, over black where it is transparent; an animation's first frame.
@@ -143,7 +142,8 @@ def load_image(path: Path) -> NDArray[np.uint8]:
 
 def _validate_file_size(size_bytes: int) -> None:
     if size_bytes > MAX_FILE_BYTES:
-        raise ImageError(f"the image file has {size_bytes} bytes: send at most {MAX_FILE_BYTES} (32 MiB)")
+        limit = f"{MAX_FILE_BYTES} ({MAX_FILE_BYTES / 2**20:g} MiB)"
+        raise ImageError(f"the image file has {size_bytes} bytes: send at most {limit}")
     if size_bytes == 0:
         raise ImageError(f"the image is empty: {REMEDY}")
 
@@ -152,7 +152,7 @@ def _validate_size(width: int, height: int) -> None:
     if not width or not height:
         raise ImageError(f"the image has no pixels ({width} x {height}): send one of at least 1 x 1")
     if width * height > MAX_PIXELS:
-        raise ImageError(f"the image has {width} x {height} pixels: send at most 64 megapixels")
+        raise ImageError(f"the image has {width} x {height} pixels: send at most {MAX_PIXELS // 10**6} megapixels")
 
 
 def _orientation(image: Image.Image) -> int:

@@ -2,6 +2,7 @@
 
 from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json, shorten_list
 from server.contract.body import parse_body
+from server.contract.crop import report_crops
 from server.contract.enhance import EnhancePromptRequest, ResolvedEnhance, resolve_enhance
 from server.contract.envelope import Unwrapped, unwrap
 from server.contract.errors import FieldError, Loc, RequestInvalid
@@ -36,6 +37,7 @@ __all__ = [
     "parse_urlencoded",
     "read_form",
     "read_openai_names",
+    "report_crops",
     "request_schema",
     "resolve_enhance",
     "resolve_request",

@@ -64,8 +64,8 @@ def _first_image(request: EnhancePromptRequest, sent: SentRequest) -> ResolvedIm
     if request.keyframes:
         # -1 is the last frame.
         i, first = min(enumerate(request.keyframes), key=lambda pair: (pair[1].frame_idx < 0, pair[1].frame_idx))
-        return decode_keyframe(first, 0, sent.as_sent(("keyframes", i, "image_b64")))
+        return decode_keyframe(first, 0, ("keyframes", i, "image_b64"), sent)
     if request.input_image_b64 is None:
         return None
     only = KeyframeRequest(image_b64=request.input_image_b64, frame_idx=0)
-    return decode_keyframe(only, 0, sent.as_sent(("input_image_b64",)))
+    return decode_keyframe(only, 0, ("input_image_b64",), sent)

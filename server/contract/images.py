@@ -1,7 +1,8 @@
 """The images that condition a clip, each at its frame. Their pixels are checked later."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 from server.contract.adjustments import Report
 from server.contract.base64_image import decode_image
@@ -17,13 +18,17 @@ NOT_FETCHED = "This server fetches nothing: send the image itself, in base64 or 
 
 @dataclass(frozen=True)
 class ResolvedImage:
-    """The bytes of an image file, not checked yet. loc: where its base64 was sent."""
+    """The bytes of an image file, not checked yet.
 
-    data: bytes = field(repr=False)
+    loc: where its base64 was sent. field: the same under the documented names, as adjustments have it.
+    """
+
+    data: bytes = dataclass_field(repr=False)
     frame_idx: int
     strength: float
     crf: int
     loc: Loc
+    field: str
 
 
 def resolve_images(
@@ -35,27 +40,30 @@ def resolve_images(
     if request.input_image_b64 is not None:
         report.add("input_image_b64", None, "keyframes win over a single image")
     frames = _frames(request.keyframes, sent, timing, report)
-    locs = [sent.as_sent(("keyframes", i, "image_b64")) for i in range(len(frames))]
-    images = _decode_all(request.keyframes, frames, locs)
+    images = _decode_all(request.keyframes, frames, sent)
     return tuple(sorted(images, key=lambda image: image.frame_idx))
 
 
-def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, loc: Loc) -> ResolvedImage:
-    """Return the image of a keyframe for a frame of the clip. Raises RequestInvalid at `loc`."""
+def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, path: Loc, sent: SentRequest) -> ResolvedImage:
+    """Return the image of a keyframe for a frame of the clip. Raises RequestInvalid.
+
+    path: of the image, under the documented names.
+    """
+    loc = sent.as_sent(path)
     if is_url(keyframe.image_b64):
         raise RequestInvalid.at(loc, NOT_FETCHED, "image_not_fetched")
     try:
         data = decode_image(keyframe.image_b64)
     except ValueError as exc:
         raise RequestInvalid.at(loc, str(exc), "image_invalid") from exc
-    return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc)
+    return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc, ".".join(map(str, path)))
 
 
 def _input_image(request: GenerateRequest, sent: SentRequest) -> tuple[ResolvedImage, ...]:
     if request.input_image_b64 is None:
         return ()
     keyframe = KeyframeRequest(image_b64=request.input_image_b64, frame_idx=0)
-    return (decode_keyframe(keyframe, 0, sent.as_sent(("input_image_b64",))),)
+    return (decode_keyframe(keyframe, 0, ("input_image_b64",), sent),)
 
 
 def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Timing, report: Report) -> list[int]:
@@ -76,13 +84,13 @@ def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Tim
 
 
 def _decode_all(
-    keyframes: Sequence[KeyframeRequest], frames: Sequence[int], locs: Sequence[Loc]
+    keyframes: Sequence[KeyframeRequest], frames: Sequence[int], sent: SentRequest
 ) -> tuple[ResolvedImage, ...]:
     images: list[ResolvedImage] = []
     errors: list[FieldError] = []
-    for keyframe, frame_idx, loc in zip(keyframes, frames, locs, strict=True):
+    for i, (keyframe, frame_idx) in enumerate(zip(keyframes, frames, strict=True)):
         try:
-            images.append(decode_keyframe(keyframe, frame_idx, loc))
+            images.append(decode_keyframe(keyframe, frame_idx, ("keyframes", i, "image_b64"), sent))
         except RequestInvalid as exc:
             errors.extend(exc.errors)
     if errors:

@@ -25,7 +25,7 @@ class Seat(Protocol):
 class JobLine:
     def __init__(self, limits: Limits, seats: Sequence[Seat]) -> None:
         self._limits, self._seats = limits, seats
-        self._queue = FairQueue()
+        self._queue: FairQueue[Job] = FairQueue()
         self._times = RenderTimes()
 
     @property

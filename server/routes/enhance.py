@@ -43,16 +43,17 @@ async def enhance_prompt(request: Request) -> EnhancementAnswer:
     engine = engine_of(request)
     body = await read_body(request)
     resolved = await asyncio.to_thread(resolve_enhance, body.fields)
-    images = [] if resolved.image is None else [resolved.image]
-    await check_images(images)
     with engine.workspace.job_folder() as folder:
-        paths = await asyncio.to_thread(write_images, folder, [image.data for image in images])
-        enhancement = await unless_disconnected(request, _enhance(engine, resolved, paths))
+        work = _enhance(engine, resolved, folder, request.state.key_id)
+        enhancement = await unless_disconnected(request, work)
     return enhancement_json(enhancement)
 
 
-async def _enhance(engine: Engine, resolved: ResolvedEnhance, paths: list[Path]) -> Enhancement:
+async def _enhance(engine: Engine, resolved: ResolvedEnhance, folder: Path, owner: str | None) -> Enhancement:
     """Whoever asks for a rewrite alone has no use for the prompt as it came: failures are errors here."""
+    images = [] if resolved.image is None else [resolved.image]
+    paths = await write_images(folder, [image.data for image in images])
+    await check_images(engine.images, images, paths, owner)
     mode = Mode.KEYFRAMES if resolved.has_keyframes else Mode.I2V if paths else Mode.T2V
     path = paths[0] if paths else None
     request = EnhanceRequest(resolved.prompt, mode, path, resolved.seed, resolved.duration_s)

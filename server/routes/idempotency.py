@@ -4,17 +4,19 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 
 from server.contract import Adjustment
+from server.disconnect import unless_disconnected
 from server.edge.paths import route_path
 from server.engine import Engine
 from server.errors import prefers_strict
 from server.intake import accept_request, prepare_order
 from server.jobs.job import Job
+from server.orders import Order
 from server.videos.errors import IdempotencyError
 from server.videos.video import Idempotency, Video
 
@@ -68,9 +70,14 @@ async def _make_or_find(
     async with engine.videos.once(owner, idempotency) as known:
         if known is not None:
             return Ordered(known)
-        resolved = await accept_request(engine, raw, prefers_strict(request))
-        resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
         strict = prefers_strict(request)
-        prepare = partial(prepare_order, engine, resolved, strict=strict, owner=owner)
+        resolved = await accept_request(engine, raw, strict, owner)
+        resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
+
+        async def prepare(folder: Path) -> Order:
+            """A client with an Idempotency-Key has said that it may come back: its video goes on without it."""
+            order = prepare_order(engine, resolved, folder, strict, owner)
+            return await (order if idempotency else unless_disconnected(request, order))
+
         video = await engine.videos.create(prepare, owner, idempotency)
         return Ordered(video, engine.videos.job(video.id))

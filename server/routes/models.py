@@ -7,7 +7,17 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from enhancer.enhancement import Status as EnhancerStatus
+from pipelines.geometry import (
+    MAX_FRAME_RATE,
+    MAX_LONG_SIDE,
+    MIN_FRAME_RATE,
+    MIN_NUM_FRAMES,
+    MIN_SIDE,
+    max_duration_s,
+)
+from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_REQUEST_PIXELS
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
+from pipelines.spec import SIZE_MULTIPLE
 from server.answers import MODEL_ID
 from server.contract import GenerateRequest
 from server.engine import engine_of
@@ -20,13 +30,14 @@ router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
 LIMITS = {
-    "width": {"min": 256, "max": 3840, "multiple_of": 64},
-    "height": {"min": 256, "max": 3840, "multiple_of": 64},
-    "num_frames": {"min": 9, "form": "8k + 1"},
-    "fps": {"min": 8, "max": 50},
-    "duration_s": {"1920x1088": 20, "2560x1472": 10, "3840x2176": 5},
-    "image_bytes": 32 * 2**20,
-    "image_pixels": 64_000_000,
+    "width": {"min": MIN_SIDE, "max": MAX_LONG_SIDE, "multiple_of": SIZE_MULTIPLE},
+    "height": {"min": MIN_SIDE, "max": MAX_LONG_SIDE, "multiple_of": SIZE_MULTIPLE},
+    "num_frames": {"min": MIN_NUM_FRAMES, "form": "8k + 1"},
+    "fps": {"min": int(MIN_FRAME_RATE), "max": int(MAX_FRAME_RATE)},
+    "duration_s": {f"{w}x{h}": max_duration_s(w, h) for w, h in ((1920, 1088), (2560, 1472), (3840, 2176))},
+    "image_bytes": MAX_FILE_BYTES,
+    "image_pixels": MAX_PIXELS,
+    "request_pixels": MAX_REQUEST_PIXELS,
     "prompt_characters": 10_000,
 }
 

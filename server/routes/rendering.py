@@ -38,7 +38,7 @@ async def render_clip(
 
 async def _render(request: Request, engine: Engine, fields: Mapping[str, Any], adjustments: Adjustments) -> Rendered:
     strict, owner = prefers_strict(request), request.state.key_id
-    resolved = await accept_request(engine, fields, strict)
+    resolved = await accept_request(engine, fields, strict, owner)
     resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
     with engine.workspace.job_folder() as folder:
         order = await unless_disconnected(request, prepare_order(engine, resolved, folder, strict, owner))

@@ -113,7 +113,7 @@ def encode(data: bytes) -> str:
 
 
 def picture(
-    image_format: str = "PNG", color: str = "orange", size: tuple[int, int] = (64, 48), **options: Any
+    image_format: str = "PNG", color: str = "orange", size: tuple[int, int] = (64, 64), **options: Any
 ) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, color).save(file, image_format, **options)

@@ -72,7 +72,7 @@ def client(enhancing: Server) -> Iterator[httpx.Client]:
 
 def image_b64() -> str:
     data = io.BytesIO()
-    Image.new("RGB", (64, 48), (200, 80, 20)).save(data, "PNG")
+    Image.new("RGB", (64, 64), (200, 80, 20)).save(data, "PNG")
     return base64.b64encode(data.getvalue()).decode()
 
 

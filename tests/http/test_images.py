@@ -5,10 +5,14 @@ import struct
 import zlib
 from collections.abc import Callable
 
+import pillow_heif
 import pytest
 from PIL import ExifTags, Image
 
 from tests.http.conftest import encode, picture, png
+
+# To write HEIC files.
+pillow_heif.register_heif_opener()
 
 IMAGE = encode(picture())
 OTHER = encode(picture(color="blue"))
@@ -65,9 +69,18 @@ def test_other_names_of_the_image(generate: Callable, from_image: bytes, fields:
         picture("WEBP"),
         picture("WEBP", lossless=True),
         picture(size=(1, 1)),
-        picture("JPEG", progressive=True, size=(1000, 30)),
+        picture("JPEG", progressive=True),
+        picture("GIF"),
+        picture("BMP"),
+        picture("TIFF"),
+        picture("AVIF"),
+        picture("HEIF"),
+        picture("JPEG")[:-2],
     ],
-    ids=["jpeg", "webp", "webp-lossless", "pixel", "progressive"],
+    ids=[
+        *("jpeg", "webp", "webp-lossless", "pixel", "progressive", "gif", "bmp", "tiff", "avif", "heic"),
+        "jpeg-without-end",
+    ],
 )
 def test_formats(generate: Callable, image: bytes) -> None:
     assert generate(input_image_b64=encode(image)).adjustments == []

@@ -84,7 +84,7 @@ def test_a_first_frame_is_a_file_or_a_data_url(openai: OpenAI, client: httpx.Cli
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "application/json"])
 def test_our_own_fields_go_in_the_extra_body(openai: OpenAI, content_type: str) -> None:
-    frame = encode(picture())
+    frame = encode(picture(size=(256, 320)))
     keyframes = [{"image_b64": frame, "frame_idx": 0}, {"image_b64": frame, "frame_idx": -1}]
     body = {"width": 256, "height": 320, "fps": 23.976, "keyframes": keyframes, "video_format": "webm", "seed": 3}
 

@@ -1,5 +1,6 @@
 """Folders of jobs: gone with their request, with their server, and when the server was killed, with the next one."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -28,7 +29,9 @@ def killed_server(parent: Path) -> Path:
 def test_a_jobs_folder_goes_with_its_request(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     with workspace.job_folder() as folder:
-        assert [path.read_bytes() for path in write_images(folder, [b"one", b"two"])] == [b"one", b"two"]
+        paths = asyncio.run(write_images(folder, [b"one", b"two", b"one"]))
+        assert [path.read_bytes() for path in paths] == [b"one", b"two", b"one"]
+        assert len(list(folder.iterdir())) == 2
         assert folder.is_relative_to(tmp_path)
     assert not folder.exists()
     workspace.close()
@@ -37,7 +40,7 @@ def test_a_jobs_folder_goes_with_its_request(tmp_path: Path) -> None:
 def test_everything_goes_with_the_server(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "made" / "here")
     with workspace.job_folder() as folder:
-        write_images(folder, [b"one"])
+        asyncio.run(write_images(folder, [b"one"]))
         workspace.close()
     assert list((tmp_path / "made" / "here").iterdir()) == []
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from pipelines.errors import ImageError
-from pipelines.media.image import MAX_FILE_BYTES, check_image, decode_image, load_image
+from pipelines.media.image import check_image, decode_image, load_image
+from pipelines.media.image_limits import MAX_FILE_BYTES
 
 # To write HEIC files; what is tested opens them without it.
 pillow_heif.register_heif_opener()

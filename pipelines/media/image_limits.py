@@ -1,0 +1,6 @@
+"""How large images may be. Checked before anything is decoded, and published by GET /models."""
+
+MAX_FILE_BYTES = 32 * 2**20
+MAX_PIXELS = 64_000_000
+# Of all the images of a request together: four of the largest, or twenty photographs of 12 megapixels.
+MAX_REQUEST_PIXELS = 4 * MAX_PIXELS

@@ -1,0 +1,24 @@
+"""What a clip does not show of the pictures that were sent for it."""
+
+from collections.abc import Sequence
+
+from pipelines.media.image_crop import Crop, Size
+from server.contract.adjustments import Adjustment, refusal
+from server.contract.errors import FieldError, RequestInvalid
+from server.contract.images import ResolvedImage
+
+
+def report_crops(
+    images: Sequence[ResolvedImage], pictures: Sequence[Size], clip: Size, *, strict: bool
+) -> tuple[Adjustment, ...]:
+    """Report each image of which more than a rounding of the clip's size is cropped. Raise RequestInvalid if strict."""
+    found = [
+        (image, Adjustment(image.field, f"{picture} pixels", f"{crop.shown} pixels", str(crop)))
+        for image, picture in zip(images, pictures, strict=True)
+        if (crop := Crop(picture, clip)).is_told
+    ]
+    if found and strict:
+        raise RequestInvalid(
+            [FieldError(image.loc, refusal(adjustment), "adjustment_refused") for image, adjustment in found]
+        )
+    return tuple(adjustment for _, adjustment in found)

@@ -1,0 +1,108 @@
+"""The server's side of the process that decodes images: started when it is needed, killed when nobody waits for it."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.image_check_main import MAX_SECONDS
+from server.jobs.job import NotReady
+from server.jobs.supervisor import RETRY_AFTER_S, STOPPING
+from server.turns import Turns
+
+log = logging.getLogger("ltx23.images")
+
+# -P: see WORKER_PROGRAM. Warnings about odd metadata help nobody.
+PROGRAM = (sys.executable, "-P", "-W", "ignore", "-m", "server.image_check_main")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of one image: its size in pixels, or an error."""
+
+    width: int = 0
+    height: int = 0
+    error: str | None = None
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+class ImageChecker:
+    """One image at a time, by turns of the API keys: 64 megapixels are several hundred megabytes while decoded."""
+
+    def __init__(self) -> None:
+        self._turns = Turns()
+        self._process: Process | None = None
+        self._ending: set[asyncio.Task[int]] = set()
+        self._is_stopped = False
+
+    async def check(self, path: Path, owner: str | None, *, decode: bool = True) -> Checked:
+        """Decode the image to its last pixel, or read its header alone.
+
+        Cancelled, it stops at once. Raise NotReady when the server stops.
+        """
+        async with self._turns.turn(owner):
+            try:
+                return await self._ask(path, decode)
+            except BaseException:
+                self._kill()
+                raise
+
+    def stop(self) -> None:
+        """End what is being decoded; whoever waits is told that the server stops."""
+        self._is_stopped = True
+        self._kill()
+
+    async def aclose(self) -> None:
+        """Wait until nothing is left of the process."""
+        self.stop()
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _ask(self, path: Path, decode: bool) -> Checked:
+        process = await self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"path": str(path), "decode": decode}).encode("ascii") + b"\n")
+        line = await process.stdout.readline()
+        self._raise_if_stopped()
+        if line:
+            return Checked(**json.loads(line))
+        self._process = None
+        returncode = await process.wait()
+        log.error("the process that decodes images ended with %d", returncode)
+        slow = returncode == -signal.SIGPROF
+        why = f"it takes more than {MAX_SECONDS} s to decode" if slow else "it cannot be decoded"
+        return Checked(error=f"{why}: save it again as a plain PNG, JPEG or WebP file")
+
+    async def _start(self) -> Process:
+        self._raise_if_stopped()
+        if self._process is None:
+            # In a session of its own: Ctrl-C in the terminal is the server's to answer.
+            self._process = await asyncio.create_subprocess_exec(
+                *PROGRAM, stdin=PIPE, stdout=PIPE, start_new_session=True
+            )
+            if self._is_stopped:
+                self._kill()
+            self._raise_if_stopped()
+        return self._process
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        ending = asyncio.create_task(process.wait())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    def _raise_if_stopped(self) -> None:
+        if self._is_stopped:
+            raise NotReady(STOPPING, RETRY_AFTER_S)

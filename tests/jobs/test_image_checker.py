@@ -1,0 +1,163 @@
+"""The process that decodes images: killed when nobody waits, replaced when it dies, shared by turns."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from server.image_checker import Checked, ImageChecker
+from server.jobs.job import NotReady
+from server.turns import Turns
+from server.workspace import write_images
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A pipe that nobody writes to: the process waits for the image for ever."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    path = tmp_path / "sound"
+    Image.new("RGB", (40, 30)).save(path, "PNG")
+    return path
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[ImageChecker]:
+    checker = ImageChecker()
+    try:
+        yield checker
+    finally:
+        await checker.aclose()
+
+
+def run(test: Callable[[ImageChecker], Coroutine[Any, Any, None]]) -> None:
+    async def with_checker() -> None:
+        async with running() as checker:
+            await test(checker)
+
+    asyncio.run(with_checker())
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children()
+
+
+@asynccontextmanager
+async def reading(path: Path) -> AsyncIterator[psutil.Process]:
+    """Wait until the process has opened the pipe, and keep it open."""
+    descriptor = await asyncio.to_thread(os.open, path, os.O_WRONLY)
+    try:
+        [process] = children()
+        yield process
+    finally:
+        os.close(descriptor)
+
+
+def test_the_size_of_an_image(sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no image")
+
+    async def test(checker: ImageChecker) -> None:
+        assert await checker.check(sound, None) == Checked(40, 30)
+        assert await checker.check(sound, None, decode=False) == Checked(40, 30)
+        assert "not an image" in ((await checker.check(tmp_path / "text", None)).error or "")
+        assert len(children()) == 1
+
+    run(test)
+    assert children() == []
+
+
+def test_a_check_that_nobody_waits_for_ends_its_process(endless: Path, sound: Path) -> None:
+    async def test(checker: ImageChecker) -> None:
+        check = asyncio.create_task(checker.check(endless, None))
+        async with reading(endless) as process:
+            check.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await check
+            process.wait()
+        assert await checker.check(sound, None) == Checked(40, 30)
+
+    run(test)
+
+
+def test_a_server_that_stops_waits_for_no_image(endless: Path, sound: Path) -> None:
+    async def test(checker: ImageChecker) -> None:
+        checks = [asyncio.create_task(checker.check(path, None)) for path in (endless, sound)]
+        async with reading(endless):
+            checker.stop()
+            for check in checks:
+                with pytest.raises(NotReady):
+                    await check
+        with pytest.raises(NotReady):
+            await checker.check(sound, None)
+
+    run(test)
+
+
+def test_an_image_that_kills_its_decoder_is_refused(endless: Path, sound: Path) -> None:
+    async def test(checker: ImageChecker) -> None:
+        check = asyncio.create_task(checker.check(endless, None))
+        async with reading(endless) as process:
+            process.kill()
+            assert "cannot be decoded" in ((await check).error or "")
+        assert await checker.check(sound, None) == Checked(40, 30)
+
+    run(test)
+
+
+def test_owners_take_turns() -> None:
+    order: list[str] = []
+
+    async def take(turns: Turns, owner: str, count: int) -> None:
+        for _ in range(count):
+            async with turns.turn(owner):
+                order.append(owner)
+                await asyncio.sleep(0)
+
+    async def test() -> None:
+        turns = Turns()
+        await asyncio.gather(take(turns, "many", 20), take(turns, "many", 20), take(turns, "few", 2))
+
+    asyncio.run(test())
+    # First in line stand the two of the one who came first; from then on the owners alternate.
+    assert [i for i, owner in enumerate(order) if owner == "few"] == [2, 5]
+
+
+def test_a_turn_that_is_given_up_goes_to_the_next() -> None:
+    async def test() -> None:
+        turns = Turns()
+        async with turns.turn("a"):
+            waiting = asyncio.create_task(turns.turn("b").__aenter__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        async with asyncio.timeout(10), turns.turn("c"):
+            pass
+
+    asyncio.run(test())
+
+
+def test_images_that_are_being_written_when_the_client_leaves(tmp_path: Path) -> None:
+    """The folder is removed once nothing is written into it any more."""
+    os.mkfifo(tmp_path / "image-0")
+
+    async def test() -> None:
+        writing = asyncio.create_task(write_images(tmp_path, [b"one", b"two"]))
+        reader = await asyncio.to_thread(os.open, tmp_path / "image-0", os.O_RDONLY)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert os.read(reader, 10) == b"one"
+        os.close(reader)
+
+    asyncio.run(test())
+    assert [path.name for path in tmp_path.iterdir()] == ["image-0"]
