@@ -64,6 +64,8 @@ def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, run: Ru
 
     assert done.returncode == 0
     assert done.stderr == (
+        f"ltx23: note: {tmp_path}/red.png: the picture has 80x60 pixels, and a clip of 64x64 shows the middle 60x60 of "
+        "them (75%), the rest is cropped; a clip of 512x384 would show it whole\n"
         "ltx23: note: the prompt has 1101 tokens, and the text encoder reads 1024; the last 77, "
         f'"{"x" * 77}", are left out\n'
     )

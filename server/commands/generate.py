@@ -12,6 +12,7 @@ from pipelines.errors import ImageError, PipelineError, SpecError
 from pipelines.geometry import exact_frame_rate
 from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
+from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
@@ -70,7 +71,7 @@ def build_spec(
         ) from exc
     if not path.parent.is_dir():
         raise SpecError("output", f"there is no folder {path.parent}")
-    return GenerationSpec(
+    spec = GenerationSpec(
         **fields,
         prompt=decode_prompt(prompt),
         frame_rate=parse_frame_rate(fps),
@@ -78,6 +79,9 @@ def build_spec(
         container=container,
         stages=stages,
     )
+    for keyframe in spec.keyframes:
+        check_keyframe(keyframe, Size(spec.width, spec.height))
+    return spec
 
 
 def parse_frame_rate(text: str) -> Fraction:
@@ -91,17 +95,24 @@ def parse_keyframe(text: str, num_frames: int) -> Keyframe:
     match = KEYFRAME.fullmatch(text)
     if match is None:
         raise SpecError("keyframe", f"should be PATH:FRAME_IDX[:STRENGTH[:CRF]], got {text!r}")
-    frame_idx, path = int(match["frame_idx"]), Path(match["path"])
-    try:
-        check_image(path.read_bytes())
-    except (OSError, ImageError) as exc:
-        raise SpecError("keyframe", f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
+    frame_idx = int(match["frame_idx"])
     return Keyframe(
-        path=path,
+        path=Path(match["path"]),
         frame_idx=num_frames - 1 if frame_idx == -1 else frame_idx,
         strength=float(match["strength"] or 1.0),
         crf=int(match["crf"] or DEFAULT_CRF),
     )
+
+
+def check_keyframe(keyframe: Keyframe, clip: Size) -> None:
+    """Decode the picture before anything is loaded, and say what the clip does not show of it. Raise SpecError."""
+    try:
+        info = check_image(keyframe.path.read_bytes())
+    except (OSError, ImageError) as exc:
+        raise SpecError("keyframe", f"{keyframe.path}: {getattr(exc, 'strerror', None) or exc}") from exc
+    crop = Crop(Size(info.width, info.height), clip)
+    if crop.is_told:
+        print(f"ltx23: note: {keyframe.path}: {crop}", file=sys.stderr)
 
 
 def write_tensors(path: Path, tensors: dict[str, "torch.Tensor"]) -> None:

@@ -1,0 +1,96 @@
+"""What it may take to look at the images of a request, and what ends it."""
+
+import http.client
+import json
+import signal
+import zlib
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.conftest import Server
+from tests.http.conftest import SMALL, encode, picture, png
+from tests.http.loading import Loading
+
+
+def keyframes(images: list[str]) -> list[dict[str, object]]:
+    return [{"image_b64": image, "frame_idx": i} for i, image in enumerate(images)]
+
+
+def test_the_pixels_of_a_request_are_bounded_in_sum(refuse: Callable) -> None:
+    """By what the headers announce: these have no pixels, which decoding would find out."""
+    images = [encode(png(8000, 8000, zlib.compress(bytes([i])))) for i in range(6)]
+
+    refusal = refuse(keyframes=keyframes(images))
+
+    assert refusal.locs == ["body.keyframes.4.image_b64"]
+    assert "more than 256 megapixels" in refusal.detail[0]["msg"]
+
+
+def test_an_image_that_is_sent_often_is_decoded_once(refuse: Callable) -> None:
+    """Nine of it would be too many pixels; it is refused for what decoding it finds."""
+    refusal = refuse(keyframes=keyframes([encode(png(8000, 8000, zlib.compress(b"")))] * 9))
+
+    assert refusal.locs == [f"body.keyframes.{i}.image_b64" for i in range(9)]
+    assert "cut short or damaged" in refusal.detail[0]["msg"]
+
+
+def test_every_place_of_an_image_that_is_refused(refuse: Callable) -> None:
+    bad = encode(b"text")
+
+    refusal = refuse(keyframes=keyframes([bad, encode(picture()), bad]))
+
+    assert refusal.locs == ["body.keyframes.0.image_b64", "body.keyframes.2.image_b64"]
+
+
+def slow_jpeg() -> str:
+    """64 megapixels, gone over by 90 more scans."""
+    data = bytearray(picture("JPEG", progressive=True))
+    frame = data.index(b"\xff\xc2")
+    data[frame + 5 : frame + 9] = b"\x1f\x40\x1f\x40"
+    scan = b"\xff\xda\0\x08\1\1\0\1\x3f\x10"
+    return encode(bytes(data[:-2]) + scan * 90 + b"\xff\xd9")
+
+
+SLOW = slow_jpeg()
+
+
+def decoders(process: psutil.Process) -> list[psutil.Process]:
+    return [child for child in process.children() if "server.image_check_main" in child.cmdline()]
+
+
+@pytest.mark.parametrize("path", ["/generate", "/v1/videos", "/enhance"])
+def test_a_client_that_leaves_leaves_nothing(server: Server, path: str) -> None:
+    fields = {"prompt": "a fox"} if path == "/enhance" else SMALL
+    url = urlsplit(server.url)
+
+    connection = http.client.HTTPConnection(url.netloc, timeout=120)
+    connection.request("POST", path, json.dumps(fields | {"input_image_b64": SLOW}))
+    folders = (server.temp_dir, server.data_dir)
+    while not (images := [image for folder in folders for image in folder.rglob("image-*")]):
+        pass
+    connection.close()
+
+    while any(image.parent.exists() for image in images):
+        pass
+    with server.client() as client:
+        assert client.get("/v1/videos").json()["data"] == []
+
+
+def test_a_server_that_stops_waits_for_no_image(loading: Loading) -> None:
+    """Its answer would otherwise be that there is no enhancer, once the image has been looked at."""
+    url = urlsplit(str(loading.client.base_url))
+    connection = http.client.HTTPConnection(url.netloc, timeout=120)
+    connection.request("POST", "/enhance", json.dumps({"prompt": "a fox", "input_image_b64": SLOW}))
+    while not decoders(psutil.Process(loading.process.pid)):
+        pass
+    loading.process.send_signal(signal.SIGTERM)
+
+    answer = connection.getresponse()
+    assert answer.status == 503
+    assert "the server is stopping" in json.loads(answer.read())["detail"]
+    connection.close()
+    loading.end()
+    assert list(loading.temp_dir.iterdir()) == []
