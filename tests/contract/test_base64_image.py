@@ -1,17 +1,24 @@
 import base64
+import random
 from contextlib import suppress
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.contract.base64_image import MAX_IMAGE_BYTES, decode_image, encode_base64
+from pipelines.media.image_limits import MAX_FILE_BYTES
+from server.contract.base64_image import SLICE_CHARACTERS, decode_image, encode_base64
 
 FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 
 
 @pytest.mark.parametrize(
-    "prefix", ["", "data:image/png;base64,", "DATA:image/jpeg;name=a.jpg;base64,", " data:;base64,\n"]
+    "prefix",
+    [
+        *("", "data:image/png;base64,", "DATA:image/jpeg;name=a.jpg;base64,", " data:;base64,\n", "data:image/png,"),
+        *("base64,", "image/png;base64,", " Base64 , "),
+    ],
 )
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
 @pytest.mark.parametrize("size", [25, 26, 27, 28])
@@ -35,7 +42,24 @@ def test_whitespace(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "=", "====", "data:image/png;base64,", "Q", "QUJDQ", "QUI=QUI=", "QU*D", "QUJD\x00", "\u00a0QUJD", "é"],
+    [
+        "",
+        " ",
+        "=",
+        "%",
+        "data:,",
+        "QU%4",
+        "=" * SLICE_CHARACTERS + "QUJD",
+        "====",
+        "data:image/png;base64,",
+        "Q",
+        "QUJDQ",
+        "QUI=QUI=",
+        "QU*D",
+        "QUJD\x00",
+        "\u00a0QUJD",
+        "é",
+    ],
 )
 def test_what_is_no_image(text: str) -> None:
     with pytest.raises(ValueError, match="base64"):
@@ -55,9 +79,39 @@ def test_the_limit_is_exact(size: int, fits: bool) -> None:
 
 
 def test_the_size_is_checked_before_the_text(refuse) -> None:
-    assert MAX_IMAGE_BYTES == 32 * 2**20
+    assert MAX_FILE_BYTES == 32 * 2**20
     with pytest.raises(ValueError, match="at most 32 MiB"):
-        decode_image("*" * (MAX_IMAGE_BYTES * 4 // 3 + 4))
+        decode_image("*" * (MAX_FILE_BYTES * 4 // 3 + 4))
+    with pytest.raises(ValueError, match="at most 32 MiB"):
+        decode_image("data:image/png," + "%89" * (MAX_FILE_BYTES + 1))
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "base64,"])
+@pytest.mark.parametrize("size", [25, 26, 27])
+def test_percent_encoded_base64(prefix: str, size: int) -> None:
+    text = quote(base64.b64encode(FILE[:size]).decode(), safe="")
+    assert "%2F" in text
+    assert decode_image(prefix + text) == FILE[:size]
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("data:image/png," + quote(FILE), FILE),
+        ("data:," + "".join(f"%{byte:02x}" for byte in FILE), FILE),
+        ("data:image/svg+xml;utf8,<svg id='é'/>", "<svg id='é'/>".encode()),
+    ],
+)
+def test_a_data_url_that_is_not_in_base64(text: str, data: bytes) -> None:
+    assert decode_image(text) == data
+
+
+@pytest.mark.parametrize("shift", range(5))
+def test_an_image_of_several_slices(shift: int) -> None:
+    data = random.Random(shift).randbytes(SLICE_CHARACTERS * 2 + shift)
+    text = base64.b64encode(data).decode()
+    assert decode_image(" " * shift + text[:shift] + "\n" * shift + text[shift:]) == data
+    assert decode_image("base64," + " " * shift + quote(text, safe="")) == data
 
 
 @settings(deadline=None)
