@@ -1,5 +1,6 @@
 """`ltx23 serve`: the application on a socket, and what the terminal says meanwhile."""
 
+import errno
 import gc
 import logging
 import signal
@@ -57,14 +58,16 @@ def _validate_data_dir(settings: Settings) -> None:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The socket that clients connect to. Raises SettingsError."""
+    """Return the socket that clients connect to. Raise SettingsError."""
     host, port = settings.bind_host, settings.port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as exc:
-        reason = exc.strerror or exc
-        raise SettingsError(f"cannot listen on {host} port {port}: {reason}; choose another --port") from exc
+    except (OSError, UnicodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "not a host name"
+        is_host = not isinstance(exc, OSError) or isinstance(exc, socket.gaierror) or exc.errno == errno.EADDRNOTAVAIL
+        wrong = "host" if is_host else "port"
+        raise SettingsError(f"cannot listen on {host} port {port}: {reason}; choose another --{wrong}") from exc
     # Inherited by each connection. asyncio sets it only on sockets that name their protocol, and without it a client
     # that is kept alive waits 40 ms, its own delayed acknowledgement, between the headers and the body of an answer.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
