@@ -48,6 +48,7 @@ ANSWERS: dict[int, dict[str, Any]] = {
     400: {"description": "Not supported, or not readable as HTTP"},
     401: {"description": "The API key is missing or wrong"},
     404: {"description": "There is no such thing, or not any more"},
+    408: {"description": "The request came too slowly"},
     409: {"description": "The video is not finished, or has failed"},
     413: {"description": "The body is too large"},
     415: {"description": "The body is neither JSON nor a form"},
@@ -60,7 +61,7 @@ ANSWERS: dict[int, dict[str, Any]] = {
 }
 READ = (401, 422, 500)
 # Of a route that takes a body with a prompt.
-ORDER = (401, 413, 415, 422, 429, 500, 503)
+ORDER = (401, 408, 413, 415, 422, 429, 500, 503)
 # Headers of a route that takes a body with a prompt. A client may send both.
 ORDER_HEADERS = [
     {

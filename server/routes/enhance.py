@@ -34,7 +34,7 @@ class EnhancementAnswer(BaseModel):
 @router.post(
     "/enhance",
     summary="Rewrite a prompt as POST /generate with enhance_prompt would, without rendering",
-    responses=errors(401, 413, 415, 422, 500, 503),
+    responses=errors(401, 408, 413, 415, 422, 500, 503),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": enhance_schema()}}},
     },
