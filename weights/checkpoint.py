@@ -4,7 +4,7 @@ What a file holds is told from its header, never from its name. A file of its ow
 the text projection stands in for that part of the main file.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -178,9 +178,14 @@ def _validate_whole(main: Header, stored: Mapping[str, StoredTensor]) -> None:
 def _without_transformer(main: Header) -> str:
     if any(name in main.tensors for name in TEXT_EMBEDDINGS):
         return "is a text encoder; give it as --text-encoder, and an LTX-2.3 checkpoint as --checkpoint"
-    if detect_module_generation(name.removeprefix("transformer.") for name in main.tensors):
+    if detect_module_generation(bare_names(main.tensors)):
         return "has its tensors under diffusers' names: give the diffusers folder that it is a part of"
     return "holds no transformer; an LTX-2.3 checkpoint is needed"
+
+
+def bare_names(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names without the prefix that diffusers' pipelines put before those of their transformer."""
+    return (name.removeprefix("transformer.") for name in names)
 
 
 def _merge_configs(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from weights.checkpoint import OPTIONS, ROLES, canonical_tensors, roles
+from weights.checkpoint import OPTIONS, ROLES, bare_names, canonical_tensors, roles
 from weights.component import read_component
 from weights.distilled import dev_evidence
 from weights.folder import FOLDERS, SCHEDULER_CONFIG, find_own_parts, folder_dev_evidence, missing_folders
@@ -56,7 +56,7 @@ def _inspect_file(path: Path) -> Inspection:
     return Inspection(
         path=path,
         layout=_layout(header, tensors, held),
-        generation=detect_generation(tensors),
+        generation=detect_generation(tensors) or detect_module_generation(bare_names(header.tensors)),
         dtypes=_by_dtype(tensors),
         holds=held,
         missing=missing,
@@ -98,6 +98,8 @@ def _layout(header: Header, tensors: Mapping[str, TensorInfo], held: tuple[str, 
         return "latent upsampler"
     if any("language_model" in name or name.startswith("model.layers.") for name in tensors):
         return f"text encoder: {_text_encoder(tensors)}"
+    if detect_module_generation(bare_names(header.tensors)):
+        return f"transformer under diffusers' names, a part of a diffusers folder, {_precision(tensors)}"
     return "nothing of LTX"
 
 

@@ -169,6 +169,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named(what: str, tiny: TinyFiles, t
         ("NVFP4", "one file, NVFP4, which is not read here"),
         ("MXFP8", "one file, MXFP8, which is not read here"),
         ("INT8", "one file, INT8, which is not read here"),
+        ("diffusers' names", "transformer under diffusers' names, a part of a diffusers folder, BF16"),
     ],
 )
 def test_inspect_names_it(
