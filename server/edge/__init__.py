@@ -1,1 +1,1 @@
-"""ASGI middlewares that every request passes before the application; `stack.py` puts them in order."""
+"""What a request passes before the application: its connection, then ASGI middlewares in the order of `stack.py`."""
