@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # Settings of compose, and of tests.
 OTHER_VARIABLES = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH", "LTX23_TEST_SGLANG_PYTHON"}
+OTHER_VARIABLES |= {"LTX23_MEMORY_LIMIT", "LTX23_SGLANG_MEMORY_LIMIT", "LTX23_SGLANG_IMAGE"}
 
 
 def test_troubleshooting_quotes_messages_that_are_printed() -> None:
