@@ -75,7 +75,7 @@ def load(path: Path, config: dict[str, object]) -> torch.nn.Module:
 
 
 def read(path: Path) -> None:
-    kept = memoryview(torch.empty(path.stat().st_size, dtype=torch.uint8).numpy())
+    kept = torch.empty(path.stat().st_size, dtype=torch.uint8).numpy().data
     with path.open("rb", buffering=0) as file:
         for start in range(0, len(kept), READ_BYTES):
             file.readinto(kept[start : start + READ_BYTES])

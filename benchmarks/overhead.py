@@ -47,7 +47,8 @@ def main() -> None:
 
 
 def compare(call_direct: Callable[[], None], call_server: Callable[[], None], pairs: int) -> None:
-    call_direct(), call_server()
+    call_direct()
+    call_server()
     timed = [(seconds(call_direct), seconds(call_server)) for _ in range(pairs)]
     direct_s, server_s = (statistics.median(column) for column in zip(*timed, strict=True))
     ratio = statistics.median(server / direct for direct, server in timed)

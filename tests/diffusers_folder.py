@@ -45,6 +45,7 @@ def write_folder(files: WeightFiles, folder: Path) -> Path:
         transformer=components.transformer,
         vocoder=components.vocoder,
     ).save_pretrained(folder, max_shard_size="200KB")
+    assert components.upsampler is not None
     components.upsampler.save_pretrained(folder / "latent_upsampler")
     # What the conversion that made the published folder lost.
     change_json(folder / "vocoder" / "config.json", final_act_fn=None)

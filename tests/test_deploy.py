@@ -24,17 +24,17 @@ COMPOSE_ONLY |= {"LTX23_SGLANG_IMAGE", "LTX23_SGLANG_MEMORY_LIMIT"}
 
 @pytest.fixture
 def services() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]  # type: ignore[no-any-return]
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
 
 @pytest.fixture
 def service(services: dict[str, Any]) -> dict[str, Any]:
-    return services["ltx23"]  # type: ignore[no-any-return]
+    return services["ltx23"]
 
 
 @pytest.fixture
 def sglang(services: dict[str, Any]) -> dict[str, Any]:
-    return services["sglang"]  # type: ignore[no-any-return]
+    return services["sglang"]
 
 
 def test_the_image_sets_only_settings_that_exist() -> None:

@@ -2,13 +2,21 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.errors import SpecError
 from pipelines.spec import GenerationSpec, Keyframe
 
-VALID = {"prompt": "a fox", "seed": 0, "width": 64, "height": 128, "num_frames": 9, "frame_rate": Fraction(24)}
+VALID: dict[str, Any] = {
+    "prompt": "a fox",
+    "seed": 0,
+    "width": 64,
+    "height": 128,
+    "num_frames": 9,
+    "frame_rate": Fraction(24),
+}
 
 
 def keyframes(*frame_idx: int, **fields: float) -> tuple[Keyframe, ...]:

@@ -24,7 +24,7 @@ def test_an_envelope_is_taken_off_and_reported(body: dict[str, Any], path: tuple
     request = resolve_request(body)
 
     assert (request.prompt, request.width, request.seed) == ("a fox", 512, 7)
-    assert request.adjustments[-1].field == ".".join(part for part in path if part != 0)
+    assert request.adjustments[-1].field == ".".join(part for part in path if isinstance(part, str))
     assert all("top level" in adjustment.reason for adjustment in request.adjustments)
 
 
@@ -51,7 +51,11 @@ def test_what_stands_beside_it_is_reported_too() -> None:
 
 
 def test_two_envelopes_share_a_request() -> None:
-    body = {"model": "wan", "input": {"prompt": "a fox", "img_url": "QUJD"}, "parameters": {"width": 512, "fps": "x"}}
+    body: dict[str, Any] = {
+        "model": "wan",
+        "input": {"prompt": "a fox", "img_url": "QUJD"},
+        "parameters": {"width": 512, "fps": "x"},
+    }
     with pytest.raises(RequestInvalid) as caught:
         resolve_request(body)
     assert [error.loc for error in caught.value.errors] == [("parameters", "fps")]

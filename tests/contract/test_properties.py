@@ -22,6 +22,7 @@ from server.contract import (
 )
 from server.contract.aliases import ALIASES
 from server.contract.envelope import ENVELOPES
+from server.contract.errors import Loc
 from server.contract.wire import GenerateRequest
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -130,12 +131,14 @@ keyframe_sets = st.lists(st.integers(-1, 320), unique=True, min_size=1, max_size
     keyframe_sets,
 )
 def test_keyframes_keep_their_order_and_the_last_one_its_place(length: dict[str, Any], sent: list[int]) -> None:
-    entries = [{"image_b64": "QUJD", "frame_idx": frame} for frame in (0, *(frame for frame in sent if frame))]
+    entries: list[dict[str, Any]] = [
+        {"image_b64": "QUJD", "frame_idx": frame} for frame in (0, *(frame for frame in sent if frame))
+    ]
     body = {"prompt": "a fox", **length, "keyframes": entries}
     result = attempt(body, strict=False)
     if isinstance(result, RequestInvalid):
         return
-    order = {("keyframes", i, "image_b64"): entry["frame_idx"] for i, entry in enumerate(entries)}
+    order: dict[Loc, int] = {("keyframes", i, "image_b64"): entry["frame_idx"] for i, entry in enumerate(entries)}
     asked = [order[image.loc] for image in result.images]
     used = [image.frame_idx for image in result.images]
     assert asked == sorted(asked, key=lambda frame: (frame == -1, frame))

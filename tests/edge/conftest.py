@@ -84,7 +84,7 @@ class Wire:
 @contextmanager
 def running(app: ASGIApp, limits: ConnectionLimits = LIMITS, **options: Any) -> Iterator[Address]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        protocol = partial(Connection, limits=limits)
+        protocol: Any = partial(Connection, limits=limits)
         server = uvicorn.Server(uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         address: Address = listener.getsockname()

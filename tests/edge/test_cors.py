@@ -1,3 +1,5 @@
+from typing import Any
+
 import httpx
 import pytest
 
@@ -15,7 +17,7 @@ PREFLIGHT = {
 }
 
 
-def asked(method: str = "GET", origins: str = PAGE, **options: object) -> httpx.Response:
+def asked(method: str = "GET", origins: str = PAGE, **options: Any) -> httpx.Response:
     settings = load_settings(cors_origins=origins, max_body_bytes=10)
     return ask(with_edge(show, settings, KeyRing(["key"])), "/generate", method, **options)
 
@@ -41,7 +43,7 @@ def test_a_preflight_needs_no_key(extra: dict[str, str]) -> None:
         (413, {"headers": {"Origin": PAGE, "X-API-Key": "key"}, "method": "POST", "content": b"x" * 11}),
     ],
 )
-def test_a_listed_page_may_read_every_answer(status: int, options: dict[str, object]) -> None:
+def test_a_listed_page_may_read_every_answer(status: int, options: dict[str, Any]) -> None:
     answer = asked(**options)
 
     assert answer.status_code == status

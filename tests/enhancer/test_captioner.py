@@ -47,19 +47,23 @@ def asked(folder: Path) -> list[str]:
     return (folder / "asked").read_text().split()
 
 
+def state(captioner: Captioner) -> CaptionerState:
+    return captioner.state
+
+
 async def test_a_process_is_started_when_the_first_caption_is_wanted(captioning: Captioning) -> None:
     async with captioning("behaves") as captioner:
-        assert captioner.state is CaptionerState.IDLE
+        assert state(captioner) is CaptionerState.IDLE
         assert await captioner.caption(Path("fox.png")) == "An image of fox."
-        assert captioner.state is CaptionerState.READY
-    assert captioner.state is CaptionerState.IDLE
+        assert state(captioner) is CaptionerState.READY
+    assert state(captioner) is CaptionerState.IDLE
 
 
 async def test_it_can_be_started_before(captioning: Captioning) -> None:
     async with captioning("behaves") as captioner:
         captioner.start()
         captioner.start()
-        assert captioner.state is CaptionerState.LOADING
+        assert state(captioner) is CaptionerState.LOADING
         assert await captioner.caption(Path("fox.png")) == "An image of fox."
 
 
@@ -75,7 +79,7 @@ async def test_an_image_that_cannot_be_read_is_not_the_captioners_fault(captioni
     async with captioning("behaves") as captioner:
         with pytest.raises(CaptionError, match="the image cannot be read"):
             await captioner.caption(Path("refuse.png"))
-        assert captioner.state is CaptionerState.READY
+        assert state(captioner) is CaptionerState.READY
         assert captioner.failure is None
 
 
@@ -90,7 +94,7 @@ async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, o
     async with captioning("misbehaves") as captioner:
         with pytest.raises(CaptionerDown, match=reason):
             await captioner.caption(Path(order))
-        assert captioner.state is CaptionerState.FAILED
+        assert state(captioner) is CaptionerState.FAILED
         assert await captioner.caption(Path("fox")) == "An image of fox."
         assert captioner.failure is None
 
@@ -156,14 +160,14 @@ async def test_nobody_waits_for_a_model_longer_than_allowed(captioning: Captioni
     async with captioning("never_ready", wait_s=0.05) as captioner:
         with pytest.raises(CaptionError, match="still loading"):
             await captioner.caption(Path("fox"))
-        assert captioner.state is CaptionerState.LOADING
+        assert state(captioner) is CaptionerState.LOADING
 
 
 async def test_a_model_that_never_loads_is_given_up(captioning: Captioning) -> None:
     async with captioning("never_ready", load_timeout_s=0.05) as captioner:
         with pytest.raises(CaptionerDown, match="does not load within"):
             await captioner.caption(Path("fox"))
-        assert captioner.state is CaptionerState.FAILED
+        assert state(captioner) is CaptionerState.FAILED
 
 
 async def test_closing_ends_what_the_process_has_started(captioning: Captioning, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -46,7 +47,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
 
 @asynccontextmanager
-async def captioning(model: Path | str, **options: str) -> AsyncIterator[Captioner]:
+async def captioning(model: Path | str, **options: Any) -> AsyncIterator[Captioner]:
     captioner = Captioner(CaptionerOptions(str(model), wait_s=60, timeout_s=60, **options))
     try:
         yield captioner

@@ -99,14 +99,18 @@ def get(url: str) -> int:
         return response.status
 
 
+def status(managed: ManagedSglang) -> ManagedStatus:
+    return managed.state.status
+
+
 async def test_it_is_started_made_ready_and_ended(managing: Managing, tmp_path: Path) -> None:
     async with managing("serves") as managed:
-        assert managed.state.status is ManagedStatus.STARTING
+        assert status(managed) is ManagedStatus.STARTING
         await managed.wait_until_ready()
-        assert managed.state.status is ManagedStatus.READY
+        assert status(managed) is ManagedStatus.READY
         assert await asyncio.to_thread(get, f"{managed.url}/ready") == 200
         process = process_of(tmp_path)
-    assert managed.state.status is ManagedStatus.CLOSED
+    assert status(managed) is ManagedStatus.CLOSED
     assert has_ended(process)
     with pytest.raises(URLError):
         get(f"{managed.url}/ready")
@@ -147,10 +151,10 @@ async def test_one_that_is_slow_is_waited_for(managing: Managing, tmp_path: Path
     async with managing("ready_late") as managed:
         waiting = asyncio.create_task(managed.wait_until_ready())
         go = await asyncio.to_thread(os.open, tmp_path / "go", os.O_WRONLY)
-        assert managed.state.status is ManagedStatus.STARTING
+        assert status(managed) is ManagedStatus.STARTING
         os.close(go)
         await waiting
-        assert managed.state.status is ManagedStatus.READY
+        assert status(managed) is ManagedStatus.READY
 
 
 async def test_one_that_is_never_ready_is_given_up(managing: Managing, tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def test_streamed_from_pinned_memory_it_computes_the_same(level: MemoryLevel, lo
     # The second pass is the first that prefetches.
     for _ in range(3):
         assert torch.equal(final_latent(streamed), final_latent(resident))
-    blocks = streamed.encode_prompt.modules[0].layers.parameters()
+    layers = streamed.encode_prompt.modules[0].layers
+    assert isinstance(layers, torch.nn.Module)
+    blocks = layers.parameters()
     assert all(parameter.device.type == "cpu" and parameter.is_pinned() for parameter in blocks)
 
 

@@ -31,7 +31,7 @@ async def lose(cache_dir: Path, folder: Path) -> None:
     dispatcher.start()
     while not isinstance(await events.get(), Ready):
         pass
-    jobs = []
+    jobs: list[Job] = []
     for prompt in ("a fox", "lose", "a fox"):
         spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24))
         jobs.append(Job(f"{len(jobs)}", spec, folder / f"{len(jobs)}.mp4"))
@@ -40,7 +40,10 @@ async def lose(cache_dir: Path, folder: Path) -> None:
     assert [await outcome(job) for job in jobs] == ["done", "RenderFailed", "done"]
     status = dispatcher.status
     assert status.restarts == 1
-    assert status.workers[0].model.device == torch.cuda.get_device_name(0)
-    assert status.workers[0].memory.device_total_bytes > 0
+    model, memory = status.workers[0].model, status.workers[0].memory
+    assert model is not None
+    assert model.device == torch.cuda.get_device_name(0)
+    assert memory is not None
+    assert memory.device_total_bytes
     dispatcher.stop()
     await dispatcher.stopped()

@@ -46,7 +46,7 @@ def test_the_callers_request_id_comes_back(generate: Callable) -> None:
 
 @pytest.mark.parametrize("sent", ["", "two words", "semi;colon", "x" * 129, "é"])
 def test_a_request_id_that_is_not_safe_is_replaced(client: httpx.Client, sent: str) -> None:
-    response = client.post("/generate", content=b"{}", headers={"X-Request-ID": sent.encode()})
+    response = client.post("/generate", content=b"{}", headers={b"X-Request-ID": sent.encode()})
 
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
 

@@ -10,8 +10,8 @@ def test_the_memory_of_large_images_is_given_back(loading: Loading) -> None:
     """To /enhance, which looks at an image to its last pixel, and has no enhancer here. It needs no model."""
     process = psutil.Process(loading.process.pid)
 
-    def look_at(*size: int) -> int:
-        body = {"prompt": "a fox", "input_image_b64": encode(picture("JPEG", size=size))}
+    def look_at(width: int, height: int) -> int:
+        body = {"prompt": "a fox", "input_image_b64": encode(picture("JPEG", size=(width, height)))}
         answer = loading.client.post("/enhance", json=body)
         assert (answer.status_code, "enhancer" in answer.json()["detail"]) == (503, True)
         decoders = [child for child in process.children() if "server.image_check_main" in child.cmdline()]

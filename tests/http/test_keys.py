@@ -60,7 +60,8 @@ def test_what_probes_and_discoverers_read_needs_none(stranger: httpx.Client, pat
 
 
 def test_a_key_that_is_removed_from_the_file_opens_nothing(guarded: Server, stranger: httpx.Client) -> None:
-    [key_file] = [Path(value) for value in guarded.process.args if str(value).endswith("keys.txt")]
+    assert isinstance(guarded.process.args, list)
+    [key_file] = [Path(value) for value in map(str, guarded.process.args) if value.endswith("keys.txt")]
     before = key_file.read_text()
     try:
         key_file.write_text("sk-new\n")

@@ -13,7 +13,12 @@ from tests.http.videos import PATH
 from weights.tiny import TinyFiles
 
 PROMPT = "a very private fox\nINFO:     forged"
-CLIP = SMALL | {"prompt": PROMPT, "width": 250, "enhance_prompt": True, "input_image_b64": encode(picture())}
+CLIP: dict[str, Any] = SMALL | {
+    "prompt": PROMPT,
+    "width": 250,
+    "enhance_prompt": True,
+    "input_image_b64": encode(picture()),
+}
 NAMED = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine"}
 # A video that is ordered, and found once it is done; a clip that is awaited, and found. In this order.
 STORED = ((PATH, "ordered"), ("/generate", "awaited"), ("/generate", "awaited"), (PATH, "ordered"))

@@ -76,7 +76,7 @@ def collector(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPat
     """With the spans of a clip of a trace that its client began, of a refusal, and of two stored videos: one that is
     awaited and then found, and one that is ordered. The server has ended.
     """
-    options = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
+    options: tuple[str, ...] = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
     with collecting() as collector:
         options += ("--otel-endpoint", collector.url)
         tracing = run_server(cache_dir, tmp_path_factory.mktemp("work"), *options, LTX23_API_KEYS=KEY)

@@ -19,7 +19,7 @@ async def test_a_silent_worker_is_killed_and_replaced(dispatching: Dispatching, 
         assert [await outcome(job), await outcome(following)] == ["RenderFailed", "done"]
         assert all(map(has_ended, first))
         assert rig.dispatcher.status.restarts >= 1
-        assert value(rig.metrics, "ltx23_worker_kills_total", reason="silent") >= 1
+        assert value(rig.metrics, "ltx23_worker_kills_total", reason="silent")
 
 
 async def test_a_render_may_take_longer_than_a_sign_of_life(dispatching: Dispatching) -> None:

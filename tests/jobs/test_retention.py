@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.routes.video_events import event_stream
+from server.video_json import VideoAnswer
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
 from server.videos.retention import Finished, Retention
@@ -84,8 +85,8 @@ async def test_one_that_is_deleted_again_and_again_is_deleted_once(dispatching: 
 
 
 async def test_a_silent_stream_is_kept_alive(dispatching: Dispatching, tmp_path: Path) -> None:
-    def ended(snapshot: Snapshot) -> dict[str, object]:
-        return {"status": str(snapshot.status)}
+    def ended(snapshot: Snapshot) -> VideoAnswer:
+        raise AssertionError("the stream is left before the video ends")
 
     async with dispatching("cancels") as rig, library(rig, tmp_path / "data", FOREVER, Clock()) as videos:
         video = await make(videos, "long")

@@ -24,7 +24,10 @@ from server.messages import FromWorker, Ready, WorkerConfig
 from tests.jobs.conftest import outcome, program_of
 
 # Far apart: putting the clock forward over a pause ends no job, and over a deadline no worker.
-LIMITS = Limits(queue_size=4, deadline_s=1e6, grace_s=1e3, heartbeat_s=1e9, owner_waiting=2, owner_jobs=3)
+OWNER_WAITING, OWNER_JOBS = 2, 3
+LIMITS = Limits(
+    queue_size=4, deadline_s=1e6, grace_s=1e3, heartbeat_s=1e9, owner_waiting=OWNER_WAITING, owner_jobs=OWNER_JOBS
+)
 OWNERS = ("a", "b", None)
 
 
@@ -92,7 +95,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
         os.mkfifo(path)
         return os.open(path, os.O_RDWR)
 
-    def run(self, work):  # type: ignore[no-untyped-def]
+    def run(self, work):
         return self.loop.run_until_complete(asyncio.wait_for(work, 20 + LIMITS.deadline_s))
 
     async def start(self, path: Path) -> None:
@@ -155,7 +158,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
             return NotReady
         if None not in self.seats and len(self.waiting) >= LIMITS.queue_size:
             return QueueFull
-        is_over = held >= LIMITS.owner_waiting or jobs >= LIMITS.owner_jobs
+        is_over = held >= OWNER_WAITING or jobs >= OWNER_JOBS
         return ShareFull if owner is not None and is_over else None
 
     @precondition(lambda self: self.jobs)
@@ -266,8 +269,8 @@ class QueueAndWorkers(RuleBasedStateMachine):
     def no_owner_has_more_than_a_share(self) -> None:
         for owner in OWNERS[:2]:
             held = len(self.waiting.lines[owner])
-            assert held <= LIMITS.owner_waiting
-            assert held + sum(job.owner == owner for job in self.running) <= LIMITS.owner_jobs
+            assert held <= OWNER_WAITING
+            assert held + sum(job.owner == owner for job in self.running) <= OWNER_JOBS
 
     def teardown(self) -> None:
         self.run(self._stop())

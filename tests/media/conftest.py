@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ def container(request):
 @pytest.fixture
 def make_spec() -> Callable[..., GenerationSpec]:
     def make(**changes):
-        fields = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": Fraction(24)} | changes
+        fields: dict[str, Any] = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": Fraction(24)} | changes
         return GenerationSpec(prompt="a prompt", seed=1, **fields)
 
     return make

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -147,8 +148,8 @@ ORIENTED = {
 def test_orientation(orientation, image_format):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}}[image_format]
-    data = saved(ORIENTED[orientation], image_format, exif=exif, **options)
+    options_of: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
+    data = saved(ORIENTED[orientation], image_format, exif=exif, **options_of[image_format])
     image = decode_image(data)
     assert image.size == PICTURE.size
     assert np.array(centres(image)) == pytest.approx(np.array(centres(PICTURE)), abs=12)

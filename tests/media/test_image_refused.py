@@ -231,8 +231,8 @@ def damaged(data, generator):
         length = generator.randrange(1, 9)
         replacement = generator.randbytes(generator.choice((0, length, length, length, 2 * length)))
         damaged[position : position + length] = replacement
-    damaged = bytes(damaged)
-    return with_valid_checksums(damaged) if damaged.startswith(PNG_SIGNATURE) else damaged
+    result = bytes(damaged)
+    return with_valid_checksums(result) if result.startswith(PNG_SIGNATURE) else result
 
 
 @pytest.mark.parametrize("name", list(SAMPLES))

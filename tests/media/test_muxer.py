@@ -87,6 +87,7 @@ def test_sound_starts_and_ends_with_the_picture(
     mux(path, make_frames(spec), spec, make_waveform(spec, length))
 
     info = verify_clip(path, spec)
+    assert info.audio is not None
     assert abs(info.audio.start_s - info.video_start_s) <= Fraction(1, 1000)
     # Closer than the frame of sound that is allowed: only the containers' rounding remains.
     assert abs(info.audio.end_s - info.video_end_s) <= Fraction(2, 1000)

@@ -1,5 +1,6 @@
 import itertools
 import threading
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_produces_the_next_item_while_one_is_consumed():
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_never_runs_further_ahead_than_depth(depth):
-    consumed = []
+    consumed: list[Any] = []
     ahead = []
 
     def produce():
@@ -85,7 +86,7 @@ def test_an_error_of_the_consumer_on_the_last_item_is_raised():
 
 @pytest.mark.parametrize("error", [RuntimeError("from the producer"), KeyboardInterrupt(), GeneratorExit()])
 def test_an_error_of_the_producer_is_raised_unchanged(error):
-    consumed = []
+    consumed: list[Any] = []
 
     def produce():
         yield 0

@@ -30,6 +30,7 @@ def test_probe_says_what_is_there(clip, container):
     assert info.duration_s == Fraction(17 * 2, 25)
     assert info.video_start_s == 0
     assert info.has_audio
+    assert info.audio is not None
     assert (info.audio.codec, info.audio.sample_rate, info.audio.channels) == (
         {"mp4": "aac", "webm": "opus"}[container],
         48_000,

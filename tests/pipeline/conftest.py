@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +21,8 @@ def components(tiny: TinyFiles) -> Components:
 
 @pytest.fixture(scope="session")
 def spec() -> Callable[..., GenerationSpec]:
-    def make(**fields: object) -> GenerationSpec:
-        defaults = {"prompt": "a fox", "seed": 1, "width": 128, "height": 64, "num_frames": 9}
+    def make(**fields: Any) -> GenerationSpec:
+        defaults: dict[str, Any] = {"prompt": "a fox", "seed": 1, "width": 128, "height": 64, "num_frames": 9}
         return GenerationSpec(**{**defaults, "frame_rate": Fraction(24), **fields})
 
     return make

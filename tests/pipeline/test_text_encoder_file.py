@@ -122,7 +122,7 @@ def with_fp8_vision(tensors: Tensors) -> Tensors:
 
 
 @pytest.mark.parametrize("spelling", [old_spelling, with_input_scales, with_fp8_vision])
-def test_spellings_of_fp8_are_one_model(spelling, folder: Path, spiece: Spiece, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_spellings_of_fp8_are_one_model(spelling, folder: Path, spiece: Spiece, tmp_path: Path) -> None:
     tensors = comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor)
     path = write_file(tmp_path / "fp8.safetensors", tensors)
     spelt = write_file(tmp_path / "spelt.safetensors", spelling(tensors))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -88,7 +89,7 @@ def load(folder: Path, quantization: TextQuantization, dtype: torch.dtype = torc
     return load_text_encoder(source, CPU, dtype)
 
 
-def quantized(model: nn.Module, dtype: torch.dtype) -> dict[str, nn.Module]:
+def quantized(model: nn.Module, dtype: torch.dtype) -> dict[str, Any]:
     return {name: module for name, module in model.named_modules() if getattr(module, "weight", None) is not None
             and module.weight.dtype == dtype}  # fmt: skip
 

@@ -171,7 +171,7 @@ def old_names(tensors: Tensors) -> Tensors:
 @pytest.mark.parametrize(
     ("names", "prefix"), [(old_names, "language_model.model."), (new_names, "model.language_model.")]
 )
-def test_a_missing_tensor(names, prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_missing_tensor(names, prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     tensors = {name: tensor for name, tensor in names(tensors_of(folder)).items() if not name.endswith(Q_PROJ)}
     other = copy_of(folder, tmp_path / "other", tensors)
 

@@ -19,5 +19,5 @@ def lose_or_render(model: Model, spec: GenerationSpec, path: Path, trace: Trace)
     return render(model, spec, path, trace)
 
 
-Model.render = lose_or_render  # type: ignore[method-assign]
+Model.render = lose_or_render  # type: ignore[method-assign, assignment]
 sys.exit(worker.main())

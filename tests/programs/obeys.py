@@ -22,8 +22,8 @@ def fail(job: Generate, kind: FailureKind) -> None:
 
 pipe.ready()
 while True:
-    readable, _, _ = select.select([pipe.connection, orders], [], [])
-    if pipe.connection in readable:
+    readable, _, _ = select.select([pipe.connection.fileno(), orders], [], [])
+    if pipe.connection.fileno() in readable:
         try:
             message = pipe.connection.recv()
         except EOFError:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ class Shell:
             command, cwd=ROOT, env=self._env | env, stdout=subprocess.PIPE, stderr=stderr, text=True
         )
 
-    def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, **env: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*args, **env)
         stdout, stderr = process.communicate()
         return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)

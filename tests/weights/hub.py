@@ -132,13 +132,19 @@ class Handler(BaseHTTPRequestHandler):
         """None: refused, as the hub refuses."""
         repo = self.hub.repos.get(repo_name)
         if repo is None:
-            return self._refuse(404, "RepoNotFound", "Repository not found")
+            self._refuse(404, "RepoNotFound", "Repository not found")
+            return None
         token = (self.headers["Authorization"] or "").removeprefix("Bearer ")
         if token == "hf_expired":
-            return self._refuse(401, None, "Invalid credentials in Authorization header")
+            self._refuse(401, None, "Invalid credentials in Authorization header")
+            return None
         if is_content and repo.needs_token not in (None, token):
-            return self._refuse(403 if token else 401, "GatedRepo", f"Access to model {repo_name} is restricted.")
-        return self.hub.find(repo_name, revision) or self._refuse(404, "RevisionNotFound", "Invalid rev id")
+            self._refuse(403 if token else 401, "GatedRepo", f"Access to model {repo_name} is restricted.")
+            return None
+        found = self.hub.find(repo_name, revision)
+        if found is None:
+            self._refuse(404, "RevisionNotFound", "Invalid rev id")
+        return found
 
     def _resolve(self, repo: str, revision: str, path: str) -> None:
         is_small = path.endswith(SMALL_FILES)

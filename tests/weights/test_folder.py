@@ -140,10 +140,20 @@ def pickled(folder: Path) -> None:
     )
 
 
+def remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+def make_ltx_video(folder: Path) -> None:
+    rewrite(folder / "transformer", without("audio_"))
+    remove(folder / "vocoder")
+
+
 WRONG: dict[str, tuple[Change, str]] = {
     "no connectors": (lambda f: shutil.rmtree(f / "connectors"), r"folder: holds no connectors/; download"),
     "two missing": (
-        lambda f: (shutil.rmtree(f / "vae"), shutil.rmtree(f / "scheduler")),
+        lambda f: remove(f / "vae", f / "scheduler"),
         r"folder: holds no vae/ and no scheduler/",
     ),
     "no scheduler config": (
@@ -163,7 +173,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         r"folder: is LTX-2\.0; this server runs LTX-2\.3 distilled",
     ),
     "LTX-Video": (
-        lambda f: (rewrite(f / "transformer", without("audio_")), shutil.rmtree(f / "vocoder")),
+        make_ltx_video,
         r"folder: is LTX-Video 0\.9; this server",
     ),
     "LTX-2.5": (lambda f: rewrite(f / "transformer", without(".ff.net.2.bias")), r"folder: is LTX-2\.5; this server"),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,11 @@ TABLE = "model.diffusion_model.transformer_blocks.1.scale_shift_table"
 
 
 def load(tiny: TinyFiles, **files: Path) -> None:
-    paths = {"checkpoint": tiny.checkpoint, "text_encoder": tiny.text_encoder, "upsampler": tiny.upsampler}
+    paths: dict[str, Any] = {
+        "checkpoint": tiny.checkpoint,
+        "text_encoder": tiny.text_encoder,
+        "upsampler": tiny.upsampler,
+    }
     load_components(WeightFiles(**paths | files), CPU, torch.float32)
 
 
@@ -79,10 +84,10 @@ def test_names_the_tensor_that_is_wrong(tensors, message: str, tiny: TinyFiles, 
 def test_refuses_fp8_without_its_scale_among_scaled_ones(tiny: TinyFiles, tmp_path: Path) -> None:
     prefix = "model.diffusion_model.transformer_blocks.0.attn1."
     stored = load_file(tiny.checkpoint)
-    tensors = {
+    tensors: dict[str, Any] = {
         f"{prefix}{name}.weight": stored[f"{prefix}{name}.weight"].to(torch.float8_e4m3fn) for name in ("to_q", "to_k")
     }
-    scale = {f"{prefix}to_k.weight_scale": torch.tensor(0.5)}
+    scale: dict[str, Any] = {f"{prefix}to_k.weight_scale": torch.tensor(0.5)}
 
     with pytest.raises(UnsupportedError, match=r"to_q\.weight' is FP8 and has no scale, unlike 1 others"):
         load(tiny, checkpoint=changed(tiny.checkpoint, tmp_path / "half.safetensors", **tensors, **scale))
