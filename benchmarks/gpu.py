@@ -30,7 +30,8 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from weights.full_model import GEMMA_12B, full_config, full_upsampler_config
+from weights.full_config import full_config, full_upsampler_config
+from weights.full_model import GEMMA_12B
 from weights.load import quantize
 from weights.names import MODEL
 from weights.tiny import TINY_GEMMA

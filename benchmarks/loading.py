@@ -26,7 +26,8 @@ from pipelines.ltx.build import build_module
 from pipelines.ltx.fp8 import use_fp8_linears
 from weights.architecture import transformer_kwargs
 from weights.checkpoint import open_single
-from weights.full_model import TEXT_LAYERS, full_config
+from weights.full_config import full_config
+from weights.full_model import TEXT_LAYERS
 from weights.header import read_header
 from weights.load import load_module
 from weights.names import MODEL, TRANSFORMER

@@ -1,12 +1,12 @@
-"""Prompt enhancement: words in, words out. Knows no pipeline, no settings and no HTTP server; imports no torch.
+"""Rewrite prompts with a language model.
 
     enhancer = Enhancer(Sglang(SglangOptions("http://127.0.0.1:30000")), Captioner(CaptionerOptions(FLORENCE)))
     enhancement = await enhancer.enhance(EnhanceRequest("a red fox", Mode.I2V, Path("first.png")))
     await enhancer.aclose()
 
-`enhance` is the only way in: a caption of the first image from Florence-2 (`captioner`, a process of its own), a
-rewrite by a language model (`sglang`, over HTTP), made presentable (`clean`), and a check that it still says what the
-user had put in quotation marks (`quotes`). Where anything fails, the prompt is used as it came and a note says why.
-Two requests that are alike share one rewrite; a language model that is down is left alone for a while (`breaker`).
-The server that it speaks to may be anybody's, or a process of ours (`sglang_process`), installed by `sglang_install`.
+`enhance` is the only entry: Florence-2 describes the first image (`captioner`, in its own process), a language model
+rewrites the prompt (`sglang`, over HTTP), `clean` tidies the answer, and `quotes` checks that it keeps what the user
+put in quotation marks. If anything fails, the prompt is used unchanged and a note says why. Equal requests share one
+rewrite; a language model that is down is left alone for a while (`breaker`). It may run elsewhere, or as a managed
+process (`sglang_process`) that `sglang_install` installs.
 """

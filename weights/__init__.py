@@ -1,1 +1,1 @@
-"""Weight files: where they come from, names, shapes, dtypes, formats. Knows nothing of pixels or of serving."""
+"""Weight files: where they come from, and their names, shapes, dtypes and formats."""

@@ -1,7 +1,7 @@
-"""The architecture a checkpoint describes, as constructor arguments of diffusers' LTX-2 model classes.
+"""Read the architecture that a checkpoint describes, as constructor arguments of diffusers' LTX-2 model classes.
 
-Read from the `config` metadata of the published one-file layout; what the config leaves out comes from tensor shapes.
-Knows the names of both sides, builds nothing.
+It comes from the `config` metadata of the published one-file layout; what the config leaves out comes from tensor
+shapes.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ STRIDES = {"compress_space": "spatial", "compress_time": "temporal", "compress_a
 
 @dataclass(frozen=True)
 class Architecture:
-    """Constructor arguments by component."""
+    """The constructor arguments by component."""
 
     transformer: Kwargs
     connectors: Kwargs
@@ -63,7 +63,7 @@ def _validate_projection(checkpoint: Checkpoint, name: str) -> None:
 
 
 def _validate_video_vae(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """The decode streams through the decoder, and knows LTX-2.3's."""
+    """Refuse a VAE that the streamed decode does not support."""
     blocks = [params for _, params in config["decoder_blocks"]]
     strange = [name for name in ("causal_decoder", "timestep_conditioning") if config.get(name)]
     strange += [name for name in ("residual", "inject_noise") if any(params.get(name) for params in blocks)]
@@ -271,7 +271,7 @@ def _final_activation(config: Mapping[str, Any]) -> str | None:
 
 
 def upsampler_kwargs(header: Header) -> Kwargs:
-    """Constructor arguments of the latent upsampler, which is a file of its own."""
+    """Return the constructor arguments of the latent upsampler, which is a separate file."""
     config = header.read_config()
     if config is None or config.get("_class_name") != "LatentUpsampler":
         raise UnsupportedError(header.path, "is not a latent upsampler; ltx-2.3-spatial-upscaler-x2-1.1 is needed")

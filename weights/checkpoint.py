@@ -1,7 +1,7 @@
-"""One model from one file or several: its tensors under the names of the one-file layout, and its config.
+"""Open one model from one or several files: its tensors under the names of the one-file layout, and its config.
 
-What a file holds is told from its header, never from its name. A file of its own for the video VAE, the audio VAE or
-the text projection stands in for that part of the main file.
+The header decides what a file holds, never its name. A separate file for the video VAE, the audio VAE or the text
+projection replaces that part of the main file.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from weights.infer import infer_audio_vae, infer_transformer, infer_video_vae, i
 from weights.names import MODEL
 from weights.unsupported import validate_readable
 
-# Role of a file: prefixes of its tensors in the one-file layout.
+# The prefixes of a role's tensors in the one-file layout.
 ROLES = {
     "transformer": (MODEL,),
     "video VAE": ("vae.",),
@@ -28,22 +28,22 @@ ROLES = {
 
 PUBLISHED_PREFIXES = tuple(prefix for prefixes in ROLES.values() for prefix in prefixes)
 
-# How a user names the file of a role that is missing.
+# The option that names the file of a missing role.
 OPTIONS = {"video VAE": "--video-vae", "audio VAE": "--audio-vae", "text projection": "--text-projection"}
 
-# A video VAE of its own comes with or without its prefix.
+# A separate video VAE comes with or without its prefix.
 BARE_VIDEO_VAE = ("encoder.", "decoder.", "per_channel_statistics.")
 
 # What the names of the transformer begin with, in files of different tools; the published prefix first, none last.
 TRANSFORMER_PREFIXES = (MODEL, "diffusion_model.", "transformer.", "")
 
-# Every transformer of LTX has it.
+# Every LTX transformer has this tensor.
 TRANSFORMER_INPUT = "patchify_proj.weight"
 
 # Comfy's older spelling of scales.
 SCALE_SPELLINGS = {".scale_weight": ".weight_scale", ".scale_input": ".input_scale"}
 
-# A text encoder has one of them.
+# A text encoder has one of these tensors.
 TEXT_EMBEDDINGS = (
     "model.embed_tokens.weight",
     "language_model.model.embed_tokens.weight",
@@ -66,7 +66,10 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`path` is the main file, for messages; `stored` the tensors by one-file name; `config` as published there."""
+    """The tensors of a model.
+
+    path: the main file, for messages. stored: by one-file name. config: as published there.
+    """
 
     path: Path
     stored: Mapping[str, StoredTensor]
@@ -79,8 +82,10 @@ class Checkpoint:
 
 
 def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_channels: int = 3840) -> Checkpoint:
-    """Put a checkpoint and its companions together. caption_channels: the width of the text encoder, Gemma 3 12B's by
-    default; it is used where no config says it. Raises WeightsError when a part is missing, or no part of LTX-2.3.
+    """Put a checkpoint and its companions together.
+
+    caption_channels: the width of the text encoder, used where no config says it; the default is Gemma 3 12B's.
+    Raises WeightsError if a part is missing or is not LTX-2.3's.
     """
     stored = canonical_tensors(main)
     configs = [main.read_config() or {}]
@@ -98,7 +103,7 @@ def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_cha
 
 
 def open_single(header: Header) -> Checkpoint:
-    """A file that is a model of its own, such as the latent upsampler."""
+    """Open a file that is a whole model, such as the latent upsampler."""
     return Checkpoint(header.path, canonical_tensors(header), header.read_config() or {})
 
 
@@ -136,9 +141,9 @@ def _transformer_prefix(names: Collection[str]) -> str:
 
 
 def spelled(stored: Mapping[str, StoredTensor], name: str, path: Path) -> tuple[Path, str]:
-    """Return in which file a tensor that is missing would be, and how that file would spell its one-file name.
+    """Return the file in which a missing tensor would be, and how that file would spell its one-file name.
 
-    Goes by the tensor whose name is most like it. path: the file where there is none.
+    The most similar tensor decides; `path` is the file if there is none.
     """
     likest = max(stored, key=lambda other: _shared_length(other, name), default=None)
     if likest is None:
@@ -150,7 +155,7 @@ def spelled(stored: Mapping[str, StoredTensor], name: str, path: Path) -> tuple[
 
 
 def _shared_length(first: str, second: str) -> int:
-    """Return how many characters both begin with."""
+    """Return the length of the common prefix."""
     pairs = zip(first, second, strict=False)
     return next((i for i, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
 
@@ -191,7 +196,7 @@ def bare_names(names: Iterable[str]) -> Iterator[str]:
 def _merge_configs(
     path: Path, stored: Mapping[str, StoredTensor], configs: list[dict[str, Any]], caption_channels: int
 ) -> dict[str, Any]:
-    """Each part as the last file that describes it has it, else from the shapes of its tensors."""
+    """Take each part from the last file that describes it, else from the shapes of its tensors."""
     tensors = {name: tensor.info for name, tensor in stored.items()}
     merged: dict[str, Any] = {}
     for config in configs:

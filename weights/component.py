@@ -1,7 +1,4 @@
-"""One model's folder as diffusers and transformers write it: config.json, and the tensors in one file or in shards.
-
-Knows how such a folder is laid out, not what a config means.
-"""
+"""Read one model's folder as diffusers and transformers write it: config.json, and tensors in one or several files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ CONFIG_NAME = "config.json"
 
 @dataclass(frozen=True)
 class Component:
-    """`stored` by the names that the module itself gives its tensors."""
+    """A model's config and tensors; `stored` has the names that the module itself gives its tensors."""
 
     path: Path
     config: Mapping[str, Any]
@@ -25,7 +22,7 @@ class Component:
 
 
 def read_component(path: Path) -> Component:
-    """Reads config, index and headers alone. Raises WeightsError with the name of the file that is wrong."""
+    """Read the config, the index and the headers. Raises WeightsError with the name of the wrong file."""
     config = read_json(path / CONFIG_NAME)
     validate_config(path / CONFIG_NAME, config)
     return Component(path, config, read_tensors(path))

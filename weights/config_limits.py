@@ -1,4 +1,4 @@
-"""Bounds on a model's config, which may come from anybody: what it asks for is built before a tensor is compared."""
+"""Bound a model's config, which may come from anybody: modules are built from it before a tensor is compared."""
 
 import re
 from collections.abc import Mapping

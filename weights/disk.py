@@ -1,4 +1,4 @@
-"""What a disk has to grant before and while weights are written: room, the right to write, and one writer at a time."""
+"""Check what writing weights needs from a disk: room, permission, and a single writer at a time."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def format_bytes(size_bytes: int) -> str:
-    """In powers of ten, as the hub and disk makers count."""
+    """Format a size in powers of ten, as the hub and disk makers do."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size_bytes >= scale:
             return f"{size_bytes / scale:.1f} {unit}"
@@ -28,7 +28,7 @@ def format_bytes(size_bytes: int) -> str:
 
 
 def validate_room(folder: Path, needed_bytes: int, free: int) -> None:
-    """Raises DiskError before the first byte rather than after the last that fits."""
+    """Raise DiskError before the first byte is written if the last would not fit."""
     if needed_bytes > free:
         raise DiskError(f"{folder}: the files still to come need {format_bytes(needed_bytes)}, "
                         f"{format_bytes(free)} are free; make room, or choose another folder")  # fmt: skip
@@ -36,7 +36,7 @@ def validate_room(folder: Path, needed_bytes: int, free: int) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """OSErrors of the block, which writes `path`, become DiskErrors."""
+    """Turn OSErrors of the block, which writes `path`, into DiskErrors."""
     try:
         yield
     except OSError as exc:
@@ -46,7 +46,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
-    """One process at a time; another waits, and says so. The kernel frees the lock of a process that was killed."""
+    """Admit one process at a time; another waits and says so. The kernel frees the lock of a killed process."""
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)

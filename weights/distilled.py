@@ -1,8 +1,7 @@
-"""Whether a one-file checkpoint says of itself that it is the dev model, which needs guidance and many more steps.
+"""Recognise the dev checkpoint, which needs guidance and many more steps, by what it says of itself.
 
-No tensor tells dev from distilled: names, shapes and dtypes are the same. What decides is how the metadata names the
-model (its name, title, version), then the file's own name. A dev file that was renamed and has no metadata is not
-recognised.
+The tensors of dev and distilled have the same names, shapes and dtypes. The names in the metadata (name, title,
+version) decide, then the file's own name. A renamed dev file without metadata is not recognised.
 """
 
 import json
@@ -15,7 +14,7 @@ from typing import Any
 from weights.errors import UnsupportedError
 from weights.header import Header
 
-# A word of its own; not in an address, a device's path or a version of torch.
+# A whole word, not part of an address, a device's path or a version of torch.
 DEV = re.compile(r"(?<![a-z0-9./])dev(?![a-z0-9/])", re.IGNORECASE)
 DISTILLED = re.compile("distill?ed", re.IGNORECASE)
 
@@ -31,12 +30,12 @@ ABOUT_OTHERS = re.compile(
     re.IGNORECASE,
 )
 
-# As many as Linux follows.
+# As many symbolic links as Linux follows.
 MAX_LINKS = 40
 
 
 def validate_distilled(header: Header) -> None:
-    """Raise UnsupportedError when it says that it is the dev checkpoint."""
+    """Raise UnsupportedError if the checkpoint says that it is dev."""
     if evidence := dev_evidence(header):
         raise UnsupportedError(header.path, f"looks like the dev checkpoint, not the distilled one: {evidence}; this "
                                             "server runs LTX-2.3 distilled with its fixed 8 steps (a distilled file "
@@ -44,7 +43,7 @@ def validate_distilled(header: Header) -> None:
 
 
 def dev_evidence(header: Header) -> str | None:
-    """Return what says that it is the dev checkpoint; None where nothing does."""
+    """Return the text that says that it is the dev checkpoint, or None."""
     named = [
         (key, value)
         for key, text in header.metadata.items()
@@ -64,7 +63,7 @@ def _says_dev(text: str) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """Return metadata parsed where it is JSON, else as the text it is."""
+    """Parse metadata that is JSON; return other text unchanged."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -92,7 +91,7 @@ def _around(text: str) -> str:
 
 
 def _names(path: Path) -> Iterator[str]:
-    """Yield the file's own name, and those of the files that it links to."""
+    """Yield the file's own name and those of the files that it links to."""
     for _ in range(MAX_LINKS):
         yield path.name
         if not path.is_symlink():

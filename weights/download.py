@@ -1,4 +1,4 @@
-"""A weight set from the hub into the weights folder: what is lacking is resolved, checked for room, and fetched."""
+"""Fetch a weight set from the hub into the weights folder."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -24,10 +24,10 @@ def pull(
     delays_s: Sequence[float] = DELAYS_S,
     free: FreeBytes = free_bytes,
 ) -> None:
-    """Fetch what the folder lacks of the set; asks nobody when that is nothing.
+    """Fetch the missing parts of the set; ask the hub nothing if the set is complete.
 
-    Raises DownloadError when something could not be fetched, IntegrityError when what is on disk or on the hub are not
-    the published bytes.
+    Raises DownloadError if something could not be fetched, IntegrityError if what is on disk or on the hub is not the
+    published file.
     """
     if not _lacking(weight_set.parts, store):
         return
@@ -64,7 +64,7 @@ def _is_here(store: Store, part: Part, file: PublishedFile) -> bool:
 
 
 def _adopt(files: Iterable[FileOfPart], store: Store, progress: Progress) -> None:
-    """Files that came by another way than a pull, or whose puller was killed before it could say so, are verified."""
+    """Verify files that were not pulled here, or whose pull was killed before it could record them."""
     for part, file in files:
         if store.presence(part, file).state in (State.UNVERIFIED, State.WRONG_SIZE):
             path = store.path(part, file)
@@ -76,7 +76,7 @@ def _adopt(files: Iterable[FileOfPart], store: Store, progress: Progress) -> Non
 
 
 def _resolve(part: Part, store: Store, progress: Progress, delays_s: Sequence[float]) -> None:
-    """Ask the hub what it has of the files that are lacking, and keep the answer."""
+    """Ask the hub about the missing files and record its answer."""
 
     def describe(path: str, revision: str) -> PublishedFile:
         return with_retries(lambda: hub.describe_file(part, path, revision), delays_s, progress.note)
@@ -91,7 +91,7 @@ def _resolve(part: Part, store: Store, progress: Progress, delays_s: Sequence[fl
 
 
 def _agreed(part: Part, expected: PublishedFile, found: PublishedFile) -> PublishedFile:
-    """What both sides know. Raises IntegrityError when the hub has another file than the one that is expected."""
+    """Combine what the registry and the hub say. Raises IntegrityError if the hub has a different file."""
     name = f"{part.name_of(expected)} on the hub"
     advice = "it was replaced there; a newer version of this server may know it"
     if found.size_bytes != expected.size_bytes:

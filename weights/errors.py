@@ -1,20 +1,20 @@
-"""What can be wrong with weights. Every message names the file or its source, and says what would be right.
+"""Errors of weights. Every message names the file or its source and says what would be right.
 
 WeightsError
-+-- FileError             missing, unreadable, cut short, not safetensors
-+-- UnsupportedError      a readable file that is not LTX-2.3 distilled, or not in a layout that is read here
-+-- TensorError           a tensor is missing, left over, mis-shaped or never loaded
++-- FileError             missing, unreadable, truncated, not safetensors
++-- UnsupportedError      a readable file that is not LTX-2.3 distilled, or has an unsupported layout
++-- TensorError           a tensor is missing, unexpected, has a wrong shape or was never loaded
 +-- UnknownSetError       no weight set or text encoder of this name
 +-- IntegrityError        not the published bytes
-|   +-- SizeError         too many or too few of them
-|   +-- HashError         as many, but others
+|   +-- SizeError         a different size
+|   +-- HashError         the same size, a different hash
 +-- DownloadError         a file could not be fetched
-    +-- HubError          the hub's answer is of no use
-    |   +-- UnreachableError   no answer, or one that means "later"; these are tried again first
-    +-- AccessError       gated, private, or a token that is not accepted
+    +-- HubError          the hub's answer is unusable
+    |   +-- UnreachableError   no answer, or one that means "later"; retried first
+    +-- AccessError       gated, private, or a rejected token
     +-- NotFoundError     no such repository, revision or file
     +-- OfflineError      something is missing, and the hub's offline mode is on
-    +-- DiskError         no room, or no right to write
+    +-- DiskError         no room or no permission to write
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from typing import Self
 
 
 class WeightsError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of every error that this package raises on purpose."""
 
 
 class FileError(WeightsError):
@@ -35,7 +35,7 @@ class FileError(WeightsError):
 
 
 class UnsupportedError(WeightsError):
-    """The file is sound, but not one that this server runs."""
+    """The file is intact, but not one that this server runs."""
 
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(f"{path}: {message}")
@@ -54,10 +54,10 @@ class UnknownSetError(WeightsError):
 
 
 class IntegrityError(WeightsError):
-    """The bytes are not those that were published."""
+    """The bytes are not the published ones."""
 
     def advising(self, advice: str) -> Self:
-        """The same error, with what to do about it where it happened."""
+        """Return the same error with advice on what to do."""
         return type(self)(f"{self}; {advice}")
 
 
@@ -76,11 +76,11 @@ class HashError(IntegrityError):
 
 
 class DownloadError(WeightsError):
-    """A file could not be fetched. What has arrived of it is kept."""
+    """A file could not be fetched; the part that has arrived is kept."""
 
 
 class HubError(DownloadError):
-    """The hub answered, but not as a hub does."""
+    """The answer is not one that a hub gives."""
 
 
 class UnreachableError(HubError):
@@ -88,16 +88,16 @@ class UnreachableError(HubError):
 
 
 class AccessError(DownloadError):
-    """The hub knows the file, and does not give it to this user."""
+    """The hub has the file but does not give it to this user."""
 
 
 class NotFoundError(DownloadError):
-    """The hub knows no such repository, revision or file."""
+    """The hub has no such repository, revision or file."""
 
 
 class OfflineError(DownloadError):
-    """HF_HUB_OFFLINE is set, and not everything is here."""
+    """HF_HUB_OFFLINE is set, and a file is missing."""
 
 
 class DiskError(DownloadError):
-    """The disk does not take the file."""
+    """The disk cannot take the file."""

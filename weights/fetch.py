@@ -1,4 +1,4 @@
-"""One file from the hub to its final name, which it gets only when it is complete and verified."""
+"""Fetch one file from the hub; it gets its final name only when it is complete and verified."""
 
 import os
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from weights.retry import with_retries
 from weights.store import Store, file_size
 from weights.verify import verify_file
 
-# A file that arrives other than published is fetched once more from its start: the first may have begun with the
-# remains of another version.
+# A file that differs from the published one is fetched once more from its start: it may have begun with the
+# rest of another version.
 ATTEMPTS = 2
 
 
 def fetch_file(part: Part, file: PublishedFile, store: Store, progress: Progress, delays_s: Sequence[float]) -> str:
-    """The sha256. Goes on from what an earlier process left of the file.
+    """Fetch the file, resuming what an earlier process left; return its sha256.
 
     Raises DownloadError, and then keeps what has arrived; IntegrityError, and then does not.
     """
@@ -51,7 +51,7 @@ def _complete(part: Part, file: PublishedFile, partial: Path, progress: Progress
 
 
 def _append(part: Part, file: PublishedFile, partial: Path, progress: Progress) -> None:
-    """From where `partial` ends to the end of what the hub sends, which may be wrong and is not judged here."""
+    """Append what the hub sends, from the end of `partial` on. The bytes are not checked here."""
     arrived_bytes = file_size(partial)
     if arrived_bytes is not None and arrived_bytes >= file.size_bytes:
         return
@@ -64,12 +64,12 @@ def _append(part: Part, file: PublishedFile, partial: Path, progress: Progress) 
             progress.advance(len(chunk))
             if offset > file.size_bytes:
                 break
-        # What gets its final name has to be there after a power failure, too.
+        # A file with its final name has to survive a power failure.
         os.fsync(target.fileno())
 
 
 def _write(target: FileIO, chunk: bytes) -> None:
-    """Unbuffered, so that nothing is lost with the process; a single write may take less than it is given."""
+    """Write unbuffered, so that nothing is lost with the process; a single write may take less than it is given."""
     rest = memoryview(chunk)
     while rest:
         rest = rest[target.write(rest) :]

@@ -1,6 +1,6 @@
-"""A diffusers folder of LTX-2.3: model_index.json, and a folder for each component. Told from what it holds.
+"""Open a diffusers folder of LTX-2.3: model_index.json and a folder for each component.
 
-Knows which components there are and what tells distilled from dev; their configs are read in `diffusers_config`.
+Its contents decide what it is; `diffusers_config` reads the configs.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ UPSAMPLERS = ("latent_upsampler", "upsampler")
 
 @dataclass(frozen=True)
 class OwnParts:
-    """What a checkpoint brings along that is a file or a folder of its own elsewhere."""
+    """Parts that a checkpoint contains and that are otherwise separate files or folders."""
 
     text_encoder: Path | None = None
     tokenizer: Path | None = None
@@ -41,7 +41,7 @@ class OwnParts:
 
 
 def is_diffusers_folder(path: Path) -> bool:
-    """Raises FileError when it may not be looked into."""
+    """Return whether `path` is a diffusers folder. Raises FileError if it cannot be read."""
     try:
         return (path / INDEX_NAME).is_file() or (path / FOLDERS["transformer"] / CONFIG_NAME).is_file()
     except OSError as exc:
@@ -49,7 +49,10 @@ def is_diffusers_folder(path: Path) -> bool:
 
 
 def find_own_parts(checkpoint: Path) -> OwnParts:
-    """Nothing for a file. Raises UnsupportedError for a folder that is no checkpoint, FileError for a closed one."""
+    """Return the parts in a folder; none for a file.
+
+    Raises UnsupportedError for a folder that is not a checkpoint, FileError for an unreadable one.
+    """
     if is_folder(checkpoint) and not is_diffusers_folder(checkpoint):
         refuse_folder(checkpoint)
     return OwnParts(
@@ -64,7 +67,7 @@ def _first_folder(path: Path, *names: str) -> Path | None:
 
 
 def read_folder(path: Path) -> dict[str, Component]:
-    """Its components by name. Raises WeightsError when it is not LTX-2.3 distilled, or not whole."""
+    """Return the components by name. Raises WeightsError if it is not LTX-2.3 distilled or incomplete."""
     if (path / FOLDERS["transformer"]).is_dir():
         _validate_generation(path)
     if missing := missing_folders(path):
@@ -74,12 +77,12 @@ def read_folder(path: Path) -> dict[str, Component]:
 
 
 def missing_folders(path: Path) -> list[str]:
-    """Of what no other file can bring."""
+    """Return the missing folders that no other file can replace."""
     return [f"{folder}/" for folder in (*FOLDERS.values(), SCHEDULER_CONFIG.parts[0]) if not (path / folder).is_dir()]
 
 
 def refuse_folder(path: Path) -> NoReturn:
-    """Raises UnsupportedError that says what the folder is, where it is no checkpoint."""
+    """Raise UnsupportedError that says what a folder is that is not a checkpoint."""
     config = read_json(path / CONFIG_NAME) if (path / CONFIG_NAME).is_file() else {}
     class_name = config.get("_class_name")
     if "model_type" in config:
@@ -94,7 +97,7 @@ def refuse_folder(path: Path) -> NoReturn:
 
 
 def _validate_generation(path: Path) -> None:
-    """First: a folder of another generation has other parts, too."""
+    """Check the generation first: a folder of another generation has other parts, too."""
     generation = detect_module_generation(read_component(path / FOLDERS["transformer"]).stored)
     if generation is None:
         raise UnsupportedError(path / FOLDERS["transformer"], "holds no transformer of LTX-2.3")
@@ -108,7 +111,7 @@ def _validate_distilled(path: Path) -> None:
 
 
 def folder_dev_evidence(path: Path) -> str | None:
-    """The tensors of both are alike, and the distilled one's sigmas never shift. None: it is distilled."""
+    """Return what says that it is dev, or None. The tensors are alike, but the distilled one's sigmas never shift."""
     config: Mapping[str, Any] = read_json(path / SCHEDULER_CONFIG)
     shifts = config.get("use_dynamic_shifting") or config.get("shift_terminal") is not None
     return f"{SCHEDULER_CONFIG} shifts its sigmas" if shifts else None

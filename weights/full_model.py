@@ -1,17 +1,13 @@
-"""Describe LTX-2.3 22B as published, without its files: its config, and every tensor's name and shape.
-
-data/ holds the `config` metadata of ltx-2.3-22b-distilled-1.1 and the constructor arguments of its latent upsampler.
-"""
+"""Describe LTX-2.3 22B as published, without its files: every tensor's name, shape and dtype."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from weights.checkpoint import Checkpoint, open_checkpoint
+from weights.full_config import full_config, full_upsampler_config
 from weights.header import Header
 from weights.published import published_tensors, upsampler_tensors
-
-DATA = Path(__file__).parent / "data"
 
 # Gemma 3 12B: 48 layers and the embedding.
 TEXT_LAYERS = 49
@@ -28,16 +24,6 @@ GEMMA_12B: dict[str, Any] = {
 }
 
 
-def full_config() -> dict[str, Any]:
-    """Return the `config` of the published checkpoint; a copy of the caller's own."""
-    return _read("ltx-2.3-22b-distilled-1.1.json")
-
-
-def full_upsampler_config() -> dict[str, Any]:
-    """Return the `config` of the published upsampler; a copy of the caller's own."""
-    return _read("ltx-2.3-spatial-upscaler-x2-1.1.json")
-
-
 def full_checkpoint() -> Checkpoint:
     """Return the BF16 checkpoint without values. `use_fp8` decides which layers an FP8 file has in FP8."""
     config = full_config()
@@ -49,8 +35,3 @@ def full_upsampler() -> Header:
     """Return the upsampler's header without values."""
     config = full_upsampler_config()
     return Header(Path("upsampler"), {"config": json.dumps(config)}, upsampler_tensors(config))
-
-
-def _read(name: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((DATA / name).read_text())
-    return config

@@ -1,4 +1,4 @@
-"""Gemma 3's text model as tensors: its architecture from their shapes, for files that carry no config."""
+"""Infer the architecture of Gemma 3's text model from the shapes of its tensors, for files without a config."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from weights.header import TensorInfo
 from weights.names import TEXT_ENCODER
 from weights.quantization import is_sidecar
 
-# What shapes cannot give: text_config of google/gemma-3-12b-it where transformers' Gemma3TextConfig has another default
+# Shapes cannot give these: text_config of google/gemma-3-12b-it where Gemma3TextConfig has a different default
 # (sliding_window 4096, no scaling of the full-attention RoPE). All else is as in transformers: rope_theta 1e6 and 1e4,
 # full attention in every sixth layer, rms_norm_eps 1e-6, query_pre_attn_scalar 256.
 GEMMA_3_CONSTANTS: dict[str, Any] = {
@@ -27,7 +27,7 @@ LAYER = re.compile(r"layers\.(\d+)\.")
 
 
 def infer_gemma(tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
-    """Arguments of Gemma3TextConfig. tensors: by published name. KeyError names a tensor that is missing."""
+    """Return the arguments of Gemma3TextConfig. tensors: by published name. KeyError names a missing tensor."""
     model = text_tensors(tensors)
     vocab_size, hidden_size = model["embed_tokens.weight"].shape
     (head_dim,) = model["layers.0.self_attn.q_norm.weight"].shape
@@ -44,7 +44,7 @@ def infer_gemma(tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
 
 
 def text_tensors(tensors: Mapping[str, TensorInfo]) -> dict[str, TensorInfo]:
-    """The tensors of the text model by their names in it, without scales."""
+    """Return the tensors of the text model by their names in it, without scales."""
     names = TEXT_ENCODER.select(name for name in tensors if not is_sidecar(name))
     return {name: tensors[published] for published, name in names.items()}
 

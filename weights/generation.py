@@ -1,4 +1,4 @@
-"""Which generation of LTX a checkpoint is, told from its tensors."""
+"""Tell the generation of LTX from a checkpoint's tensors."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -24,7 +24,7 @@ PROMPT_MODULATION = f"{MODEL}prompt_adaln_single.linear.weight"
 AUDIO_INPUT = f"{MODEL}audio_patchify_proj.weight"
 VIDEO_INPUT = f"{MODEL}patchify_proj.weight"
 
-# The same in diffusers' module; what is not here has its published name there.
+# The same in diffusers' module, where the names differ from the published ones.
 PUBLISHED_NAMES = {
     "proj_in.weight": VIDEO_INPUT,
     "audio_proj_in.weight": AUDIO_INPUT,
@@ -33,12 +33,12 @@ PUBLISHED_NAMES = {
 
 
 def detect_module_generation(names: Iterable[str]) -> Generation | None:
-    """By the names of diffusers' transformer."""
+    """Detect the generation by the names of diffusers' transformer."""
     return detect_generation(PUBLISHED_NAMES.get(name, MODEL + name) for name in names)
 
 
 def detect_generation(names: Iterable[str]) -> Generation | None:
-    """None where the names are of no LTX transformer."""
+    """Detect the generation; None if the names are not those of an LTX transformer."""
     known = set(names)
     if VIDEO_INPUT not in known:
         return None

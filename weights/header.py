@@ -1,4 +1,4 @@
-"""The header of a safetensors file: names, dtypes, shapes and metadata, without reading a tensor.
+"""Read the header of a safetensors file: names, dtypes, shapes and metadata, without reading a tensor.
 
 Format: https://huggingface.co/docs/safetensors#format
 """
@@ -37,7 +37,7 @@ LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """dtype as the file spells it (`BF16`, `F8_E4M3`)."""
+    """A tensor's dtype, as the file spells it (`BF16`, `F8_E4M3`), and shape."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -49,7 +49,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Header:
-    """offsets: where each tensor's bytes begin in the file."""
+    """The header of a file. offsets: where each tensor's bytes begin in it."""
 
     path: Path
     metadata: Mapping[str, str]
@@ -75,7 +75,7 @@ class Header:
 
 
 def is_folder(path: Path) -> bool:
-    """Raise FileError where that cannot be seen: a folder above it may be closed."""
+    """Return whether `path` is a folder. Raises FileError if a folder above it cannot be read."""
     try:
         return path.is_dir()
     except OSError as exc:

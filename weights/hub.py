@@ -1,10 +1,10 @@
-"""Questions to the Hugging Face hub, and its bytes. The only module that knows huggingface_hub.
+"""Ask the Hugging Face hub and read its bytes. This is the only module that uses huggingface_hub.
 
-The library brings the endpoint (HF_ENDPOINT), the token (HF_TOKEN or `hf auth login`), the redirects, the offline mode
-and the hub's own words for errors. Its `hf_hub_download` is not used: it writes into a file of a random name and
-deletes that when it fails, so that no later process can resume; it compares sizes, never a sha256; and of too full a
-disk it only warns. So the bytes are fetched here, by plain HTTP with a Range. That holds for files that the hub stores
-in Xet, too: Xet's own protocol cannot go on with half a file either, and over HTTP the hub serves up to 50 GB a file.
+The library provides the endpoint (HF_ENDPOINT), the token (HF_TOKEN or `hf auth login`), redirects, the offline mode
+and the hub's words for errors. Its `hf_hub_download` is not used: it writes into a file with a random name and deletes
+that on failure, so that no later process can resume; it compares sizes, never a sha256; and it only warns of too full
+a disk. So the bytes are fetched here, by plain HTTP with a Range. That includes files that the hub stores in Xet, whose
+own protocol cannot resume half a file either; over HTTP the hub serves up to 50 GB a file.
 """
 
 import re
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from weights.errors import AccessError, DownloadError, HubError, NotFoundError, SizeError, UnreachableError
 from weights.registry import Part, PublishedFile
 
-# Statuses that mean "later", beside 5xx.
+# Statuses, in addition to 5xx, that mean "later".
 RETRIED_STATUSES = {408, 429}
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -22,14 +22,14 @@ GIT_BLOB = re.compile(r"[0-9a-f]{40}")
 
 
 def is_offline() -> bool:
-    """HF_HUB_OFFLINE=1: the library refuses every request."""
+    """Return whether HF_HUB_OFFLINE=1 makes the library refuse every request."""
     from huggingface_hub.constants import is_offline_mode
 
     return is_offline_mode()
 
 
 def list_files(part: Part) -> tuple[str, tuple[str, ...]]:
-    """The commit that the part's revision is, and the paths of the part's files. Raises DownloadError."""
+    """Return the commit of the part's revision and the paths of its files. Raises DownloadError."""
     from huggingface_hub import HfApi
     from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
 
@@ -45,7 +45,7 @@ def list_files(part: Part) -> tuple[str, tuple[str, ...]]:
 
 
 def describe_file(part: Part, path: str, revision: str) -> PublishedFile:
-    """What the hub says of a file without sending it: size, hash, commit. Raises DownloadError."""
+    """Ask for a file's size, hash and commit. Raises DownloadError."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
 
@@ -66,17 +66,17 @@ def describe_file(part: Part, path: str, revision: str) -> PublishedFile:
 
 @contextmanager
 def open_file(part: Part, file: PublishedFile, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """The file's bytes with where they begin: at `offset`, or at 0 where the server knows no ranges.
+    """Open the file's bytes; they begin at `offset`, or at 0 if the server does not support ranges.
 
-    Each call asks the hub anew: the link that it gives to its storage does not live long.
-    Raises DownloadError, also while the bytes are read; SizeError when the file ends before `offset`.
+    Each call asks the hub for a new link, because links to its storage expire. Raises DownloadError, also while the
+    bytes are read; SizeError if the file ends before `offset`.
     """
     from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
     from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, lazily exported
 
     revision = file.commit or part.revision
-    # Compressed, the length and the range would be those of other bytes.
+    # Length and range would refer to compressed bytes.
     headers = build_hf_headers() | {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -91,7 +91,7 @@ def open_file(part: Part, file: PublishedFile, offset: int) -> Iterator[tuple[in
 
 @contextmanager
 def _translated(part: Part, path: str = "", revision: str = "") -> Iterator[None]:
-    # The library's own HTTP client; a dropped connection comes out of it untranslated.
+    # The library's own HTTP client does not translate a dropped connection.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -115,7 +115,7 @@ def _hub_error(exc: Exception, part: Part, path: str, revision: str) -> Download
     assert isinstance(exc, HfHubHTTPError)
     status = exc.response.status_code
     reason = f"{status} {exc.response.reason_phrase}".strip()
-    # Behind the hub's redirect: a link to its storage that has expired, not a right that is missing.
+    # Behind the hub's redirect it means an expired link to its storage, not a missing permission.
     is_storage = exc.response.history and exc.response.url.netloc != exc.response.history[0].url.netloc
     if status in RETRIED_STATUSES or status >= 500 or is_storage:
         return UnreachableError(f"{part.repo}: the hub answered {reason}")

@@ -1,4 +1,4 @@
-"""What a file is that should be safetensors and is not: told from its first bytes, with what to do about it."""
+"""Say what a file is that should be safetensors, by its first bytes, and what to do about it."""
 
 import re
 
@@ -62,7 +62,7 @@ def _identify_text(start: bytes) -> str | None:
 
 
 def _is_text(start: bytes) -> bool:
-    """The last character may be cut."""
+    """Return whether the bytes are text, whose last character may be truncated."""
     text = start.decode("utf-8", "replace").removesuffix("\N{REPLACEMENT CHARACTER}")
     return all(character.isprintable() or character.isspace() for character in text) and "\ufffd" not in text
 

@@ -1,61 +1,21 @@
-"""The `config` of LTX-2.3 from the shapes of its tensors, for files that carry none.
+"""Infer the `config` of LTX-2.3 from the shapes of its tensors, for files that have none.
 
 Shapes give every width, depth and head count. What they cannot give (frequencies, sample rates, dilations) is the same
-in all LTX-2.3 files and stands here as published in the `config` of ltx-2.3-22b-distilled-1.1.
+in all LTX-2.3 files and comes from the published config.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from weights.full_config import full_config
 from weights.header import TensorInfo
 from weights.names import MODEL
 
 Tensors = Mapping[str, TensorInfo]
 Config = dict[str, Any]
 
-TRANSFORMER_CONSTANTS: Config = {
-    "activation_fn": "gelu-approximate",
-    "attention_bias": True,
-    "norm_elementwise_affine": False,
-    "norm_eps": 1e-06,
-    "positional_embedding_theta": 10000.0,
-    "positional_embedding_max_pos": [20, 2048, 2048],
-    "timestep_scale_multiplier": 1000,
-    "av_ca_timestep_scale_multiplier": 1000.0,
-    "audio_positional_embedding_max_pos": [20],
-    "connector_positional_embedding_max_pos": [4096],
-    "apply_gated_attention": True,
-    "connector_apply_gated_attention": True,
-    "caption_proj_before_connector": True,
-    "cross_attention_adaln": True,
-    "rope_type": "split",
-    "frequencies_precision": "float64",
-}
-
-AUDIO_CONSTANTS: Config = {
-    "mel_bins": 64,
-    "resolution": 256,
-    "attn_resolutions": [],
-    "dropout": 0.0,
-    "mid_block_add_attention": False,
-    "norm_type": "pixel",
-    "causality_axis": "height",
-}
-
-GENERATOR_CONSTANTS: Config = {
-    "resblock": "AMP1",
-    "activation": "snakebeta",
-    "use_tanh_at_final": False,
-    "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
-}
-
-BWE_CONSTANTS: Config = {
-    "apply_final_activation": False,
-    "input_sampling_rate": 16000,
-    "output_sampling_rate": 48000,
-    "hop_length": 80,
-}
+PUBLISHED: dict[str, Config] = full_config()
 
 VIDEO_CONNECTOR = f"{MODEL}video_embeddings_connector."
 AUDIO_CONNECTOR = f"{MODEL}audio_embeddings_connector."
@@ -64,12 +24,12 @@ KIND_BY_STRIDE = {4: "compress_space", 2: "compress_time", 8: "compress_all"}
 
 
 def infer_transformer(tensors: Tensors, caption_channels: int) -> Config:
-    """caption_channels: the text encoder's width, which no tensor of the transformer shows."""
+    """Infer the transformer's config. `caption_channels` is the text encoder's width, which no tensor here shows."""
     video_heads, video_dim = _attention(tensors, f"{MODEL}transformer_blocks.0.attn1")
     audio_heads, audio_dim = _attention(tensors, f"{MODEL}transformer_blocks.0.audio_attn1")
     connector_heads, connector_dim = _attention(tensors, f"{VIDEO_CONNECTOR}transformer_1d_blocks.0.attn1")
     audio_connector = _attention(tensors, f"{AUDIO_CONNECTOR}transformer_1d_blocks.0.attn1")
-    return TRANSFORMER_CONSTANTS | {
+    return PUBLISHED["transformer"] | {
         "num_layers": _count(tensors, rf"{re.escape(MODEL)}transformer_blocks\.(\d+)\."),
         "num_attention_heads": video_heads,
         "attention_head_dim": video_dim // video_heads,
@@ -97,19 +57,13 @@ def infer_video_vae(tensors: Tensors) -> Config:
     encoder = _vae_blocks(tensors, "vae.encoder.down_blocks", suffix="_res")
     # Built from the latent outwards, listed from the pixels inwards.
     decoder = _vae_blocks(tensors, "vae.decoder.up_blocks", suffix="")[::-1]
-    return {
-        "in_channels": 3,
-        "out_channels": 3,
+    return PUBLISHED["vae"] | {
         "latent_channels": _shape(tensors, "vae.decoder.conv_in.conv.weight")[1],
         "patch_size": round((pixels / 3) ** 0.5),
         "encoder_blocks": encoder,
         "decoder_blocks": decoder,
         "encoder_base_channels": _shape(tensors, "vae.encoder.conv_in.conv.weight")[0],
         "decoder_base_channels": _shape(tensors, "vae.decoder.conv_out.conv.weight")[1],
-        "norm_layer": "pixel_norm",
-        "causal_decoder": False,
-        "timestep_conditioning": False,
-        "spatial_padding_mode": "zeros",
     }
 
 
@@ -119,7 +73,8 @@ def infer_audio_vae(tensors: Tensors) -> Config:
     base = _shape(tensors, f"{encoder}conv_in.conv.weight")[0]
     widths = [_shape(tensors, f"{encoder}down.{i}.block.0.conv1.conv.weight")[0] for i in range(levels)]
     latent = _shape(tensors, "audio_vae.decoder.conv_in.conv.weight")[1]
-    ddconfig = AUDIO_CONSTANTS | {
+    params = PUBLISHED["audio_vae"]["model"]["params"]
+    ddconfig = params["ddconfig"] | {
         "ch": base,
         "ch_mult": [width // base for width in widths],
         "num_res_blocks": _count(tensors, r"audio_vae\.encoder\.down\.0\.block\.(\d+)\."),
@@ -128,24 +83,22 @@ def infer_audio_vae(tensors: Tensors) -> Config:
         "in_channels": _shape(tensors, f"{encoder}conv_in.conv.weight")[1],
         "out_ch": _shape(tensors, "audio_vae.decoder.conv_out.conv.weight")[0],
     }
-    return {
-        "model": {"params": {"sampling_rate": 16000, "ddconfig": ddconfig}},
-        "preprocessing": {"stft": {"hop_length": 160, "causal": True}},
-    }
+    return PUBLISHED["audio_vae"] | {"model": {"params": params | {"ddconfig": ddconfig}}}
 
 
 def infer_vocoder(tensors: Tensors) -> Config:
     mel_bins, _ = _shape(tensors, "vocoder.mel_stft.mel_basis")
     n_fft = _shape(tensors, "vocoder.mel_stft.stft_fn.forward_basis")[2]
-    bwe = BWE_CONSTANTS | {"num_mels": mel_bins, "n_fft": n_fft, "win_size": n_fft}
+    stft = {"num_mels": mel_bins, "n_fft": n_fft, "win_size": n_fft}
+    published = PUBLISHED["vocoder"]
     return {
-        "vocoder": _generator(tensors, "vocoder.vocoder"),
-        "bwe": bwe | _generator(tensors, "vocoder.bwe_generator"),
+        "vocoder": published["vocoder"] | _generator(tensors, "vocoder.vocoder"),
+        "bwe": published["bwe"] | stft | _generator(tensors, "vocoder.bwe_generator"),
     }
 
 
 def _attention(tensors: Tensors, name: str) -> tuple[int, int]:
-    """Heads and inner width."""
+    """Return the number of heads and the inner width."""
     return _shape(tensors, f"{name}.to_gate_logits.weight")[0], _shape(tensors, f"{name}.to_q.weight")[0]
 
 
@@ -154,7 +107,7 @@ def _connector_layers(tensors: Tensors, modality: str) -> int:
 
 
 def _vae_blocks(tensors: Tensors, name: str, suffix: str) -> list[list[Any]]:
-    """Resnets at even places, scalings at odd ones; which kind follows from the widths before and after."""
+    """List resnets at even places and scalings at odd ones, whose kind follows from the widths around them."""
     blocks: list[list[Any]] = []
     for i in range(_count(tensors, rf"{re.escape(name)}\.(\d+)\.")):
         if i % 2 == 0:
@@ -172,7 +125,7 @@ def _generator(tensors: Tensors, name: str) -> Config:
     stages = _count(tensors, rf"{re.escape(name)}\.ups\.(\d+)\.")
     blocks = _count(tensors, rf"{re.escape(name)}\.resblocks\.(\d+)\.") // stages
     kernels = [_shape(tensors, f"{name}.ups.{i}.weight")[2] for i in range(stages)]
-    return GENERATOR_CONSTANTS | {
+    return {
         "stereo": _shape(tensors, f"{name}.conv_post.weight")[0] == 2,
         "use_bias_at_final": f"{name}.conv_post.bias" in tensors,
         "upsample_initial_channel": _shape(tensors, f"{name}.conv_pre.weight")[0],
@@ -184,7 +137,7 @@ def _generator(tensors: Tensors, name: str) -> Config:
 
 
 def _shape(tensors: Tensors, name: str) -> tuple[int, ...]:
-    """KeyError names what is missing."""
+    """Return a tensor's shape. KeyError names a missing one."""
     return tensors[name].shape
 
 

@@ -1,4 +1,4 @@
-"""What a weight file is: generation, layout, tensors by dtype, and what a server would still need beside it."""
+"""Describe a weight file: generation, layout, tensors by dtype, and what a server would need in addition."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,9 +23,11 @@ BITSANDBYTES = {".quant_state.bitsandbytes__": "4 bits by bitsandbytes", ".SCB":
 
 @dataclass(frozen=True)
 class Inspection:
-    """dtypes: (tensors, bytes) by dtype. holds, missing: roles, or of a diffusers folder the folders in it; missing is
-    empty for a companion. needs: options of `ltx23 serve` that name what the file or folder does not hold. looks_dev:
-    what says that it is the dev checkpoint.
+    """What a file or folder is.
+
+    dtypes: (tensors, bytes) by dtype. holds, missing: roles, or folders of a diffusers folder; nothing is missing from
+    a companion. needs: options of `ltx23 serve` for what it does not hold. looks_dev: what says that it is the dev
+    checkpoint.
     """
 
     path: Path
@@ -44,7 +46,7 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Of a file, or of a diffusers folder: reads headers and configs alone. Raises WeightsError when it is neither."""
+    """Inspect a file or a diffusers folder by its headers and configs. Raises WeightsError if it is neither."""
     return _inspect_folder(path) if is_folder(path) else _inspect_file(path)
 
 
@@ -67,7 +69,7 @@ def _inspect_file(path: Path) -> Inspection:
 
 
 def _inspect_folder(path: Path) -> Inspection:
-    """dtypes are those of the components, without the text encoder and the upsampler."""
+    """Inspect a folder; dtypes exclude the text encoder and the upsampler."""
     own = find_own_parts(path)
     here = {folder: read_component(path / folder) for folder in FOLDERS.values() if (path / folder).is_dir()}
     tensors = {f"{folder}.{name}": t.info for folder, part in here.items() for name, t in part.stored.items()}
@@ -110,7 +112,7 @@ def _text_encoder(tensors: Mapping[str, TensorInfo]) -> str:
 
 
 def _gemma(model: Mapping[str, TensorInfo]) -> str:
-    """A shard does not show how many layers there are."""
+    """Describe a Gemma file. A shard does not show the number of layers."""
     if not any(name.endswith(".q_norm.weight") for name in model):
         return "no Gemma 3"
     if not {"embed_tokens.weight", "norm.weight"} <= model.keys():

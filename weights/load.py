@@ -39,12 +39,12 @@ def load_module(
     on_bytes: OnBytes = lambda size_bytes: None,
     pin: bool = False,
 ) -> None:
-    """Fill `module` from the file. pin: page-lock its memory, that of the host, where there is a card to copy it to.
+    """Fill `module` from the file. With `pin`, page-lock its host memory if there is a card to copy it to.
 
-    Raises TensorError before anything is read when the two do not match.
+    Raises TensorError before anything is read if file and module do not match.
     """
     names = validate_match(module, checkpoint, name_map)
-    # In the order of the file, which a disk likes best.
+    # In the order of the file, so that the disk reads sequentially.
     in_order = sorted(names, key=lambda name: (checkpoint.stored[name].path, checkpoint.stored[name].offset))
     with TensorReader(checkpoint, ahead=in_order) as reader:
         for published in in_order:
@@ -135,7 +135,7 @@ def _load_tensor(
     device: "torch.device",
     dtype: "torch.dtype",
 ) -> None:
-    """What the module holds in FP8 goes there in FP8, with its scales; all else as plain values."""
+    """Copy a tensor: to an FP8 layer in FP8 with its scales, else as plain values."""
     path, _, leaf = name.rpartition(".")
     owner = module.get_submodule(path)
     if leaf == "weight" and hasattr(owner, "weight_scale"):
@@ -164,7 +164,7 @@ def _fp8_tensors(
 
 
 def quantize(weight: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
-    """To FP8 E4M3 with one scale, so that the largest value becomes 448: (weight, float32 scale of shape [])."""
+    """Quantise to FP8 E4M3 with one scale that maps the largest value to 448: (weight, float32 scale of shape [])."""
     import torch
 
     largest = torch.finfo(torch.float8_e4m3fn).max
@@ -173,7 +173,7 @@ def quantize(weight: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
 
 
 def _assign(owner: "nn.Module", leaf: str, tensor: "torch.Tensor") -> None:
-    """Straight to the owner: `load_state_dict` walks the whole tree for each tensor."""
+    """Assign to the owner directly: `load_state_dict` walks the whole tree for each tensor."""
     from torch import nn
 
     if leaf in owner._parameters:
@@ -190,7 +190,7 @@ def _move_buffers(module: "nn.Module", device: "torch.device") -> None:
 
 
 def _pin(module: "nn.Module") -> None:
-    """One by one: what was there before is let go at once."""
+    """Pin one tensor after the other, releasing each before the next."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""A file of the published size that is not the published one: it runs, but a person should know."""
+"""Recognise a file that has the published size but is not the published file: it runs, but a person should know."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from weights.verify import verify_file
 
 
 def find_lookalike(path: Path, store: Store, part: Part = UPSCALER) -> str | None:
-    """What is to be said of the file at `path` that is used as `part`; None: nothing.
+    """Return a warning about the file at `path` that is used as `part`, or None.
 
-    Reads all of it, where its size is the published one and `store` has not verified it. Raises FileError.
+    Reads the whole file if its size is the published one and `store` has not verified it. Raises FileError.
     """
     file = part.file
     if file is None or not path.is_file() or file_size(path) != file.size_bytes:

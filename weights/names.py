@@ -1,7 +1,7 @@
-"""Published tensor names to the names of diffusers' modules, as tables of ordered rules.
+"""Map published tensor names to the names of diffusers' modules, by tables of ordered rules.
 
-A component takes the tensors under its prefixes; its rules then rename what is left. Nothing is matched by guess: a
-name that no component takes, or that a module does not know, is an error where the file is loaded.
+A component takes the tensors under its prefixes; its rules then rename the rest of each name. Nothing is guessed: a
+name that no component takes, or that a module does not have, is an error where the file is loaded.
 """
 
 import re
@@ -27,7 +27,7 @@ class NameMap:
     unused: str | None = None
 
     def select(self, names: Iterable[str]) -> dict[str, str]:
-        """Published name to module name, for the names of this component that it needs."""
+        """Return published name -> module name for the tensors that this component needs."""
         return {name: self.rename(name) for name in names if self.takes(name) and not self.is_unused(name)}
 
     def takes(self, name: str) -> bool:
@@ -84,7 +84,7 @@ UNUSED_STATISTICS = r"per_channel_statistics\.(?!(mean|std)-of-means$)"
 
 
 def _vae_block_rules(num_stages: int = 4) -> tuple[tuple[str, str], ...]:
-    """Flat block lists: resnets at even places, scalings at odd ones; the decoder counts from the latent outwards."""
+    """Map flat block lists: resnets at even places, scalings at odd ones; the decoder counts from the latent out."""
     rules = [(r"^encoder\.down_blocks\.8\b", "encoder.mid_block"), (r"^decoder\.up_blocks\.0\b", "decoder.mid_block")]
     for i in range(num_stages):
         rules += [
@@ -93,7 +93,7 @@ def _vae_block_rules(num_stages: int = 4) -> tuple[tuple[str, str], ...]:
             (rf"^decoder\.up_blocks\.{2 * i + 1}\.", f"decoder.UP.{i}.upsamplers.0."),
             (rf"^decoder\.up_blocks\.{2 * i + 2}\.", f"decoder.UP.{i}."),
         ]
-    # Renamed in two steps: old and new names overlap.
+    # Rename in two steps, because old and new names overlap.
     return (*rules, (r"\.DOWN\.", ".down_blocks."), (r"\.UP\.", ".up_blocks."), (r"\bres_blocks\b", "resnets"))
 
 

@@ -1,17 +1,17 @@
-"""What a caller may see of a pull or a verification while it runs."""
+"""Report the progress of a pull or a verification."""
 
 
 class Progress:
-    """Told of each file and its bytes. Does nothing by itself."""
+    """Callbacks for each file and its bytes; the base class ignores them."""
 
     def begin(self, activity: str, name: str, total_bytes: int, done_bytes: int = 0) -> None:
-        """A file is begun, or begun again with `done_bytes` of it there. `activity`: downloading, verifying."""
+        """A file begins, or begins again with `done_bytes` of it present. `activity`: downloading, verifying."""
 
     def advance(self, count_bytes: int) -> None:
-        """So many more bytes of that file are done."""
+        """`count_bytes` more of that file are done."""
 
     def note(self, sentence: str) -> None:
-        """Something that takes time, or went wrong and is tried again."""
+        """Something takes time, or failed and is retried."""
 
     def arrived(self, name: str, size_bytes: int) -> None:
-        """A file is complete, verified, and under its final name."""
+        """A file is complete, verified, and has its final name."""

@@ -1,7 +1,7 @@
-"""The published one-file layout as a function of its `config`: every tensor's name, shape and dtype.
+"""Compute the published one-file layout from its `config`: every tensor's name, shape and dtype.
 
-Written from the reference's modules, not from diffusers' names, so that it checks `names` rather than repeats it.
-Given the 22B config it yields the 5,947 tensors of ltx-2.3-22b-distilled-1.1.safetensors.
+It is written from the reference's modules, not from diffusers' names, so that it checks `names` rather than repeats
+it. The 22B config yields the 5,947 tensors of ltx-2.3-22b-distilled-1.1.safetensors.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,10 @@ VOCODER_FILTER_TAPS = 12
 
 
 def published_tensors(config: Config, text_layers: int) -> dict[str, TensorInfo]:
-    """All tensors of a one-file checkpoint. text_layers: hidden states of the text encoder, embedding included."""
+    """Return all tensors of a one-file checkpoint.
+
+    text_layers: hidden states of the text encoder, including the embedding.
+    """
     tensors = {
         **dict(_prefixed(MODEL, _transformer(config["transformer"]))),
         **dict(_prefixed("text_embedding_projection.", _projections(config["transformer"], text_layers))),

@@ -1,4 +1,4 @@
-"""Which tensors of a checkpoint are FP8, decided tensor by tensor, and whether their scales are all there."""
+"""Find the FP8 tensors of a checkpoint, one by one, and check that their scales are complete."""
 
 import json
 from collections.abc import Mapping
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 FP8_DTYPES = frozenset({"F8_E4M3", "F8_E5M2"})
 
-# What stands beside `NAME.weight` and is no tensor of a module.
+# Tensors that belong to `NAME.weight` and are not a module's.
 SIDECARS = (".weight_scale", ".input_scale", ".comfy_quant")
 
 
 @dataclass(frozen=True)
 class Fp8Weight:
-    """An FP8 weight of a Linear, by its one-file name. input_scale: its name where activations are scaled statically.
+    """An FP8 weight of a Linear, by its one-file name.
 
-    dequantize: the file asks for full-precision arithmetic in this layer.
+    input_scale: the name of its static activation scale, if any. dequantize: the file asks for full-precision
+    arithmetic in this layer.
     """
 
     weight: str
@@ -41,7 +42,7 @@ def is_fp8(info: TensorInfo) -> bool:
 
 
 def validate_scales(checkpoint: Checkpoint) -> None:
-    """Raises UnsupportedError when some FP8 weights have scales and others do not: the values would be wrong."""
+    """Raise UnsupportedError if only some FP8 weights have scales: the values would be wrong."""
     tensors = checkpoint.tensors
     scaled = {name for name in tensors if f"{name}_scale" in tensors and is_fp8(tensors[name])}
     bare = [name for name, info in tensors.items() if is_fp8(info) and name not in scaled]
@@ -51,7 +52,7 @@ def validate_scales(checkpoint: Checkpoint) -> None:
 
 
 def fp8_weights(checkpoint: Checkpoint) -> Mapping[str, Fp8Weight]:
-    """The scaled FP8 weights of a checkpoint by name. Placeholder input scales count as none."""
+    """Return the scaled FP8 weights of a checkpoint by name. Placeholder input scales are ignored."""
     tensors = checkpoint.tensors
     names = [name for name, info in tensors.items() if is_fp8(info) and f"{name}_scale" in tensors]
     inputs = {name: f"{name.removesuffix('.weight')}.input_scale" for name in names}
@@ -63,7 +64,7 @@ def fp8_weights(checkpoint: Checkpoint) -> Mapping[str, Fp8Weight]:
 
 
 def _full_precision(checkpoint: Checkpoint, names: list[str]) -> set[str]:
-    """Weights whose `comfy_quant` says `full_precision_matrix_mult`."""
+    """Return the weights whose `comfy_quant` says `full_precision_matrix_mult`."""
     import torch
 
     marked = {name: f"{name.removesuffix('.weight')}.comfy_quant" for name in names}

@@ -1,8 +1,8 @@
-"""The published weights as a table: which file of which repository, how large, with which hash, and what it is for.
+"""The published weights as a table: which file of which repository, its size, hash and purpose.
 
 Sizes and hashes are those that the hub shows on each file's page, and every repository is pinned to a commit that has
-them. The names of the files in a folder are not listed here: the hub lists them at the first pull, and `weights.store`
-keeps its answer.
+them. The files of a folder are not listed here: the hub lists them at the first pull, and `weights.store` records its
+answer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from weights.errors import UnknownSetError
 from weights.licenses import GEMMA_TERMS, LTX_COMMUNITY, License
 
-# What is read of a model's folder; the rest (README, pictures, other formats) stays on the hub.
+# The files that are read in a model's folder; others (README, pictures, other formats) are not fetched.
 FOLDER_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
 
 
@@ -54,7 +54,7 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class Part:
-    """What a set needs for one role: a file, or with no `file` the folder that the repository is."""
+    """What a set needs for one role: a file, or without `file` the folder that the repository is."""
 
     role: Role
     repo: str
@@ -83,7 +83,7 @@ class Part:
 
     @property
     def page(self) -> str:
-        """Where a person reads and accepts the licence."""
+        """The page on which a person reads and accepts the licence."""
         return f"https://huggingface.co/{self.repo}"
 
     @property
@@ -91,7 +91,7 @@ class Part:
         return self.file.size_bytes if self.file else self.about_bytes
 
     def takes(self, path: str) -> bool:
-        """Whether the file at `path` in the repository belongs to this part, a folder with its `subfolders`."""
+        """Return whether the file at `path` in the repository belongs to this part, a folder with its `subfolders`."""
         if self.file is not None:
             return path == self.file.path
         folder, _, name = path.rpartition("/")
@@ -105,7 +105,7 @@ def licenses_of(parts: Iterable[Part]) -> list[License]:
 
 @dataclass(frozen=True)
 class WeightSet:
-    """Everything that one server needs. A checkpoint that is a folder has its text encoder inside."""
+    """Everything that one server needs. A checkpoint that is a folder contains its text encoder."""
 
     name: str
     summary: str
@@ -118,7 +118,7 @@ class WeightSet:
 
 @dataclass(frozen=True)
 class Registry:
-    """The sets, the default one first, and the text encoders that any of them may have in place of its own."""
+    """The sets, the default first, and the text encoders that any of them can use instead of its own."""
 
     sets: tuple[WeightSet, ...]
     text_encoders: Mapping[str, Part]
@@ -128,7 +128,7 @@ class Registry:
         return self.sets[0]
 
     def find(self, name: str | None = None, text_encoder: str | None = None) -> WeightSet:
-        """Without names the default. Raises UnknownSetError, which lists the names there are."""
+        """Return the set of this name, or the default. Raises UnknownSetError, which lists the names."""
         sets = {weight_set.name: weight_set for weight_set in self.sets}
         found = sets.get(name or self.default.name)
         if found is None:

@@ -1,4 +1,4 @@
-"""Trying again what the network broke, a bounded number of times, each time after a longer wait."""
+"""Retry what the network broke, a bounded number of times with growing delays."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ def with_retries(
     note: Callable[[str], None],
     progress_bytes: Callable[[], int] = lambda: 0,
 ) -> Result:
-    """Raises the last UnreachableError when as many attempts as there are delays have followed the first in vain.
+    """Call until it succeeds; raise the last UnreachableError after as many retries as there are delays.
 
-    An attempt that moved `progress_bytes` was not in vain: the count starts anew.
+    An attempt that moved `progress_bytes` resets the count.
     """
     failures, reached = 0, progress_bytes()
     while True:

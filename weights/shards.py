@@ -1,4 +1,4 @@
-"""A model's tensors in one safetensors file, or in shards with an index of which is where; and JSON beside them."""
+"""Read a model's tensors from one safetensors file, or from shards with an index; and JSON files."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,16 +12,16 @@ from weights.regular_file import open_regular
 
 INDEX_PATTERN = "*.safetensors.index.json"
 
-# A tokenizer.json, the largest, has a third of it.
+# The largest, a tokenizer.json, has a third of this size.
 MAX_JSON_BYTES = 100_000_000
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def read_tensors(path: Path) -> dict[str, StoredTensor]:
-    """Of the folder `path`, by the names they have there: headers alone are read.
+    """Return the tensors of the folder `path` by their names there, from headers alone.
 
-    Raises WeightsError with the name of the file that is missing, damaged, or a pickle, which may run any program.
+    Raises WeightsError with the name of the file that is missing, damaged, or a pickle, which could run code.
     """
     indexes = sorted(path.glob(INDEX_PATTERN))
     if not indexes:
@@ -51,7 +51,7 @@ def _only(path: Path, found: list[Path]) -> Path:
 
 
 def _read_weight_map(index: Path) -> dict[str, str]:
-    """Tensor to the file it is in. Those are names beside the index, not paths to anywhere."""
+    """Return the file of each tensor. They are names next to the index, not arbitrary paths."""
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise FileError(index, "has no `weight_map` from tensors to files; download it again")

@@ -1,4 +1,4 @@
-"""A checkpoint ready to be loaded, whatever its layout: its tensors, how to name them, and what to build for them."""
+"""Open a checkpoint of any layout: its tensors, how to name them, and what to build for them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from weights.names import ONE_FILE, UPSAMPLER, NameMap
 
 @dataclass(frozen=True)
 class Source:
-    """By component: the constructor arguments of its module, and the map from stored names to the module's."""
+    """The constructor arguments of each component's module, and the map from stored names to the module's."""
 
     checkpoint: Checkpoint
     architecture: Mapping[str, Kwargs]
@@ -24,9 +24,9 @@ class Source:
 
 
 def open_source(path: Path, companions: Iterable[Path] = (), caption_channels: int = 3840) -> Source:
-    """One file with its companions, or a diffusers folder. caption_channels: as in `open_checkpoint`.
+    """Open one file with its companions, or a diffusers folder. caption_channels: as in `open_checkpoint`.
 
-    Raises WeightsError when it is not LTX-2.3 distilled, or not whole.
+    Raises WeightsError if it is not LTX-2.3 distilled or incomplete.
     """
     companions = tuple(companions)
     if is_folder(path):
@@ -35,13 +35,13 @@ def open_source(path: Path, companions: Iterable[Path] = (), caption_channels: i
 
 
 def one_file_source(checkpoint: Checkpoint) -> Source:
-    """Of tensors that have their one-file names. Raises UnsupportedError when its config is not LTX-2.3's."""
+    """Describe tensors with one-file names. Raises UnsupportedError if the config is not LTX-2.3's."""
     architecture = read_architecture(checkpoint)
     return Source(checkpoint, {name: getattr(architecture, name) for name in ONE_FILE}, ONE_FILE)
 
 
 def open_upsampler(path: Path) -> Source:
-    """The published file, or a folder with config.json as diffusers saves it. Its one component is `upsampler`."""
+    """Open the published file, or a folder with config.json as diffusers saves it. Its one component is `upsampler`."""
     if is_folder(path):
         component = read_component(path)
         checkpoint, kwargs = Checkpoint(path, component.stored, {}), component_kwargs("upsampler", component)
@@ -50,7 +50,7 @@ def open_upsampler(path: Path) -> Source:
 
 
 def one_file_upsampler(header: Header) -> Source:
-    """Raises UnsupportedError if the file is not the x2 spatial upsampler."""
+    """Describe an upsampler file. Raises UnsupportedError if it is not the x2 spatial upsampler."""
     return Source(open_single(header), {"upsampler": upsampler_kwargs(header)}, {"upsampler": UPSAMPLER})
 
 

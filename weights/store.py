@@ -4,8 +4,8 @@
     ROOT/OWNER/NAME/PATH.part        what has arrived of it
     ROOT/OWNER/NAME/.published.json  what the hub said of the repository's files, and which of them were verified
 
-A file that two sets share is there once. What the hub said is kept so that a pull that is resumed stays at its commit,
-and a verification needs no network.
+A file that two sets share is stored once. The hub's answer is kept so that a resumed pull stays at its commit, and a
+verification needs no network.
 """
 
 import json
@@ -52,7 +52,7 @@ class Store:
         self.root = root
 
     def path(self, part: Part, file: PublishedFile | None = None) -> Path:
-        """Of one file of the part; without one, of the whole part, which may be a folder."""
+        """Return the path of one file of the part, or without `file` that of the whole part, which may be a folder."""
         file = file or part.file
         folder = self.root / part.repo
         return folder / file.path if file else folder
@@ -62,16 +62,16 @@ class Store:
         return path.with_name(path.name + PART_SUFFIX)
 
     def files(self, part: Part) -> tuple[PublishedFile, ...]:
-        """As far as is known without the hub: nothing of a folder that was never pulled."""
+        """Return the files known without the hub: none of a folder that was never pulled."""
         recorded = self._read(part).files
         if part.file is None:
             return tuple(file for path, file in recorded.items() if part.takes(path))
         file = recorded.get(part.file.path)
-        # Of another sha256: recorded for a version that the registry has left behind.
+        # A different sha256 was recorded for a version that the registry no longer names.
         return (file,) if file is not None and file.sha256 == part.file.sha256 else (part.file,)
 
     def remember(self, part: Part, files: Iterable[PublishedFile]) -> None:
-        """What the hub says of files that are lacking; all of a folder's at once, so that its record is never half."""
+        """Record what the hub says of missing files; a folder's all at once, so that its record is never incomplete."""
         record = self._read(part)
         news = {file.path: file for file in files}
         self._write(part, Record(record.files | news, record.verified - news.keys()))
@@ -98,7 +98,7 @@ class Store:
         return Presence(State.UNVERIFIED if sizes else State.MISSING, sum(sizes))
 
     def _unknown_sizes(self, part: Part) -> Iterator[int]:
-        """Of a folder that came here by another way than a pull."""
+        """Return the sizes of the files in a folder that was not pulled."""
         folder = self.path(part)
         for path in folder.rglob("*"):
             if path.is_file() and not path.name.startswith(".") and part.takes(path.relative_to(folder).as_posix()):
@@ -132,7 +132,7 @@ class Store:
 
 
 def file_size(path: Path) -> int | None:
-    """None: there is no such file."""
+    """Return the size, or None if there is no such file."""
     try:
         return path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
@@ -140,7 +140,7 @@ def file_size(path: Path) -> int | None:
 
 
 def combine(presences: Iterable[Presence]) -> Presence:
-    """Of several files, or several parts, as one."""
+    """Combine the presence of several files or parts."""
     found = list(presences)
     states = {presence.state for presence in found}
     on_disk_bytes = sum(presence.on_disk_bytes for presence in found)

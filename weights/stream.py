@@ -1,8 +1,8 @@
-"""Tensors of a checkpoint, one by one, straight from their file to their device.
+"""Read the tensors of a checkpoint, one by one, straight from their file to their device.
 
 An FP8 weight `NAME.weight` may have a float32 scalar `NAME.weight_scale`: its values are then weight * weight_scale.
-Without any scale in the file the weights were plainly cast, and are what they say. `NAME.input_scale` belongs to FP8
-arithmetic on activations and has no part in a weight's value.
+Without any scale in the file the weights were plainly cast, and are used as they are. `NAME.input_scale` belongs to FP8
+arithmetic on activations and does not affect a weight's value.
 """
 
 import os
@@ -19,12 +19,12 @@ from weights.errors import FileError, UnsupportedError
 if TYPE_CHECKING:
     import torch
 
-# One reader waits for the disk while another fills memory; both together hold no more than this.
+# One reader waits for the disk while another fills memory; together they hold at most this much.
 READERS = 2
 AHEAD_BYTES = 256 * 2**20
 READ_BYTES = 2**26
 
-# What torch calls the dtypes of weights.
+# torch's names of the dtypes of weights.
 TORCH_NAMES = {
     "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2",
@@ -40,12 +40,12 @@ TORCH_NAMES = {
 
 
 class TensorReader:
-    """The open files of one checkpoint. Use as a context manager. Raises FileError when a file cannot be read.
+    """The open files of one checkpoint, as a context manager. Raises FileError if a file cannot be read.
 
-    ahead: names in the order in which they will be asked for; the next ones are read while the last is put to use.
+    ahead: names in the order in which they will be needed; the next ones are read while the last is used.
 
-    Reads rather than maps: safetensors maps a file as private memory, which the kernel refuses where the file is larger
-    than the machine's memory, as a 46 GB checkpoint may well be beside a card.
+    Files are read rather than mapped: safetensors maps a file as private memory, which the kernel refuses if the file
+    is larger than the machine's memory, as a 46 GB checkpoint may be.
     """
 
     def __init__(self, checkpoint: Checkpoint, ahead: Iterable[str] = ()) -> None:
@@ -66,7 +66,7 @@ class TensorReader:
         self._stack.close()
 
     def read(self, name: str, device: "torch.device", dtype: "torch.dtype | None" = None) -> "torch.Tensor":
-        """As stored, or as `dtype` where that is given."""
+        """Return the tensor as stored, or as `dtype` if given."""
         stored = self._checkpoint.stored[name]
         if name in self._coming:
             tensor = self._coming.pop(name).result()
@@ -77,7 +77,7 @@ class TensorReader:
         return tensor.to(device, dtype or tensor.dtype)
 
     def _read_ahead(self) -> None:
-        """At least one, and no more than may wait in memory."""
+        """Read at least one, and no more than may wait in memory."""
         while self._ahead:
             stored = self._checkpoint.stored[self._ahead[0]]
             if self._coming and self._coming_bytes + stored.info.size_bytes > AHEAD_BYTES:
@@ -101,7 +101,7 @@ class TensorReader:
         return tensor
 
     def dequantize(self, name: str, device: "torch.device", dtype: "torch.dtype") -> "torch.Tensor":
-        """The values of a tensor, whatever it is stored as."""
+        """Return the values of a tensor, however it is stored."""
         scale = weight_scale_of(self._checkpoint, name)
         if scale is None:
             return self.read(name, device, dtype)
@@ -118,7 +118,7 @@ class TensorReader:
 
 
 def _fill(buffer: memoryview, file: int, offset: int) -> int:
-    """The bytes that were read: fewer than asked for at the end of the file. Without a position that threads share."""
+    """Read at a given position, which threads do not share; return the bytes read, fewer than asked for at the end."""
     done = 0
     while done < len(buffer) and (count := os.preadv(file, [buffer[done : done + READ_BYTES]], offset + done)):
         done += count
@@ -126,13 +126,13 @@ def _fill(buffer: memoryview, file: int, offset: int) -> int:
 
 
 def weight_scale_of(checkpoint: Checkpoint, name: str) -> str | None:
-    """The name of the scale of an FP8 weight; None where the weight is not scaled."""
+    """Return the name of an FP8 weight's scale; None if the weight is not scaled."""
     scale = f"{name}_scale"
     return scale if scale in checkpoint.stored else None
 
 
 def has_placeholder_scales(checkpoint: Checkpoint, names: Iterable[str]) -> bool:
-    """Whether all input scales are 1.0: some repacks write that where none was calibrated."""
+    """Return whether all input scales are 1.0, which some repacks write if none was calibrated."""
     import torch
 
     with TensorReader(checkpoint) as reader:

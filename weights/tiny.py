@@ -1,6 +1,6 @@
-"""Writes the tiny LTX-2.3: random, seeded weights in the published files, once, into a cache folder.
+"""Write the tiny LTX-2.3: random, seeded weights in the published files, once, into a cache folder.
 
-It is for trying the server without a GPU and for tests. What it shows is noise; how it is computed is not different.
+It is for trying the server without a GPU and for tests. It shows noise, computed by the same code as the 22B model.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 SEED = 23
 
-# The last layers of the two decoders: mid-contrast pictures and a quiet hiss rather than clipped ones.
+# Gains of the decoders' last layers, for mid-contrast pictures and a quiet hiss instead of clipping.
 GAINS = {
     "vae.decoder.conv_out.conv.weight": 0.4,
     "vocoder.vocoder.conv_post.weight": 0.02,
     "vocoder.bwe_generator.conv_post.weight": 0.002,
 }
 
-# Output rows that become neighbouring pixels or frames share their weights: soft blobs, which a video codec can
+# Output rows that become neighbouring pixels or frames share their weights, for soft blobs that a codec can
 # compress, rather than noise in every pixel.
 NEIGHBOURS = {
     "vae.decoder.up_blocks.1.conv.conv.weight": 8,
@@ -62,7 +62,7 @@ class TinyFiles:
 
 
 def tiny_files(cache: Path) -> TinyFiles:
-    """The files of the tiny model below `cache`, written there if they are not yet. Raises FileError if they cannot."""
+    """Return the files of the tiny model below `cache`, writing them first if needed. Raises FileError on failure."""
     folder = cache / f"tiny-{_fingerprint()}"
     try:
         if not folder.is_dir():
@@ -97,7 +97,7 @@ def _write_atomically(folder: Path) -> None:
             _write(part)
         os.rename(part, folder)
     except OSError:
-        if not folder.is_dir():  # otherwise another process was first
+        if not folder.is_dir():  # else another process was first
             raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -105,7 +105,7 @@ def _write_atomically(folder: Path) -> None:
 
 @contextmanager
 def _safetensors_errors() -> Iterator[None]:
-    """A full disk is an error of the library's own when it writes."""
+    """Turn the library's own error for a full disk into an OSError."""
     from safetensors import SafetensorError
 
     try:
@@ -135,7 +135,7 @@ def _random_tensors(infos: dict[str, TensorInfo], seed: int) -> dict[str, "torch
 
 
 def _random_tensor(name: str, shape: tuple[int, ...], generator: "torch.Generator") -> "torch.Tensor":
-    """Signals keep about their size from layer to layer, and what is not random by nature is what it should be."""
+    """Draw values that keep signals about their size from layer to layer; filters and statistics are real."""
     import torch
 
     if name.endswith(("norm.weight", "norm1.weight", "norm2.weight", "std-of-means")):
@@ -157,7 +157,7 @@ def _random_tensor(name: str, shape: tuple[int, ...], generator: "torch.Generato
 
 
 def _low_pass(taps: int) -> "torch.Tensor":
-    """Hann-windowed sinc at half the band, sum 1."""
+    """Return a Hann-windowed sinc at half the band, with sum 1."""
     import torch
 
     window = torch.hann_window(taps + 2, periodic=False)[1:-1]
@@ -166,7 +166,7 @@ def _low_pass(taps: int) -> "torch.Tensor":
 
 
 def _windowed_fourier(frequencies: int, length: int) -> "torch.Tensor":
-    """Real rows, then imaginary ones: (2 * frequencies, 1, length)."""
+    """Return real rows, then imaginary ones: (2 * frequencies, 1, length)."""
     import torch
 
     angles = torch.outer(torch.arange(frequencies), torch.arange(length)) * (2 * torch.pi / length)
@@ -174,7 +174,7 @@ def _windowed_fourier(frequencies: int, length: int) -> "torch.Tensor":
 
 
 def _mel_filters(mel_bins: int, frequencies: int) -> "torch.Tensor":
-    """Overlapping triangles, wider towards the high end."""
+    """Return overlapping triangles that widen towards high frequencies."""
     import torch
 
     centres = torch.linspace(0, 1, mel_bins + 2).pow(2) * (frequencies - 1)
@@ -186,7 +186,7 @@ def _mel_filters(mel_bins: int, frequencies: int) -> "torch.Tensor":
 
 
 def _write_text_encoder(folder: Path) -> None:
-    """A Gemma 3 of three layers and a tokenizer with one token a byte."""
+    """Write a Gemma 3 of three layers and a tokenizer with one token a byte."""
     import torch
     from transformers import Gemma3ForConditionalGeneration
     from transformers.utils import logging
@@ -201,7 +201,7 @@ def _write_text_encoder(folder: Path) -> None:
 
 
 def gemma_config(tokenizer: Any, text_config: Mapping[str, Any]) -> Any:
-    """With a vision tower of next to nothing, which no prompt uses."""
+    """Return the config, with a minimal vision tower that no prompt uses."""
     from transformers import Gemma3Config
 
     return Gemma3Config(

@@ -8,7 +8,7 @@ rows by 32 and columns by 64 on some CPUs.
 from collections.abc import Mapping
 from typing import Any
 
-from weights.full_model import full_config, full_upsampler_config
+from weights.full_config import full_config, full_upsampler_config
 
 TEXT_WIDTH, TEXT_LAYERS = 64, 3
 

@@ -1,4 +1,4 @@
-"""Weights that are sound safetensors and cannot be used here: recognised by their tensors, with what to use instead."""
+"""Recognise intact safetensors that cannot be used here, by their tensors, and say what to use instead."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def is_lora(tensors: Mapping[str, TensorInfo]) -> bool:
 
 
 def quantization_method(tensors: Mapping[str, TensorInfo]) -> str | None:
-    """Name the way the weights are quantised, where it is none that is read here."""
+    """Name a quantisation that is not supported, or return None."""
     for part, method in METHODS.items():
         if any(part in name for name in tensors):
             return method

@@ -1,4 +1,4 @@
-"""Whether a file on disk is the published one: its size, then its hash."""
+"""Check whether a file on disk is the published one: its size, then its hash."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one file. `error` None: it is as published."""
+    """The verdict on one file; `error` is None if it is as published."""
 
     path: Path
     error: WeightsError | None = None
 
 
 def verify_set(weight_set: WeightSet, store: Store, progress: Progress) -> Iterator[Verdict]:
-    """One verdict a file, as they come; reads everything that is there."""
+    """Yield a verdict for each file as it is read."""
     for part in weight_set.parts:
         files = store.files(part)
         if not files:
@@ -39,7 +39,7 @@ def verify_set(weight_set: WeightSet, store: Store, progress: Progress) -> Itera
 
 
 def verify_file(path: Path, file: PublishedFile, name: str, progress: Progress, lookalike: str = "") -> str:
-    """The sha256. Raises SizeError, HashError, or FileError when the file cannot be read."""
+    """Return the sha256. Raises SizeError, HashError, or FileError if the file cannot be read."""
     try:
         size_bytes = path.stat().st_size
         if size_bytes != file.size_bytes:
@@ -57,7 +57,7 @@ def verify_file(path: Path, file: PublishedFile, name: str, progress: Progress, 
 def _hashes(path: Path, file: PublishedFile, progress: Progress) -> dict[str, str]:
     hashes = {"sha256": hashlib.sha256()}
     if file.git_blob is not None:
-        # All that the hub knows of a small file; https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+        # The hub's only hash of a small file; https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
         hashes["git hash"] = hashlib.sha1(b"blob %d\0" % file.size_bytes)
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -68,7 +68,7 @@ def _hashes(path: Path, file: PublishedFile, progress: Progress) -> dict[str, st
 
 
 def _absent(store: Store, part: Part) -> FileError:
-    """A folder of which the hub was never asked."""
+    """Describe a folder about which the hub was never asked."""
     if store.part_presence(part).state == State.MISSING:
         return FileError(store.path(part), "is missing; pull the set")
     return FileError(store.path(part), "is there, but nothing is known to verify it against; pull the set, which asks")

@@ -36,7 +36,8 @@ from weights.architecture import (
     video_vae_kwargs,
     vocoder_kwargs,
 )
-from weights.full_model import GEMMA_12B, TEXT_LAYERS, full_config, full_upsampler_config
+from weights.full_config import full_config, full_upsampler_config
+from weights.full_model import GEMMA_12B, TEXT_LAYERS
 from weights.published import published_tensors
 
 CONFIG = full_config()

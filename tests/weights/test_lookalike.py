@@ -15,7 +15,7 @@ from server.commands.announce import Announcer
 from server.messages import ModelInfo, Ready, WorkerConfig
 from server.settings import Settings
 from server.worker.model import find_warnings
-from weights.full_model import full_upsampler_config
+from weights.full_config import full_upsampler_config
 from weights.lookalike import find_lookalike
 from weights.published import upsampler_tensors
 from weights.registry import UPSCALER

@@ -11,7 +11,8 @@ import pytest
 from pipelines.ltx.build import build_module, officially_fp8
 from weights.architecture import read_architecture
 from weights.checkpoint import Checkpoint, open_checkpoint
-from weights.full_model import TEXT_LAYERS, full_config
+from weights.full_config import full_config
+from weights.full_model import TEXT_LAYERS
 from weights.header import Header, TensorInfo
 from weights.load import validate_coverage, validate_match
 from weights.names import ONE_FILE

@@ -11,7 +11,8 @@ import pytest
 from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
 from tests.diffusers_folder import SCHEDULER
-from weights.full_model import TEXT_LAYERS, full_config
+from weights.full_config import full_config
+from weights.full_model import TEXT_LAYERS
 from weights.header import TensorInfo
 from weights.inspect import inspect
 from weights.load import validate_coverage, validate_match
