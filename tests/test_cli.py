@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipelines.media.probe import probe
 from server.cli import main
+from server.commands.generate import build_spec
 from tests.diffusers_folder import copy_folder
 from tests.pipeline.four_bits import force_avx512_bf16
 from weights.tiny import TinyFiles
@@ -72,6 +73,16 @@ def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, run: Ru
     assert "64x64, 9 frames, seed 42" in done.stdout
     info = probe(clip)
     assert (info.num_frames, info.has_audio, str(info.frame_rate)) == (9, False, "24000/1001")
+
+
+def test_keyframes_are_sorted_by_their_frame(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    keyframes = [f"{tmp_path}/red.png:{frame}" for frame in (-1, 0, 4)]
+    size = {"width": 64, "height": 64, "num_frames": 9}
+
+    spec = build_spec(tmp_path / "clip.mp4", 2, prompt="x", keyframes=keyframes, fps="24", seed=2**64 - 1, **size)
+
+    assert [keyframe.frame_idx for keyframe in spec.keyframes] == [0, 4, 8]
 
 
 @pytest.mark.parametrize("has_avx512_bf16", [False, True])

@@ -71,11 +71,12 @@ def build_spec(
         ) from exc
     if not path.parent.is_dir():
         raise SpecError("output", f"there is no folder {path.parent}")
+    parsed = [parse_keyframe(text, fields["num_frames"]) for text in keyframes]
     spec = GenerationSpec(
         **fields,
         prompt=decode_prompt(prompt),
         frame_rate=parse_frame_rate(fps),
-        keyframes=tuple(parse_keyframe(text, fields["num_frames"]) for text in keyframes),
+        keyframes=tuple(sorted(parsed, key=lambda keyframe: keyframe.frame_idx)),
         container=container,
         stages=stages,
     )

@@ -10,9 +10,12 @@ MAX_NAME_CHARS = 64
 FIRST = frozenset({"first", "start", "init", "initial", "input"})
 LAST = frozenset({"last", "end", "final", "tail"})
 NOUNS = frozenset({"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "frame"})
+NOUN = re.compile("ima?ge?|picture|photo|frame", re.IGNORECASE)
 ENCODINGS = frozenset({"url", "urls", "uri", "b64", "base64", "data"})
 # OpenAI's name, whose words alone could mean any reference.
 FIRST_FRAME_NAMES = frozenset({"input_reference"})
+FIRST_WORDS = FIRST | NOUNS | ENCODINGS
+LAST_WORDS = LAST | NOUNS | ENCODINGS
 FRAME_NUMBER = frozenset({"frame", "keyframe", "index", "idx", "number"})
 
 # Where an object such as {"type": "image_url", "image_url": {"url": "..."}} has the picture.
@@ -34,6 +37,8 @@ STANDARD_ALPHABET = str.maketrans("-_", "+/")
 MAGIC = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|BM.{4}\0{4}|.{4}ftyp|\x1aE\xdf\xa3", re.DOTALL
 )
+CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 HEAD_CHARS = 2048
 MAGIC_CHARS = 24
 
@@ -42,15 +47,15 @@ def is_first_frame(name: str) -> bool:
     """Whether a name says that it is the clip's first frame: `image_url`, `firstFrameImage`, `init_image`."""
     if name in FIRST_FRAME_NAMES:
         return True
-    words = _words(name)
+    words = _picture_words(name)
     # A `frame` alone may be a number of one.
-    return words <= FIRST | NOUNS | ENCODINGS and bool(words & NOUNS) and (bool(words & FIRST) or words != {"frame"})
+    return words <= FIRST_WORDS and bool(words & NOUNS) and (bool(words & FIRST) or words != {"frame"})
 
 
 def is_last_frame(name: str) -> bool:
     """Whether a name says that it is the clip's last frame: `end_image`, `lastFrameUrl`, `image_tail`."""
-    words = _words(name)
-    return words <= LAST | NOUNS | ENCODINGS and bool(words & NOUNS) and bool(words & LAST)
+    words = _picture_words(name)
+    return words <= LAST_WORDS and bool(words & NOUNS) and bool(words & LAST)
 
 
 def is_entry_image(name: str, value: object) -> bool:
@@ -103,7 +108,7 @@ def holds_picture(name: str, value: object) -> bool:
     while found:
         name, value = found.pop()
         if isinstance(value, str):
-            if _is_picture(value[:HEAD_CHARS], bool(_words(name) & NOUNS)):
+            if _is_picture(name, value[:HEAD_CHARS]):
                 return True
         elif isinstance(value, dict):
             found.extend(value.items())
@@ -112,11 +117,11 @@ def holds_picture(name: str, value: object) -> bool:
     return False
 
 
-def _is_picture(head: str, named_as_picture: bool) -> bool:
-    if MEDIA_DATA_URL.match(head) or PICTURE_URL.match(head):
+def _is_picture(name: str, head: str) -> bool:
+    if MEDIA_DATA_URL.match(head):
         return True
-    if named_as_picture and WEB_URL.match(head):
-        return True
+    if WEB_URL.match(head):
+        return PICTURE_URL.match(head) is not None or bool(_words(name) & NOUNS)
     prefix = BASE64_PREFIX.match(head)
     text = "".join(head[prefix.end() if prefix else 0 :].split())[:MAGIC_CHARS].translate(STANDARD_ALPHABET)
     text = text.rstrip("=")
@@ -126,9 +131,14 @@ def _is_picture(head: str, named_as_picture: bool) -> bool:
         return False
 
 
+def _picture_words(name: str) -> frozenset[str]:
+    """Return the words of a name that may be one of a picture, none of the many others."""
+    return _words(name) if NOUN.search(name) else frozenset()
+
+
 def _words(name: str) -> frozenset[str]:
     """Return the words of snake_case or camelCase, in lower case; none of a name too long to be one of ours."""
     if len(name) > MAX_NAME_CHARS:
         return frozenset()
-    separated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return frozenset(re.split(r"[^a-z0-9]+", separated)) - {""}
+    separated = CAMEL_HUMP.sub("_", name).lower()
+    return frozenset(NOT_A_WORD.split(separated)) - {""}

@@ -13,6 +13,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 # Where pydantic's own words would name our classes.
 MESSAGES = {"model_type": "Input should be an object"}
+NESTED = "Field required: the fields of a request belong at the top level of the body, not inside another object"
 
 
 @dataclass(frozen=True)
@@ -79,5 +80,10 @@ class SentRequest:
         except ValidationError as exc:
             errors = exc.errors(include_url=False, include_context=False, include_input=False)
             raise RequestInvalid(
-                [FieldError(self.as_sent(e["loc"]), MESSAGES.get(e["type"], e["msg"]), e["type"]) for e in errors]
+                [FieldError(self.as_sent(e["loc"]), self._message(e["type"], e["msg"]), e["type"]) for e in errors]
             ) from exc
+
+    def _message(self, error_type: str, msg: str) -> str:
+        if error_type == "missing" and any(isinstance(v, dict) and "prompt" in v for v in self.values.values()):
+            return NESTED
+        return MESSAGES.get(error_type, msg)

@@ -83,6 +83,12 @@ def test_what_is_no_envelope_lacks_a_prompt(body: dict[str, Any]) -> None:
     assert caught.value.errors[0].loc[-1] == "prompt"
 
 
+@pytest.mark.parametrize("body", [{"payload": FIELDS}, {"input": FIELDS, "parameters": FIELDS}], ids=str)
+def test_a_prompt_inside_another_object_is_told_where_it_belongs(body: dict[str, Any]) -> None:
+    with pytest.raises(RequestInvalid, match="top level"):
+        resolve_request(body)
+
+
 def test_fields_of_a_request_beside_an_envelope_leave_it_an_unknown_field() -> None:
     [adjustment] = resolve_request({"prompt": "a fox", "data": {"width": 512}}).adjustments
     assert (adjustment.field, adjustment.requested) == ("data", "an object of 1")
