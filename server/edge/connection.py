@@ -133,8 +133,13 @@ class Connection(H11Protocol):
         self._answer(status)
         self._is_refused = True
         self._stop_timers()
-        self.transport.write_eof()
-        self._head_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+        try:
+            self.transport.write_eof()
+        except OSError:
+            # The client has reset the connection meanwhile.
+            self.transport.abort()
+        else:
+            self._head_timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
     def _answer(self, status: int) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
