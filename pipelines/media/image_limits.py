@@ -1,4 +1,4 @@
-"""How large images may be. Checked before anything is decoded, and published by GET /models."""
+"""How large images may be. Checked before anything is decoded, and published by GET /models and /openapi.json."""
 
 MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 64_000_000

@@ -12,7 +12,7 @@ from server.contract.errors import RequestInvalid
 from server.contract.images import ResolvedImage, decode_keyframe
 from server.contract.scalars import Prompt, Seconds, Seed, Text
 from server.contract.sent import SentRequest
-from server.contract.wire import KeyframeList, KeyframeRequest, WireModel
+from server.contract.wire import IMAGE, KeyframeList, KeyframeRequest, WireModel
 
 DEFAULT_DURATION_S = 5.0
 
@@ -22,7 +22,7 @@ class EnhancePromptRequest(WireModel):
 
     prompt: Prompt = Field(description="What the clip is to show, and how it is to sound.")
     input_image_b64: Text | None = Field(
-        default=None, description="The first frame, which the rewrite then fits: PNG, JPEG or WebP in base64."
+        default=None, description=f"The first frame, which the rewrite then fits: {IMAGE}"
     )
     keyframes: KeyframeList | None = Field(
         default=None, description="As in `POST /generate`; the rewrite fits the first of them."

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
+from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS
 from pipelines.spec import DEFAULT_CRF
 from server.contract.scalars import (
     Crf,
@@ -24,6 +25,11 @@ DEFAULT_NEGATIVE_PROMPT = "shaky, glitchy, low quality, worst quality, deformed,
 DEFAULT_GUIDANCE_SCALE = 3.1
 # The longest clip has 1001 frames (20 s at 50 fps), and no frame has two keyframes.
 MAX_KEYFRAMES = 1001
+
+IMAGE = (
+    "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC in base64, `data:` prefix or not, up to "
+    f"{MAX_FILE_BYTES // 2**20} MiB decoded and {MAX_PIXELS // 10**6} megapixels. Scaled to cover the clip and cropped."
+)
 
 EXAMPLE: dict[str, JsonValue] = {
     "prompt": "A red fox trots through fresh snow at dawn, its steps crunching softly",
@@ -45,7 +51,7 @@ class WireModel(BaseModel):
 class KeyframeRequest(WireModel):
     """An image, and the frame that shows it."""
 
-    image_b64: Text = Field(description="PNG, JPEG or WebP in base64, `data:` prefix or not, up to 32 MiB decoded.")
+    image_b64: Text = Field(description=IMAGE)
     frame_idx: FrameIndex = Field(
         description="0 to num_frames - 1, or -1 for the last frame. No two keyframes share one. When num_frames is "
         "snapped or capped, a keyframe at its end moves along."
@@ -108,7 +114,7 @@ class GenerateRequest(WireModel):
     )
     input_image_b64: Text | None = Field(
         default=None,
-        description="The first frame: PNG, JPEG or WebP in base64, `data:` prefix or not, up to 32 MiB decoded.",
+        description=f"The first frame: {IMAGE}",
     )
     generate_audio: bool = Field(default=True, description="False gives a silent file.")
     guidance_scale: Number = Field(

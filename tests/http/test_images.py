@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pillow_heif
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from tests.http.conftest import encode, picture, png
+from tests.media.icc import rgb_profile
 
 # To write HEIC files.
 pillow_heif.register_heif_opener()
@@ -109,7 +110,19 @@ def _animated() -> tuple[bytes, bytes]:
     return _saved(first, "WEBP", lossless=True, save_all=True, append_images=[second]), _saved(first)
 
 
-@pytest.mark.parametrize("pair", [_turned(), _transparent(), _animated()], ids=["turned", "transparent", "animated"])
+def _with_profile() -> tuple[bytes, bytes]:
+    """A picture as an iPhone stores it, in Display P3, and the same colours in sRGB."""
+    picture = Image.new("RGB", (64, 64), (200, 30, 40))
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(rgb_profile()))
+    srgb = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"))
+    return _saved(picture, icc_profile=rgb_profile()), _saved(srgb, icc_profile=None)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [_turned(), _transparent(), _animated(), _with_profile()],
+    ids=["turned", "transparent", "animated", "profile"],
+)
 def test_an_image_is_read_as_it_is_meant(generate: Callable, pair: tuple[bytes, bytes]) -> None:
     sent, meant = (generate(input_image_b64=encode(image)).content for image in pair)
 
