@@ -1,8 +1,8 @@
 """The process that decodes the images of requests, to see whether they are sound before anything waits for them.
 
 Run as `python -P -m server.image_check_main`. One JSON object a line: in, `{"path", "decode"}`; out, `{"width",
-"height"}` or `{"error"}`. It ends when its input does.
-Whatever an image does to it, a decoder's crash or endless work, the server has not done itself.
+"height"}` or `{"error"}`. It ends when its input does. A decoder that crashes or never ends takes down this process and
+not the server.
 """
 
 import json
@@ -14,16 +14,15 @@ from typing import Any, TextIO
 
 from pipelines.errors import ImageError
 from pipelines.media.image import OpenImage
+from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from server.heap import Heap, keep_one_heap
-
-# Of CPU time: 64 megapixels take a few. The signal ends the process, in the middle of a decoder too.
-MAX_SECONDS = 30
 
 
 def run(received: Iterable[str], sent: TextIO) -> None:
     heap = Heap()
     for line in received:
-        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
+        # The signal ends the process, in the middle of a decoder too.
+        signal.setitimer(signal.ITIMER_PROF, MAX_DECODE_SECONDS)
         answer = check(**json.loads(line))
         signal.setitimer(signal.ITIMER_PROF, 0)
         sent.write(json.dumps(answer) + "\n")

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.image_check_main import MAX_SECONDS
+from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from server.jobs.job import NotReady
 from server.jobs.supervisor import RETRY_AFTER_S, STOPPING
 from server.turns import Turns
@@ -78,12 +78,12 @@ class ImageChecker:
         returncode = await process.wait()
         log.error("the process that decodes images ended with %d", returncode)
         slow = returncode == -signal.SIGPROF
-        why = f"it takes more than {MAX_SECONDS} s to decode" if slow else "it cannot be decoded"
+        why = f"it takes more than {MAX_DECODE_SECONDS} s to decode" if slow else "it cannot be decoded"
         return Checked(error=f"{why}: save it again as a plain PNG, JPEG or WebP file")
 
     async def _start(self) -> Process:
         self._raise_if_stopped()
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             # In a session of its own: Ctrl-C in the terminal is the server's to answer.
             self._process = await asyncio.create_subprocess_exec(
                 *PROGRAM, stdin=PIPE, stdout=PIPE, start_new_session=True

@@ -4,3 +4,5 @@ MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 64_000_000
 # Of all the images of a request together: four of the largest, or twenty photographs of 12 megapixels.
 MAX_REQUEST_PIXELS = 4 * MAX_PIXELS
+# Of CPU time for one image: 64 megapixels take a few.
+MAX_DECODE_SECONDS = 30

@@ -150,15 +150,17 @@ def test_a_turn_that_is_given_up_goes_to_the_next() -> None:
 def test_images_that_are_being_written_when_the_client_leaves(tmp_path: Path) -> None:
     """The folder is removed once nothing is written into it any more."""
     os.mkfifo(tmp_path / "image-0")
+    # More than a pipe holds: it is not written before it is read.
+    large = bytes(2**20)
 
     async def test() -> None:
-        writing = asyncio.create_task(write_images(tmp_path, [b"one", b"two"]))
-        reader = await asyncio.to_thread(os.open, tmp_path / "image-0", os.O_RDONLY)
+        writing = asyncio.create_task(write_images(tmp_path, [large, b"another"]))
+        reader = await asyncio.to_thread((tmp_path / "image-0").open, "rb")
         writing.cancel()
+        with reader:
+            assert await asyncio.to_thread(reader.read) == large
         with pytest.raises(asyncio.CancelledError):
             await writing
-        assert os.read(reader, 10) == b"one"
-        os.close(reader)
 
     asyncio.run(test())
     assert [path.name for path in tmp_path.iterdir()] == ["image-0"]
