@@ -63,7 +63,7 @@ def test_a_node_of_a_workflow_tool(client: httpx.Client) -> None:
     path, properties = discover(client.get("/openapi.json").json())
     assert path == "/generate"
     assert {"prompt", "width", "height", "seed", "keyframes"} <= properties.keys()
-    first, last = (encode(picture(color=color)) for color in ("orange", "blue"))
+    first, last = (encode(picture(color=color, size=(320, 256))) for color in ("orange", "blue"))
     sent = {
         "prompt": "a red fox",
         "seed": 7,

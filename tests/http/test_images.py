@@ -115,6 +115,7 @@ def _with_profile() -> tuple[bytes, bytes]:
     picture = Image.new("RGB", (64, 64), (200, 30, 40))
     profile = ImageCms.ImageCmsProfile(io.BytesIO(rgb_profile()))
     srgb = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"))
+    assert srgb is not None
     return _saved(picture, icc_profile=rgb_profile()), _saved(srgb, icc_profile=None)
 
 
