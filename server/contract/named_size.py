@@ -58,6 +58,14 @@ def read_named_size(
     return _size_of(size.short_side or DEFAULT_SHORT_SIDE, ratio or DEFAULT_RATIO)
 
 
+def names_same_size(sent: object, other: object, aspect_ratio: object) -> bool:
+    """Whether two resolutions mean the same; False where one of them cannot be read."""
+    try:
+        return agrees(sent, *read_named_size(other, None if is_automatic(aspect_ratio) else aspect_ratio))
+    except RequestInvalid:
+        return False
+
+
 def agrees(sent: object, width: object, height: object) -> bool:
     """Whether a resolution or an aspect ratio says the same as a width and a height."""
     size, sides = _parse_size(sent), (_pixels(width), _pixels(height))

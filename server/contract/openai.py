@@ -10,13 +10,13 @@ from server.contract.adjustments import Adjustment, refusal
 from server.contract.body import validate_value_count
 from server.contract.envelope import unwrap
 from server.contract.errors import Loc, RequestInvalid
+from server.contract.named_size import is_automatic, names_same_size
 from server.contract.schema import request_schema
 
 SECONDS = re.compile(r"\s*[0-9]{1,6}(\.[0-9]{1,9})?\s*s?\s*")
 # Another name -> the one that POST /generate reads, which wins when both are there. The upper of two wins.
 NAMES = {
     "seconds": "duration",
-    "size": "resolution",
     "image_reference": "input_reference",
     "reference_url": "input_reference",
     "generate_sound": "generate_audio",
@@ -79,6 +79,7 @@ def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAI
         reader.validate_image(name)
     for name, ours in NAMES.items():
         reader.rename(name, ours)
+    reader.read_size()
     model = reader.values.pop("model", None)
     if model is not None and not isinstance(model, str):
         raise RequestInvalid.at(reader.paths["model"], "Input should be a string", "string_type")
@@ -111,6 +112,16 @@ class _Reader:
             return
         self.values[ours] = _seconds(sent, self.paths[name]) if name == "seconds" else sent
         self.paths[ours] = self.paths[name]
+
+    def read_size(self) -> None:
+        """Read `size` as `resolution`, which it wins over: here it is the documented name."""
+        sent, other = self.values.pop("size", None), self.values.get("resolution")
+        if is_automatic(sent):
+            return
+        self.values["resolution"], other_path = sent, self.paths.get("resolution", ())
+        self.paths["resolution"] = self.paths["size"]
+        if not is_automatic(other) and not names_same_size(other, sent, self.values.get("aspect_ratio")):
+            self._lose(other, "resolution", other_path)
 
     def refuse(self, name: str, msg: str) -> None:
         if name in self.values:

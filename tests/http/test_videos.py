@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from tests.conftest import Server
-from tests.http.conftest import SMALL, STRICT
+from tests.http.conftest import SMALL, STRICT, picture
 from tests.http.videos import PATH, SLOW, begin, delete, events, finish, look, order
 
 FIELDS = {"num_frames": 9, "generate_audio": False}
@@ -306,6 +306,28 @@ def test_what_it_took_is_told(done: dict[str, Any]) -> None:
         sum(seconds for name, seconds in done["timings"].items() if name not in {"queue", "enhance"}), abs=1e-3
     )
     assert done["peak_memory_mb"] > 0
+
+
+def test_a_form_as_a_browser_sends_it(client: httpx.Client) -> None:
+    """A box that is ticked, fields that were left blank, a file input without a file, and one with it."""
+    blank = [(name, (None, "")) for name in ("seconds", "fps", "keyframes", "model", "video_format")]
+    files: list[tuple[str, Any]] = [
+        ("prompt", (None, "a fox")),
+        ("size", (None, "auto")),
+        ("aspect_ratio", (None, "1:1")),
+        *blank,
+    ]
+    files += [("generate_audio", (None, "False")), ("enhance_prompt", (None, "off")), ("num_frames", (None, "9"))]
+    files += [
+        ("image", ("", b"", "application/octet-stream")),
+        ("input_reference[]", ("a.png", picture(), "image/png")),
+    ]
+    response = client.post(PATH, files=files, headers=STRICT)
+
+    assert response.status_code == 200, response.text
+    video = response.json()
+    delete(client, video)
+    assert (video["size"], video["has_audio"], video["adjustments"]) == ("512x512", False, [])
 
 
 def test_a_form_with_an_uneven_list(client: httpx.Client) -> None:
