@@ -1,6 +1,6 @@
-"""A circuit breaker: who has failed several times in a row is left alone for a while. Knows only the clock it is given.
+"""A circuit breaker: leave a server alone for a while after it has failed several times in a row.
 
-Closed: calls go through. Open: they fail at once. After the pause one call may try (half-open); its end closes the
+Closed: calls go through. Open: they fail at once. After the pause one call may try (half-open); its result closes the
 circuit, or opens it again for the next pause.
 """
 
@@ -12,7 +12,7 @@ from math import ceil
 
 from enhancer.errors import Busy, EnhancerError, TimedOut, Unavailable
 
-# That the other side refuses a call, or answers badly, shows that it is there.
+# A server that refuses a call, or answers badly, is there: these do not count as failures.
 COUNTED = (Unavailable, TimedOut, Busy)
 
 
@@ -23,7 +23,7 @@ class Circuit(StrEnum):
 
 
 class Breaker:
-    """pauses_s: how long the circuit stays open the first time in a row, the second, ...; the last from there on."""
+    """pauses_s: how long the circuit stays open the first time in a row, the second, ...; the last value repeats."""
 
     def __init__(
         self, name: str, failures: int, pauses_s: Sequence[float], clock: Callable[[], float] = time.monotonic
@@ -41,7 +41,7 @@ class Breaker:
         return Circuit.HALF_OPEN if self._clock() >= self._open_until else Circuit.OPEN
 
     def check(self) -> None:
-        """Raises Unavailable unless a call may go through now."""
+        """Raise Unavailable unless a call may go through now."""
         match self.circuit:
             case Circuit.OPEN:
                 assert self._open_until is not None
@@ -52,7 +52,7 @@ class Breaker:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Around one call. Raises Unavailable instead of letting it through; a call that is cancelled tells nothing."""
+        """Wrap one call. Raises Unavailable instead of letting it through; a cancelled call counts neither way."""
         self.check()
         is_trial = self.circuit is Circuit.HALF_OPEN
         self._is_tried |= is_trial

@@ -1,4 +1,4 @@
-"""Answers that are kept, and calls that are shared while they run. Knows not what is asked."""
+"""Cache answers, and share a call between everyone who asks for it while it runs."""
 
 import asyncio
 from collections import OrderedDict
@@ -17,7 +17,7 @@ class _Call(Generic[Value]):
 
 
 class Cache(Generic[Key, Value]):
-    """Keeps the `size` values used last. One that `is_kept` does not want is given to its callers, and forgotten."""
+    """Keep the `size` values used last. A value that `is_kept` rejects is returned to its callers and forgotten."""
 
     def __init__(self, size: int, is_kept: Callable[[Value], bool]) -> None:
         self._size, self._is_kept = size, is_kept
@@ -31,7 +31,7 @@ class Cache(Generic[Key, Value]):
         return value
 
     async def share(self, key: Key, make: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
-        """The value of the call under way for this key, or of a new one. It goes on while anyone waits for it."""
+        """Return the value of the running call for this key, or of a new one. It runs on while anyone waits for it."""
         call = self._calls.get(key) or self._begin(key, make)
         call.callers += 1
         try:
@@ -42,7 +42,7 @@ class Cache(Generic[Key, Value]):
                 self._end(key, call)
 
     async def aclose(self) -> None:
-        """Whoever still waits is cancelled."""
+        """Cancel everyone who still waits."""
         tasks = [call.task for call in self._calls.values()]
         for task in tasks:
             task.cancel()

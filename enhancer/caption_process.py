@@ -1,7 +1,6 @@
-"""The server's side of a captioner's process: start it, talk with it, see to its end. Knows not when to start another.
+"""Run a captioner's process from the server: start it, talk to it, and end it.
 
-What goes through the socket is said in `captioner_main`. A process that does not keep to that is of no use any more:
-CaptionerDown, as when it has ended.
+`captioner_main` describes the messages. A process that violates them is treated as one that has ended: CaptionerDown.
 """
 
 import json
@@ -20,7 +19,7 @@ MAX_LINE_BYTES = 64 * 1024
 
 
 class CaptionProcess:
-    """A running process. Made by `start_process`; whoever made it kills it, then waits for its end."""
+    """A running process, created by `start_process`; its creator kills it and waits for its end."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
@@ -32,7 +31,7 @@ class CaptionProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Perhaps before its end of the socket is seen to be closed."""
+        """Return whether it has ended, perhaps before its socket is seen to be closed."""
         if self._child.reader.at_eof():
             return True
         try:
@@ -41,18 +40,18 @@ class CaptionProcess:
             return True
 
     async def wait_until_ready(self) -> None:
-        """Raises CaptionerDown."""
+        """Wait until the model is loaded. Raises CaptionerDown."""
         match await self._receive():
             case {"ready": str()}:
                 return
             case {"failed": str(reason)}:
-                log.error("%s", reason)  # with paths, which are no client's business
+                log.error("%s", reason)  # it contains paths, which clients should not see
                 raise CaptionerDown("the captioner cannot load its model")
             case _:
-                raise CaptionerDown("the captioner talks nonsense")
+                raise CaptionerDown("the captioner sent an invalid response")
 
     async def caption(self, path: Path) -> str:
-        """Raises CaptionError. An answer to a call that was cancelled comes first, and is passed over."""
+        """Ask for a caption. Raises CaptionError. The answer to a cancelled call may come first; it is skipped."""
         self._asked += 1
         asked = self._asked
         self._send({"id": asked, "image": str(path)})
@@ -60,19 +59,19 @@ class CaptionProcess:
             message = await self._receive()
             self._answered += 1
             if message.get("id") != self._answered:
-                raise CaptionerDown("the captioner talks nonsense")
+                raise CaptionerDown("the captioner sent an invalid response")
         match message:
             case {"caption": str(caption)}:
                 return caption
             case {"error": str(reason)}:
                 raise CaptionError(reason)
-        raise CaptionerDown("the captioner talks nonsense")
+        raise CaptionerDown("the captioner sent an invalid response")
 
     def kill(self) -> None:
         self._child.kill()
 
     async def wait_for_end(self) -> int:
-        """Its exit code; afterwards nothing of it is left."""
+        """Wait until nothing of it is left; return its exit code."""
         return await self._child.wait()
 
     def _send(self, message: Mapping[str, object]) -> None:
@@ -84,20 +83,20 @@ class CaptionProcess:
         except OSError as exc:
             raise CaptionerDown("the captioner has ended") from exc
         except ValueError as exc:  # longer than MAX_LINE_BYTES
-            raise CaptionerDown("the captioner talks nonsense") from exc
+            raise CaptionerDown("the captioner sent an invalid response") from exc
         if not line.endswith(b"\n"):
             raise CaptionerDown("the captioner has ended")
         try:
             message = json.loads(line)
         except (ValueError, RecursionError) as exc:
-            raise CaptionerDown("the captioner talks nonsense") from exc
+            raise CaptionerDown("the captioner sent an invalid response") from exc
         if not isinstance(message, dict):
-            raise CaptionerDown("the captioner talks nonsense")
+            raise CaptionerDown("the captioner sent an invalid response")
         return message
 
 
 async def start_process(program: Sequence[str], options: Mapping[str, object]) -> CaptionProcess:
-    """Raises CaptionerDown when it cannot be started."""
+    """Start a process. Raises CaptionerDown if that fails."""
     try:
         started = CaptionProcess(await start_child(program, MAX_LINE_BYTES))
     except OSError as exc:

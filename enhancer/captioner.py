@@ -1,4 +1,4 @@
-"""Captions of images, from a process that is started when it is needed and replaced when it fails. Imports no torch."""
+"""Caption images with a process that is started on demand and replaced when it fails."""
 
 import asyncio
 import logging
@@ -19,22 +19,23 @@ log = logging.getLogger("ltx23.captioner")
 
 NAME = "the captioner"
 
-# -P: the folder that the server was started in is nobody's package.
+# -P: do not import from the folder in which the server was started.
 CAPTIONER_PROGRAM = (sys.executable, "-P", "-m", "enhancer.captioner_main")
 
-# After the first failure in a row the next caption starts another process at once, after the second in a second, ...
+# The pause before the next process starts, by the number of failures in a row.
 PAUSES_S = (0.0, 1.0, 5.0, 30.0, 60.0)
 
-# Behind the one that is being made.
+# Captions that may wait behind the running one.
 MAX_WAITING = 8
 
 
 @dataclass(frozen=True)
 class CaptionerOptions:
-    """model: a folder or an id on the Hugging Face hub. device: `auto`, `cpu`, `cuda` or `cuda:N`.
+    """Options of the captioner.
 
+    model: a folder or an id on the Hugging Face hub. device: `auto`, `cpu`, `cuda` or `cuda:N`.
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `float32`, `bfloat16` or `float16`.
-    timeout_s: for making one caption; a process that takes longer is killed.
+    timeout_s: for one caption; a process that takes longer is killed.
     wait_s: for the captions before it, and as long again for a model that still loads.
     """
 
@@ -54,7 +55,7 @@ class CaptionerState(StrEnum):
 
 
 class Captioner:
-    """One caption at a time. `aclose` ends its process; without it nothing does before this process ends."""
+    """Make one caption at a time. `aclose` ends the process; otherwise it ends with this one."""
 
     def __init__(
         self,
@@ -85,11 +86,11 @@ class Captioner:
 
     @property
     def failure(self) -> str | None:
-        """What the last process failed of; None once one has made a caption."""
+        """Why the last process failed; None once one has made a caption."""
         return self._failure
 
     def start(self) -> None:
-        """Load now rather than at the first caption. Raises Unavailable while it is left alone after failures."""
+        """Load now instead of at the first caption. Raises Unavailable during the pause after failures."""
         if self._is_closed:
             raise CaptionerDown(f"{NAME} is closed")
         if self._process is None and self._loading is None:
@@ -97,7 +98,7 @@ class Captioner:
             self._loading = asyncio.create_task(self._load())
 
     async def caption(self, path: Path) -> str:
-        """One line. Raises CaptionError, Busy or Unavailable."""
+        """Return a caption of one line. Raises CaptionError, Busy or Unavailable."""
         async with self._slots.take():
             process = await self._loaded()
             try:
@@ -116,7 +117,7 @@ class Captioner:
         return caption
 
     async def aclose(self) -> None:
-        """Nothing of it is left afterwards. Captions that are waited for fail."""
+        """End the process. Captions that are waited for fail."""
         self._is_closed = True
         if self._loading is not None:
             self._loading.cancel()
@@ -160,9 +161,9 @@ class Captioner:
         self._retire(process)
 
     def _retire(self, process: CaptionProcess | None) -> None:
-        """Nobody waits for its end but `aclose`."""
+        """Let it end in the background; only `aclose` waits for it."""
         if process is None or process is not self._process:
-            return  # by `aclose`, already
+            return  # `aclose` retired it already
         self._process = None
         process.kill()
         ending = asyncio.create_task(self._see_to_its_end(process))

@@ -1,11 +1,11 @@
-"""The captioner's process: owns Florence-2, captions one image at a time, talks through one socket. Knows no prompts.
+"""The captioner's process: it owns Florence-2 and captions one image at a time.
 
-Run as `python -P -m enhancer.captioner_main FD`, FD being its end of a socket pair. What goes each way is JSON, one
-object a line. First in: `{"model", "device", "dtype"}`; first out: `{"ready": DEVICE}` or `{"failed": REASON}`. Then
-in: `{"id", "image": PATH}`; out, in the same order: `{"id", "caption"}` or `{"id", "error": REASON}`.
+Run as `python -P -m enhancer.captioner_main FD`, where FD is its end of a socket pair. Messages are JSON, one object a
+line. First in: `{"model", "device", "dtype"}`; first out: `{"ready": DEVICE}` or `{"failed": REASON}`. Then in: `{"id",
+"image": PATH}`; out, in the same order: `{"id", "caption"}` or `{"id", "error": REASON}`.
 
-It ends when the other end is closed. On what it does not expect, an exhausted card above all, it ends as well, with a
-traceback: another one begins afresh.
+It ends when the other end is closed. On an unexpected error, such as an exhausted card, it ends with a traceback, and
+a new process takes its place.
 """
 
 import json
@@ -53,7 +53,7 @@ def _send(sent: TextIO, message: Mapping[str, object]) -> None:
 
 def main() -> int:
     die_with_parent()
-    # Before torch is there: threads that spin at the end of each kernel would take the render's cores.
+    # Before torch is imported: threads that spin at the end of each kernel would take the render's cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with socket.socket(fileno=int(sys.argv[1])) as pipe:
         pipe.set_inheritable(False)

@@ -1,7 +1,7 @@
-"""A child process and the socket to it: how it is started, killed and waited for. Ignorant of what they say.
+"""Start, kill and await a child process with a socket to it.
 
-Workers and captioners are such children; each is the leader of a session of its own, so that Ctrl-C in the terminal is
-the server's to answer, and a kill reaches whatever the child has started.
+Workers and captioners are such children. Each leads a session of its own, so that Ctrl-C in the terminal reaches the
+server alone, and a kill reaches whatever the child has started.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import suppress
 
 
 class Child:
-    """A running process. Made by `start_child`; whoever made it kills it, then waits for its end."""
+    """A running process, created by `start_child`; its creator kills it and waits for its end."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -68,7 +68,7 @@ def _start(program: Sequence[str], fd: int) -> subprocess.Popen[bytes]:
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """At once: what the child has not read by now, nobody will."""
+    """Close at once: nobody will read what the child has not read by now."""
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()

@@ -1,6 +1,6 @@
-"""From what a language model wrote to one presentable paragraph. Pure; knows nothing of what the user wrote.
+"""Clean what a language model wrote to one presentable paragraph.
 
-`clean` applies its steps until none of them changes anything, so that what it returns is what it would return again.
+`clean` repeats its steps until none changes anything, so that it returns its own results unchanged.
 """
 
 import re
@@ -12,10 +12,10 @@ from enhancer.quotes import MARKS
 from enhancer.sentences import bound, drop_loops, drop_repeats, end_sentence, is_ended, split_sentences
 from enhancer.wrapping import drop_outer_quotes, unwrap_json
 
-# Far above a paragraph, and far below what would take long.
+# Far longer than a paragraph, and far shorter than what would take long.
 MAX_CHARS = 8000
 MAX_PASSES = 10
-# Fewer are no description of anything.
+# Fewer words describe nothing.
 MIN_LETTERS = 8
 
 _KIND = (
@@ -26,7 +26,7 @@ _KIND = (
 _SUBSTITUTIONS: Sequence[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern, flags), replacement)
     for pattern, flags, replacement in (
-        # What a model says to itself, and to its runtime.
+        # The model's thoughts and control tokens.
         (r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE, " "),
         (r"<\|[^|<>\n]{0,40}\|>", 0, " "),
         (r"</?[A-Za-z][^<>\n]{0,100}>", 0, " "),
@@ -41,7 +41,7 @@ _SUBSTITUTIONS: Sequence[tuple[re.Pattern[str], str]] = [
         (r"(\*{1,3})(?=\S)([^*\n]{1,500})(?<=\S)\1", 0, r"\2"),
         (r"(?<!\w)(_{1,3})(?=\S)([^_\n]{1,500})(?<=\S)\1(?!\w)", 0, r"\2"),
         (r"\*{2,}", 0, ""),
-        # The same few letters without end.
+        # The same few letters repeated endlessly.
         (r"(\S{1,24}?)\1{11,}", 0, r"\1"),
     )
 ]
@@ -66,9 +66,9 @@ _REFUSAL = re.compile(
 
 
 def clean(text: str, is_cut: bool = False) -> str:
-    """One paragraph of at most MAX_WORDS words and MAX_TOKENS tokens. Raises BadAnswer when there is none in it.
+    """Return one paragraph of at most MAX_WORDS words and MAX_TOKENS tokens. Raises BadAnswer if there is none.
 
-    is_cut: the text ends where the model was stopped, and the sentence that it was in is dropped.
+    is_cut: the text ends where the model was stopped; its last, unfinished sentence is dropped.
     """
     text = text[:MAX_CHARS]
     if is_cut:
@@ -82,7 +82,7 @@ def clean(text: str, is_cut: bool = False) -> str:
 
 
 def plain(text: str) -> str:
-    """One line, without anything that does not print."""
+    """Return one line without anything that does not print."""
     return " ".join(_printable(text).split())
 
 
@@ -93,7 +93,7 @@ def _clean_once(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Line breaks of every kind are one; joiners are part of words and emoji, nothing else that hides is."""
+    """Unify line breaks; keep joiners, which are part of words and emoji, and drop other hidden characters."""
     return "".join("\n" if char in "\r\v\f\x85\u2028\u2029" else _visible(char) for char in text)
 
 
@@ -112,7 +112,7 @@ def _substitute(text: str) -> str:
 
 
 def _join_lines(text: str) -> str:
-    """What begins anew with a capital letter, as an item of a list does, is a sentence of its own."""
+    """Join lines; a line that begins with a capital letter, as list items do, becomes its own sentence."""
     joined = ""
     for line in filter(None, (" ".join(line.split()) for line in text.split("\n"))):
         if joined and line[0].isupper() and not is_ended(joined) and joined[-1] not in ",;:":

@@ -1,4 +1,4 @@
-"""From a request to the prompt that is used: caption, rewrite, and what becomes of failures. The package's door."""
+"""Enhance a prompt: caption, rewrite, and the handling of failures. This is the package's entry."""
 
 import asyncio
 import hashlib
@@ -42,16 +42,16 @@ class _Key:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """failure: of the caption; a rewrite without it is used, and not remembered."""
+    """failure: the caption's; a rewrite without a caption is used but not cached."""
 
     enhancement: Enhancement
     failure: EnhancerError | None = None
 
 
 class Enhancer:
-    """Without a language model it is off; without a captioner, images are not looked at. Owns both, and closes them.
+    """Off without a language model; without a captioner, images are not described. Owns both and closes them.
 
-    `on_result` is told of each prompt's result, and the seconds until then.
+    `on_result` is called with the result of each prompt and the seconds it took.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Enhancer:
         self._clock, self._on_result = clock, on_result
 
     async def enhance(self, request: EnhanceRequest, *, required: bool = False) -> Enhancement:
-        """Never fails, but says in the notes what did. With `required`, raises EnhancerError instead."""
+        """Enhance a prompt; failures become notes. With `required`, raises EnhancerError instead."""
         begun = self._clock()
         try:
             outcome = await self._outcome(request)
@@ -90,7 +90,7 @@ class Enhancer:
 
     @property
     def state(self) -> EnhancerState:
-        """From what is known already: nobody is asked."""
+        """Return the state as known, without asking anyone."""
         if self._sglang is None:
             return EnhancerState(Status.OFF)
         failures = (self._last_failure, self._captioner.failure if self._captioner else None)
@@ -100,7 +100,7 @@ class Enhancer:
         return EnhancerState(Status.DEGRADED if reasons else Status.OK, reasons)
 
     def start(self) -> None:
-        """Load the captioner's model now rather than for the first image."""
+        """Load the captioner's model now instead of for the first image."""
         if self._captioner is not None:
             self._captioner.start()
 
@@ -111,7 +111,7 @@ class Enhancer:
         await self._sglang.check_ready()
 
     async def aclose(self) -> None:
-        """Whoever still waits is cancelled."""
+        """Close everything; cancel everyone who still waits."""
         await self._cache.aclose()
         if self._captioner is not None:
             await self._captioner.aclose()
@@ -128,7 +128,7 @@ class Enhancer:
         return await self._cache.share(key, lambda: self._make(request))
 
     async def _key(self, request: EnhanceRequest) -> _Key:
-        """An image is its bytes: clients send the same one in files of other names."""
+        """Return the cache key. An image counts by its bytes: clients send the same one in different files."""
         image_sha256 = None
         if self._looks_at(request) is not None:
             image_sha256 = await asyncio.to_thread(_sha256, request.image_path)
@@ -138,7 +138,7 @@ class Enhancer:
         return None if request.mode is Mode.T2V or self._captioner is None else request.image_path
 
     async def _make(self, request: EnhanceRequest) -> _Outcome:
-        self._breaker.check()  # before a caption is made for nobody
+        self._breaker.check()  # before making a caption that nobody can use
         begun = time.monotonic()
         caption, failure = await self._caption(request)
         captioned = time.monotonic()
@@ -173,7 +173,7 @@ class Enhancer:
         return rewrite
 
     async def _complete(self, messages: list[Message]) -> Completion:
-        """One prompt that has no good answer says nothing of the next."""
+        """Ask for a rewrite. A bad answer to one prompt does not count against the server."""
         assert self._sglang is not None
         try:
             completion = await self._sglang.complete(messages)
@@ -188,7 +188,7 @@ class Enhancer:
 
 
 def _sha256(path: Path | None) -> str | None:
-    """None for a file that cannot be read: the captioner says so, and nothing is remembered of it."""
+    """Return the hash, or None for an unreadable file: the captioner reports it, and nothing is cached."""
     assert path is not None
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What goes into an enhancer and comes out of it. Frozen; knows nothing of how."""
+"""The input and output of an enhancer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ def no_time_s() -> dict[str, float]:
 
 @dataclass(frozen=True)
 class EnhanceRequest:
-    """image_path: the clip's first image, a PNG, JPEG or WebP file.
+    """image_path: the clip's first image.
 
-    seed: of the clip. The model chooses nothing by chance; requests that differ in it alone are not taken for the same.
+    seed: the clip's. The model does not sample, so it only separates requests in the cache.
     """
 
     prompt: str
@@ -28,9 +28,9 @@ class EnhanceRequest:
 
 @dataclass(frozen=True)
 class Enhancement:
-    """prompt: the one to use; the original where `enhanced` is false. notes: a sentence for each thing that failed.
+    """prompt: the one to use; the original if not `enhanced`. notes: a sentence for each failure.
 
-    timings_s: `caption` and `rewrite`, in seconds of work; 0 for what was known already.
+    timings_s: `caption` and `rewrite`, in seconds of work; 0 for cached results.
     """
 
     prompt: str
@@ -42,9 +42,9 @@ class Enhancement:
 
 @dataclass(frozen=True)
 class EnhancerLimits:
-    """running: rewrites at a time. waiting, wait_s: behind them. cached: rewrites that are remembered.
+    """running: rewrites at a time. waiting, wait_s: the queue behind them. cached: rewrites that are kept.
 
-    failures: so many in a row, and the language model is left alone for each of pauses_s in turn.
+    failures: the number in a row after which the language model is left alone, for each of pauses_s in turn.
     """
 
     running: int = 4
@@ -56,17 +56,17 @@ class EnhancerLimits:
 
 
 class Result(StrEnum):
-    """What became of a prompt that was to be enhanced."""
+    """The result of a prompt that was to be enhanced."""
 
     ENHANCED = "enhanced"
-    WITHOUT_CAPTION = "without_caption"  # rewritten, and its image not looked at
+    WITHOUT_CAPTION = "without_caption"  # rewritten without a caption of its image
     FAILED = "failed"
 
 
 class Status(StrEnum):
     OK = "ok"
-    DEGRADED = "degraded"  # prompts are rewritten, but not all as they should be
-    DOWN = "down"  # prompts are used as they come
+    DEGRADED = "degraded"  # prompts are rewritten, but not all of them fully
+    DOWN = "down"  # prompts are used unchanged
     OFF = "off"
 
 

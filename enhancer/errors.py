@@ -1,39 +1,39 @@
-"""What can go wrong between a prompt and its rewrite.
+"""Errors between a prompt and its rewrite.
 
 EnhancerError
-+-- SettingsError        an option names no model, address or device that could be used
++-- SettingsError        an option names no usable model, address or device
 +-- InstallError         SGLang cannot be installed here
-+-- Unavailable          the other side is down, breaks off, or is left alone after failures
++-- Unavailable          the server is down, hung up, or is left alone after failures
 +-- Busy                 it has too much to do now
-+-- TimedOut             it took longer than it may
-+-- Refused              it does not want what it was sent (4xx)
-+-- BadAnswer            it answered what is no prompt
-+-- CaptionError         there is no caption of this image
-    +-- CaptionerDown    nor would there be of another: the process has ended, hangs, or talks nonsense
++-- TimedOut             it took too long
++-- Refused              it rejects the request (4xx)
++-- BadAnswer            its answer is not a prompt
++-- CaptionError         this image has no caption
+    +-- CaptionerDown    no image would: the process has ended, hangs, or sent an invalid response
 
-Every message is a sentence without its full stop that a client may read, where it is not said to be the operator's: no
-prompt, no address, no path stands in one.
+Every message is a sentence without its full stop. Clients may read it unless it is said to be the operator's: it
+contains no prompt, no address and no path.
 """
 
 
 class EnhancerError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of every error that this package raises on purpose."""
 
 
 class SettingsError(EnhancerError, ValueError):
-    """An option is wrong; the message names it and says what would be right. For the operator, not for a client."""
+    """An option is wrong; the message names it and says what would be right. For the operator, not for clients."""
 
 
 class InstallError(EnhancerError):
-    """The message says what to do. For the operator, not for a client."""
+    """SGLang cannot be installed; the message says what to do. For the operator, not for clients."""
 
 
 class Unavailable(EnhancerError):
-    """The other side does not answer."""
+    """The server does not answer."""
 
 
 class Busy(EnhancerError):
-    """Later, perhaps."""
+    """The server is busy; try again later."""
 
 
 class TimedOut(EnhancerError):
@@ -41,16 +41,16 @@ class TimedOut(EnhancerError):
 
 
 class Refused(EnhancerError):
-    """The same again would be refused again."""
+    """The server would refuse the same request again."""
 
 
 class BadAnswer(EnhancerError):
-    """What came is not a prompt, or not one that is true to the user's."""
+    """The answer is not a prompt, or not one that keeps the user's words."""
 
 
 class CaptionError(EnhancerError):
-    """This image gets no caption."""
+    """This image has no caption."""
 
 
 class CaptionerDown(CaptionError):
-    """The captioner's process is of no use; the next caption gets another."""
+    """The captioner's process is unusable; the next caption gets a new one."""

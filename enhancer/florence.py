@@ -1,4 +1,4 @@
-"""Florence-2, which says what is in an image. Imported by the captioner's process alone."""
+"""Caption images with Florence-2. Only the captioner's process imports this."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-# Of the three tasks that describe a whole image, the one with sentences about everything in it. Nothing else may stand
-# in the text with it.
+# The most detailed of the three tasks that describe a whole image. The text must contain
+# nothing else.
 TASK = "<MORE_DETAILED_CAPTION>"
 
-# 150 words. Beams as in the model's own examples; nothing is drawn by chance.
+# 150 words. Beams as in the model's own examples, without sampling.
 GENERATION: Mapping[str, Any] = {"max_new_tokens": 256, "num_beams": 3, "do_sample": False}
 
-# The model sees 768x768 in the end; decoding and resampling more is work for nothing.
+# The model sees 768x768; decoding and resampling more is wasted work.
 MAX_SIDE = 1024
 MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 64_000_000
@@ -30,7 +30,7 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 class Florence:
-    """Made by `load_florence`."""
+    """A loaded model, created by `load_florence`."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         self._model, self._processor = model, processor
@@ -40,7 +40,7 @@ class Florence:
         return str(self._model.device)
 
     def caption(self, path: Path) -> str:
-        """The same for the same image. Raises CaptionError when the file is no image that can be read."""
+        """Return a caption, the same for the same image. Raises CaptionError if the file is not a readable image."""
         import torch
 
         inputs = self._processor(text=TASK, images=load_image(path), return_tensors="pt")
@@ -51,7 +51,7 @@ class Florence:
 
 
 def load_florence(model: str, device: str, dtype: str) -> Florence:
-    """model: a folder, or an id on the Hugging Face hub. Raises SettingsError."""
+    """Load a folder, or an id on the Hugging Face hub. Raises SettingsError."""
     where = _resolve_device(device)
     resolved_dtype = _resolve_dtype(dtype, where)
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
@@ -96,7 +96,7 @@ def _resolve_device(name: str) -> "torch.device":
     try:
         device = torch.device(name)
     except RuntimeError as exc:
-        raise SettingsError(f"device: {name!r} is none: write auto, cpu, cuda or cuda:N") from exc
+        raise SettingsError(f"unknown device {name!r}: write auto, cpu, cuda or cuda:N") from exc
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SettingsError(f"device: there is no {name} here: write auto or cpu")
     if device.type not in ("cpu", "cuda"):
@@ -117,7 +117,7 @@ def _resolve_dtype(name: str, device: "torch.device") -> "torch.dtype":
 
 @contextmanager
 def _translated(model: str) -> Iterator[None]:
-    """What transformers says when a folder or a repository holds no Florence-2."""
+    """Turn what transformers raises for a folder or repository without Florence-2 into SettingsError."""
     from safetensors import SafetensorError
 
     try:

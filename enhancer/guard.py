@@ -1,10 +1,10 @@
-"""A process between this server and a foreign one: whatever becomes of the server, the foreign one ends with it.
+"""Guard a foreign process: it ends when this server ends, however that happens. Linux only.
 
-Run as `python -P -m enhancer.guard GRACE_S FOLDER COMMAND...`. It starts the command, and ends it and everything that
-it has started when its own standard input is closed, as it is by the kernel when the server is killed. On SIGTERM the
-command gets that signal and GRACE_S seconds first. Its exit code is the command's; 128 + N for signal N, as in a shell.
+Run as `python -P -m enhancer.guard GRACE_S FOLDER COMMAND...`. It starts the command and ends it, with everything that
+it has started, when its own standard input is closed, which the kernel does when the server is killed. On SIGTERM the
+command first gets that signal and GRACE_S seconds. The exit code is the command's; 128 + N for signal N, as in a shell.
 
-The command's temporary files lie in FOLDER, which goes with it. Knows nothing of what it guards; needs Linux.
+The command's temporary files lie in FOLDER, which is deleted with it.
 """
 
 import ctypes
@@ -25,10 +25,10 @@ from enhancer.parent_death import die_with_parent
 # From <linux/prctl.h>.
 PR_SET_CHILD_SUBREAPER = 36
 
-# What a shell says of a command that it cannot start.
+# A shell's exit code for a command that it cannot start.
 NOT_STARTED = 127
 
-# Between two looks at processes that were killed, but are not gone yet.
+# Seconds between two checks of processes that were killed but are not gone yet.
 REAP_S = 0.01
 
 STDIN = 0
@@ -51,7 +51,7 @@ def run(grace_s: float, folder: str, command: Sequence[str]) -> int:
 
 
 def _hear_signals() -> int:
-    """A descriptor that can be read once a signal has come. What it starts has the signals as they were."""
+    """Return a descriptor that becomes readable on a signal. What it starts gets the original handlers."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable)
@@ -61,7 +61,7 @@ def _hear_signals() -> int:
 
 
 def _start(command: Sequence[str], folder: str) -> subprocess.Popen[bytes]:
-    """It dies with this process, should that be killed as well."""
+    """Start the command so that it dies with this process, should that be killed as well."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ def _start(command: Sequence[str], folder: str) -> subprocess.Popen[bytes]:
 
 
 def _wait(readable: list[int], process: subprocess.Popen[bytes], timeout_s: float | None) -> list[int]:
-    """Until one of these can be read, or the process has ended."""
+    """Wait until a descriptor is readable or the process has ended."""
     pidfd = os.pidfd_open(process.pid)
     try:
         return select.select([*readable, pidfd], [], [], timeout_s)[0]
@@ -80,7 +80,7 @@ def _wait(readable: list[int], process: subprocess.Popen[bytes], timeout_s: floa
 
 
 def _end_all(process: subprocess.Popen[bytes]) -> int:
-    """Also what has left the process group: every orphan below this process is its own child."""
+    """End everything, including what has left the process group: every orphan below becomes a child of this process."""
     while descendants := psutil.Process().children(recursive=True):
         for descendant in descendants:
             with suppress(psutil.NoSuchProcess):

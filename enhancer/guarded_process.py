@@ -1,4 +1,4 @@
-"""The server's side of a guarded process: start it, hear it, see to its end. Knows not what it is. Needs Linux."""
+"""Run a guarded process from the server: start it, read its output, and end it. Linux only."""
 
 import asyncio
 import os
@@ -13,17 +13,17 @@ from typing import IO
 
 GUARD = (sys.executable, "-P", "-m", "enhancer.guard")
 
-# Beyond the grace of the command itself, for the guard to end what is left.
+# Seconds beyond the command's grace, for the guard to end what is left.
 GUARD_S = 5.0
 
-# For the last of the output, once everybody who could write has been killed.
+# Seconds for the last of the output, once every writer was killed.
 DRAIN_S = 1.0
 
 READ_BYTES = 64 * 1024
 
 
 class _Output:
-    """Reads a pipe as it is written to; between two reads others have their turn."""
+    """Read a pipe as it is written to, yielding to others between two reads."""
 
     def __init__(self, pipe: IO[bytes], on_output: Callable[[bytes], None]) -> None:
         self._pipe, self._on_output = pipe, on_output
@@ -47,7 +47,7 @@ class _Output:
 
 
 class GuardedProcess:
-    """A running process. Made by `start_guarded`; whoever made it awaits `wait` or `end`."""
+    """A running process, created by `start_guarded`; its creator awaits `wait` or `end`."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: str, grace_s: float, output: _Output) -> None:
         self._process, self._folder, self._grace_s, self._output = process, folder, grace_s, output
@@ -62,35 +62,35 @@ class GuardedProcess:
         return self._exited.done()
 
     async def wait(self) -> int:
-        """Its exit code, negative for a signal, once nothing of it is left and all that it said has been told."""
+        """Return its exit code, negative for a signal, once nothing of it is left and all its output was read."""
         await asyncio.shield(self._exited)
-        self._signal(os.killpg, signal.SIGKILL)  # for what a guard that was killed has left
+        self._signal(os.killpg, signal.SIGKILL)  # for what a killed guard has left
         await asyncio.wait({self._output.closed}, timeout=DRAIN_S)
         self._output.close()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        shutil.rmtree(self._folder, ignore_errors=True)  # also for a guard that was killed
+        shutil.rmtree(self._folder, ignore_errors=True)  # also for a killed guard
         returncode = self._process.wait()
         return 128 - returncode if returncode > 128 else returncode
 
     async def end(self) -> int:
-        """In order, if it will; may be called of one that has ended."""
+        """End it gracefully if it allows that; it may have ended already."""
         self._signal(os.kill, signal.SIGTERM)
         if not await self.has_ended_within(self._grace_s + GUARD_S):
             self._signal(os.killpg, signal.SIGKILL)
         return await self.wait()
 
     def _signal(self, send: Callable[[int, int], None], signum: int) -> None:
-        """Not once it is reaped: its number may be another's."""
+        """Send a signal unless it was reaped: its pid may belong to another process."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 send(self._process.pid, signum)
 
 
 def start_guarded(command: Sequence[str], grace_s: float, on_output: Callable[[bytes], None]) -> GuardedProcess:
-    """In a session of its own: Ctrl-C in the terminal is the server's to answer.
+    """Start it in a session of its own, so that Ctrl-C in the terminal reaches the server alone.
 
-    on_output: hears what it writes to its standard output and error. Raises OSError.
+    on_output: called with its standard output and error. Raises OSError.
     """
     folder = tempfile.mkdtemp(prefix="ltx23-")
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Another program's output in our log, by lines: long ones are cut, a flood is counted. Knows no process."""
+"""Log another program's output by lines: long lines are cut, a flood is counted."""
 
 import logging
 import re
@@ -9,11 +9,11 @@ from enhancer.clean import plain
 
 MAX_LINE_BYTES = 2000
 
-# So many lines in so many seconds, and the others are only counted. SGLang starts with about 50.
+# At most this many lines in this many seconds; the others are only counted. SGLang starts with about 50.
 MAX_LINES = 200
 WINDOW_S = 10.0
 
-# Progress bars go back to the beginning of their line.
+# Progress bars return to the beginning of their line.
 _LINE_BREAK = re.compile(rb"[\r\n]+")
 _COLOR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -32,7 +32,7 @@ class LineLog:
             self._tell(line)
 
     def close(self) -> None:
-        """What is left of it: the last line may have no end."""
+        """Log the rest: the last line may have no end."""
         self._tell(self._rest)
         self._rest = b""
         self._begin_window()

@@ -1,4 +1,4 @@
-"""What the language model is told: our instructions, and apart from them the user's words as material. Knows no server.
+"""Build the messages to the language model: our instructions, and separately the user's words as material.
 
 The instructions are `prompts/*.txt`, one file for each mode.
 """
@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from enhancer.sentences import bound
 
-# Florence-2 writes 60 to 120 words; more than that is a loop.
+# Florence-2 writes 60 to 120 words; more is a loop.
 MAX_CAPTION_WORDS = 150
 
 DELIMITERS = ("<description>", "</description>", "<picture>", "</picture>")
@@ -29,14 +29,14 @@ class Mode(StrEnum):
 
 
 class Message(TypedDict):
-    """As the OpenAI API has it."""
+    """A message of the OpenAI API."""
 
     role: str
     content: str
 
 
 def build_messages(mode: Mode, prompt: str, caption: str | None, duration_s: float) -> list[Message]:
-    """caption: of the clip's first image; None where there is none."""
+    """Build the messages. `caption` describes the clip's first image; None if there is none."""
     parts = [f"The clip is {_seconds(duration_s)} long.", _enclosed("description", prompt)]
     if caption is not None:
         parts.append(_enclosed("picture", bound(caption, MAX_CAPTION_WORDS)))

@@ -1,4 +1,4 @@
-"""A process that ends with its parent. Imports next to nothing: it is called first of all."""
+"""Make a process end with its parent. It is called first of all, so it imports next to nothing."""
 
 import ctypes
 import signal

@@ -1,4 +1,4 @@
-"""What a text quotes, and which of that another text has lost. Pure; knows no language model."""
+"""Find what a text quotes, and which of that another text has lost."""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ MANY_WORDS = 3
 
 @dataclass(frozen=True)
 class Quote:
-    """`raw` is text[start:end], with its marks."""
+    """A quotation. `raw` is text[start:end], with its marks."""
 
     start: int
     end: int
@@ -49,7 +49,7 @@ class Quote:
 
 
 def find_quotes(text: str) -> tuple[Quote, ...]:
-    """From left to right; one does not lie in another."""
+    """Return the quotations from left to right; they are not nested."""
     quotes: list[Quote] = []
     position = 0
     while match := _QUOTE.search(text, position):

@@ -1,6 +1,6 @@
-"""Words and sentences of one paragraph: where they end, which are repeated, how many fit. A quotation is never broken.
+"""Split a paragraph into words and sentences, drop repetitions, and bound its length. Quotations are never broken.
 
-Spaces are single ones here, and lines have been joined.
+The paragraph has single spaces and no line breaks.
 """
 
 import re
@@ -12,18 +12,18 @@ MAX_WORDS = 200
 # The text encoder reads 1024 tokens of Gemma's.
 MAX_TOKENS = 1000
 
-# Not after a title or an initial, and not where a sentence goes on in small letters.
+# Not after a title or an initial, nor where a sentence continues in lower case.
 _SENTENCE_END = re.compile(
     r"""(?:(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\b[A-Z])\.|[.!?…]{2,}|[!?…])["'“”’»›)\]]*(?=\s+[^\sa-z]|\s*$)"""
     r"|[。！？]+[」』”]?"
 )
 ENDED = re.compile(r"""[.!?…。！？]["'“”‘’«»‹›」』)\]]*$""")
 
-# How often a group of n words may follow itself: "very very very", but not a sentence twice.
+# How often a group of n words may repeat itself: "very very very", but not a sentence twice.
 _MAX_GROUP = 60
 _ALLOWED = {1: 3, 2: 2, 3: 2}
 
-# What a sentence that was cut off may end with, and a whole one does not.
+# Words that end only a truncated sentence.
 _DANGLING = re.compile(
     r"(?:[ ,;:\-–—]|\s(?:and|or|but|while|as|then|with|of|in|on|to|from|into|the|an?|its|his|her))+$"
 )
@@ -32,10 +32,10 @@ _EDGES = ".,;:!?…-–—\"'“”„‘’«»()[] "
 
 
 def token_bound(text: str) -> int:
-    """No fewer tokens than Gemma makes of English, and no fewer than it can make of anything else.
+    """Return an upper bound of Gemma's tokens for English, and for any other text.
 
-    Its tokenizer falls back to single bytes, so there are never more tokens than bytes. A byte each is assumed of all
-    but ASCII letters and spaces, where words are whole tokens (four to five letters each) and half a token is ample.
+    Its tokenizer falls back to single bytes, so there are never more tokens than bytes. One per byte is assumed except
+    for ASCII letters and spaces, where words are whole tokens (four to five letters each) and half a token is ample.
     """
     cheap = sum(char.isascii() and (char.isalpha() or char == " ") for char in text)
     return len(text.encode("utf-8", "replace")) - cheap // 2
@@ -50,7 +50,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def split_words(text: str) -> list[str]:
-    """At spaces; a quotation is one word."""
+    """Split at spaces; a quotation is one word."""
     return _split(text, [match.start() for match in re.finditer(r"\s+", text)])
 
 
@@ -59,12 +59,12 @@ def is_ended(text: str) -> bool:
 
 
 def end_sentence(text: str) -> str:
-    """With a full stop, where nothing else ends it."""
+    """Add a full stop unless the sentence ends with another mark."""
     return text if is_ended(text) else _DANGLING.sub("", text) + "."
 
 
 def drop_repeats(text: str) -> str:
-    """Of several sentences alike the first is kept."""
+    """Keep the first of several equal sentences."""
     first: dict[str, str] = {}
     for sentence in split_sentences(text):
         first.setdefault(_key(sentence), sentence)
@@ -72,7 +72,7 @@ def drop_repeats(text: str) -> str:
 
 
 def drop_loops(text: str) -> str:
-    """Of a group of words that follows itself again and again, one is kept."""
+    """Keep one of a group of words that repeats itself again and again."""
     words = split_words(text)
     for size in range(1, _MAX_GROUP + 1):
         words = _collapse(words, size)
@@ -80,7 +80,7 @@ def drop_loops(text: str) -> str:
 
 
 def bound(text: str, max_words: int = MAX_WORDS) -> str:
-    """As many sentences as fit; as many words, where that would be less than half of it."""
+    """Keep as many sentences as fit; or as many words, if that would be less than half."""
     if fits(text, max_words):
         return text
 
@@ -95,7 +95,7 @@ def bound(text: str, max_words: int = MAX_WORDS) -> str:
 
 
 def _longest(parts: Sequence[str], joint: str, is_short: Callable[[str], bool]) -> str:
-    """The most of them from the beginning on; found by halving, for a text of one part a character."""
+    """Return the longest beginning that fits, by bisection, because a text may have one part a character."""
     low, high = 0, len(parts)
     while low < high:
         middle = (low + high + 1) // 2
@@ -104,7 +104,7 @@ def _longest(parts: Sequence[str], joint: str, is_short: Callable[[str], bool]) 
 
 
 def _split(text: str, ends: Sequence[int]) -> list[str]:
-    """At these places, but not within a quotation."""
+    """Split at these places, but not within a quotation."""
     inside = [(quote.start, quote.end) for quote in find_quotes(text)]
     places = [end for end in ends if not any(start < end < stop for start, stop in inside)]
     parts = (text[start:end].strip() for start, end in zip([0, *places], [*places, len(text)], strict=True))
@@ -124,7 +124,7 @@ def _collapse(words: list[str], size: int) -> list[str]:
 
 
 def _count_repeats(keys: Sequence[str], start: int, size: int) -> int:
-    """How often the group at `start` stands there in a row."""
+    """Count how often the group at `start` is repeated in a row."""
     if start + size >= len(keys) or keys[start] != keys[start + size]:
         return 1  # almost always
     group, count = keys[start : start + size], 1

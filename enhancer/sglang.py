@@ -1,7 +1,7 @@
-"""A language model behind an OpenAI-compatible server, SGLang above all: one question, one answer. Knows no prompts.
+"""Ask a language model behind an OpenAI-compatible server, such as SGLang.
 
-The HTTP client is the one that huggingface_hub brings. Proxies and certificates of the environment have no part in it:
-the server is a neighbour, named by its address.
+The HTTP client is the one that huggingface_hub brings. It ignores proxies and certificates of the environment: the
+server is a neighbour, named by its address.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ READY_PATHS = ("/ready", "/health")
 
 @dataclass(frozen=True)
 class SglangOptions:
-    """url: of the server, with or without `/v1`. timeout_s: for a whole call: connecting, a retry and reading.
+    """url: the server's address, with or without `/v1`. timeout_s: for a whole call: connecting, a retry and reading.
 
     max_tokens: 200 English words are about 270 of Llama's.
     """
@@ -47,14 +47,14 @@ class SglangOptions:
 
 @dataclass(frozen=True)
 class Completion:
-    """is_cut: the model was stopped by `max_tokens` before it had finished."""
+    """is_cut: `max_tokens` stopped the model before it had finished."""
 
     text: str
     is_cut: bool = False
 
 
 class Sglang:
-    """Raises SettingsError when an option is wrong. Connects when first asked."""
+    """A client that connects on its first call. Raises SettingsError if an option is wrong."""
 
     def __init__(self, options: SglangOptions) -> None:
         self._options = options
@@ -70,8 +70,8 @@ class Sglang:
         return self._options.model
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
-        """Raises EnhancerError."""
-        # Half of a surrogate pair has no UTF-8, and SGLang refuses it escaped as well.
+        """Return the model's answer. Raises EnhancerError."""
+        # A lone surrogate has no UTF-8, and SGLang refuses it escaped, too.
         body = json.dumps(self._request(messages), ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with asyncio.timeout(self._options.timeout_s):
@@ -80,7 +80,7 @@ class Sglang:
             raise TimedOut(f"{NAME} took longer than {self._options.timeout_s:g} s") from exc
 
     async def check_ready(self) -> None:
-        """Raises EnhancerError unless the server says that it can answer."""
+        """Raise EnhancerError unless the server says that it can answer."""
         try:
             async with asyncio.timeout(self._options.timeout_s):
                 _raise_for_status(await self._get_readiness())
@@ -98,7 +98,7 @@ class Sglang:
             "messages": list(messages),
             "temperature": 0,
             "max_tokens": self._options.max_tokens,
-            # Not a line break: a server without `regex` may well begin with a line of its own.
+            # Not a line break: a server without `regex` may begin with an introductory line.
             "stop": list(DELIMITERS),
             "regex": ONE_PARAGRAPH,
         }
@@ -125,7 +125,7 @@ class Sglang:
             return bytes(answer)
 
     async def _get_readiness(self) -> int:
-        """The status of the first path that the server knows."""
+        """Return the status of the first path that the server has."""
         status = 404
         for path in READY_PATHS:
             async with self._http.stream("GET", path) as response:
@@ -136,7 +136,7 @@ class Sglang:
 
 
 def resolve_base_url(url: str) -> str:
-    """Without a slash at the end and without `/v1`. Raises SettingsError."""
+    """Return the URL without a trailing slash and without `/v1`. Raises SettingsError."""
     base = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parsed = httpx2.URL(base)
@@ -148,7 +148,7 @@ def resolve_base_url(url: str) -> str:
 
 
 def parse_completion(data: bytes) -> Completion:
-    """Raises BadAnswer."""
+    """Parse the answer. Raises BadAnswer."""
     try:
         choice = json.loads(data)["choices"][0]
         text = choice["message"]["content"]
@@ -179,6 +179,6 @@ _STATUSES: Mapping[int, tuple[type[EnhancerError], str]] = {
     401: (Refused, "does not accept this server's key"),
     403: (Refused, "does not accept this server's key"),
     429: (Busy, "has too many requests"),
-    # SGLang's word for a full queue, and for a model that still loads.
+    # SGLang's status for a full queue, and for a model that still loads.
     503: (Busy, "has too many requests, or is starting"),
 }

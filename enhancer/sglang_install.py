@@ -1,9 +1,9 @@
-"""SGLang in a virtual environment of its own: it pins another torch and another transformers than ours.
+"""Install SGLang in a virtual environment of its own, because it pins other versions of torch and transformers.
 
     install(Installation(Path("~/.local/share/ltx23/sglang").expanduser()))
 
-What lies in the folder: `venv/`, `lock` (which says that the folder is ours) and, once all is well, `complete.json`. An
-installation that was cut off has no such file, and the next one begins anew. Asks the index through pip alone.
+The folder contains `venv/`, `lock` (which marks the folder as ours) and, once complete, `complete.json`. An interrupted
+installation has no such file, and the next one starts again. Only pip accesses the index.
 """
 
 import fcntl
@@ -19,12 +19,12 @@ from pathlib import Path
 
 from enhancer.errors import InstallError
 
-# The release that was tested; it brings its own torch and CUDA libraries.
+# The tested release; it brings its own torch and CUDA libraries.
 REQUIREMENT = "sglang==0.5.23"
 
 DEFAULT_FOLDER = Path("~/.local/share/ltx23/sglang")
 
-# Less than this is left where pip ran out of disk.
+# With less than this left, pip has run out of disk.
 NEAR_FULL_BYTES = 2**30
 
 HAS_SERVER = "import importlib.util, sys; sys.exit(importlib.util.find_spec('sglang.launch_server') is None)"
@@ -32,7 +32,7 @@ HAS_SERVER = "import importlib.util, sys; sys.exit(importlib.util.find_spec('sgl
 
 @dataclass(frozen=True)
 class Installation:
-    """A folder, whether or not anything is in it yet."""
+    """A folder for SGLang, whether or not it is installed yet."""
 
     folder: Path
 
@@ -42,7 +42,7 @@ class Installation:
 
     @property
     def requirement(self) -> str | None:
-        """What is installed; None where nothing is, or not the whole of it."""
+        """What is installed; None if nothing is, or not completely."""
         try:
             complete = json.loads(self._complete.read_text("utf-8"))
         except (OSError, ValueError):
@@ -54,7 +54,7 @@ class Installation:
         return self.folder / "complete.json"
 
     def declare_complete(self, requirement: str) -> None:
-        """In one step: half a file would be taken for none."""
+        """Write the marker atomically, so that half a file never counts."""
         draft = self._complete.with_suffix(".new")
         draft.write_text(json.dumps({"requirement": requirement}), "utf-8")
         draft.replace(self._complete)
@@ -65,7 +65,7 @@ class Installation:
 
 
 def install(installation: Installation, requirement: str = REQUIREMENT, python: str = sys.executable) -> bool:
-    """False where it is installed already. pip speaks to the terminal itself. Raises InstallError."""
+    """Install; return False if it is installed already. pip writes to the terminal. Raises InstallError."""
     with _locked(installation.folder):
         if installation.requirement == requirement:
             return False
@@ -78,7 +78,7 @@ def install(installation: Installation, requirement: str = REQUIREMENT, python: 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Its lock shows that a folder is ours: no other is ever cleared."""
+    """Lock the folder. The lock file marks it as ours: no other folder is ever cleared."""
     lock = folder / "lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def _install_into(installation: Installation, requirement: str) -> None:
 
 
 def _run(folder: Path, command: Sequence[str]) -> int:
-    """Without what would make that Python another: its user's packages, and ours."""
+    """Run without the user's packages and ours."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     sys.stdout.flush()
     try:

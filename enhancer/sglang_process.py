@@ -1,4 +1,4 @@
-"""SGLang as a process of ours: started from its own virtual environment, watched, started again when it dies.
+"""Manage SGLang as a child process: start it from its own virtual environment, watch it, restart it when it dies.
 
     managed = ManagedSglang(ManagedOptions(Path(".../sglang/venv/bin/python")))
     managed.start()
@@ -6,7 +6,7 @@
     sglang = Sglang(SglangOptions(managed.url, managed.model))
     await managed.aclose()
 
-It listens on loopback only, and ends with this process, however that ends (`guard`). Imports no torch; needs Linux.
+It listens on loopback only, and ends with this process, however that ends (`guard`). Linux only.
 """
 
 import asyncio
@@ -27,26 +27,26 @@ log = logging.getLogger("ltx23.sglang")
 NAME = "the prompt enhancer's language model"
 HOST = "127.0.0.1"
 
-# Before the next start, by the number of ends in a row; the last from there on.
+# Pauses before the next start, by the number of ends in a row; the last value repeats.
 PAUSES_S = (0.0, 1.0, 5.0, 15.0, 60.0, 300.0)
 
-# Who was ready for so long has not failed in a row.
+# A process that was ready for this long resets the count.
 STABLE_S = 60.0
 
 # Its share is of the memory that is free when it starts. The first start comes before the pipeline, and the default is
 # of an empty card; at any other the pipeline holds most, and `max_total_tokens` alone says how much is taken.
 RESTART_MEM_FRACTION = 0.8
 
-# Between two questions whether it is ready, and how long an answer may take.
+# Seconds between two readiness checks, and for each answer.
 POLL_S, ANSWER_S = 0.5, 5.0
 
 
 @dataclass(frozen=True)
 class ManagedOptions:
-    """python: of the virtual environment that SGLang is installed in. model: a folder or an id on the hub.
+    """python: of the virtual environment that has SGLang. model: a folder or an id on the hub.
 
     port: 0 picks a free one. extra_args: for `sglang.launch_server`, after all others.
-    ready_timeout_s: the first start may fetch the model. grace_s: SGLang looks for SIGTERM every 5 s.
+    ready_timeout_s: the first start may fetch the model. grace_s: SGLang checks for SIGTERM every 5 s.
     The defaults share a card of 96 GB with the pipeline: 6.4 GB of weights, 1.9 GB of KV cache.
     """
 
@@ -66,14 +66,14 @@ class ManagedOptions:
 class ManagedStatus(StrEnum):
     STARTING = "starting"
     READY = "ready"
-    RESTARTING = "restarting"  # it was ready once, or is being tried again
-    FAILED = "failed"  # its last start came to nothing; there will be another
+    RESTARTING = "restarting"  # it was ready once, or is being restarted
+    FAILED = "failed"  # its last start failed; another follows
     CLOSED = "closed"
 
 
 @dataclass(frozen=True)
 class ManagedState:
-    """reason: why it is not ready, where that is known: a sentence that a client may read."""
+    """reason: why it is not ready, if known; a sentence that clients may read."""
 
     status: ManagedStatus
     reason: str | None = None
@@ -81,9 +81,9 @@ class ManagedState:
 
 
 class ManagedSglang:
-    """`on_change` is told of every new state, for whoever looks at the terminal.
+    """A managed SGLang. `on_change` is called with every new state.
 
-    Of what SGLang does nothing raises but `wait_until_ready`.
+    Only `wait_until_ready` raises what SGLang does wrong.
     """
 
     def __init__(
@@ -95,13 +95,13 @@ class ManagedSglang:
         self._options, self._on_change, self._clock = options, on_change, clock
         self._port = options.port or _free_port()
         self._state = ManagedState(ManagedStatus.STARTING)
-        self._settled: asyncio.Future[None] | None = None  # by each life: it is ready, or has failed
+        self._settled: asyncio.Future[None] | None = None  # set by each process: ready or failed
         self._supervisor: asyncio.Task[None] | None = None
         self._failures = 0
 
     @property
     def url(self) -> str:
-        """The same for as long as this lives."""
+        """The address, which never changes."""
         return f"http://{HOST}:{self._port}"
 
     @property
@@ -113,20 +113,20 @@ class ManagedSglang:
         return self._state
 
     def start(self) -> None:
-        """Needs a running event loop; returns at once."""
+        """Start in the background. Needs a running event loop."""
         if self._supervisor is None:
             self._settled = asyncio.get_running_loop().create_future()
             self._supervisor = asyncio.create_task(self._supervise(), name="sglang")
 
     async def wait_until_ready(self) -> None:
-        """Raises Unavailable when the start under way, or the next one, comes to nothing; others follow it."""
+        """Wait for the current start, or the next one. Raises Unavailable if it fails; others follow."""
         if self._state.status is not ManagedStatus.READY and self._settled is not None:
             await asyncio.shield(self._settled)
         if self._state.status is not ManagedStatus.READY:
             raise Unavailable(self._state.reason or f"{NAME} is not started")
 
     async def aclose(self) -> None:
-        """Nothing of it is left afterwards."""
+        """End it; nothing of it is left afterwards."""
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.wait({self._supervisor})
@@ -134,7 +134,7 @@ class ManagedSglang:
         self._settle()
 
     async def _supervise(self) -> None:
-        """One life after the other, until cancelled."""
+        """Run one process after the other, until cancelled."""
         while True:
             reason = await self._live()
             was_ready = self._state.status is ManagedStatus.READY
@@ -147,7 +147,7 @@ class ManagedSglang:
             self._become(ManagedStatus.RESTARTING, reason, self._state.restarts + 1)
 
     async def _live(self) -> str:
-        """Why it ended."""
+        """Run one process; return why it ended."""
         lines = LineLog(log)
         try:
             process = start_guarded(self._command(), self._options.grace_s, lines.feed)
@@ -166,7 +166,7 @@ class ManagedSglang:
             lines.close()
 
     async def _becomes_ready(self, process: GuardedProcess) -> bool:
-        """False when it takes too long. It may as well have ended."""
+        """Return False if it takes too long. It may have ended as well."""
         try:
             async with asyncio.timeout(self._options.ready_timeout_s):
                 while not process.has_ended and not await _says_ready(self._port):
@@ -189,7 +189,7 @@ class ManagedSglang:
         asyncio.get_running_loop().call_soon(self._on_change, self._state)
 
     def _settle(self) -> None:
-        """Whoever waits is told; who comes later waits for what comes next."""
+        """Tell everyone who waits; later callers wait for the next result."""
         if self._settled is not None and not self._settled.done():
             self._settled.set_result(None)
         is_closed = self._state.status is ManagedStatus.CLOSED
@@ -207,7 +207,7 @@ class ManagedSglang:
             "--mem-fraction-static": options.mem_fraction_static if is_first else RESTART_MEM_FRACTION,
             "--max-running-requests": options.max_running_requests,
             "--max-queued-requests": options.max_queued_requests,
-            # Who asks, and whether it is ready, would fill the log.
+            # Readiness checks would fill the log.
             "--log-level-http": "warning",
         }
         words = [str(word) for flag in flags.items() for word in flag]
@@ -215,7 +215,7 @@ class ManagedSglang:
 
 
 async def _says_ready(port: int) -> bool:
-    """Not through the client: that logs each of its calls."""
+    """Ask without the client, which logs each of its calls."""
     try:
         async with asyncio.timeout(ANSWER_S):
             reader, writer = await asyncio.open_connection(HOST, port)
@@ -229,7 +229,7 @@ async def _says_ready(port: int) -> bool:
 
 
 def _free_port() -> int:
-    """Free now, and SGLang fails should it be taken by the time it starts; the next pause tries it again."""
+    """Return a port that is free now. If it is taken when SGLang starts, that start fails and the next retries."""
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

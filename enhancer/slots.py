@@ -1,4 +1,4 @@
-"""How many may work at once, how many may wait for that, and how long. Knows not what for."""
+"""Limit how many calls run at once, how many wait, and how long."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ class Slots:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Raises Busy when too many wait, or the wait takes too long."""
+        """Take a slot. Raises Busy if too many wait, or the wait takes too long."""
         if self._free.locked() and self._waiting >= self._max_waiting:
             raise Busy(f"{self._name} has too many requests waiting")
         await self._acquire()

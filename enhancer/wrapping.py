@@ -1,4 +1,4 @@
-"""What a language model puts around a text: JSON, quotation marks. Pure; a text that has none is left as it is."""
+"""Remove what a language model puts around a text: JSON, quotation marks. Other texts are returned unchanged."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _CLOSERS = {'"': '"', "'": "'", "“": "”", "„": "“”", "«": "»", "»":
 
 
 def unwrap_json(text: str) -> str:
-    """The string within, also of an object that was cut off."""
+    """Return the string inside JSON, also of a truncated object."""
     if not text.startswith(("{", '"')):
         return text
     try:
@@ -23,7 +23,7 @@ def unwrap_json(text: str) -> str:
 
 
 def _only_text(value: object) -> str | None:
-    """The string in what a model took for the right wrapping."""
+    """Return the string in what a model took for the right wrapping."""
     if isinstance(value, str):
         return value
     if not isinstance(value, dict):
@@ -42,7 +42,7 @@ def _unescape(body: str) -> str:
 
 
 def drop_outer_quotes(text: str) -> str:
-    """Around the whole, or left over on one side; a text that begins and ends with somebody's words keeps them."""
+    """Drop quotation marks around the whole, or left over on one side; keep those of quotations at both ends."""
     if len(text) < 2:
         return text
     closers = _CLOSERS.get(text[0], "")
@@ -55,7 +55,7 @@ def drop_outer_quotes(text: str) -> str:
 
 
 def _is_opened_anew(opener: str, inner: str) -> bool:
-    """`Go!" he says. "Now` closes first what was opened before it."""
+    """Return whether the inner text closes what was opened before it: `Go!" he says. "Now`."""
     closes = [inner.find(closer) for closer in _CLOSERS[opener] if closer in inner]
     if not closes:
         return False

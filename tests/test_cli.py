@@ -117,7 +117,7 @@ def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
         (["-o", "clip.avi"], "output: should end in .mp4 or .webm, got 'clip.avi'"),
         (["-o", "nowhere/clip.mp4"], "output: there is no folder nowhere"),
         (["--checkpoint", "absent.safetensors"], "a checkpoint needs its text encoder"),
-        (["--device", "abacus"], "device 'abacus' is none"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
         (
             ["--checkpoint", "absent.safetensors", "--text-encoder", "absent/gemma", "--stages", "1"],
             "absent.safetensors: cannot be read: No such file",

@@ -92,7 +92,7 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as exc:
-        raise ConfigError(f"device {name!r} is none: `auto`, `cpu`, `cuda` or `cuda:N`") from exc
+        raise ConfigError(f"unknown device {name!r}: write auto, cpu, cuda or cuda:N") from exc
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
     if device.type == "cuda":
