@@ -87,7 +87,7 @@ async def test_an_image_that_cannot_be_read_is_not_the_captioners_fault(captioni
     ("order", "reason"),
     [
         *((order, "has ended") for order in ("die", "exit", "half")),
-        *((order, "nonsense") for order in ("nonsense", "list", "deep", "bytes", "number", "typeless", "flood")),
+        *((order, "invalid response") for order in ("nonsense", "list", "deep", "bytes", "number", "typeless", "flood")),
     ],
 )
 async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, order: str, reason: str) -> None:
@@ -99,10 +99,10 @@ async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, o
         assert captioner.failure is None
 
 
-async def test_answers_that_nobody_asked_for_are_nonsense(captioning: Captioning) -> None:
+async def test_answers_that_nobody_asked_for_are_invalid(captioning: Captioning) -> None:
     async with captioning("misbehaves") as captioner:
         assert await captioner.caption(Path("flood-lines")) == "An image of flood-lines."
-        with pytest.raises(CaptionerDown, match="nonsense"):
+        with pytest.raises(CaptionerDown, match="invalid response"):
             await captioner.caption(Path("fox"))
         assert await captioner.caption(Path("fox")) == "An image of fox."
 

@@ -78,10 +78,10 @@ def test_one_is_killed_and_the_other_goes_on(pair: Server, client: httpx.Client)
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
-        (("--devices", "cuda:0,cuda"), "cuda:0 is named twice"),
-        (("--devices", "cpu,gpu"), "'gpu' is none"),
-        (("--devices", "all,cpu"), "'all' is none"),
-        (("--devices", "cpu", "--device", "cpu"), "give one of them"),
+        (("--devices", "cuda:0,cuda"), "cuda:0 is given twice"),
+        (("--devices", "cpu,gpu"), "unknown device 'gpu'"),
+        (("--devices", "all,cpu"), "unknown device 'all'"),
+        (("--devices", "cpu", "--device", "cpu"), "not both"),
     ],
 )
 def test_devices_that_cannot_be_meant(args: tuple[str, ...], reason: str) -> None:
