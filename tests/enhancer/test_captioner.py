@@ -87,7 +87,10 @@ async def test_an_image_that_cannot_be_read_is_not_the_captioners_fault(captioni
     ("order", "reason"),
     [
         *((order, "has ended") for order in ("die", "exit", "half")),
-        *((order, "invalid response") for order in ("nonsense", "list", "deep", "bytes", "number", "typeless", "flood")),
+        *(
+            (order, "invalid response")
+            for order in ("nonsense", "list", "deep", "bytes", "number", "typeless", "flood")
+        ),
     ],
 )
 async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, order: str, reason: str) -> None:
