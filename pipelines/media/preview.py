@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 THUMBNAIL_SIDE = 640
 TILE_SIDE = 320
@@ -28,6 +29,8 @@ def write_spritesheet(
 
     Frames that are not shown are decoded too, one at a time. Raise PreviewCancelled.
     """
+    from PIL import Image
+
     shown = _evenly_spaced(num_frames)
     tiles = [_picture(f, TILE_SIDE) for i, f in enumerate(_decode(clip, is_cancelled)) if i in shown]
     width, height = tiles[0].size
@@ -56,7 +59,7 @@ def _decode(clip: Path, is_cancelled: Callable[[], bool]) -> Iterator[Any]:
             yield frame
 
 
-def _picture(frame: Any, side: int) -> Image.Image:
+def _picture(frame: Any, side: int) -> "Image.Image":
     """Return the frame within `side` x `side` pixels, not enlarged."""
     scale = min(1.0, side / max(frame.width, frame.height))
     picture: Image.Image = frame.to_image(width=round(frame.width * scale), height=round(frame.height * scale))
