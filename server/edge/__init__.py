@@ -1,1 +1,1 @@
-"""What a request passes before the application: its connection, then ASGI middlewares in the order of `stack.py`."""
+"""Everything that a request passes before the application: its connection, then the ASGI middlewares of `stack.py`."""

@@ -1,4 +1,4 @@
-"""How large the body of a request may be, how large those of all requests together, and how slowly one may come."""
+"""Limits on the size of one request body, on the size of all bodies together, and on the speed of a body."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ RETRY_AFTER_S = 5
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """max_total_bytes: of the bodies of all requests that are being served."""
+    """The limits. `max_total_bytes` covers the bodies of all requests in progress."""
 
     max_bytes: int
     max_total_bytes: int = 512 * 2**20
@@ -21,12 +21,13 @@ class BodyLimits:
 
 
 class BodyLimit:
-    """Answer 413, 503 or 408 to a request whose body breaks `limits`, by its Content-Length or as it is read.
+    """Answer 413, 503 or 408 if the body breaks `limits`, according to its Content-Length or while it is read.
 
-    The bytes of a body count until its request has been answered: what is made of them is kept as long.
+    A body's bytes count until its request is answered, because what is made from them is kept that long.
 
-    An application that is reading when a limit is crossed is unwound by an exception that `except Exception` does not
-    catch. If it has begun to answer by then, the rest is withheld, and the body ends as if the client had left.
+    If the application is reading when a limit is crossed, it is unwound by an exception that `except Exception` does
+    not catch. If it has already begun to answer, the remaining bytes are withheld and the body ends as if the client
+    had left.
     """
 
     def __init__(self, app: ASGIApp, limits: BodyLimits, linger: Linger = DEFAULT_LINGER) -> None:
@@ -68,19 +69,20 @@ class _Refusals:
 
 @dataclass
 class _HeldBytes:
-    """Of the bodies of all requests that are being served."""
+    """The bytes of the bodies of all requests in progress."""
 
     count: int = 0
 
 
 class _BodyRefused(BaseException):
-    """Not an Exception: frameworks turn those into answers of their own."""
+    """Not an Exception, because frameworks turn those into their own answers."""
 
 
 class _MeasuredExchange:
-    """answer: to a body that crossed a limit before any other answer had begun.
+    """One request whose body is counted.
 
-    crossing: the message that crossed it, without its bytes.
+    answer: the refusal, if the body crossed a limit before the application began to answer.
+    crossing: the message that crossed the limit, without its bytes.
     """
 
     def __init__(self, receive: Receive, send: Send, limits: BodyLimits, refusals: _Refusals, held: _HeldBytes) -> None:
@@ -139,7 +141,7 @@ def _refusals(limits: BodyLimits, linger: Linger) -> _Refusals:
             (retry_after,),
             linger,
         ),
-        # Who has stopped sending is not waited for again.
+        # The client has stopped sending: do not wait for it again.
         too_slow=Refusal(408, f"The request body came too slowly: {pace}.", linger=Linger(total_s=0)),
     )
 

@@ -1,4 +1,4 @@
-"""Protection of a server without keys from web pages: any page in a browser on this machine can send requests to it."""
+"""Protect a server without keys from web pages: any page in a browser on this machine can send requests to it."""
 
 import ipaddress
 import re
@@ -23,10 +23,10 @@ _PORT = re.compile(r":\d*$")
 
 
 class BrowserGuard:
-    """Refuses host names that are not this machine's (421) and requests that come from pages of other origins (403).
+    """Refuse host names that do not belong to this machine (421) and requests from pages of other origins (403).
 
-    The first stops DNS rebinding, for which a page needs a name; so IP addresses pass. Programs other than browsers
-    send neither `Origin` nor `Sec-Fetch-Site`, and pass.
+    The host check stops DNS rebinding. Rebinding needs a name, so IP addresses pass. Programs other than browsers send
+    neither `Origin` nor `Sec-Fetch-Site`, so they pass.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BrowserGuard:
             await self._app(scope, receive, send)
 
     def _is_allowed_host(self, headers: Headers) -> bool:
-        """A request without a host is no browser's."""
+        """Return whether every Host header is allowed. A request without one passes: browsers always send it."""
         names = [_PORT.sub("", host).lower() for host in headers.getlist("host") if host]
         return all(name in self._hosts or is_own_name(name) for name in names)
 
@@ -63,7 +63,7 @@ class BrowserGuard:
         origins = headers.getlist("origin")
         if origins:
             return all(self._is_listed(origin) or _is_same_origin(origin, headers) for origin in origins)
-        # Without an Origin, a GET changes nothing, and the browser keeps its answer from the page.
+        # A GET without an Origin changes nothing, and the browser hides the answer from the page.
         return method in _SAFE_METHODS or headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
     def _is_listed(self, origin: str) -> bool:
@@ -71,7 +71,7 @@ class BrowserGuard:
 
 
 def is_own_name(name: str) -> bool:
-    """Tell whether no DNS server outside this machine can make `name` point here."""
+    """Return whether no DNS server outside this machine can make `name` point here."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -82,7 +82,7 @@ def is_own_name(name: str) -> bool:
 
 
 def _is_same_origin(origin: str, headers: Headers) -> bool:
-    """Compare host and port alone: behind a proxy that ends TLS the scheme is not the page's."""
+    """Compare host and port only: behind a proxy that ends TLS, the scheme differs from the page's."""
     try:
         return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
     except ValueError:

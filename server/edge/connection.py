@@ -1,7 +1,7 @@
-"""One client's connection: uvicorn's HTTP/1.1 protocol with strict framing and an end to every wait.
+"""One client's connection: uvicorn's HTTP/1.1 protocol with strict framing and a limit on every wait.
 
-A client has a time for the head of a request, and a least speed at which it has to read an answer. The pace of a
-request's body is kept by BodyLimit. When too many connections are open, the one that has been idle longest makes room.
+The head of a request has a time limit, and the client must read an answer at a minimum speed. BodyLimit limits the
+pace of the request's body. When too many connections are open, the one that has been idle longest is closed.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from server.edge.security_headers import SECURITY_HEADERS
 from server.logs import OnceAMinute
 
 log = logging.getLogger("ltx23.connections")
-# Whoever opens connections would fill the log as well.
+# Otherwise a client that opens many connections would fill the log.
 log.addFilter(OnceAMinute())
 
 MAX_HEAD_BYTES = 64 * 1024
-# For a client that is refused, to read why.
+# How long a refused client may take to read the reason.
 LINGER_S = 1.0
 DETAILS = {
     408: "The request's head did not arrive in time.",
@@ -38,7 +38,7 @@ NOT_HTTP = "The request is not valid HTTP/1.1."
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """head_s: for a head, from its first byte. pace: at which answers have to be read."""
+    """The limits: `head_s` runs from the first byte of a head, and `pace` is the least speed of reading an answer."""
 
     max_connections: int = 1000
     head_s: float = 20.0
@@ -46,7 +46,7 @@ class ConnectionLimits:
 
 
 class Connection(H11Protocol):
-    """Answer what is not HTTP, and close the connection on a client that makes the server wait."""
+    """Answer malformed HTTP with an error, and close the connection if the client makes the server wait too long."""
 
     def __init__(self, *, limits: ConnectionLimits, **options: Any) -> None:
         super().__init__(**options)
@@ -63,17 +63,17 @@ class Connection(H11Protocol):
 
     @property
     def _awaits_request(self) -> bool:
-        """No request is being served: the next one has not come, or not completely."""
+        """Return whether no request is being served: the next one has not arrived, or not completely."""
         return self.cycle is None or self.cycle.response_complete
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is lost when the connection is closed."""
+        """Return whether closing the connection loses nothing."""
         return self._awaits_request and self.transport.get_write_buffer_size() == 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Then the protocol is told of every byte that waits for its reader.
+        # With 0, pause_writing is called as soon as any byte waits for the client.
         transport.set_write_buffer_limits(high=0)
         self._await_request()
         self._make_room()
@@ -93,9 +93,9 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def _await_request(self) -> None:
-        """Start the timer that fits, unless it runs: of a head that has begun, or of a connection that is silent.
+        """Start the timer for a head that has begun or for a silent connection, unless it is already running.
 
-        The rest of a body whose answer has been sent is waited for no longer than a head.
+        The rest of a body whose answer has been sent gets as much time as a head.
         """
         if not self._awaits_request:
             self._stop_head_timer()
@@ -124,19 +124,19 @@ class Connection(H11Protocol):
             self._reader_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that could not be parsed; uvicorn calls this and has logged it."""
+        """Answer a request that could not be parsed. uvicorn calls this after it has logged the error."""
         fault = self.conn.fault
         self._refuse(400 if fault is None else fault.error_status_hint)
 
     def _refuse(self, status: int) -> None:
-        """Answer, and end the connection once the client has seen it: what it sends until then would reset it."""
+        """Answer, then close after a delay: if the socket closed at once, bytes that still arrive would reset it."""
         self._answer(status)
         self._is_refused = True
         self._stop_timers()
         try:
             self.transport.write_eof()
         except OSError:
-            # The client has reset the connection meanwhile.
+            # The client has already reset the connection.
             self.transport.abort()
         else:
             self._head_timer = self.loop.call_later(LINGER_S, self.transport.abort)
@@ -155,7 +155,7 @@ class Connection(H11Protocol):
             for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         if self.cycle is not None:
-            # The application may be reading the body, or about to answer.
+            # The application may be reading the body or about to answer.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
@@ -179,7 +179,7 @@ class Connection(H11Protocol):
             self._watch_reader()
 
     def _reset(self) -> None:
-        """Close the connection and drop what the client has not read, in the system's buffers too."""
+        """Close the connection and drop everything the client has not read, including the system's buffers."""
         connection = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
@@ -199,7 +199,7 @@ class Connection(H11Protocol):
 
 
 class StrictH11(h11.Connection):
-    """h11, which is strict already, without what RFC 9112 lets a server refuse (6.1) and other versions of HTTP."""
+    """h11, which also refuses what RFC 9112 (6.1) lets a server refuse, and other versions of HTTP."""
 
     fault: h11.RemoteProtocolError | None = None
 

@@ -1,4 +1,4 @@
-"""Refuse a compressed body before it is read: images gain nothing by it, and a bomb takes what it unpacks to."""
+"""Refuse compressed bodies before they are read: images do not shrink, and a compression bomb fills the memory."""
 
 import re
 
@@ -11,7 +11,7 @@ _CODING = re.compile(r"[a-z0-9-]{1,20}(, *[a-z0-9-]{1,20}){0,2}")
 
 
 class PlainBodies:
-    """Answer 415 to a request whose Content-Encoding is another than `identity`."""
+    """Answer 415 to a request whose Content-Encoding is not `identity`."""
 
     def __init__(self, app: ASGIApp, linger: Linger = DEFAULT_LINGER) -> None:
         self._app = app

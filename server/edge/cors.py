@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-# Response headers that a page's script may read. A wildcard is unknown to older browsers.
+# Response headers that a page's script may read. Older browsers do not support a wildcard.
 EXPOSED_HEADERS = (
     *("X-LTX-Seed", "X-LTX-Width", "X-LTX-Height", "X-LTX-Frames", "X-LTX-FPS", "X-LTX-Duration", "X-LTX-Adjustments"),
     *("X-Request-ID", "Server-Timing", "Retry-After", "Preference-Applied", "WWW-Authenticate"),
@@ -16,9 +16,9 @@ EXPOSED_HEADERS = (
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS for the pages in `origins`; a refused preflight is JSON, as every error is.
+    """Starlette's CORS for the pages in `origins`. A refused preflight is answered in JSON, like every error.
 
-    Cookies play no part: a page sends an API key as any other client does. Clients' libraries add headers of their own
+    Cookies are not used: a page sends an API key like any other client. Client libraries add their own headers
     (`X-Stainless-*`), so every request header is allowed.
     """
 
@@ -29,7 +29,7 @@ class Cors(CORSMiddleware):
             allow_methods=("GET", "HEAD", "POST", "DELETE", "OPTIONS"),
             allow_headers=("*",),
             expose_headers=EXPOSED_HEADERS,
-            # A public page that uses a server on a private network: its origin is in the list.
+            # Lets a public page whose origin is listed use a server on a private network.
             allow_private_network=True,
         )
 

@@ -1,4 +1,4 @@
-"""A request and its answer, told to whoever counts or records them. Knows no rendering, and keeps no body."""
+"""Report every request and its answer to listeners that count or record them. Bodies are not kept."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.edge.paths import route_path
 
-# For a request whose path leads nowhere.
+# The route of a request whose path matches no route.
 NO_ROUTE = "none"
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -19,10 +19,12 @@ OTHER_METHOD = "OTHER"
 
 @dataclass(frozen=True)
 class Exchange:
-    """What may be shown of it: nothing here is a client's own words, but for what the routes have put into `state`.
+    """The facts about a request that may be shown. Only `state` may hold a client's own words, put there by the routes.
 
-    route: its template, as in `/videos/{id}`, or NO_ROUTE. body_bytes: of the answer, as far as it was sent.
-    began_at: by time.monotonic(). state: of the request, with `request_id` and `key_id`.
+    route: the template, such as `/videos/{id}`, or NO_ROUTE.
+    body_bytes: the part of the answer's body that was sent.
+    began_at: a time from time.monotonic().
+    state: the request's state, with `request_id` and `key_id`.
     """
 
     method: str
@@ -39,9 +41,9 @@ OnExchange = Callable[[Exchange], None]
 
 
 class Exchanges:
-    """Tells each listener of every request, once its answer is over.
+    """Report each request to every listener once its answer is finished.
 
-    paths: those that a request is named by even where it was refused before it came to its route.
+    paths: paths that are reported as the route even if the request was refused before routing.
     """
 
     def __init__(self, app: ASGIApp, listeners: Sequence[OnExchange], paths: Collection[str] = ()) -> None:
@@ -69,7 +71,7 @@ class Exchanges:
 
 
 class _WatchedAnswer:
-    """status: what a server answers where the application does not."""
+    """The answer as it is sent. `status` starts at 500, which the server sends if the application sends nothing."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""What a reverse proxy says about the request that it forwards."""
+"""Read the headers that a reverse proxy adds to a request."""
 
 import re
 from collections.abc import Collection
@@ -7,20 +7,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-# It becomes part of links and of HTML.
+# The prefix becomes part of links and HTML.
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 
 
 class ForwardedHeaders:
-    """Takes X-Forwarded-For, -Proto, -Host and -Prefix from `trusted_proxies` (addresses and networks), from no others.
+    """Read X-Forwarded-For, -Proto, -Host and -Prefix, but only from `trusted_proxies` (addresses and networks).
 
-    uvicorn's middleware reads the first two. Where a header has several values, the last one counts: the trusted proxy
-    added it.
+    uvicorn's middleware reads the first two. If a header has several values, the last one counts, because the trusted
+    proxy added it.
     """
 
     def __init__(self, app: ASGIApp, trusted_proxies: Collection[str]) -> None:
-        # Its types are uvicorn's own names for the same ASGI types.
+        # uvicorn has its own names for the same ASGI types.
         self._app = ProxyHeadersMiddleware(app, list(trusted_proxies))  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,9 +1,9 @@
-"""The digest by which the server knows an API key."""
+"""The digest that stands for an API key in the server."""
 
 import hashlib
 import re
 
-# What a header carries unchanged in all three spellings.
+# The characters that all three headers carry unchanged.
 _KEY = re.compile(r"[!-~]+")
 
 
@@ -12,7 +12,7 @@ class KeyRingError(ValueError):
 
 
 def key_digest(key: str, origin: str) -> bytes:
-    """Return the SHA-256 of `key`. `origin` names the place of the key in an error. Raises KeyRingError."""
+    """Return the SHA-256 of `key`. `origin` says in an error where the key came from. Raises KeyRingError."""
     if not _KEY.fullmatch(key):
         raise KeyRingError(f"{origin}: a key is made of visible ASCII characters, without spaces")
     return hashlib.sha256(key.encode("ascii")).digest()

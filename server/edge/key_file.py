@@ -10,16 +10,17 @@ from server.edge.key_digest import KeyRingError, key_digest
 log = logging.getLogger("ltx23.keys")
 
 _OTHERS_ACCESS = stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP
-# Changes when the file is written, replaced, or reached by another symbolic link.
+# Changes when the file is written or replaced, or when a symbolic link points elsewhere.
 Stamp = tuple[int, int, int, int, int]
 
 
 class KeyFile:
-    """One key a line; blank lines and lines that start with # are skipped. Raises KeyRingError at the start.
+    """A file with one key per line; blank lines and lines that start with # are skipped.
 
-    A changed file that cannot be used (missing, empty, a line that no header carries) is logged as an error, and the
-    keys that were read before stay valid: a file caught while it is written must not lock everyone out. A pipe, as of
-    `--api-keys-file <(...)` in a shell, is read once.
+    Raises KeyRingError if the file cannot be used at the start. If a changed file cannot be used (missing, empty, or
+    with a line that no header can carry), the error is logged and the previous keys stay valid: a file that is read
+    while it is being written must not lock everyone out. A pipe, such as `--api-keys-file <(...)` in a shell, is read
+    once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +30,7 @@ class KeyFile:
         self._is_watched = path.is_file()
 
     def digests(self) -> tuple[bytes, ...]:
-        """Return the digests of the keys that the file holds now."""
+        """Return the digests of the file's current keys."""
         if self._is_watched and (stamp := _stamp_of(self._path)) != self._stamp:
             self._stamp = stamp
             self._read_again()
@@ -47,7 +48,7 @@ class KeyFile:
 
 
 def _stamp_of(path: Path) -> Stamp | None:
-    """Return None for what is not a regular file: opening a pipe could wait for ever."""
+    """Return None if the path is not a regular file: opening a pipe could block for ever."""
     try:
         status = os.stat(path)
     except OSError:

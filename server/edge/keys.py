@@ -1,4 +1,4 @@
-"""API keys: the ring of those that open the server, and the ways in which a request presents one."""
+"""API keys: the ring of valid keys, and the ways in which a request presents one."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ _KEY_ID_DIGITS = 8
 
 
 class KeyRing:
-    """The keys that open the server, as digests; an empty ring opens it to everyone.
+    """The digests of the valid keys. An empty ring lets everyone in.
 
     A key file is read again when it changes. Raises KeyRingError if a key or the file cannot be used.
     """
@@ -40,7 +40,7 @@ class KeyRing:
         return f"KeyRing({len(self)} keys)"
 
     def identify(self, key: bytes) -> str | None:
-        """Return the id of a key on the ring, in a time that does not depend on which key it is, or None."""
+        """Return the id of a key on the ring, or None. The time taken does not depend on which key matches."""
         presented = hashlib.sha256(key).digest()
         matches = [digest for digest in self._digests() if hmac.compare_digest(digest, presented)]
         return _key_id(matches[0]) if matches else None
@@ -54,16 +54,16 @@ class KeyRing:
 
 
 def _key_id(digest: bytes) -> str:
-    """Return the start of a key's digest: enough to tell keys apart in a log, too little to find one."""
+    """Return the start of a key's digest: enough to tell keys apart in a log, too little to find the key."""
     return digest.hex()[:_KEY_ID_DIGITS]
 
 
 class ApiKeys:
-    """Lets a request pass with a key of the ring, and answers 401 to others; sets `scope["state"]["key_id"]`.
+    """Let a request with a valid key pass, and answer 401 to others. Sets `scope["state"]["key_id"]`.
 
-    A key comes as `Authorization: Bearer KEY`, `Authorization: KEY` or `x-api-key: KEY`. A GET may present a signed
-    link instead, which stands for the key that it was made with; `state["link_expires"]` is its end. CORS preflights,
-    which browsers send without credentials, pass.
+    A key is sent as `Authorization: Bearer KEY`, `Authorization: KEY` or `x-api-key: KEY`. A GET or HEAD may present a
+    signed link instead. It counts as the key that it was made with, and `state["link_expires"]` is its expiry. CORS
+    preflights pass, because browsers send them without credentials.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ApiKeys:
         await answer(scope, receive, send)
 
     def _admit(self, scope: Scope) -> ASGIApp:
-        """Return the application, or the refusal for a request that may not pass."""
+        """Return the application, or a refusal if the request may not pass."""
         headers, state = Headers(scope=scope), scope.setdefault("state", {})
         presented = list(_presented_keys(headers))
         state["key_id"] = self._identify_any(presented)

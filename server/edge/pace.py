@@ -1,4 +1,4 @@
-"""The least speed at which a client has to send a body and to read an answer."""
+"""The least speed at which a client must send a body and read an answer."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from starlette.types import Message, Receive
 
 @dataclass(frozen=True)
 class Pace:
-    """stall_s: how long nothing may come. min_bytes_per_s: what has to come over a longer time."""
+    """The longest pause (`stall_s`) and, over a longer time, the least speed (`min_bytes_per_s`)."""
 
     stall_s: float = 30.0
     min_bytes_per_s: float = 1000.0
@@ -18,16 +18,16 @@ DEFAULT_PACE = Pace()
 
 
 class PacedBody:
-    """The body of one request. Only the time in which the application waits for it counts."""
+    """The body of one request. Only the time that the application spends waiting for it counts."""
 
     def __init__(self, receive: Receive, pace: Pace) -> None:
         self._receive, self._pace = receive, pace
         self._waited_s, self._bytes, self._is_complete = 0.0, 0, False
 
     async def receive(self) -> Message:
-        """Return the next message. Raise TimeoutError when the client is too slow."""
+        """Return the next message. Raises TimeoutError if the client is too slow."""
         if self._is_complete:
-            # What follows is the end of the connection, which may be hours away.
+            # The next message is the disconnect, which may be hours away.
             return await self._receive()
         loop = asyncio.get_running_loop()
         began_at = loop.time()

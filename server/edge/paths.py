@@ -1,4 +1,4 @@
-"""Request paths: clean them before routing, and tell the part below a proxy's prefix."""
+"""Clean request paths before routing, and find the part below a proxy's prefix."""
 
 import re
 
@@ -8,11 +8,11 @@ _SLASHES = re.compile(r"/{2,}")
 
 
 class CleanPaths:
-    """Serves `/generate/` and `//generate` as `/generate`, without a redirect, and puts every path below its prefix.
+    """Serve `/generate/` and `//generate` as `/generate`, without a redirect, and put every path below its prefix.
 
-    A redirect would lose the body or the key in many clients, and name `http://` behind a proxy that ends TLS. The
-    prefix is `scope["root_path"]` if a proxy sent one, else `root_path`. It makes no difference whether the proxy
-    removes the prefix from the path.
+    With a redirect, many clients would lose the body or the key, and behind a proxy that ends TLS it would name
+    `http://`. The prefix is `scope["root_path"]` if a proxy sent one, otherwise `root_path`. The proxy may or may not
+    remove the prefix from the path.
     """
 
     def __init__(self, app: ASGIApp, root_path: str = "") -> None:
@@ -23,7 +23,7 @@ class CleanPaths:
         if scope["type"] == "http":
             root_path = scope.get("root_path") or self._root_path
             route = _below(clean_path(scope["path"]), root_path)
-            # ASGI: `path` includes `root_path`.
+            # In ASGI, `path` includes `root_path`.
             scope = {**scope, "root_path": root_path, "path": root_path + route}
         await self._app(scope, receive, send)
 
@@ -34,7 +34,7 @@ def clean_path(path: str) -> str:
 
 
 def route_path(scope: Scope) -> str:
-    """Return the path that routes are matched against: without the prefix."""
+    """Return the path that is matched against the routes: the path without the prefix."""
     return _below(scope["path"], scope.get("root_path", ""))
 
 

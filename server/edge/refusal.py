@@ -1,7 +1,8 @@
-"""An answer that does not need the body of the request, given without resetting a client that is still sending it.
+"""Answer without reading the body of a request, and without resetting a client that is still sending it.
 
-Closing a socket that holds unread bytes makes the kernel send a reset, which many clients report instead of the answer.
-So the whole answer goes out at once, and the connection then lingers, discarding what still arrives (RFC 9112, 9.6).
+If a socket is closed while it holds unread bytes, the kernel sends a reset, which many clients report instead of the
+answer. So the whole answer is sent at once, and the connection stays open and discards what still arrives (RFC 9112,
+9.6).
 """
 
 import asyncio
@@ -20,13 +21,13 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True)
 class Linger:
-    """How much a refused client may still send before the connection is closed on it."""
+    """Limits on what a refused client may still send before its connection is closed."""
 
     max_bytes: int = 1 << 30
     total_s: float = 60.0
-    # nginx's lingering_timeout.
+    # The same as nginx's lingering_timeout.
     idle_s: float = 5.0
-    # A client that asked `Expect: 100-continue` need not send anything; what it sent without waiting is on its way.
+    # A client that sent `Expect: 100-continue` may send nothing; what it sent without waiting arrives soon.
     expect_s: float = 1.0
 
 
@@ -35,7 +36,7 @@ DEFAULT_LINGER = Linger()
 
 @dataclass(frozen=True)
 class Refusal:
-    """An ASGI application that answers `{"detail": ...}` to whatever it is asked."""
+    """An ASGI application that answers every request with `{"detail": ...}`."""
 
     status: int
     detail: str
@@ -64,7 +65,7 @@ class Refusal:
 
 
 async def _discard(receive: Receive, linger: Linger, *, expects_continue: bool) -> None:
-    # Whichever bound is reached, the answer is out: nothing is left to report.
+    # The answer has been sent, so nothing is reported when a limit is reached.
     with suppress(TimeoutError):
         async with asyncio.timeout(linger.total_s):
             wait_s = linger.expect_s if expects_continue else linger.idle_s

@@ -1,4 +1,4 @@
-"""One name for a request, in the answer and in the logs."""
+"""One id for a request, in its answer and in the logs."""
 
 import re
 import uuid
@@ -10,7 +10,7 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestId:
-    """Names every answer (`X-Request-ID`) and scope (`state["request_id"]`): the caller's own name where it is safe."""
+    """Set the id in the answer (`X-Request-ID`) and in `state["request_id"]`: the client's own id if it is safe."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

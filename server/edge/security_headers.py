@@ -1,20 +1,20 @@
-"""Response headers that tell a browser to take an answer for what it says it is."""
+"""Response headers that tell a browser not to guess content types, frame pages, send referrers or cache answers."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# From OWASP's REST Security Cheat Sheet, except what would break a page or a <video> served from here.
+# From OWASP's REST Security Cheat Sheet, without those that would break a page or a <video> served from here.
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    # Answers have prompts, and links that open videos.
+    # Answers contain prompts and links that open videos.
     "Cache-Control": "no-store",
 }
 
 
 class SecurityHeaders:
-    """Adds SECURITY_HEADERS to every answer; a value that the application has set stays."""
+    """Add SECURITY_HEADERS to every answer, except those that the application has set."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

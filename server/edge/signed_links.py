@@ -1,7 +1,7 @@
-"""Links that open one path for a short time without a key: a `<video>` and an `EventSource` cannot send a header.
+"""Links that open one path for a short time without a key, because `<video>` and `EventSource` cannot send a header.
 
-HMAC from the standard library is all that this takes: a token format of a library would add its own time stamp and
-separators to a URL that already has a place for both.
+They are signed with HMAC from the standard library. A token library would add its own time stamp and separators, for
+which a URL already has a place.
 """
 
 import hashlib
@@ -16,26 +16,26 @@ _EXPIRES = re.compile(r"[0-9]{1,12}")
 
 
 class LinkError(Exception):
-    """A signed link opens nothing; the message says why."""
+    """A signed link is not valid; the message says why."""
 
 
 @dataclass(frozen=True)
 class SignedLinks:
-    """Signs paths for a key and verifies them. `clock` gives Unix seconds."""
+    """Sign paths for a key, and verify them. `clock` returns Unix seconds."""
 
     secret: bytes = field(repr=False)
     ttl_s: float
     clock: Callable[[], float] = time.time
 
     def sign(self, path: str, key_id: str, not_after: int | None = None) -> str:
-        """Return the query that opens `path` as the key `key_id` does, for `ttl_s`, but not beyond `not_after`."""
+        """Return the query that opens `path` on behalf of `key_id` for `ttl_s`, but not beyond `not_after`."""
         expires = int(self.clock() + self.ttl_s)
         if not_after is not None:
             expires = min(expires, not_after)
         return urlencode({"expires": expires, "signature": self._signature(path, str(expires), key_id)})
 
     def verify(self, path: str, query: bytes, key_ids: Iterable[str]) -> tuple[str, int]:
-        """Return the key that the link was signed for, one of `key_ids`, and its expiry. Raises LinkError."""
+        """Return which of `key_ids` the link was signed for, and its expiry. Raises LinkError."""
         values = parse_qs(query.decode("latin-1"))
         expires, signature = values.get("expires", [""])[-1], values.get("signature", [""])[-1]
         if not _EXPIRES.fullmatch(expires):
@@ -57,5 +57,5 @@ class SignedLinks:
 
 
 def is_signed(query: bytes) -> bool:
-    """Tell whether a request presents itself with a signed link."""
+    """Return whether the query contains a signature."""
     return b"signature=" in query

@@ -1,4 +1,4 @@
-"""The middlewares around the application, in their order."""
+"""The middlewares around the application, in order."""
 
 from collections.abc import Collection, Sequence
 
@@ -28,18 +28,19 @@ def with_edge(
     listeners: Sequence[OnExchange] = (),
     paths: Collection[str] = (),
 ) -> ASGIApp:
-    """Wrap `app` in every middleware. Read from the bottom, this is the way of a request.
+    """Wrap `app` in every middleware. A request passes through them from the bottom line to the top.
 
-    open_paths need no key. paths are those that `listeners` are told of if a request is refused before it is routed.
+    open_paths: paths that need no key.
+    paths: paths that `listeners` get as the route even if the request is refused before routing.
     """
     app = PlainBodies(BodyLimit(app, _body_limits(settings)))
     app = ApiKeys(app, key_ring, open_paths, links)
     if len(key_ring) == 0:
         app = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
     if settings.cors_origins:
-        # Outside of what refuses: a page may read a 401, a 413 and a 429 too.
+        # Outside the middlewares that refuse, so that a page can also read a 401, a 413 and a 429.
         app = Cors(app, settings.cors_origins)
-    # Outside of everything that answers, so that a last-resort 500 has an id too.
+    # Outside everything that answers, so that a last-resort 500 has an id too.
     app = RequestId(Exchanges(SecurityHeaders(app), listeners, paths))
     return ForwardedHeaders(CleanPaths(app, settings.root_path), settings.trusted_proxies)
 
