@@ -21,7 +21,7 @@ class License:
 LTX_COMMUNITY = License(
     "LTX-2.3",
     "LTX-2 Community License Agreement of 5 January 2026",
-    "https://github.com/Lightricks/LTX-2/blob/main/LICENSE-2",
+    "https://github.com/Lightricks/LTX-2/blob/main/LICENSE",
     "entities with annual revenues of at least 10 million dollars need a paid licence from Lightricks",
 )
 
