@@ -16,6 +16,24 @@ import psutil
 READY = re.compile(r"is ready on (http://\S+)")
 
 
+def worker_processes(pid: int) -> list[psutil.Process]:
+    """Return the running workers of the server `pid`."""
+    return [child for child in psutil.Process(pid).children() if _checks_images(child) is False]
+
+
+def image_checkers(pid: int) -> list[psutil.Process]:
+    """Return the running image checkers of the server `pid`."""
+    return [child for child in psutil.Process(pid).children() if _checks_images(child)]
+
+
+def _checks_images(child: psutil.Process) -> bool | None:
+    """Return None for a process that has ended."""
+    try:
+        return None if child.status() == psutil.STATUS_ZOMBIE else "server.image_check_main" in child.cmdline()
+    except psutil.NoSuchProcess:  # ZombieProcess is one
+        return None
+
+
 @dataclass(frozen=True)
 class RunningServer:
     url: str
@@ -29,7 +47,7 @@ class RunningServer:
     @property
     def worker(self) -> psutil.Process | None:
         """Return the worker's process, or None."""
-        return next((child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE), None)
+        return next(iter(worker_processes(self.pid)), None)
 
     def temp_files(self) -> int:
         """Count the folders of jobs."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import psutil
 import pytest
 
+from benchmarks.running_server import worker_processes
 from tests.conftest import Server, run_server
 from tests.http.conftest import LONG, SMALL
 from tests.http.test_metrics import sample, values
@@ -64,7 +64,7 @@ def test_one_is_killed_and_the_other_goes_on(pair: Server, client: httpx.Client)
     with ThreadPoolExecutor() as pool:
         clips = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]
         wait_for_queue(client, running=2, depth=0)
-        psutil.Process(pair.process.pid).children()[0].kill()
+        worker_processes(pair.process.pid)[0].kill()
         wait_for_queue(client, running=1)
         health = client.get("/health")
         statuses = sorted(clip.result().status_code for clip in clips)

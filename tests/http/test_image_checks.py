@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 
+from benchmarks.running_server import image_checkers
 from tests.conftest import Server
 from tests.http.conftest import SMALL, encode, picture, png
 from tests.http.loading import Loading
@@ -57,10 +57,6 @@ def slow_jpeg() -> str:
 SLOW = slow_jpeg()
 
 
-def decoders(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children() if "server.image_check_main" in child.cmdline()]
-
-
 @pytest.mark.parametrize("path", ["/generate", "/v1/videos", "/enhance"])
 def test_a_client_that_leaves_leaves_nothing(server: Server, path: str) -> None:
     fields = {"prompt": "a fox"} if path == "/enhance" else SMALL
@@ -84,7 +80,7 @@ def test_a_server_that_stops_waits_for_no_image(loading: Loading) -> None:
     url = urlsplit(str(loading.client.base_url))
     connection = http.client.HTTPConnection(url.netloc, timeout=120)
     connection.request("POST", "/enhance", json.dumps({"prompt": "a fox", "input_image_b64": SLOW}))
-    while not decoders(psutil.Process(loading.process.pid)):
+    while not image_checkers(loading.process.pid):
         pass
     loading.process.send_signal(signal.SIGTERM)
 

@@ -128,7 +128,6 @@ def test_the_body_is_read_as_json_whatever_its_type(refuse: Callable, content_ty
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("POST", "/nowhere", 404),
         ("GET", "/generate/1", 404),
         ("GET", "/%00%ff", 404),

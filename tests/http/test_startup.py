@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
 
+from benchmarks.running_server import worker_processes
 from server.commands.serve import listen
 from server.settings import load_settings
 from tests.conftest import Server
@@ -27,7 +27,7 @@ def test_the_server_imports_nothing_heavy() -> None:
 
 def test_a_worker_with_a_plain_text_encoder_loads_no_bitsandbytes(server: Server) -> None:
     """Which takes longer to import than a small model to load."""
-    (worker,) = psutil.Process(server.process.pid).children()
+    (worker,) = worker_processes(server.process.pid)
     loaded = [Path(mapped.path).name for mapped in worker.memory_maps()]
 
     assert any(name.startswith("libtorch_cpu") for name in loaded)

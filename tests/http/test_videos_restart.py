@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
+from benchmarks.running_server import worker_processes
 from server.messages import Ready
 from tests.conftest import Server, run_server
 from tests.http.conftest import encode, picture
@@ -62,7 +62,7 @@ def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
         begin(client, running)
         waiting = order(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976)
         without_image = order(client, input_image_b64=image)
-        (worker,) = psutil.Process(server.process.pid).children()
+        (worker,) = worker_processes(server.process.pid)
         worker.suspend()
         server.process.kill()
         server.process.wait()

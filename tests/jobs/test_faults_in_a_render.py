@@ -9,6 +9,7 @@ import psutil
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.running_server import worker_processes
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.messages import LoadFailed, Loading, Ready
 from tests.conftest import Server
@@ -86,7 +87,7 @@ def full_disk(process: psutil.Process, size_bytes: int) -> Iterator[None]:
 
 
 def test_a_disk_that_fills_up_fails_its_clip_alone(server: Server) -> None:
-    (worker,) = psutil.Process(server.process.pid).children()
+    (worker,) = worker_processes(server.process.pid)
     with server.client() as client:
         with full_disk(worker, size_bytes=4096):
             failed = [client.post("/generate", json=SMALL | {"video_format": name}) for name in ("mp4", "webm")]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from benchmarks.running_server import image_checkers
 from server.image_checker import Checked, ImageChecker
 from server.jobs.job import NotReady
 from server.turns import Turns
@@ -51,7 +52,7 @@ def run(test: Callable[[ImageChecker], Coroutine[Any, Any, None]]) -> None:
 
 def decoders() -> list[psutil.Process]:
     """Find the processes that decode images for this one; a server of other tests may be its child too."""
-    return [child for child in psutil.Process().children() if "server.image_check_main" in child.cmdline()]
+    return image_checkers(os.getpid())
 
 
 @asynccontextmanager

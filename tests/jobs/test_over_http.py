@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.running_server import worker_processes
 from tests.conftest import Server, run_server
 from tests.jobs.conftest import has_ended
 from weights.tiny import TinyFiles
@@ -56,7 +57,7 @@ def wait_for_decoding(temp_dir: Path) -> None:
 
 
 def worker_of(server: Server) -> psutil.Process:
-    (worker,) = psutil.Process(server.process.pid).children()
+    (worker,) = worker_processes(server.process.pid)
     return worker
 
 
