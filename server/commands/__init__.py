@@ -1,1 +1,1 @@
-"""What `ltx23 COMMAND` does; `server/cli.py` parses."""
+"""The commands of `ltx23`. `server/cli.py` parses the command line."""

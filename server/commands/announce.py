@@ -1,4 +1,4 @@
-"""What `ltx23 serve` tells a person at the terminal: that it loads, that it is ready, and how to use it."""
+"""Messages of `ltx23 serve` on the terminal: loading, ready, and how to use the server."""
 
 import logging
 import sys
@@ -66,7 +66,7 @@ class Announcer:
                 self._say(f"ltx23: error: the model cannot be loaded: {message}")
 
     def _loading(self, event: Loading) -> None:
-        """One line a component; on a terminal it counts up in place."""
+        """Print one line per component; on a terminal, the line counts up in place."""
         size = f"{event.done_bytes / 1e9:.2f} of {event.total_bytes / 1e9:.2f} GB" if event.total_bytes else "..."
         if self._is_terminal:
             start = "\n" if self._component and event.component != self._component else "\r"

@@ -1,4 +1,4 @@
-"""File descriptors: as many as the system gives, some of them kept for files and workers."""
+"""File descriptors: use as many as the system allows, and keep some of them for files and workers."""
 
 import asyncio
 import errno
@@ -12,17 +12,17 @@ from server.logs import OnceAMinute
 log = logging.getLogger("ltx23.descriptors")
 log.addFilter(OnceAMinute())
 
-# More than the server has open beside its connections.
+# More than the server has open in addition to its connections.
 RESERVED = 128
 WANTED = 65_536
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the soft limit to the hard one, within reason, and return it."""
+    """Raise the soft limit to the hard limit, but to at most WANTED, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        # macOS has a lower limit of its own, which it does not tell.
+        # macOS has a lower limit of its own, which it does not report.
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
@@ -30,7 +30,7 @@ def raise_descriptor_limit() -> int:
 
 
 def fit_connections(max_connections: int) -> int:
-    """Return how many connections may be open, so that accepting one never fails for want of a descriptor."""
+    """Return how many connections may be open so that accepting one never fails for lack of a descriptor."""
     fitting = max(1, raise_descriptor_limit() - RESERVED)
     if fitting < max_connections:
         log.warning(
@@ -42,9 +42,9 @@ def fit_connections(max_connections: int) -> int:
 
 
 def log_accept_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle what asyncio catches: log a lack of descriptors in one line, and the rest as asyncio does.
+    """Log a lack of descriptors in one line, and leave every other error to asyncio's own handler.
 
-    asyncio reports each attempt to accept a connection, and makes as many in a row as the backlog is long.
+    asyncio reports every failed attempt to accept a connection, and makes up to a backlog's worth of attempts in a row.
     """
     exc = context.get("exception")
     if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):

@@ -1,4 +1,4 @@
-"""Which devices get a worker each. The server itself never imports torch: another process counts the GPUs."""
+"""Choose the devices that get a worker each. A separate process counts the GPUs: the server never imports torch."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ COUNT_GPUS = "import torch; print(torch.cuda.device_count())"
 
 
 def resolve_devices(settings: Settings) -> Settings:
-    """`all` becomes every GPU that torch sees. Raises SettingsError where it sees none."""
+    """Replace `all` by every GPU that torch sees. Raises SettingsError if it sees none."""
     if settings.devices != (ALL,):
         return settings
     count = count_gpus()
@@ -20,7 +20,7 @@ def resolve_devices(settings: Settings) -> Settings:
 
 
 def count_gpus() -> int:
-    """Raises SettingsError where torch cannot say."""
+    """Return the number of GPUs. Raises SettingsError if torch cannot count them."""
     found = subprocess.run([sys.executable, "-P", "-c", COUNT_GPUS], capture_output=True, text=True, check=False)
     if found.returncode:
         reason = (found.stderr.strip().splitlines() or ["it printed nothing"])[-1]

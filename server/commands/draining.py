@@ -1,4 +1,4 @@
-"""How the server ends: running clips may finish, other clients are told, and nothing is left behind. Knows uvicorn."""
+"""Stop a uvicorn server: let running clips finish, answer the other clients, and leave nothing behind."""
 
 import asyncio
 import logging
@@ -14,19 +14,20 @@ from server.engine import Engine
 
 log = logging.getLogger("ltx23.serve")
 
-# For the answers to clips that have just ended, beyond `drain_s`.
+# For answers to clips that have just ended, in addition to `drain_s`.
 CLOSING_S = 5.0
-# For answers that are on their way where no clip has been running, or once the server is told again.
+# For answers that are being sent when no clip was running, or after a second signal.
 HURRIED_S = 0.3
-# For requests to notice that their connection is gone, before they are cancelled.
+# For requests to notice that their connection is closed, before they are cancelled.
 UNWINDING_S = 0.5
 
 
 class DrainingServer(uvicorn.Server):
-    """Once told to stop, take no more jobs but go on answering, 503 for those, until the running ones have ended.
+    """A server that finishes its running clips after a stop signal, and answers new jobs with 503 meanwhile.
 
-    After `drain_s`, or once it is told again, these end too, with a 503 for their clients, where uvicorn would cancel
-    their requests. Connections that are still open then are closed; where no clip was running, at once.
+    After `drain_s`, or at a second signal, the remaining clips end too and their clients get a 503; uvicorn alone would
+    cancel those requests. Connections that are still open are then closed. If no clip was running, this happens at
+    once.
     """
 
     def __init__(self, config: uvicorn.Config, drain_s: float) -> None:
@@ -36,7 +37,7 @@ class DrainingServer(uvicorn.Server):
         self._told_again = asyncio.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """uvicorn's own answer to a second signal would leave the workers and their files behind."""
+        """Note a second signal. uvicorn's own handling of it would leave the workers and their files behind."""
         if self.should_exit and self._loop is not None:
             self._loop.call_soon_threadsafe(self._told_again.set)
         self.should_exit = True
@@ -74,11 +75,11 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
 
     async def _hang_up(self, closing_s: float) -> None:
-        """Close what is still open after a while, or once the server is told again; then cancel what goes on."""
+        """Close the open connections after `closing_s` or a second signal, then cancel the requests that still run."""
         with suppress(TimeoutError):
             async with asyncio.timeout(closing_s):
                 await self._told_again.wait()
-                # What the jobs that were just ended are answered is on its way.
+                # The answers to the jobs that were just ended are being sent.
                 await asyncio.sleep(HURRIED_S)
         for connection in list(self.server_state.connections):
             connection.transport.abort()

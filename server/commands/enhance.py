@@ -1,4 +1,4 @@
-"""`ltx23 enhance`: the rewrite of one prompt, on stdout."""
+"""`ltx23 enhance`: rewrite one prompt and print it on stdout."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""`ltx23 enhancer`: SGLang's own environment. Only parses and prints; what installs is `enhancer.sglang_install`."""
+"""`ltx23 enhancer`: SGLang's own environment. This module parses and prints; `enhancer.sglang_install` installs."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from enhancer.errors import InstallError
 from enhancer.sglang_install import DEFAULT_FOLDER, REQUIREMENT, Installation, install
 from weights.licenses import ENHANCER_LICENSES
 
-# What the shell reports of a command that Ctrl-C ended.
+# The exit code that a shell reports for a command ended by Ctrl-C.
 INTERRUPTED = 130
 
 

@@ -1,4 +1,4 @@
-"""`ltx23 generate`: one clip to a file, in this process."""
+"""`ltx23 generate`: render one clip to a file, in this process."""
 
 import re
 import sys
@@ -25,7 +25,7 @@ from weights.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
-# PATH:FRAME_IDX:STRENGTH:CRF from the right: a path may hold colons too.
+# PATH:FRAME_IDX:STRENGTH:CRF, parsed from the right because a path may contain colons.
 KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\d+))?(:(?P<crf>\d+))?")
 
 
@@ -62,7 +62,7 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
 def build_spec(
     path: Path, stages: int, *, prompt: str, keyframes: list[str], fps: str, **fields: Any
 ) -> GenerationSpec:
-    """Nothing is snapped here: a size or frame count that cannot be is an error. Raises SpecError."""
+    """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError."""
     try:
         container = Container(path.suffix.lower().removeprefix("."))
     except ValueError as exc:
@@ -106,7 +106,7 @@ def parse_keyframe(text: str, num_frames: int) -> Keyframe:
 
 
 def check_keyframe(keyframe: Keyframe, clip: Size) -> None:
-    """Decode the picture before anything is loaded, and say what the clip does not show of it. Raise SpecError."""
+    """Decode the picture before anything is loaded, and print which part of it the clip crops. Raises SpecError."""
     try:
         info = check_image(keyframe.path.read_bytes())
     except (OSError, ImageError) as exc:
@@ -128,7 +128,7 @@ def write_tensors(path: Path, tensors: dict[str, "torch.Tensor"]) -> None:
 
 
 class ConsoleTrace(Trace):
-    """A progress bar a stage, on a terminal; keeps the tensors it is shown if asked to."""
+    """A progress bar per stage on a terminal. Keeps the tensors if `keep_tensors` is set."""
 
     def __init__(self, keep_tensors: bool) -> None:
         self.kept: dict[str, torch.Tensor] = {}

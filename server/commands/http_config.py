@@ -1,4 +1,4 @@
-"""How uvicorn serves the application: settings become limits of connections."""
+"""Create uvicorn's configuration from the settings, with the limits of connections."""
 
 from functools import partial
 
@@ -22,17 +22,17 @@ def create_http_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     )
     return uvicorn.Config(
         app,
-        # Of uvicorn's parsers h11 is the strict one, and the one in Python.
+        # h11 is the strict one of uvicorn's parsers, and is written in Python.
         http=partial(Connection, limits=limits),  # type: ignore[arg-type]
         ws="none",
         backlog=BACKLOG,
-        # Whole seconds only in its annotation.
+        # Annotated as an int, but fractions of a second work.
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]
-        # Its loggers go the way of ours; what was asked and answered is in `ltx23.request`.
+        # uvicorn's loggers use our handlers; `ltx23.request` logs requests and answers.
         log_config=None,
         access_log=False,
         log_level=settings.log_level.lower(),
         server_header=False,
-        # ForwardedHeaders reads them, from the proxies that are trusted.
+        # ForwardedHeaders reads these headers, from trusted proxies only.
         proxy_headers=False,
     )

@@ -1,4 +1,4 @@
-"""`ltx23 weights plan`: what of a model would be where, and which clips fit, before anything is loaded or fetched."""
+"""`ltx23 weights plan`: show where a model's parts would be and which clips fit, without loading or fetching them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ COMPANIONS = (Role.VIDEO_VAE, Role.AUDIO_VAE, Role.TEXT_PROJECTION)
 
 @dataclass(frozen=True)
 class Card:
-    """What the plan is for. note: its name, or what was assumed of it."""
+    """The card that is planned for. `note` is its name, or what was assumed about it."""
 
     capacity_bytes: int
     fp8: "Fp8Mode"
@@ -30,7 +30,7 @@ class Card:
 
 
 def plan(registry: Registry, *, set_name: str | None, **options: Any) -> int:
-    """Exit code: 0 when a clip fits, 1 when none does. Raises SettingsError, WeightsError."""
+    """Print the plan. Return exit code 0 if a clip fits, otherwise 1. Raises SettingsError, WeightsError."""
     if set_name is not None:
         options["checkpoint"] = registry.find(set_name).name
     settings = load_settings(**options)
@@ -48,7 +48,7 @@ def plan(registry: Registry, *, set_name: str | None, **options: Any) -> int:
 
 
 def find_card(settings: Settings) -> Card:
-    """Raises SettingsError without a card and without --vram."""
+    """Return the card to plan for. Raises SettingsError if there is neither a card nor --vram."""
     import torch
 
     from pipelines.ltx.fp8 import Fp8Mode, resolve_fp8_mode
@@ -69,12 +69,12 @@ def find_card(settings: Settings) -> Card:
 
 
 def make_plan(settings: Settings, chosen: Mapping[Role, Choice], card: Card) -> MemoryPlan:
-    """That of the level that a server would take. Raises SettingsError, WeightsError."""
+    """Return the plan of the level that a server would choose. Raises SettingsError, WeightsError."""
     import torch
 
     from pipelines.ltx.plan import shape_models
 
-    # The plan is for a card, wherever it is made.
+    # The plan is for a card, even when it is made on another machine.
     dtype = torch.float32 if settings.dtype == "float32" else torch.bfloat16
     models = shape_models(planned_files(settings, chosen), dtype, card.fp8, _text_quantization(settings, chosen))
     wanted = None if settings.memory == "auto" else MemoryLevel(settings.memory)
@@ -82,8 +82,9 @@ def make_plan(settings: Settings, chosen: Mapping[Role, Choice], card: Card) -> 
 
 
 def planned_files(settings: Settings, chosen: Mapping[Role, Choice]) -> "PlannedFiles":
-    """What of a set is not on the disk is planned as published, and so is what was not given; but a file that is given
-    needs its companions. Raises SettingsError.
+    """Return the files to plan with. Raises SettingsError if a given checkpoint's companions are not on the disk.
+
+    Parts of a set that are not on the disk, and parts that were not given, are planned as published.
     """
     from pipelines.ltx.plan import PlannedFiles
 

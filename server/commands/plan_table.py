@@ -1,4 +1,4 @@
-"""A memory plan as a table for the terminal: one column a level. Knows no model and no file."""
+"""Format a memory plan as a table for the terminal, with one column per level. Needs no model and no files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ LABEL, SIZE, COLUMN = 30, 6, 14
 
 
 def plan_table(plans: Sequence[MemoryPlan]) -> Iterator[str]:
-    """plans: of the same models, a level each."""
+    """Yield the lines of the table. `plans` are for the same models, one per level."""
     components = plans[0].components
     yield _row("weights", "GB", [plan.level for plan in plans])
     for name, component in components.items():
@@ -34,7 +34,7 @@ def plan_table(plans: Sequence[MemoryPlan]) -> Iterator[str]:
 
 
 def verdict(plan: MemoryPlan, is_chosen: bool) -> str:
-    """Of the plan that a server would run. is_chosen: by `auto`."""
+    """Return a sentence about the plan that a server would use. `is_chosen`: `auto` chose it."""
     subject = f"--memory auto takes {plan.level}" if is_chosen else f"--memory {plan.level}"
     if plan.fits(DEFAULT_CLIP):
         return f"{subject}: the default clip fits."
@@ -47,7 +47,7 @@ def verdict(plan: MemoryPlan, is_chosen: bool) -> str:
 
 
 def _needed(plan: MemoryPlan, clip: ClipSize) -> str:
-    """With what is kept free for kernels, so that it can be held against what the device has."""
+    """Return whether the clip fits, after the peak and the bytes reserved for kernels: what the device must have."""
     return f"{_gb(plan.peak_bytes(clip) + RESERVED_BYTES)} {'fits' if plan.fits(clip) else '  no'}"
 
 

@@ -1,4 +1,4 @@
-"""`ltx23 serve`: the application on a socket, and what the terminal says meanwhile."""
+"""`ltx23 serve`: run the application on a socket and announce its progress on the terminal."""
 
 import errno
 import gc
@@ -58,7 +58,7 @@ def _validate_data_dir(settings: Settings) -> None:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Return the socket that clients connect to. Raise SettingsError."""
+    """Return the socket that clients connect to. Raises SettingsError."""
     host, port = settings.bind_host, settings.port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -68,8 +68,8 @@ def listen(settings: Settings) -> socket.socket:
         is_host = not isinstance(exc, OSError) or isinstance(exc, socket.gaierror) or exc.errno == errno.EADDRNOTAVAIL
         wrong = "host" if is_host else "port"
         raise SettingsError(f"cannot listen on {host} port {port}: {reason}; choose another --{wrong}") from exc
-    # Inherited by each connection. asyncio sets it only on sockets that name their protocol, and without it a client
-    # that is kept alive waits 40 ms, its own delayed acknowledgement, between the headers and the body of an answer.
+    # Every connection inherits this. asyncio sets it only on sockets that name their protocol. Without it, a client
+    # that keeps its connection waits 40 ms, its own delayed acknowledgement, between an answer's headers and its body.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -82,23 +82,23 @@ def _run(settings: Settings, listener: socket.socket) -> int:
         nonlocal failed
         announcer(event)
         if isinstance(event, LoadFailed) and not announcer.was_ready:
-            # Nothing was ever served: better no server than one that only says 503.
+            # Nothing was ever served: end the server, which could only answer 503.
             failed = server.should_exit = True
 
     configure_logging(settings.log_level, settings.log_format)
     config = create_http_config(create_app(settings, on_event), settings)
-    # Its "running" would come long before the model is there; the announcer knows better.
+    # uvicorn says "running" long before the model is loaded; the announcer reports that instead.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     server = DrainingServer(config, settings.drain_s)
     announcer.start()
     _exit_quietly_on_signals(server)
     server.run(sockets=[listener])
-    # Else the interpreter spends half a second on a last search for garbage.
+    # Otherwise the interpreter's last garbage collection takes half a second.
     gc.freeze()
     return 1 if failed else 0
 
 
 def _exit_quietly_on_signals(server: uvicorn.Server) -> None:
-    """uvicorn catches them while it runs. One that comes before must not be lost, and one after has nothing to end."""
+    """Handle signals that come before and after uvicorn runs: early ones are not lost, and late ones are harmless."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, server.handle_exit)

@@ -21,7 +21,7 @@ def add_setting_options(
     only: Collection[str] | None = None,
     without: Collection[str] = (),
 ) -> None:
-    """Add an option for each setting of `group`. Its value is text or None (not given); the settings parse it."""
+    """Add an option for each setting of `group`. Its value is text, or None if not given; the settings parse it."""
     assert group.__doc__ is not None
     options = parser.add_argument_group(group.__doc__.rstrip(".").lower())
     for name, field in group.model_fields.items():
@@ -34,7 +34,7 @@ def flag(name: str) -> str:
 
 
 def default_text(field: FieldInfo) -> str:
-    """Show the default, or nothing where there is none worth showing."""
+    """Return the default as text, or nothing if it is not worth showing."""
     value = field.default
     if value is None or value == () or value == "":
         return ""
@@ -42,7 +42,7 @@ def default_text(field: FieldInfo) -> str:
 
 
 def choices(field: FieldInfo) -> tuple[Any, ...]:
-    """List the values of a setting that has a fixed set of them."""
+    """Return the values of a setting that has a fixed set of them."""
     return get_args(_plain_type(field)) if get_origin(_plain_type(field)) is Literal else ()
 
 
@@ -50,7 +50,7 @@ def _help(field: FieldInfo) -> str:
     assert field.description is not None, "every setting has a docstring"
     default = default_text(field)
     text = " ".join(field.description.split())
-    # argparse formats help with %.
+    # argparse formats help texts with %.
     return (f"{text} (default: {default})" if default and field.annotation is not bool else text).replace("%", "%%")
 
 

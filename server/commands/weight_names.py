@@ -1,6 +1,6 @@
-"""What a weight setting may hold: a file, a folder, or a name of the registry, which is made a path here.
+"""Turn the names that weight settings may hold, instead of a file or a folder, into paths.
 
-Knows the registry and the weights folder; opens no file. A setting is named like the role whose file it takes.
+Uses the registry and the weights folder, and opens no files. Each setting has the name of the role whose file it takes.
 """
 
 import os
@@ -18,7 +18,7 @@ USABLE = {State.COMPLETE, State.UNVERIFIED}
 
 @dataclass(frozen=True)
 class Choice:
-    """name, part: what the registry calls it and says of it; none where a path was given."""
+    """A path, with its `name` and `part` in the registry unless the path itself was given."""
 
     path: Path
     name: str = ""
@@ -26,9 +26,9 @@ class Choice:
 
 
 def resolve_weights(settings: Settings, registry: Registry = REGISTRY) -> Settings:
-    """The settings with paths in place of names, and what the named set of the checkpoint has beside it filled in.
+    """Return the settings with paths instead of names. A named checkpoint also fills in the other parts of its set.
 
-    Raises SettingsError where a word is neither, or what it names is not whole in the weights folder.
+    Raises SettingsError if a word is neither a path nor a name, or if the files are not complete in the weights folder.
     """
     chosen = choose_weights(settings, registry)
     validate_here(settings, chosen, registry)
@@ -36,7 +36,7 @@ def resolve_weights(settings: Settings, registry: Registry = REGISTRY) -> Settin
 
 
 def choose_weights(settings: Settings, registry: Registry = REGISTRY) -> dict[Role, Choice]:
-    """By role, whether it is on the disk or not. Raises SettingsError where a word is neither a path nor a name."""
+    """Return the choices by role, on the disk or not. Raises SettingsError if a word is neither a path nor a name."""
     store = Store(settings.weights_dir)
     given = {role: path for role in Role if (path := getattr(settings, role.value)) is not None}
     chosen = {role: _choose(role, path, store, registry) for role, path in given.items()}
@@ -49,7 +49,7 @@ def choose_weights(settings: Settings, registry: Registry = REGISTRY) -> dict[Ro
 
 
 def validate_here(settings: Settings, chosen: Mapping[Role, Choice], registry: Registry = REGISTRY) -> None:
-    """Raises SettingsError with the command that fetches what a name stands for, if it is not there."""
+    """Raise SettingsError with the command that fetches the files of a name, if they are not on the disk."""
     for role, choice in chosen.items():
         if not is_here(settings, choice):
             assert choice.part is not None
@@ -60,12 +60,15 @@ def validate_here(settings: Settings, chosen: Mapping[Role, Choice], registry: R
 
 
 def is_here(settings: Settings, choice: Choice) -> bool:
-    """A file that was never verified is. Of a path that was given nothing is asked before it is read."""
+    """Return whether the files of a name are on the disk, verified or not.
+
+    A path that was given always counts as here; it is checked when it is read.
+    """
     return choice.part is None or Store(settings.weights_dir).part_presence(choice.part).state in USABLE
 
 
 def names_of(role: Role, registry: Registry = REGISTRY) -> dict[str, Part]:
-    """A set's name stands for what it has for the role."""
+    """Return the names for a role and their parts. A set's name stands for its part with that role."""
     parts = {weight_set.name: part for weight_set in registry.sets for part in weight_set.parts if part.role == role}
     return parts | (dict(registry.text_encoders) if role is Role.TEXT_ENCODER else {})
 
@@ -73,7 +76,10 @@ def names_of(role: Role, registry: Registry = REGISTRY) -> dict[str, Part]:
 def pull_command(
     settings: Settings, choice: Choice, chosen: Mapping[Role, Choice], registry: Registry = REGISTRY
 ) -> str:
-    """A text encoder of its own name comes with the set of the checkpoint, in place of that set's own."""
+    """Return the command that fetches `choice`.
+
+    A text encoder with a name of its own is fetched with the checkpoint's set, in place of that set's text encoder.
+    """
     sets = {weight_set.name for weight_set in registry.sets}
     checkpoint, encoder = chosen.get(Role.CHECKPOINT), chosen.get(Role.TEXT_ENCODER)
     named = [choice.name, checkpoint.name if checkpoint else "", registry.default.name]
@@ -84,13 +90,13 @@ def pull_command(
 
 
 def weights_dir_words(weights_dir: Path) -> list[str]:
-    """The option, where it is needed."""
+    """Return the --weights-dir option, or nothing if the folder is the default."""
     default: Path = Settings.model_fields["weights_dir"].default
     return [] if weights_dir == default.expanduser() else ["--weights-dir", str(weights_dir)]
 
 
 def _choose(role: Role, path: Path, store: Store, registry: Registry) -> Choice:
-    # Unlike Path.exists, this knows no PermissionError: that is for whoever reads the file.
+    # Unlike Path.exists, this never raises PermissionError; the code that reads the file reports it.
     if os.path.exists(path):
         return Choice(path)
     names = names_of(role, registry)

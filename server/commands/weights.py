@@ -1,4 +1,4 @@
-"""`ltx23 weights`: lists, fetches and verifies weights, plans memory. A subcommand is a row in COMMANDS."""
+"""`ltx23 weights`: list, fetch and verify weights, and plan memory. Each subcommand is a row in COMMANDS."""
 
 import argparse
 import shlex
@@ -21,13 +21,13 @@ from weights.registry import REGISTRY, Part, Registry, WeightSet
 from weights.retry import DELAYS_S
 from weights.store import State, Store, combine
 
-# What the shell reports of a command that Ctrl-C ended.
+# The exit code that a shell reports for a command ended by Ctrl-C.
 INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class World:
-    """What the subcommands meet. Tests have a smaller one."""
+    """The registry, retry delays and free space that the subcommands use. Tests use a smaller one."""
 
     registry: Registry = REGISTRY
     delays_s: Sequence[float] = DELAYS_S
@@ -44,7 +44,7 @@ class Command:
 def weights(*, weights_command: str, world: World | None = None, **options: Any) -> int:
     try:
         return COMMANDS[weights_command].run(world or World(), **options)
-    except BrokenPipeError:  # the reader of stdout has left, as `head` does
+    except BrokenPipeError:  # the reader of stdout has closed it, as `head` does
         return 1
     except (WeightsError, SettingsError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
@@ -204,7 +204,7 @@ COMMANDS: dict[str, Command] = {
 
 
 class ConsoleProgress(Progress):
-    """A bar a file on a terminal; what happened, in lines, everywhere."""
+    """A progress bar per file on a terminal; events are always printed as lines."""
 
     def __init__(self) -> None:
         self._bar: Any = None
