@@ -1,1 +1,1 @@
-"""HTTP, jobs and processes. The only reader of the environment."""
+"""The HTTP server, its jobs and its processes. The only package that reads the environment."""

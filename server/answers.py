@@ -1,4 +1,4 @@
-"""What a finished clip is answered with: the file, or JSON around it."""
+"""Answer with a finished clip: the file itself, or JSON that contains it."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from server.videos.video import inference_s
 MEBIBYTE = 2**20
 MODEL_ID = "LTX-23-Video"
 
-# Whole numbers stay whole in JSON: 24, 23.976024.
+# Whole numbers stay integers in JSON: 24, but 23.976024.
 Decimal = Annotated[int | float, WithJsonSchema({"type": "number"})]
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-# The answer that is a clip, as /openapi.json describes it.
+# Describes an answer that is a clip in /openapi.json.
 CLIP: dict[str, Any] = {"description": "The clip", "content": {"video/mp4": BINARY, "video/webm": BINARY}}
 
 
@@ -37,7 +37,7 @@ class AdjustmentAnswer(BaseModel):
 
 
 class ClipAnswer(BaseModel):
-    """A clip in JSON, as `return_json` asks for it."""
+    """A clip as JSON, the answer to `return_json`."""
 
     model_config = ConfigDict(title="Clip")
 
@@ -61,7 +61,7 @@ class ClipAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A clip that is ready to be sent. timings_s: queue, enhance, encode, denoise, decode, mux."""
+    """A clip that is ready to be sent. timings_s: seconds per stage: queue, enhance, encode, denoise, decode, mux."""
 
     id: str
     data: bytes
@@ -136,6 +136,6 @@ def rounded(timings_s: Mapping[str, float]) -> dict[str, float]:
 
 
 def decimal(value: Any) -> float | int:
-    """Return a Fraction as JSON and headers show it: 24, 23.976024."""
+    """Convert a Fraction to a number for JSON and headers: 24, 23.976024."""
     number = round(float(value), 6)
     return int(number) if number.is_integer() else number

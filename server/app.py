@@ -1,4 +1,4 @@
-"""The application: routes, errors and edge around one engine. Knows no process and no model."""
+"""Build the application: routes, error handlers and edge around one engine. Independent of processes and models."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ from server.videos.library import Videos
 from server.videos.retention import Retention
 from server.workspace import Workspace
 
-# What /openapi.json says about keys. `edge.keys` checks them.
+# Describes API keys in /openapi.json; `edge.keys` checks them.
 KEY_DOCUMENTATION = [
     Depends(HTTPBearer(scheme_name="bearer", description="An API key of this server.", auto_error=False)),
     Depends(APIKeyHeader(scheme_name="apiKey", name="x-api-key", description="The same key.", auto_error=False)),
@@ -57,9 +57,9 @@ OnEvent = Callable[[FromWorker], None]
 def create_app(
     settings: Settings, on_event: OnEvent = lambda event: None, program: Sequence[str] = WORKER_PROGRAM
 ) -> ASGIApp:
-    """The whole server as one ASGI application. Raises KeyRingError and SettingsError when they cannot be used.
+    """Return the whole server as one ASGI application. Raises KeyRingError or SettingsError.
 
-    program: what a worker runs.
+    program: the command that starts a worker.
     """
     key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
@@ -80,10 +80,10 @@ def create_api(
         title="LTX-23-Video",
         description="A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video.",
         version=version("ltx23-server"),
-        # Swagger UI is served from here, by `pages`.
+        # `pages` serves Swagger UI without loading it from other hosts.
         docs_url=None,
         redoc_url=None,
-        # The edge cleans paths before they are routed.
+        # The edge normalises paths before they are routed.
         redirect_slashes=False,
         servers=[{"url": "/", "description": "This server"}],
         default_response_class=AsciiJSONResponse,
@@ -92,7 +92,7 @@ def create_api(
     )
     app.state.metrics = telemetry.metrics
     open_routes = (pages, status)
-    # `generate` is the last: clients take the last POST path whose body has a `prompt` for the one that makes videos.
+    # `generate` comes last: clients use the last POST path whose body has a `prompt` to make videos.
     keyed_routes = (metrics, models, videos, video_content, video_edits, video_events, enhance, generate)
     for routes in (*open_routes, *keyed_routes):
         app.include_router(routes.router, dependencies=KEY_DOCUMENTATION if routes in keyed_routes else ())
@@ -102,7 +102,7 @@ def create_api(
 
 
 def _answer_head(app: FastAPI, router: APIRouter) -> None:
-    """Serve HEAD wherever `router` serves GET: the same status and headers; uvicorn leaves the body out."""
+    """Serve HEAD wherever `router` serves GET, with the same status and headers; uvicorn omits the body."""
     for route in router.routes:
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
             app.add_api_route(
@@ -127,7 +127,7 @@ def _lifespan(
                 library.on_ready()
             on_event(event)
 
-        # Closed in the opposite order, however far the start came.
+        # Closed in reverse order, even if the start fails halfway.
         async with AsyncExitStack() as stack:
             stack.push_async_callback(telemetry.aclose)
             workspace = Workspace(settings.temp_dir)
@@ -157,14 +157,17 @@ def _lifespan(
             await library.start()
             starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
             stack.push_async_callback(_cancel, starting)
-            # For whoever runs the server: it shows in ASGI's lifespan state.
+            # The command that runs the server gets the engine from ASGI's lifespan state.
             yield {"engine": engine}
 
     return lifespan
 
 
 async def _start(dispatcher: Dispatcher, enhancer: Enhancer, managed: ManagedSglang | None) -> None:
-    """SGLang before the models, or without it: its memory is a share of what is free when it starts."""
+    """Start SGLang before the models, because it takes a share of the memory that is free when it starts.
+
+    If SGLang fails, the models start without it.
+    """
     if managed is not None:
         managed.start()
         with suppress(Unavailable):

@@ -1,7 +1,7 @@
 """Send a file whole or in ranges, as RFC 9110 (14.1 to 14.2, 13.1.5) defines them.
 
-Starlette sends the parts. It also refuses malformed and unsatisfiable ranges in plain text and applies ranges to HEAD,
-so it is given only the headers for which a part is sent.
+Starlette sends the parts. It would refuse malformed and unsatisfiable ranges in plain text and apply ranges to HEAD, so
+it sees the range headers only when a part is to be sent.
 """
 
 import re
@@ -11,12 +11,12 @@ from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 OPEN_END = 10**18
-# first-last, first- or -suffix, with at most 18 digits.
+# first-last, first- or -suffix, with at most 18 digits each.
 _RANGE = re.compile(r"(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[0-9]{1,18})")
 
 
 class RangeNotSatisfiable(Exception):
-    """None of the requested ranges is in the file."""
+    """No requested range is in the file."""
 
     code = "range_not_satisfiable"
 
@@ -26,7 +26,7 @@ class RangeNotSatisfiable(Exception):
 
 
 class RangedFile(FileResponse):
-    """A file response with ranges; needs its `stat_result`. Raises RangeNotSatisfiable before anything is sent."""
+    """A file response that supports ranges. Needs `stat_result`. Raises RangeNotSatisfiable before anything is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = MutableHeaders(raw=list(scope["headers"]))
@@ -37,9 +37,9 @@ class RangedFile(FileResponse):
         await super().__call__({**scope, "headers": headers.raw}, receive, send)
 
     def _satisfiable(self, method: str, headers: MutableHeaders) -> list[tuple[int, int]]:
-        """Return the ranges to send; empty means the whole file.
+        """Return the ranges to send, or an empty list to send the whole file.
 
-        If-Range needs a strong ETag or a date, equal to the file's own.
+        If-Range must equal the file's ETag, which must be strong, or its date.
         """
         assert self.stat_result is not None
         wanted, validator = headers.get("range"), headers.get("if-range")
@@ -48,9 +48,9 @@ class RangedFile(FileResponse):
 
 
 def parse_ranges(header: str, size_bytes: int) -> list[tuple[int, int]]:
-    """Return the first and last byte of each range that begins in the file.
+    """Return the first and last byte of each range that begins in the file. Raises RangeNotSatisfiable.
 
-    Empty if the header has to be ignored: another unit, or malformed. Raises RangeNotSatisfiable.
+    The list is empty if the header must be ignored, because it is malformed or uses another unit.
     """
     unit, _, specs = header.partition("=")
     try:

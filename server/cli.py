@@ -1,4 +1,4 @@
-"""The `ltx23` command: serve, generate, enhance, enhancer, weights. Only parses; imports what it starts."""
+"""Parse the `ltx23` command: serve, generate, enhance, enhancer, weights. A command's code is imported when it runs."""
 
 import argparse
 import sys
@@ -16,11 +16,11 @@ DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Return the exit code: 0 done, 1 failed with a sentence on stderr, 2 wrong usage."""
+    """Run the command and return its exit code: 0 success, 1 failure with a message on stderr, 2 wrong usage."""
     prepare_streams()
     try:
         args = vars(build_parser().parse_args(argv))
-    except SystemExit as exc:  # after --help, or about wrong usage
+    except SystemExit as exc:  # after --help, or on wrong usage
         sys.exit(flush_stdout(int(exc.code or 0)))
     return flush_stdout(_run(args))
 

@@ -1,4 +1,4 @@
-"""Work for a client that may go away before it is done."""
+"""Run work for a client that may disconnect before the work ends."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of `work`, which is cancelled when nobody waits for it any more.
+    """Return the result of `work`; cancel it if the client disconnects.
 
-    Raise ClientDisconnect then, once the work has ended.
+    Raises ClientDisconnect in that case, once the work has ended.
     """
     task, gone = asyncio.create_task(work), asyncio.create_task(disconnected(request))
     try:
@@ -27,7 +27,7 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) ->
 
 
 async def finish_in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Call `function` in a thread. Cancelled, wait for it all the same, so that it changes nothing afterwards."""
+    """Call `function` in a thread. If cancelled, wait until the call has ended, so that nothing changes afterwards."""
     call = asyncio.create_task(asyncio.to_thread(function, *args))
     try:
         return await asyncio.shield(call)
@@ -42,14 +42,14 @@ async def _end(task: asyncio.Task[Any]) -> None:
 
 
 async def _wait(task: asyncio.Task[Any]) -> None:
-    """Until it has ended. Its exception is nobody's any more."""
+    """Wait until the task has ended, and ignore its exception."""
     await asyncio.wait({task})
     if not task.cancelled():
         task.exception()
 
 
 async def disconnected(request: Request) -> None:
-    """Until the client has gone. The body has been read."""
+    """Wait until the client has disconnected. The body must have been read."""
     message: dict[str, Any] = {}
     while message.get("type") != "http.disconnect":
         message = dict(await request.receive())

@@ -1,4 +1,4 @@
-"""What the routes share: settings, the dispatcher, the workspace, the videos, and the start of it all."""
+"""The state that all routes share: settings, dispatcher, workspace, videos, enhancer and image checker."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -39,18 +39,18 @@ class Engine:
         return time.monotonic() - self.started_at
 
     def drain(self) -> None:
-        """Take no more jobs; those that run may end. What is known of videos can still be asked for."""
+        """Accept no more jobs and let the running ones end. Videos can still be queried."""
         self.dispatcher.drain()
         self.images.stop()
 
     def stop(self) -> None:
-        """End every job, and tell whoever waits for one. May be called twice."""
+        """End every job and notify everyone who waits for one. May be called twice."""
         self.dispatcher.stop()
         self.videos.release()
 
 
 def worker_configs(settings: Settings) -> tuple[WorkerConfig, ...]:
-    """One for each device."""
+    """Return one configuration per device."""
     config = worker_config(settings)
     return tuple(replace(config, device=device) for device in settings.devices) or (config,)
 
@@ -76,7 +76,10 @@ def worker_config(settings: Settings) -> WorkerConfig:
 
 
 def limits(settings: Settings, key_ring: KeyRing) -> Limits:
-    """A single key has the whole queue; several, which a key file may have at any time, share it."""
+    """Return the queue's limits: a single key may use the whole queue, several keys share it.
+
+    The number of keys is checked each time, because the key file may change.
+    """
     share = max(1, int(settings.queue_size * settings.key_queue_share))
     return Limits(
         queue_size=settings.queue_size,

@@ -1,4 +1,4 @@
-"""Between a request and the enhancer: what it is asked, and what becomes of its answer in ours."""
+"""Connect requests to the prompt enhancer: build its requests, and turn its answers into ours."""
 
 import shlex
 import time
@@ -23,7 +23,7 @@ NO_ENHANCER = "no prompt enhancer is configured; the prompt was used as it came"
 
 @dataclass(frozen=True)
 class UsedPrompt:
-    """The prompt that is rendered, and how it came about."""
+    """The prompt that is rendered, and how it was made."""
 
     prompt: str
     enhanced: bool = False
@@ -32,7 +32,7 @@ class UsedPrompt:
 
 
 def create_managed(settings: Settings) -> ManagedSglang | None:
-    """None unless SGLang is to be a process of ours. Raises SettingsError where it is not installed."""
+    """Create the SGLang process if the settings ask for one, else return None. Raises SettingsError if it is absent."""
     if settings.enhancer != "managed":
         return None
     args = tuple(shlex.split(settings.sglang_args))
@@ -40,7 +40,7 @@ def create_managed(settings: Settings) -> ManagedSglang | None:
 
 
 def _sglang_python(settings: Settings) -> Path:
-    """Half an installation is none."""
+    """Return the Python that has SGLang. Raises SettingsError if it is missing or its installation is incomplete."""
     python, installed = settings.sglang_python, Installation(DEFAULT_FOLDER.expanduser())
     if python is None and installed.requirement is None:
         raise setting_error("sglang_python", f"SGLang is not in {installed.folder}: `ltx23 enhancer install`")
@@ -54,7 +54,7 @@ def create_enhancer(
     managed: ManagedSglang | None = None,
     on_result: OnResult = lambda result, seconds: None,
 ) -> Enhancer:
-    """Off without a language model. Raises enhancer.errors.SettingsError."""
+    """Create the enhancer, which is off without a language model. Raises enhancer.errors.SettingsError."""
     url = managed.url if managed else settings.rewriter_url
     if url is None:
         return Enhancer(on_result=on_result)
@@ -75,7 +75,7 @@ def create_captioner(settings: Settings) -> Captioner | None:
 
 
 def enhancer_state(enhancer: Enhancer, managed: ManagedSglang | None) -> EnhancerState:
-    """Down until a language model of ours is ready."""
+    """Return the enhancer's state; it is down until a managed SGLang is ready."""
     if managed is None or managed.state.status is ManagedStatus.READY:
         return enhancer.state
     reason = managed.state.reason or f"the prompt enhancer's language model is {managed.state.status}"
@@ -85,7 +85,11 @@ def enhancer_state(enhancer: Enhancer, managed: ManagedSglang | None) -> Enhance
 async def enhance_request(
     enhancer: Enhancer, resolved: ResolvedRequest, image_paths: Sequence[Path], *, required: bool, strict: bool
 ) -> UsedPrompt:
-    """Raises EnhancerError where it is required, RequestInvalid where strict and there is no enhancer."""
+    """Return the prompt to render, enhanced if the request asks for it.
+
+    Raises EnhancerError if enhancement is required (by the settings or by strict handling) and fails, and
+    RequestInvalid if handling is strict and there is no enhancer.
+    """
     if not resolved.enhance_prompt:
         return UsedPrompt(resolved.prompt)
     if enhancer.state.status is Status.OFF and strict:
@@ -100,7 +104,7 @@ async def enhance_request(
         seed=resolved.seed,
         duration_s=float(resolved.num_frames / resolved.frame_rate),
     )
-    # Under `handling=strict` nothing may be other than it was asked for.
+    # `handling=strict` allows no deviation from the request.
     enhancement = await enhancer.enhance(request, required=required or strict)
     return UsedPrompt(enhancement.prompt, enhancement.enhanced, adjustments_of(enhancement), time.monotonic() - begun)
 
@@ -110,7 +114,7 @@ def mode_of(resolved: ResolvedRequest) -> Mode:
 
 
 def first_image(resolved: ResolvedRequest, paths: Sequence[Path]) -> Path | None:
-    """The one at frame 0."""
+    """Return the image with the lowest frame number, or None."""
     by_frame = {image.frame_idx: path for image, path in zip(resolved.images, paths, strict=True)}
     return by_frame[min(by_frame)] if by_frame else None
 

@@ -1,4 +1,4 @@
-"""What /openapi.json says about errors, and about the headers of a request."""
+"""Describe errors and request headers in /openapi.json."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class OpenAIError(BaseModel):
-    """An error as OpenAI's clients read it."""
+    """An error in the shape that OpenAI's clients read."""
 
     message: str
     type: str
@@ -15,7 +15,7 @@ class OpenAIError(BaseModel):
 
 
 class FieldProblem(BaseModel):
-    """One thing that is wrong with a request."""
+    """One problem with a request."""
 
     loc: list[str | int] = Field(description='Where it is: `["body", "keyframes", 1, "image_b64"]`.')
     msg: str
@@ -23,21 +23,21 @@ class FieldProblem(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """What went wrong. `error` is there on the paths that begin with /v1/."""
+    """An error. `error` is present on paths that begin with /v1/."""
 
     detail: str
     error: OpenAIError | None = None
 
 
 class RateLimitAnswer(BaseModel):
-    """The queue is full. `error` is an object on the paths that begin with /v1/."""
+    """The queue is full. `error` is an object on paths that begin with /v1/."""
 
     error: str | OpenAIError
     detail: str
 
 
 class InvalidAnswer(BaseModel):
-    """What is wrong with the request, field by field. `error` is there on the paths that begin with /v1/."""
+    """The problems with a request, field by field. `error` is present on paths that begin with /v1/."""
 
     detail: list[FieldProblem]
     error: OpenAIError | None = None
@@ -60,9 +60,9 @@ ANSWERS: dict[int, dict[str, Any]] = {
     504: {"description": "The render took longer than the server allows"},
 }
 READ = (401, 422, 500)
-# Of a route that takes a body with a prompt.
+# Errors of a route that takes a body with a prompt.
 ORDER = (401, 408, 413, 415, 422, 429, 500, 503)
-# Headers of a route that takes a body with a prompt. A client may send both.
+# Optional headers of a route that takes a body with a prompt.
 ORDER_HEADERS = [
     {
         "name": "Idempotency-Key",

@@ -1,4 +1,4 @@
-"""Exceptions to answers: the only place that knows which status code an error has."""
+"""Turn exceptions into answers. This is the only place that maps errors to status codes."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ from server.videos.errors import DataDirError, IdempotencyError, StoreError, Vid
 
 log = logging.getLogger("ltx23.errors")
 
-# nginx's "client closed request": nobody reads it, the access log does.
+# nginx's "client closed request": no client reads it, but the access log shows it.
 CLIENT_CLOSED_REQUEST = 499
 
 # The shortest pause of the enhancer's circuit breaker.
@@ -34,14 +34,14 @@ NOT_STORED = "the video cannot be stored; the server's log has the reason"
 
 
 class AsciiJSONResponse(JSONResponse):
-    """JSON with everything escaped that is not ASCII, so that prompts come back whole through any client."""
+    """JSON with all non-ASCII characters escaped, so that prompts survive any client's encoding."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class ModelNotFound(Exception):
-    """No model of that name is served."""
+    """The server has no model of that name."""
 
     code = "model_not_found"
 
@@ -50,7 +50,7 @@ class ModelNotFound(Exception):
 
 
 class Unsupported(Exception):
-    """An endpoint that clients know of and that this server does not have."""
+    """An endpoint that clients may call but that this server does not support."""
 
     code = "unsupported"
 
@@ -89,13 +89,13 @@ ANSWERS: dict[type[Exception], Answer] = {
     VideoNotFinished: Answer(409),
     RangeNotSatisfiable: Answer(416, headers=lambda exc: {"Content-Range": f"bytes */{exc.size_bytes}"}),
     IdempotencyError: Answer(422, body=lambda exc: {"detail": [_header_error("Idempotency-Key", exc)]}),
-    # The reason names folders of this machine.
+    # The exception's message would reveal folders of this machine.
     StoreError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),
     DataDirError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),
     RequestValidationError: Answer(422, body=lambda exc: {"detail": _without_values(exc)}),
     JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
     ClientDisconnect: Answer(CLIENT_CLOSED_REQUEST),
-    # What nobody foresaw goes on to uvicorn, which logs it and closes the connection: the client should know.
+    # uvicorn logs any other exception and closes the connection, which the header announces.
     Exception: Answer(
         500,
         body=lambda exc: {"detail": "Internal server error; the server's log has the reason"},
@@ -130,7 +130,7 @@ def _http_exception(request: Request, exc: Exception) -> Response:
 
 
 def prefers_strict(request: Request) -> bool:
-    """`Prefer: handling=strict`, among whatever else is preferred (RFC 7240)."""
+    """Return whether a Prefer header contains `handling=strict`, perhaps among other preferences (RFC 7240)."""
     preferences = ",".join(request.headers.getlist("prefer")).lower().split(",")
     return any(
         preference.split(";")[0].replace(" ", "").replace('"', "") == "handling=strict" for preference in preferences

@@ -1,4 +1,4 @@
-"""Lock a folder for one process. The lock ends with the process, however it ends."""
+"""Lock a folder for one process. The lock ends with the process, however the process ends."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Return memory that was freed, and that glibc keeps, to the system."""
+"""Return freed memory that glibc keeps to the system."""
 
 import ctypes
 from collections.abc import Callable
@@ -8,23 +8,23 @@ import psutil
 
 _C = ctypes.CDLL(None)
 
-# Other C libraries have no such function, and keep less.
+# Other C libraries lack these functions, and keep less memory.
 _malloc_trim: Callable[[int], Any] | None = getattr(_C, "malloc_trim", None)
 _mallopt: Callable[[int, int], Any] | None = getattr(_C, "mallopt", None)
 
 # glibc, malloc.h
 M_ARENA_MAX = -8
 
-# More than a small clip of the tiny model takes and frees: getting it back from the system took a twentieth
-# of each render.
+# More than a small clip of the tiny model allocates and frees: returning that memory and allocating it again
+# took a twentieth of each render.
 KEPT_BYTES = 48 * 2**20
 
 
 def keep_one_heap() -> None:
-    """Give the process one heap; call it before there are threads.
+    """Limit the process to one heap. Call it before any thread starts.
 
-    malloc would otherwise give threads heaps of their own, up to 8 per core, and `Heap.trim` does not return the end of
-    these, up to 64 MB each. An encoder's threads fill one and leave it.
+    By default malloc gives threads heaps of their own, up to 8 per core, and `Heap.trim` does not return the end of
+    these, up to 64 MB each. An encoder's threads would fill such heaps and leave them.
     """
     if _mallopt is not None:
         _mallopt(M_ARENA_MAX, 1)
@@ -38,9 +38,9 @@ class Heap:
         self._trimmed_bytes = 0
 
     def trim(self) -> None:
-        """Return free memory if the process has grown since the last call by more than is worth keeping.
+        """Return free memory if the process has grown by more than KEPT_BYTES since the last call.
 
-        Without it, one image of 64 megapixels stays in a process for ever, freed and unused.
+        Without it, the memory of one 64-megapixel image stays in the process after it is freed.
         """
         if _malloc_trim is not None and self._resident_bytes() > self._trimmed_bytes + KEPT_BYTES:
             _malloc_trim(0)

@@ -1,8 +1,8 @@
-"""The process that decodes the images of requests, to see whether they are sound before anything waits for them.
+"""Decode the images of requests in a process of its own, to find broken ones before the request is queued.
 
-Run as `python -P -m server.image_check_main`. One JSON object a line: in, `{"path", "decode"}`; out, `{"width",
-"height"}` or `{"error"}`. It ends when its input does. A decoder that crashes or never ends takes down this process and
-not the server.
+Run as `python -P -m server.image_check_main`. One JSON object per line: `{"path", "decode"}` in, `{"width", "height"}`
+or `{"error"}` out. It ends when its input ends. A decoder that crashes or hangs takes down this process and not the
+server.
 """
 
 import json
@@ -21,7 +21,7 @@ from server.heap import Heap, keep_one_heap
 def run(received: Iterable[str], sent: TextIO) -> None:
     heap = Heap()
     for line in received:
-        # The signal ends the process, in the middle of a decoder too.
+        # The signal ends the process, even while a decoder runs.
         signal.setitimer(signal.ITIMER_PROF, MAX_DECODE_SECONDS)
         answer = check(**json.loads(line))
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -31,7 +31,7 @@ def run(received: Iterable[str], sent: TextIO) -> None:
 
 
 def check(path: str, decode: bool) -> dict[str, Any]:
-    """Return the size of one image: as it is stored, or decoded to its last pixel and as it is shown."""
+    """Return the size of one image: as stored, or, with `decode`, as shown after decoding every pixel."""
     try:
         image = OpenImage(Path(path).read_bytes())
         width, height = image.decode().size if decode else image.size

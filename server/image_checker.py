@@ -1,4 +1,4 @@
-"""The server's side of the process that decodes images: started when it is needed, killed when nobody waits for it."""
+"""Run the process that decodes images: start it when it is needed, kill it when nobody waits for its result."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ from server.turns import Turns
 
 log = logging.getLogger("ltx23.images")
 
-# -P: see WORKER_PROGRAM. Warnings about odd metadata help nobody.
+# -P: see WORKER_PROGRAM. Warnings about odd metadata are of no use.
 PROGRAM = (sys.executable, "-P", "-W", "ignore", "-m", "server.image_check_main")
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What became of one image: its size in pixels, or an error."""
+    """The result for one image: its size in pixels, or an error."""
 
     width: int = 0
     height: int = 0
@@ -34,7 +34,7 @@ class Checked:
 
 
 class ImageChecker:
-    """One image at a time, by turns of the API keys: 64 megapixels are several hundred megabytes while decoded."""
+    """Checks one image at a time; API keys take turns. Decoding 64 megapixels takes several hundred megabytes."""
 
     def __init__(self) -> None:
         self._turns = Turns()
@@ -43,9 +43,9 @@ class ImageChecker:
         self._is_stopped = False
 
     async def check(self, path: Path, owner: str | None, *, decode: bool = True) -> Checked:
-        """Decode the image to its last pixel, or read its header alone.
+        """Decode the whole image, or read only its header. Raises NotReady if the server stops.
 
-        Cancelled, it stops at once. Raise NotReady when the server stops.
+        Cancelling stops the decoder at once.
         """
         async with self._turns.turn(owner):
             try:
@@ -55,12 +55,12 @@ class ImageChecker:
                 raise
 
     def stop(self) -> None:
-        """End what is being decoded; whoever waits is told that the server stops."""
+        """Stop decoding; whoever waits gets NotReady."""
         self._is_stopped = True
         self._kill()
 
     async def aclose(self) -> None:
-        """Wait until nothing is left of the process."""
+        """Stop, and wait until the process has ended."""
         self.stop()
         if self._ending:
             await asyncio.wait(self._ending)
@@ -84,7 +84,7 @@ class ImageChecker:
     async def _start(self) -> Process:
         self._raise_if_stopped()
         if self._process is None or self._process.returncode is not None:
-            # In a session of its own: Ctrl-C in the terminal is the server's to answer.
+            # In a session of its own, so that only the server receives Ctrl-C from the terminal.
             self._process = await asyncio.create_subprocess_exec(
                 *PROGRAM, stdin=PIPE, stdout=PIPE, start_new_session=True
             )

@@ -1,4 +1,4 @@
-"""Check the images of a request: each file once, all of them within a number of pixels."""
+"""Check the images of a request: each distinct file once, and the total number of pixels."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ from server.image_checker import Checked, ImageChecker
 async def check_images(
     checker: ImageChecker, images: Sequence[ResolvedImage], paths: Sequence[Path], owner: str | None
 ) -> list[Size]:
-    """Return the size of each image as it is shown.
+    """Return the size of each image as shown. Raises RequestInvalid, or NotReady if the server stops.
 
-    paths: of the files, one for each image. Every image is decoded to its last pixel: what is found out later could no
-    longer be named by its field. Raise RequestInvalid, or NotReady when the server stops.
+    paths: the file of each image. Every image is decoded completely, because a later error could no longer name its
+    field.
     """
     distinct = list(dict.fromkeys(paths))
     if len(distinct) * MAX_PIXELS > MAX_REQUEST_PIXELS:
@@ -27,7 +27,7 @@ async def check_images(
 
 
 def _with_sum(headers: Mapping[Path, Checked]) -> dict[Path, Checked]:
-    """Refuse the image with which the pixels of all become too many."""
+    """Mark the image that brings the total number of pixels above the limit."""
     checked, pixels = dict(headers), 0
     for path, header in headers.items():
         pixels += header.pixels
@@ -40,7 +40,7 @@ def _with_sum(headers: Mapping[Path, Checked]) -> dict[Path, Checked]:
 
 
 def _raise_if_wrong(images: Sequence[ResolvedImage], paths: Sequence[Path], found: Mapping[Path, Checked]) -> None:
-    """Raise RequestInvalid where one or more images cannot be used."""
+    """Raise RequestInvalid if any image cannot be used."""
     errors = [
         FieldError(image.loc, error, "image_invalid")
         for image, path in zip(images, paths, strict=True)

@@ -1,4 +1,4 @@
-"""A request's body, checked and made an order. Everything that can be wrong with it is found here, before it waits."""
+"""Validate a request and make it an order. Every error in a request is found here, before it is queued."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ from server.workspace import write_images
 
 
 async def accept_request(engine: Engine, raw: Mapping[str, Any], strict: bool, owner: str | None) -> ResolvedRequest:
-    """Resolve a request that the queue has room for now; its images are not looked at yet.
+    """Resolve a request and check that the queue has room for it now. Its images are not checked yet.
 
-    Raise RequestInvalid, QueueFull or NotReady.
+    Raises RequestInvalid, QueueFull or NotReady.
     """
-    # Off the event loop: megabytes of base64 take a while.
+    # Off the event loop, because decoding megabytes of base64 takes a while.
     resolved = await asyncio.to_thread(resolve_request, raw, strict=strict)
     _validate_fits(engine, resolved)
     engine.dispatcher.validate_admits(owner)
@@ -39,17 +39,17 @@ async def accept_request(engine: Engine, raw: Mapping[str, Any], strict: bool, o
 async def prepare_order(
     engine: Engine, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
 ) -> Order:
-    """Check the images and return what will be rendered, its prompt enhanced if that was asked for.
+    """Check the images and return what to render, with the prompt enhanced if the request asks for it.
 
-    Images are written into `folder`, which has to last as long as the job. Cancelled, it has stopped when it returns.
-    Raise RequestInvalid for an image, or EnhancerError or RequestInvalid where the prompt may not be used as it came,
-    and NotReady where the server stops or no worker can tell how long the prompt is.
+    Images are written into `folder`, which must last as long as the job. If cancelled, all work has stopped on return.
+    Raises RequestInvalid for an image or, if strict, for any adjustment; EnhancerError if a required rewrite fails;
+    QueueFull; and NotReady if the server stops or no worker can measure the prompt.
     """
     image_paths = await write_images(folder, [image.data for image in resolved.images])
     pictures = await check_images(engine.images, resolved.images, image_paths, owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.width, resolved.height), strict=strict)
     if resolved.enhance_prompt:
-        # Nothing is rewritten for a clip that would not be taken on.
+        # Do not rewrite the prompt of a clip that would not be accepted.
         engine.dispatcher.validate_admits(owner)
     required = engine.settings.enhancer_required
     used = await enhance_request(engine.enhancer, resolved, image_paths, required=required, strict=strict)
@@ -66,7 +66,7 @@ async def prepare_order(
 
 
 def adjust_cut(cut: PromptCut, *, enhanced: bool, strict: bool) -> Adjustment:
-    """Report what is left out of a prompt. Raises RequestInvalid where strict: nothing may be left out then."""
+    """Return the adjustment for a prompt that is cut. Raises RequestInvalid if strict."""
     name = "the enhanced prompt" if enhanced else "the prompt"
     if strict:
         raise RequestInvalid.at(("prompt",), f"Should be shorter: {name} has {cut}", "adjustment_refused")
@@ -74,8 +74,9 @@ def adjust_cut(cut: PromptCut, *, enhanced: bool, strict: bool) -> Adjustment:
 
 
 def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
-    """Before it waits in the queue, and on every device: any may get it. While the model loads nothing is known; then
-    it is not taken on anyway.
+    """Raise RequestInvalid if the clip does not fit on every device, because any of them may render it.
+
+    While the model loads, sizes are unknown, but then no request is accepted anyway.
     """
     models = [worker.model for worker in engine.dispatcher.status.workers]
     plans = [model.plan for model in models if model is not None and model.plan is not None]

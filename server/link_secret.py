@@ -1,4 +1,4 @@
-"""The secret that signs links, kept in the data folder so that links survive a restart."""
+"""Keep the secret that signs links in the data folder, so that links survive a restart."""
 
 import os
 import secrets
@@ -12,9 +12,9 @@ SIZE_BYTES = 32
 
 
 def read_or_create_secret(data_dir: Path) -> bytes:
-    """Return this server's secret; its file is for the server's user alone. Raises SettingsError.
+    """Return this server's secret; only the server's user can read its file. Raises SettingsError.
 
-    A file of another size was cut off by a crash, and is replaced: links live too short to be missed.
+    A file of the wrong size was cut off by a crash and is replaced; links are too short-lived for that to matter.
     """
     path = data_dir / NAME
     try:

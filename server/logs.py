@@ -35,13 +35,13 @@ def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _word(value: Any) -> str:
-    """Return ASCII, quoted if it is more than a word, so that no prompt can end the line and begin another."""
+    """Return the value as ASCII, quoted unless it is a single word, so that no prompt can start a new log line."""
     text = str(value)
     return text if WORD.fullmatch(text) else json.dumps(text)
 
 
 class JsonFormatter(logging.Formatter):
-    """Write one object with the facts next to the message; facts cannot replace the fields that every line has."""
+    """Write one JSON object per line; facts cannot replace the fields that every line has."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -57,7 +57,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class OnceAMinute(logging.Filter):
-    """Drop a message that its logger has written less than a minute ago, whatever its arguments."""
+    """Drop a message that its logger wrote less than a minute ago, regardless of its arguments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def configure_logging(level: str, log_format: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler])
-    # It warns of each form that it cannot parse; the client is told already.
+    # It warns about each form that it cannot parse; the client gets an error already.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    # httpx logs a line, with the address, for each rewrite.
+    # httpx logs a line with the address for each rewrite.
     logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))

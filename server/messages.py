@@ -1,9 +1,9 @@
-"""Everything that crosses the pipe between the server and a worker. Frozen, picklable, free of torch.
+"""Messages between the server and its workers. All are frozen, picklable and independent of torch.
 
-Server to worker: WorkerConfig (once, first), then Generate, Cancel and FindCut; closing the pipe ends the worker.
+Server to worker: WorkerConfig (first and once), then Generate, Cancel and FindCut; closing the pipe ends the worker.
 Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then Done or Failed; FoundCut for
-each FindCut, also while it renders; Memory every two seconds from the start: a silent worker is taken for dead.
-Pixels cross as files in the job's folder.
+each FindCut, even during a render; Memory every two seconds from the start: a silent worker is considered dead.
+Pixels travel as files in the job's folder.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from pipelines.spec import GenerationSpec
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker loads. `checkpoint` None means the tiny model, written below `cache_dir`.
+    """The settings of a worker. A `checkpoint` of None means the tiny model, which is written below `cache_dir`.
 
     device: `auto`, `cpu`, `cuda` or `cuda:N`.
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
-    companions: files of parts that the checkpoint does not hold: video VAE, audio VAE, text projection.
+    companions: files of parts that the checkpoint lacks: video VAE, audio VAE, text projection.
     fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
-    text_encoder_quantization: `none` (as the file has it), `8bit` or `4bit`.
-    memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: what may be used; None: what is free.
-    weights_dir: where it is on record what was verified.
+    text_encoder_quantization: `none` (as stored in the file), `8bit` or `4bit`.
+    memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: device memory to use; None: all that is free.
+    weights_dir: holds the record of verified files.
     """
 
     cache_dir: Path
@@ -60,7 +60,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class FindCut:
-    """Ask whether the text encoder reads all of a prompt. number: of the question, for its answer."""
+    """Ask whether the text encoder reads all of a prompt. number: identifies the question in its answer."""
 
     number: int
     prompt: str
@@ -68,7 +68,7 @@ class FindCut:
 
 @dataclass(frozen=True)
 class FoundCut:
-    """cut: None where the text encoder reads all of the prompt."""
+    """Answer to FindCut. cut: None if the text encoder reads all of the prompt."""
 
     number: int
     cut: PromptCut | None
@@ -76,7 +76,7 @@ class FoundCut:
 
 @dataclass(frozen=True)
 class Loading:
-    """Of one component; bytes are 0 where they are not known."""
+    """Loading progress of one component; sizes are 0 if they are unknown."""
 
     component: str
     done_bytes: int
@@ -85,9 +85,9 @@ class Loading:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What runs where. size_bytes: parameters by dtype. fp8_linears: layers that multiply in FP8.
+    """The loaded model and its device. size_bytes: parameters by dtype. fp8_linears: layers that multiply in FP8.
 
-    plan: where the weights are, and which clips fit beside them. warnings: what a person should know of the files.
+    plan: where the weights are, and which clips fit beside them. warnings: notes about the files for the operator.
     """
 
     checkpoint: str
@@ -112,7 +112,7 @@ class LoadFailed:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of the worker: resident in the host, and on the GPU once its models are there."""
+    """Memory of the worker: resident on the host, and allocated on the GPU once its models are there."""
 
     resident_bytes: int
     device_allocated_bytes: int | None = None
@@ -134,10 +134,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """timings_s: encode, denoise, decode, mux. size_bytes: of the file, which was whole when it was verified.
+    """A job is done. timings_s: encode, denoise, decode, mux. size_bytes: of the complete, verified file.
 
-    peak_memory_bytes: the most that was taken while it was rendered, weights included: on a GPU what torch had
-    allocated there, else the worker's resident memory. None where the system does not tell.
+    peak_memory_bytes: the peak during the render, weights included: what torch allocated on a GPU, else the worker's
+    resident memory. None if the system does not report it.
     """
 
     job_id: str
@@ -147,7 +147,7 @@ class Done:
 
 
 class FailureKind(StrEnum):
-    INVALID = "invalid"  # the request's own doing, a person can mend it
+    INVALID = "invalid"  # the request caused it, and the user can correct it
     CANCELLED = "cancelled"
     OUT_OF_MEMORY = "out of memory"
     INTERNAL = "internal"

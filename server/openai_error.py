@@ -1,4 +1,4 @@
-"""Errors as OpenAI's clients read them, beside `detail`, on the paths that are OpenAI's."""
+"""Add errors in OpenAI's shape, beside `detail`, on the paths of OpenAI's API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ CODES = {401: "invalid_api_key", 404: "not_found", 413: "body_too_large"}
 
 
 def with_openai_error(path: str, status: int, body: Mapping[str, Any], code: str | None = None) -> dict[str, Any]:
-    """`body` with an `error` object where `path` is one of OpenAI's. `code` None: by the status."""
+    """Return `body`, with an `error` object if `path` is one of OpenAI's. The error determines a `code` of None."""
     if not path.startswith(PREFIX):
         return dict(body)
     detail = body["detail"]

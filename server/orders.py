@@ -1,4 +1,4 @@
-"""One clip as it was ordered: what will be rendered, and what there is to tell of it. Frozen, free of HTTP."""
+"""One clip as ordered: what to render, and what to report about it. Frozen and independent of HTTP."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,9 @@ from server.contract import Adjustment
 
 @dataclass(frozen=True)
 class Order:
-    """original_prompt: as it was sent; `spec` has the one that is rendered. requested_duration_s: None: no length was
-    asked for, and None of videos that an older server stored.
+    """An order for one clip. original_prompt: as sent; `spec` has the prompt that is rendered.
+
+    requested_duration_s: None if no duration was requested, or if an older server stored the video.
     """
 
     spec: GenerationSpec

@@ -1,4 +1,4 @@
-"""The body of a request as fields, for every route: JSON, or a form that stands for it."""
+"""Read the body of a request as fields, for every route: JSON, or an equivalent form."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from server.contract import RequestInvalid, parse_body, parse_multipart, parse_u
 from server.contract.form_body import Fields
 
 FORM_TYPES = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
-# What clients write above JSON. A body of another type is not blamed for being bad JSON.
+# Types that clients declare for JSON. A body of another type gets 415 instead of an error about invalid JSON.
 JSON_TYPES = FORM_TYPES | {"", "application/json", "text/json", "text/plain", "application/octet-stream"}
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}")
 _JSON_START_BYTES = 1024
@@ -25,17 +25,17 @@ class UnsupportedMediaType(Exception):
 
 @dataclass(frozen=True)
 class RequestBody:
-    """fields: under the names that were sent. digest: the same for the same request, however it was framed."""
+    """The body of a request. fields: under the names sent. digest: equal for equal requests, whatever their framing."""
 
     fields: dict[str, Any]
     digest: bytes
 
 
 async def read_body(request: Request) -> RequestBody:
-    """Raise RequestInvalid, UnsupportedMediaType or ClientDisconnect."""
-    # Not `request.body()`, which would keep it as long as the request: that may be a whole render.
+    """Read and parse the body. Raises RequestInvalid, UnsupportedMediaType or ClientDisconnect."""
+    # Not `request.body()`, which keeps the bytes until the request ends, perhaps after a whole render.
     body = b"".join([chunk async for chunk in request.stream()])
-    # Off the event loop: a body may be megabytes of base64.
+    # Off the event loop, because a body may be megabytes of base64.
     return await asyncio.to_thread(_read, body, request.headers.get("content-type", ""))
 
 
@@ -58,7 +58,7 @@ def _read(body: bytes, content_type: str) -> RequestBody:
 
 
 def _looks_like_json(body: bytes) -> bool:
-    """`curl -d` sends JSON as application/x-www-form-urlencoded unless it is told otherwise."""
+    """Return whether a body sent as a form is JSON: `curl -d` declares application/x-www-form-urlencoded by default."""
     start = body[:_JSON_START_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     return not start or start.startswith((b"{", b"["))
 
@@ -72,7 +72,7 @@ def _read_fields(body: bytes, media_type: str, boundary: bytes) -> Fields:
 
 
 def _digest_fields(fields: Fields) -> bytes:
-    """Without the boundary, which is another one each time."""
+    """Hash the fields without the boundary, which differs each time."""
     digest = hashlib.sha256()
     for name, text in fields:
         for part in (name, text):

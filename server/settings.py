@@ -1,6 +1,6 @@
 """Define every setting once. `LTX23_NAME` and the flag `--name` set `name`; the flag wins.
 
-This is the only reader of the environment. The flags of the commands, their help and docs/settings.md come from here.
+This is the only reader of the environment. The commands' flags, their help and docs/settings.md are generated from it.
 """
 
 import re
@@ -34,7 +34,7 @@ def split_list(value: Any) -> Any:
 
 
 class SettingsGroup(BaseSettings):
-    """A group of settings under one heading. A docstring below a field is its help on every page and command."""
+    """A group of settings under one heading. The docstring below a field is its help text everywhere."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
@@ -205,7 +205,7 @@ class WeightSettings(SettingsGroup):
     card that multiplies FP8."""
 
     memory: Literal["auto", "resident", "balanced", "low"] = "auto"
-    """What stays on the device: everything (`resident`), all but the text encoder (`balanced`), or neither that nor the
+    """Weights to keep on the device: all (`resident`), all but the text encoder (`balanced`), or all but that and the
     transformer (`low`). The rest streams from host memory. `auto` is the first that fits the default clip."""
 
     vram: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -286,8 +286,8 @@ class EnhancerSettings(SettingsGroup):
     """Prompt enhancement."""
 
     enhancer: Literal["off", "external", "managed"] | None = None
-    """What rewrites prompts that ask for it: nothing (`off`), the SGLang at `sglang_url` (`external`), or an SGLang
-    that this server starts and stops (`managed`). Default: `external` if `sglang_url` is set."""
+    """Rewriter of prompts that ask for it: none (`off`), the SGLang at `sglang_url` (`external`), or an SGLang that
+    this server starts and stops (`managed`). Default: `external` if `sglang_url` is set."""
 
     enhancer_required: bool = False
     """Answer 503 if a prompt cannot be enhanced, instead of rendering the original."""
@@ -337,7 +337,7 @@ class EnhancerSettings(SettingsGroup):
 
     @property
     def rewriter_url(self) -> str | None:
-        """Address of a language model that runs already, or None."""
+        """Return the address of a language model that is already running, or None."""
         return self.sglang_url if self.enhancer in (None, "external") else None
 
 
@@ -389,7 +389,7 @@ class Settings(
     EnhancerSettings,
     ObservabilitySettings,
 ):
-    """Every setting of the server. Without any, it serves the tiny model on loopback without keys."""
+    """Every setting of the server. By default it serves the tiny model on loopback without keys."""
 
     @property
     def has_key(self) -> bool:
@@ -397,18 +397,18 @@ class Settings(
 
     @property
     def bind_host(self) -> str:
-        """Address on which the server really listens."""
+        """Return the address that the server actually listens on."""
         exposed = self.has_key or self.allow_no_key or self.host in LOOPBACK_HOSTS
         return self.host if exposed else "127.0.0.1"
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """From the environment, then `overrides` where they are not None. Raises SettingsError."""
+    """Load settings from the environment; `overrides` win where they are not None. Raises SettingsError."""
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_context=False, include_url=False)[0]
-        # An error of several settings together has no place; its message names them.
+        # An error that concerns several settings has no location; its message names them.
         name, message = str(first["loc"][0]) if first["loc"] else "", first["msg"].removeprefix("Value error, ")
         raise (setting_error(name, message) if name else SettingsError(message)) from exc
 

@@ -1,4 +1,4 @@
-"""One thing at a time, for many: those of one owner in their order, owners by turns."""
+"""Do one thing at a time for several owners: owners take turns, and each owner's requests keep their order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ class _Waiter:
 
 
 class Turns:
-    """A lock that is given to the waiting owners by turns."""
+    """A lock that waiting owners get in turns."""
 
     def __init__(self) -> None:
         self._waiting: FairQueue[_Waiter] = FairQueue()
@@ -23,7 +23,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, owner: str | None) -> AsyncIterator[None]:
-        """Wait for a turn and hold it."""
+        """Wait for a turn, and hold it."""
         waiter = _Waiter(owner, asyncio.get_running_loop().create_future())
         self._waiting.push(waiter)
         self._grant_next()
@@ -39,6 +39,6 @@ class Turns:
         if not self._is_taken and self._waiting:
             self._is_taken = True
             waiter = self._waiting.pop()
-            # Its task may have been cancelled a moment ago; then it gives its turn back at once.
+            # Its task may have been cancelled a moment ago; then it returns its turn at once.
             if not waiter.granted.done():
                 waiter.granted.set_result(None)

@@ -1,4 +1,4 @@
-"""A video as OpenAI's clients read it, with what this server adds."""
+"""Describe a video as OpenAI's clients expect it, with this server's additions."""
 
 from fractions import Fraction
 from typing import Literal
@@ -15,14 +15,14 @@ Status = Literal["queued", "in_progress", "completed", "failed"]
 
 
 class VideoFailure(BaseModel):
-    """Why a video failed."""
+    """The reason why a video failed."""
 
     code: str
     message: str
 
 
 class VideoAnswer(BaseModel):
-    """A video: what was ordered, how far it is, how it ended."""
+    """A video: the order, its progress and its result."""
 
     model_config = ConfigDict(title="Video")
 
@@ -71,7 +71,7 @@ class VideoListAnswer(BaseModel):
 
 
 class VideoDeletedAnswer(BaseModel):
-    """A video that is gone."""
+    """A video that was deleted."""
 
     model_config = ConfigDict(title="VideoDeleted")
 
@@ -81,7 +81,7 @@ class VideoDeletedAnswer(BaseModel):
 
 
 class ProgressAnswer(BaseModel):
-    """How far a video is that is not finished."""
+    """The progress of an unfinished video."""
 
     model_config = ConfigDict(title="VideoProgress")
 
@@ -134,7 +134,7 @@ def video_json(
 
 
 def progress_json(snapshot: Snapshot) -> ProgressAnswer:
-    """Describe a video that is not finished."""
+    """Describe the progress of an unfinished video."""
     progress, seconds_left = snapshot.progress, snapshot.seconds_left
     return ProgressAnswer(
         id=snapshot.video.id,
@@ -149,10 +149,10 @@ def progress_json(snapshot: Snapshot) -> ProgressAnswer:
 
 
 def seconds_text(order: Order) -> str:
-    """Return the seconds that were asked for, which clients compare with what they sent.
+    """Return the requested seconds, which clients compare with what they sent.
 
-    A clip's own length is off by the grid of frames. Where nothing was asked for, or the clip is shorter or longer than
-    that, it is its length in whole seconds.
+    The clip's own length is rounded to the grid of frames. Return it in whole seconds if no duration was requested or
+    the clip is shorter or longer than that.
     """
     spec, asked = order.spec, order.requested_duration_s
     if asked and snap_num_frames(Fraction(str(asked)) * spec.frame_rate) == spec.num_frames:

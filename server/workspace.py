@@ -1,4 +1,4 @@
-"""Folders for what a job reads and writes. Each lives as long as its request, all of them as long as the server."""
+"""Folders for the files of running jobs. Each lasts as long as its request, and all of them as long as the server."""
 
 import fcntl
 import logging
@@ -18,9 +18,9 @@ PREFIX = "ltx23-work-"
 
 
 class Workspace:
-    """A folder below `parent`, or below the system's temporary folder. What a killed server left there is removed.
+    """A folder below `parent`, by default the system's temporary folder. Removes what killed servers left there.
 
-    Another program may remove the folder, as those that clean up /tmp do: the next job has a new one.
+    If another program removes the folder, such as a cleaner of /tmp, the next job creates a new one.
     """
 
     def __init__(self, parent: Path | None) -> None:
@@ -55,7 +55,10 @@ class Workspace:
 
 
 def _create_root(parent: Path) -> tuple[Path, list[int]]:
-    """Return a new folder and the descriptors that lock it. It is locked before it gets the name that is looked for."""
+    """Create a folder, and return it with the descriptors that lock it.
+
+    It is locked before it gets the name that other servers look for.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     unnamed = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
     locks = [lock_folder(unnamed, os.O_CREAT), _lock_directory(unnamed)]
@@ -63,14 +66,14 @@ def _create_root(parent: Path) -> tuple[Path, list[int]]:
 
 
 def _lock_directory(folder: Path) -> int:
-    """Lock the directory itself: systemd-tmpfiles leaves alone what is in one that is locked."""
+    """Lock the directory itself, because systemd-tmpfiles skips locked directories."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return fd
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of servers that are gone: their lock is there, and nobody holds it."""
+    """Remove the folders of servers that have ended: they have a lock file that nobody holds."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
             lock = lock_folder(folder)
@@ -79,7 +82,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _remove(root: Path) -> None:
-    """Remove the jobs' folders, the lock, and the root if nothing else is in it."""
+    """Remove the jobs' folders and the lock, and the root if it is then empty."""
     for folder in root.glob("job-*"):
         shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
@@ -88,13 +91,13 @@ def _remove(root: Path) -> None:
 
 
 async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
-    """Write each distinct image to a file, as it came, and return the file of each of `images`.
+    """Write each distinct image to a file, unchanged, and return the file of each of `images`.
 
-    Cancelled, it stops after a file, and nothing is written any more when it returns.
+    If cancelled, it stops after the current file, and nothing is written after it returns.
     """
     paths: dict[bytes, Path] = {}
     for data in images:
-        # The first look at an image hashes all of it.
+        # In a thread, because the first lookup hashes the whole image.
         if not await finish_in_thread(paths.__contains__, data):
             paths[data] = folder / f"image-{len(paths)}"
             await finish_in_thread(paths[data].write_bytes, data)
