@@ -1,4 +1,4 @@
-"""POST /generate as pure functions: bytes in, a resolved request or the reasons why not out."""
+"""Parse and validate requests with pure functions: bytes in, a resolved request or the reasons for its refusal out."""
 
 from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json, shorten_list
 from server.contract.body import parse_body

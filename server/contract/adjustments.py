@@ -1,4 +1,4 @@
-"""What was snapped, clamped or ignored: collected while a request is resolved, and shown in its answer."""
+"""Record what was snapped, clamped or ignored while a request is resolved, and show it in the answer."""
 
 import json
 import math
@@ -10,19 +10,19 @@ from typing import Any
 from server.contract.errors import FieldError, Loc, RequestInvalid, shorten
 from server.contract.sent import SentRequest
 
-# With all other headers of a clip this stays below 4 KiB, the buffer that nginx has for headers by default.
+# Keeps all headers of a clip below 4 KiB, nginx's default buffer for headers.
 MAX_HEADER_BYTES = 2000
-# Room for the entry that says how many were left out.
+# Room for the entry that counts those left out.
 LEFT_OUT_BYTES = 160
 
-MAX_SHOWN_BITS = 212  # of an integer; 64 decimal digits
+MAX_SHOWN_BITS = 212  # the largest integer shown in full; 64 decimal digits
 
 
 @dataclass(frozen=True)
 class Adjustment:
     """A field that was not used as it was sent.
 
-    `requested` and `used` take any value and keep a short JSON scalar. None: not sent, or not used.
+    `requested` and `used` accept any value and keep a short JSON scalar. None: not sent, or not used.
     """
 
     field: str
@@ -37,14 +37,14 @@ class Adjustment:
 
 
 class Report:
-    """The adjustments of one request, each with the place where its field was sent."""
+    """The adjustments of one request, each with the location of its field in the body."""
 
     def __init__(self, sent: SentRequest) -> None:
         self._sent = sent
         self._found: list[tuple[Loc, Adjustment]] = []
 
     def add(self, field: str, used: object, reason: str, *, path: Loc | None = None) -> None:
-        """Add a field that was not used as it was sent. `path`: where its value is, when that is not `field`."""
+        """Add a field that was not used as it was sent. `path`: the location of its value, if that is not `field`."""
         path = path or (field,)
         self.add_sent(self._sent.as_sent(path), Adjustment(field, self._sent.value_at(path), used, reason))
 
@@ -56,7 +56,7 @@ class Report:
         return tuple(adjustment for _, adjustment in self._found)
 
     def raise_if_any(self) -> None:
-        """Refuse what would be adjusted, as strict handling does."""
+        """Raise RequestInvalid for every adjustment, as strict handling demands."""
         if self._found:
             raise RequestInvalid([FieldError(loc, refusal(found), "adjustment_refused") for loc, found in self._found])
 
@@ -70,7 +70,7 @@ def adjustments_json(adjustments: Sequence[Adjustment]) -> list[dict[str, Any]]:
 
 
 def adjustments_header(adjustments: Sequence[Adjustment]) -> str:
-    """Return the JSON list in printable ASCII and at most 2,000 bytes; a last entry counts what does not fit."""
+    """Return the JSON list in printable ASCII, at most 2,000 bytes; a last entry counts those that do not fit."""
     text = _array(adjustments)
     if len(text) <= MAX_HEADER_BYTES:
         return text
@@ -80,7 +80,7 @@ def adjustments_header(adjustments: Sequence[Adjustment]) -> str:
 
 
 def shorten_list(adjustments: Sequence[Adjustment], shown: int) -> Sequence[Adjustment]:
-    """Return the first `shown` adjustments, and one more that counts those left out if there are any."""
+    """Return the first `shown` adjustments, plus an entry that counts the others if there are any."""
     total = len(adjustments)
     if total <= shown:
         return adjustments
@@ -89,7 +89,7 @@ def shorten_list(adjustments: Sequence[Adjustment], shown: int) -> Sequence[Adju
 
 def _dump(adjustment: Adjustment) -> str:
     text = json.dumps(asdict(adjustment), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    # JSON leaves DEL as it is; a header must not hold it.
+    # JSON does not escape DEL, which a header must not contain.
     return text.replace("\x7f", "\\u007f")
 
 
@@ -98,7 +98,7 @@ def _array(adjustments: Sequence[Adjustment]) -> str:
 
 
 def _summarize(value: object) -> str | int | float | None:
-    """Return `value` itself when it is a short scalar, else words about it."""
+    """Return `value` itself if it is a short scalar, else a description of it."""
     match value:
         case None | bool():
             return value

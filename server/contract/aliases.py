@@ -1,4 +1,7 @@
-"""The names that public clients send, read as the documented ones, and what means absent. Values are checked later."""
+"""Translate the field names that public clients send to the documented ones, and drop values that mean "absent".
+
+Values are validated later.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,14 +26,14 @@ ALIASES = {
     "steps": "num_inference_steps",
     "cfg_guidance_scale": "guidance_scale",
 }
-# Of several names for the first frame these win, in this order.
+# If several names for the first frame are sent, these win, in this order.
 FIRST_FRAME_ORDER = ("image", "image_b64")
 SIZE_NAMES = ("resolution", "aspect_ratio")
-# What is sent as its default is never reported.
+# A field that is sent with its default value is never reported.
 DEFAULT_SIZE = tuple(GenerateRequest.model_fields[name].default for name in ("width", "height"))
 
 ZERO_MEANS_ABSENT = frozenset({"fps", "frame_rate", "duration"})
-# Where an empty object is as wrong as any other.
+# Fields for which an empty object is an error, like any other object.
 SCALARS = GenerateRequest.model_fields.keys() - {"keyframes", "input_image_b64"}
 
 UNUSED_PICTURE = (
@@ -42,7 +45,7 @@ ONE_PICTURE = "Only one picture can be the first frame; send several as keyframe
 
 
 def read_names(raw: Mapping[str, Any]) -> SentRequest:
-    """Read every name. Raises RequestInvalid for a bad size, and for a picture that would not be used."""
+    """Translate every name. Raises RequestInvalid for an invalid size, or a picture that would not be used."""
     reader = _Reader(raw)
     for alias, field in ALIASES.items():
         if alias in reader.values:
@@ -71,7 +74,7 @@ class _Reader:
         self.single_image = False
 
     def offer(self, field: str, loc: Loc, value: object) -> None:
-        """Take `value` for `field`, unless another name gave it one."""
+        """Take `value` for `field`, unless another name has already set it."""
         if field in self.values:
             self.overridden.append(Overridden((field,), loc, value))
         else:
@@ -79,7 +82,7 @@ class _Reader:
             self.names[field,] = loc
 
     def read_size_names(self) -> None:
-        """Read sizes by name. Width and height win over them, and they are not even validated then."""
+        """Read named sizes. Width and height win over them; if both are sent, the names are not even validated."""
         popped = {name: self.values.pop(name, None) for name in SIZE_NAMES}
         sent = {name: value for name, value in popped.items() if not is_automatic(value)}
         sides = self.values.get("width"), self.values.get("height")
@@ -149,7 +152,7 @@ class _Reader:
         self.names["keyframes", 1, "image_b64"] = (name,)
 
     def _take_entries(self, name: str, entries: Any) -> None:
-        """Take a list of keyframes, which was sent as `name`. Errors keep the place that an entry was sent at."""
+        """Take a list of keyframes that was sent as `name`. Errors keep the original position of each entry."""
         if name != "keyframes":
             self.names["keyframes",] = (name,)
         if isinstance(entries, list) and len(entries) <= MAX_KEYFRAMES:
@@ -200,7 +203,7 @@ def _entries(value: Any) -> list[Any]:
 
 
 def _is_absent(name: str, value: object) -> bool:
-    """Whether `value` stands for a field that was not sent, as forms and generated clients send it."""
+    """Return whether `value` means that the field was not sent, as in forms and generated clients."""
     if name == "prompt":
         return value is None
     if name in SCALARS and value == {}:

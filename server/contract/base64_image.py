@@ -1,4 +1,4 @@
-"""Text to the bytes of an image file: base64 or a data URL. Does not look at the pixels."""
+"""Decode base64 or a data URL to the bytes of an image file. The pixels are not checked here."""
 
 import base64
 import binascii
@@ -10,10 +10,10 @@ from pipelines.media.image_limits import MAX_FILE_BYTES
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = " \t\r\n\f\v"
 
-# Of `data:image/png;base64,`, or what clients leave of it: `image/png;base64,` or `base64,`.
+# Length limit of `data:image/png;base64,`, or a remnant of it: `image/png;base64,` or `base64,`.
 MAX_PREFIX_CHARACTERS = 4096
 
-# Read at a time: 40 MB in one go would hold up every other thread, the event loop's too.
+# Sizes of a slice: 40 MB in one call would block every other thread, including the event loop's.
 # Three bytes are four characters.
 SLICE_CHARACTERS = 4 << 16
 SLICE_BYTES = 3 << 16
@@ -22,8 +22,8 @@ SLICE_BYTES = 3 << 16
 def decode_image(text: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """Decode base64, standard or URL-safe, with or without padding, whitespace, percent signs and a `data:` prefix.
 
-    A data URL that is not in base64 has its bytes percent-encoded. Raise ValueError, whose message can be shown. The
-    size is known from the text, before it is decoded.
+    A data URL that is not base64 contains percent-encoded bytes. The size is checked before decoding. Raises
+    ValueError, whose message can be shown to the client.
     """
     payload = _find_payload(text.lstrip(WHITESPACE))
     if payload.size_bytes > max_bytes:
@@ -39,14 +39,14 @@ def decode_image(text: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
 
 
 def encode_base64(data: bytes | bytearray) -> str:
-    """Encode in slices, which let other threads run in between."""
+    """Encode in slices, so that other threads can run in between."""
     pieces = (base64.b64encode(data[start : start + SLICE_BYTES]) for start in range(0, len(data), SLICE_BYTES))
     return b"".join(pieces).decode("ascii")
 
 
 @dataclass(frozen=True)
 class _Payload:
-    """The part of `text` from `start` on. is_raw: bytes, percent-encoded; else base64, perhaps percent-encoded."""
+    """The part of `text` from `start` on. is_raw: percent-encoded bytes; otherwise base64, perhaps percent-encoded."""
 
     text: str
     start: int
@@ -54,7 +54,7 @@ class _Payload:
 
     @property
     def size_bytes(self) -> int:
-        """Once decoded."""
+        """Return the size after decoding."""
         characters = len(self.text) - self.start - 2 * self.text.count("%", self.start)
         if self.is_raw:
             return characters
@@ -62,7 +62,7 @@ class _Payload:
         return (characters - ignored) * 3 // 4
 
     def slices(self) -> Iterator[bytes]:
-        """Yield it without percent-encoding."""
+        """Yield the payload in slices, with percent-encoding removed."""
         encoding = "utf-8" if self.is_raw else "ascii"
         starts = range(self.start, len(self.text), SLICE_CHARACTERS)
         slices = (self.text[start : start + SLICE_CHARACTERS].encode(encoding) for start in starts)
@@ -75,7 +75,7 @@ def _find_payload(text: str) -> _Payload:
     if not comma or not (kind.startswith("data:") or kind.endswith("base64")):
         return _Payload(text, 0, is_raw=False)
     start = len(prefix) + 1
-    # Many leave out `;base64`, and base64 has neither of these.
+    # Many clients leave out `;base64`; base64 itself contains neither `%` nor `<`.
     is_raw = not kind.endswith("base64") and ("%" in text or text[start:].lstrip().startswith("<"))
     return _Payload(text, start, is_raw)
 
@@ -91,12 +91,12 @@ def _unquote(slices: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unquote_slice(data: bytes) -> bytes:
-    """Decode as quoted-printable, which writes `=` for `%`: urllib takes seconds for megabytes of escapes."""
+    """Decode percent-encoding as quoted-printable with `=` for `%`: urllib takes seconds for megabytes of escapes."""
     return binascii.a2b_qp(data.replace(b"=", b"=3D").replace(b"%", b"="))
 
 
 def _decode_base64(slices: Iterator[bytes]) -> Iterator[bytes]:
-    """Raise binascii.Error. Nothing but padding may follow padding."""
+    """Yield decoded slices. Raises binascii.Error, also if data follows the padding."""
     rest, is_padded = b"", False
     for each in slices:
         data, padding, after = each.translate(STANDARD_ALPHABET, WHITESPACE.encode()).partition(b"=")

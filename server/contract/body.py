@@ -1,19 +1,19 @@
-"""The bytes of a request as a JSON object."""
+"""Parse the bytes of a request as a JSON object."""
 
 import json
 from typing import Any
 
 from server.contract.errors import RequestInvalid
 
-# One value takes some hundred bytes of memory, and may be three bytes of JSON.
+# A value may be only three bytes of JSON, but takes about a hundred bytes of memory.
 MAX_VALUES = 100_000
 _SLICE_CHARACTERS = 1 << 20
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
-    """Return the JSON object. Raise RequestInvalid at the body if it is something else.
+    """Return the JSON object. Raises RequestInvalid, located at the body, if it is anything else.
 
-    NaN and Infinity are read, so that the error can name their field.
+    NaN and Infinity are accepted, so that a later error can name their field.
     """
     if not body.strip():
         raise _invalid("The body is empty; it should be a JSON object")
@@ -30,7 +30,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     except RecursionError as exc:
         raise _invalid("The body is nested too deeply; it should be one flat JSON object") from exc
     except ValueError as exc:
-        # The interpreter's limit on the digits of an integer.
+        # The interpreter limits the number of digits of an integer.
         raise _invalid("The body holds an integer with too many digits") from exc
     if not isinstance(value, dict):
         raise RequestInvalid.at((), "The body should be a JSON object", "dict_type")
@@ -38,10 +38,10 @@ def parse_body(body: bytes) -> dict[str, Any]:
 
 
 def validate_value_count(json_text: str) -> None:
-    """Raise RequestInvalid if `json_text` could hold more than MAX_VALUES values.
+    """Raise RequestInvalid if `json_text` could contain more than MAX_VALUES values.
 
-    Every value but the outermost follows a `{`, a `[` or a `,`. Those inside strings are counted too: that is quicker,
-    and neither prompts nor base64 have that many. Slices let other threads run in between.
+    Every value but the outermost follows a `{`, `[` or `,`. Those inside strings are counted too, which is faster;
+    neither prompts nor base64 contain that many. Counting in slices lets other threads run in between.
     """
     count = 0
     for start in range(0, len(json_text), _SLICE_CHARACTERS):

@@ -1,4 +1,4 @@
-"""What a clip does not show of the pictures that were sent for it."""
+"""Report which parts of the input pictures are cropped."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from server.contract.images import ResolvedImage
 def report_crops(
     images: Sequence[ResolvedImage], pictures: Sequence[Size], clip: Size, *, strict: bool
 ) -> tuple[Adjustment, ...]:
-    """Report each image of which more than a rounding of the clip's size is cropped. Raise RequestInvalid if strict."""
+    """Report images that are cropped by more than the rounding of the clip's size. Raises RequestInvalid if strict."""
     found = [
         (image, Adjustment(image.field, f"{picture} pixels", f"{crop.shown} pixels", str(crop)))
         for image, picture in zip(images, pictures, strict=True)

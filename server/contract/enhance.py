@@ -1,4 +1,4 @@
-"""The body of POST /enhance: words, and perhaps images, to rewrite a prompt without rendering anything."""
+"""The body of POST /enhance: a prompt to rewrite without rendering, perhaps with images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ DEFAULT_DURATION_S = 5.0
 
 
 class EnhancePromptRequest(WireModel):
-    """A prompt to rewrite. What `POST /generate` with the same fields would use comes back."""
+    """A prompt to rewrite. The answer is the prompt that `POST /generate` with the same fields would use."""
 
     prompt: Prompt = Field(description="What the clip is to show, and how it is to sound.")
     input_image_b64: Text | None = Field(
@@ -33,7 +33,7 @@ class EnhancePromptRequest(WireModel):
 
 @dataclass(frozen=True)
 class ResolvedEnhance:
-    """image: the first of the clip. has_keyframes: whether others follow it."""
+    """A validated request. image: the first of the clip. has_keyframes: true if more images follow it."""
 
     prompt: str
     image: ResolvedImage | None
@@ -43,7 +43,7 @@ class ResolvedEnhance:
 
 
 def resolve_enhance(raw: Mapping[str, Any]) -> ResolvedEnhance:
-    """Raises RequestInvalid."""
+    """Validate the fields and fill in defaults. Raises RequestInvalid."""
     unwrapped = unwrap(raw)
     try:
         sent = read_names(unwrapped.fields)
@@ -62,7 +62,7 @@ def resolve_enhance(raw: Mapping[str, Any]) -> ResolvedEnhance:
 
 def _first_image(request: EnhancePromptRequest, sent: SentRequest) -> ResolvedImage | None:
     if request.keyframes:
-        # -1 is the last frame.
+        # -1 is the last frame, so negative numbers sort last.
         i, first = min(enumerate(request.keyframes), key=lambda pair: (pair[1].frame_idx < 0, pair[1].frame_idx))
         return decode_keyframe(first, 0, ("keyframes", i, "image_b64"), sent)
     if request.input_image_b64 is None:

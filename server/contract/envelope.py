@@ -1,4 +1,4 @@
-"""A request that stands inside another object, as the clients of other services send it: `{"input": {...}}`."""
+"""Unwrap a request that is nested in another object, as clients of other services send it: `{"input": {...}}`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ MAX_DEPTH = 2
 
 REASON = "the fields of a request belong at the top level of the body; they were taken out of here"
 
-# Beside one of these no object is an envelope. OpenAI's names are among them.
+# An object beside one of these fields, which include OpenAI's names, is not an envelope.
 FIELDS = GenerateRequest.model_fields.keys() | ALIASES.keys() | set(SIZE_NAMES) | {"images", "seconds", "size"}
 
 
 @dataclass(frozen=True)
 class Unwrapped:
-    """The fields of a request, wherever in the body they stood.
+    """The fields of a request, wherever they stood in the body.
 
-    path: of the innermost envelope, () without one. paths: of each field that stood in an envelope.
+    path: the innermost envelope's, () without one. paths: the envelope's path for each field that stood in one.
     """
 
     fields: dict[str, Any]
@@ -32,15 +32,15 @@ class Unwrapped:
     adjustments: tuple[Adjustment, ...] = ()
 
     def as_sent(self, loc: Loc) -> Loc:
-        """Return the path into the body for a path into `fields`."""
+        """Translate a path into `fields` to a path into the body."""
         return (self.paths.get(str(loc[0]), self.path) if loc else self.path) + loc
 
 
 def unwrap(raw: Mapping[str, Any], *, strict: bool = False) -> Unwrapped:
-    """Take the fields out of their envelopes, unless there are fields beside those.
+    """Take the fields out of their envelopes, unless other fields stand beside the envelopes.
 
-    What else a body has, such as an `id` or a `webhook`, is kept as unknown fields. Raises RequestInvalid when strict
-    and there is an envelope.
+    Anything else in the body, such as an `id` or a `webhook`, is kept as unknown fields. Raises RequestInvalid if
+    strict and there is an envelope.
     """
     unwrapped = Unwrapped({name: value for name, value in raw.items() if value is not None})
     for _ in range(MAX_DEPTH):
@@ -69,7 +69,7 @@ def _unwrap_once(outer: Unwrapped) -> Unwrapped:
 
 
 def _inside(value: Any) -> tuple[Loc, Mapping[str, Any]] | None:
-    """Return the object that is an envelope's content, and its place in a list of one."""
+    """Return the object in an envelope and its path there, () or (0,) in a list of one; None if there is none."""
     loc: Loc = ()
     if isinstance(value, list) and len(value) == 1:
         loc, value = (0,), value[0]

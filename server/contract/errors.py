@@ -1,10 +1,10 @@
-"""The error for a request that cannot be served as it was sent, and text of a client made safe to show."""
+"""The error for a request that cannot be used, and a helper that makes a client's text safe to show."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# A path into the body, under the names that were sent: ("keyframes", 1, "image_b64").
+# A path into the body, with the names that were sent: ("keyframes", 1, "image_b64").
 Loc = tuple[str | int, ...]
 
 MAX_ERRORS_SHOWN = 100
@@ -12,17 +12,17 @@ MAX_SHOWN_CHARS = 64
 
 
 def shorten(text: str) -> str:
-    """Return `text` in at most 64 characters, all of which can be encoded."""
+    """Return `text` in at most 64 characters, all of them encodable."""
     if len(text) > MAX_SHOWN_CHARS:
         ending = f"... ({len(text)} characters)"
         text = text[: MAX_SHOWN_CHARS - len(ending)] + ending
-    # A lone surrogate would fail only when the answer is written.
+    # A lone surrogate would otherwise fail later, when the answer is encoded.
     return text.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong with the body. An empty `loc` is the body itself; `msg` never quotes the value."""
+    """One problem in the body. An empty `loc` means the body itself; `msg` never quotes the value."""
 
     loc: Loc
     msg: str
@@ -34,7 +34,7 @@ class FieldError:
 
 
 class RequestInvalid(ValueError):
-    """The body, or fields of it, cannot be used."""
+    """The body, or some of its fields, cannot be used."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{'.'.join(map(str, e.to_json()['loc']))}: {e.msg}" for e in errors[:3]))
@@ -45,10 +45,10 @@ class RequestInvalid(ValueError):
         return cls([FieldError(loc, msg, type)])
 
     def relocated(self, relocate: Callable[[Loc], Loc]) -> "RequestInvalid":
-        """Return the same errors, each at another place in the body."""
+        """Return the same errors with each location passed through `relocate`."""
         return RequestInvalid([FieldError(relocate(e.loc), e.msg, e.type) for e in self.errors])
 
     @property
     def detail(self) -> list[dict[str, Any]]:
-        """FastAPI's list of `{loc, msg, type}`."""
+        """Return FastAPI's list of `{loc, msg, type}`."""
         return [error.to_json() for error in self.errors[:MAX_ERRORS_SHOWN]]

@@ -1,6 +1,6 @@
-"""The fields of a form as the JSON body that they stand for.
+"""Convert the fields of a form to the JSON body that they represent.
 
-Everything in a form is text, which the fields of a request take for numbers and booleans.
+Every value in a form is text; the fields of a request accept text for numbers and booleans.
 """
 
 import json
@@ -10,18 +10,18 @@ from typing import Any
 
 from server.contract.errors import RequestInvalid
 
-# What is text in JSON too, even where it looks like an object.
+# Fields that are text in JSON too, even if they look like an object.
 TEXT = frozenset({"prompt", "negative_prompt"})
 MAX_DEPTH = 4
 MIXED = "Send this once: as one field, or as fields with brackets"
-# `keyframes[][frame_idx]` of the official client, `keyframes[0][frame_idx]` of others, `input_reference[image_url]`.
+# `keyframes[][frame_idx]` (official client), `keyframes[0][frame_idx]` (others), `input_reference[image_url]`.
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
 Path = tuple[str, ...]
 
 
 def read_form(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Nest the fields by their brackets; a name that is repeated is a list. Raise RequestInvalid."""
+    """Nest the fields by their brackets; a repeated name becomes a list. Raises RequestInvalid."""
     values: dict[Path, list[Any]] = {}
     for name, text in fields:
         values.setdefault(_path(name), []).append(_value(name, text))
@@ -57,7 +57,7 @@ def _insert(body: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def _with_lists(value: Any) -> Any:
-    """Make lists of objects whose names are all numbers."""
+    """Convert objects whose names are all numbers to lists."""
     if not isinstance(value, dict):
         return value
     inner = {name: _with_lists(item) for name, item in value.items()}
@@ -67,7 +67,10 @@ def _with_lists(value: Any) -> Any:
 
 
 def _objects(name: str, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Which object a value belongs to shows only where each object has all of them."""
+    """Combine the values of each field into objects. Raises RequestInvalid unless every object has every field.
+
+    With a field missing somewhere, it would be unclear which object a value belongs to.
+    """
     if len({len(column) for column in columns.values()}) > 1:
         msg = "Each entry should have the same fields; or send the list as JSON in one field"
         raise RequestInvalid.at((name,), msg, "form_list_uneven")
@@ -75,7 +78,7 @@ def _objects(name: str, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _value(name: str, text: str) -> Any:
-    """Read an object or a list, which is JSON."""
+    """Parse JSON objects and lists; return anything else as text."""
     if name in TEXT or not text.lstrip().startswith(("{", "[")):
         return text
     try:

@@ -1,4 +1,4 @@
-"""The bytes of a form as its fields. Text is UTF-8 whatever the form says; a file is base64, as it would be in JSON."""
+"""Parse the bytes of a form. Text is always read as UTF-8; files become base64, as in JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS = 10_000
-# Each costs an object while a text is decoded.
+# Each escape takes an object while text is decoded.
 MAX_ESCAPES = 1_000_000
 _SLICE_BYTES = 1 << 20
 
@@ -25,7 +25,7 @@ Fields = list[tuple[str, str]]
 
 
 def parse_multipart(body: bytes, boundary: bytes) -> Fields:
-    """Return the fields in their order, without files that are empty. Raise RequestInvalid."""
+    """Return the fields in order, without empty files. Raises RequestInvalid."""
     parts = _Parts()
     try:
         parser = MultipartParser(boundary, parts.callbacks())
@@ -40,7 +40,7 @@ def parse_multipart(body: bytes, boundary: bytes) -> Fields:
 
 
 def parse_urlencoded(body: bytes) -> Fields:
-    """Return the fields in their order. Raise RequestInvalid."""
+    """Return the fields in order. Raises RequestInvalid."""
     if body.count(b"%") > MAX_ESCAPES:
         raise _invalid(f"The form should have at most {MAX_ESCAPES:,} escapes such as %2B; send multipart/form-data")
     pairs = body.split(b"&", MAX_FIELDS)
@@ -75,7 +75,7 @@ class _Part:
 
 
 class _Parts:
-    """Collects what the parser finds."""
+    """Collects the parts that the parser finds."""
 
     def __init__(self) -> None:
         self.all: list[_Part] = []
@@ -118,7 +118,7 @@ def _decode(data: bytes | bytearray, *loc: str) -> str:
 
 
 def _within_limits(fields: Fields) -> Fields:
-    """The text of a field may be JSON."""
+    """Validate the number of values in each text, which may be JSON, and return the fields. Raises RequestInvalid."""
     for _, text in fields:
         validate_value_count(text)
     return fields

@@ -1,4 +1,4 @@
-"""What was sent and has no effect: guidance, names that lost to another, unknown fields."""
+"""Report fields that have no effect: guidance, names that lost to another, unknown fields."""
 
 from itertools import islice
 
@@ -38,8 +38,8 @@ def _report_overridden(overridden: Overridden, sent: SentRequest, report: Report
 
 
 def _is_same(path: Loc, ignored: object, used: object) -> bool:
-    """Whether the ignored value says the same as the used one, or is the field's default."""
-    # Nested values of a client are never compared: they may be deeper than the stack.
+    """Return whether the ignored value equals the used one or the field's default."""
+    # A client's nested values are never compared: they may be nested deeper than the stack allows.
     if isinstance(ignored, list | dict) or isinstance(used, list | dict):
         return False
     name = str(path[-1])
@@ -50,7 +50,7 @@ def _is_same(path: Loc, ignored: object, used: object) -> bool:
 
 
 def _read(model: type[GenerateRequest] | type[KeyframeRequest], name: str, value: object) -> object:
-    """Return the value of a field as the model reads it; a value that cannot be read stands for itself."""
+    """Return the value as the model reads it, or unchanged if the model cannot read it."""
     others = {"prompt": "x", "image_b64": "", "frame_idx": 0}
     try:
         return getattr(model.model_validate(others | {name: value}), name)

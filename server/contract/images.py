@@ -1,4 +1,4 @@
-"""The images that condition a clip, each at its frame. Their pixels are checked later."""
+"""Decode the images that condition a clip, each for its frame. Their pixels are checked later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ NOT_FETCHED = "This server fetches nothing: send the image itself, in base64 or 
 class ResolvedImage:
     """The bytes of an image file, not checked yet.
 
-    loc: where its base64 was sent. field: the same under the documented names, as adjustments have it.
+    loc: the path of its base64 in the body. field: the same with documented names, as adjustments show it.
     """
 
     data: bytes = dataclass_field(repr=False)
@@ -34,7 +34,7 @@ class ResolvedImage:
 def resolve_images(
     request: GenerateRequest, sent: SentRequest, timing: Timing, report: Report
 ) -> tuple[ResolvedImage, ...]:
-    """Return the images in the order of their frames."""
+    """Return the images, sorted by frame."""
     if request.keyframes is None:
         return _input_image(request, sent)
     if request.input_image_b64 is not None:
@@ -47,7 +47,7 @@ def resolve_images(
 def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, path: Loc, sent: SentRequest) -> ResolvedImage:
     """Return the image of a keyframe for a frame of the clip. Raises RequestInvalid.
 
-    path: of the image, under the documented names.
+    path: the image's, with documented names.
     """
     loc = sent.as_sent(path)
     if is_url(keyframe.image_b64):

@@ -1,8 +1,8 @@
-"""Where keyframes stand: checked against the clip that was asked for, and moved with its end when that is another.
+"""Place keyframes: check them against the requested clip, and move them if the clip ends elsewhere.
 
-A clip is snapped to 8k + 1 frames and capped. When it grows, the keyframe on the last frame that was asked for moves to
-the new last frame, unless that has one. When it shrinks, the keyframe furthest beyond the end moves to the new last
-frame, and those before it make room, each by at most 8 frames.
+A clip is snapped to 8k + 1 frames and capped. When it grows, a keyframe on the last requested frame moves to the new
+last frame, unless another keyframe is there. When it shrinks, the keyframe furthest beyond the end moves to the new
+last frame, and those before it make room, each by at most 8 frames.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ REPEATED = "An earlier keyframe has this frame; each needs its own"
 
 
 def place_keyframes(sent: Sequence[int], timing: Timing) -> list[int]:
-    """Return the frame of each keyframe in the clip. Raises RequestInvalid under the documented names.
+    """Return the frame of each keyframe in the clip. Raises RequestInvalid with documented names.
 
-    sent: as it was asked, -1 for the last frame.
+    sent: the requested frames, -1 for the last.
     """
     end = max(timing.num_frames, timing.asked_last.stop) - 1
     frames = [end if frame == -1 else frame for frame in sent]
@@ -66,7 +66,7 @@ def _moved_with_the_end(frames: Sequence[int], timing: Timing) -> list[int]:
 
 
 def _is_lost(frame: int, place: int, last: int) -> bool:
-    """Whether a keyframe would share a frame, or be far from where it was meant."""
+    """Return whether a keyframe would share a frame, or end up too far from the requested one."""
     return (frame > 0 and place < 1) or place < 0 or (frame != last and frame - place > MAX_SHIFT)
 
 

@@ -1,4 +1,4 @@
-"""Sizes by name: `resolution` is `1280x720`, `720p`, `4k` or `16:9`, and `aspect_ratio` is `16:9`."""
+"""Read sizes by name: `resolution` is `1280x720`, `720p`, `4k` or `16:9`, and `aspect_ratio` is `16:9`."""
 
 import re
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from fractions import Fraction
 from pipelines.geometry import MAX_LONG_SIDE, MIN_SIDE, snap_size
 from server.contract.errors import RequestInvalid
 
-# What stands for "you choose".
+# Values that leave the choice to the server.
 AUTOMATIC = frozenset({"", "auto", "adaptive"})
 # The short side in pixels.
 NAMED_SIDES = {"480p": 480, "540p": 540, "720p": 720, "768p": 768, "1080p": 1080, "1440p": 1440, "2160p": 2160}
 NAMED_SIDES |= {"4k": 2160}
 DEFAULT_RATIO = Fraction(16, 9)
-# Of a clip of which only the aspect ratio is known: that of the default size.
+# The default size's, for a clip of which only the aspect ratio is known.
 DEFAULT_SHORT_SIDE = 512
 MAX_RATIO = Fraction(MAX_LONG_SIDE, MIN_SIDE)
-# The grid of sizes moves a shape by this much at most, at the sizes that have names.
+# Rounding to the grid changes the shape of a named size by at most this much.
 SHAPE_TOLERANCE = Fraction(1, 10)
 
 SIZE_ERROR = 'Input should be a size such as "1280x720", "480p", "720p", "1080p", "1440p", "4k", "16:9" or "auto"'
@@ -28,7 +28,7 @@ _RATIO = re.compile(r"\s*([0-9]{1,5}(?:\.[0-9]{1,5})?)\s*[:/]\s*([0-9]{1,5}(?:\.
 
 @dataclass(frozen=True)
 class NamedSize:
-    """One of: all pixels, the short side, or the shape (width / height)."""
+    """Exactly one of: both sides in pixels, the short side, or the shape (width / height)."""
 
     pixels: tuple[int, int] | None = None
     short_side: int | None = None
@@ -42,7 +42,7 @@ def is_automatic(sent: object) -> bool:
 def read_named_size(
     resolution: object, aspect_ratio: object, width: object = None, height: object = None
 ) -> tuple[int, int]:
-    """Return the width and height that the names mean, beside one side that was sent. Raise RequestInvalid."""
+    """Return the width and height that the names mean, given one side if it was sent. Raises RequestInvalid."""
     size = NamedSize() if resolution is None else _parse_size(resolution)
     if size is None:
         raise RequestInvalid.at(("resolution",), SIZE_ERROR, "resolution_invalid")
@@ -59,7 +59,7 @@ def read_named_size(
 
 
 def names_same_size(sent: object, other: object, aspect_ratio: object) -> bool:
-    """Whether two resolutions mean the same; False where one of them cannot be read."""
+    """Return whether two resolutions mean the same size; False if one of them cannot be read."""
     try:
         return agrees(sent, *read_named_size(other, None if is_automatic(aspect_ratio) else aspect_ratio))
     except RequestInvalid:
@@ -67,7 +67,7 @@ def names_same_size(sent: object, other: object, aspect_ratio: object) -> bool:
 
 
 def agrees(sent: object, width: object, height: object) -> bool:
-    """Whether a resolution or an aspect ratio says the same as a width and a height."""
+    """Return whether a resolution or an aspect ratio matches a width and a height."""
     size, sides = _parse_size(sent), (_pixels(width), _pixels(height))
     if size is None or sides[0] is None or sides[1] is None:
         return False
@@ -99,7 +99,7 @@ def _parse_ratio(sent: object) -> Fraction | None:
 
 
 def _size_of(short_side: int, ratio: Fraction) -> tuple[int, int]:
-    """Return the nearest size on the grid, so that there is nothing left to adjust."""
+    """Return the nearest size on the grid, so that nothing needs to be adjusted later."""
     long_ratio = max(ratio, 1 / ratio)
     long_side = min(round(short_side * long_ratio), MAX_LONG_SIDE)
     short_side = round(long_side / long_ratio)
@@ -107,7 +107,7 @@ def _size_of(short_side: int, ratio: Fraction) -> tuple[int, int]:
 
 
 def _pixels(sent: object) -> int | None:
-    """Read a side as it was sent: None where it is left to validation to refuse."""
+    """Return a side in pixels, or None if it cannot be read; validation refuses it later."""
     if isinstance(sent, str):
         sent = int(sent) if re.fullmatch("[0-9]{1,9}", sent) else None
     side = int(sent) if isinstance(sent, int | float) and 0 < sent < 10**9 else None

@@ -1,4 +1,4 @@
-"""POST /v1/videos: the names of OpenAI, SGLang-Diffusion and vLLM-Omni, as the documented ones of POST /generate."""
+"""Translate the names that POST /v1/videos takes (OpenAI, SGLang-Diffusion, vLLM-Omni) to those of POST /generate."""
 
 import json
 import re
@@ -14,19 +14,19 @@ from server.contract.named_size import is_automatic, names_same_size
 from server.contract.schema import request_schema
 
 SECONDS = re.compile(r"\s*[0-9]{1,6}(\.[0-9]{1,9})?\s*s?\s*")
-# Another name -> the one that POST /generate reads, which wins when both are there. The upper of two wins.
+# Alias -> the name that POST /generate reads, which wins if both are sent. Of two aliases the upper one wins.
 NAMES = {
     "seconds": "duration",
     "image_reference": "input_reference",
     "reference_url": "input_reference",
     "generate_sound": "generate_audio",
 }
-# Objects whose fields belong beside them. `extra_body` may hold a `video_params`.
+# Objects whose fields move to the top level. `extra_body` may contain a `video_params`.
 GROUPS = ("extra_body", "video_params")
 IMAGES = ("input_reference", "image_reference", "reference_url")
 UNSUPPORTED = {"video_reference": "videos", "audio_reference": "sound"}
 
-# Fields of POST /generate that mean nothing here.
+# Fields of POST /generate that have no meaning here.
 UNUSED = frozenset({"return_json"})
 
 PROPERTIES: dict[str, Any] = {
@@ -49,9 +49,9 @@ PROPERTIES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class OpenAIRequest:
-    """A body under the names that POST /generate reads.
+    """A body with the names that POST /generate reads.
 
-    model: as it was sent. paths: name -> the path that was sent, for each of `values`.
+    model: as sent. paths: the path that was sent for each name in `values`.
     """
 
     values: dict[str, Any]
@@ -60,15 +60,15 @@ class OpenAIRequest:
     adjustments: tuple[Adjustment, ...] = ()
 
     def as_sent(self, error: RequestInvalid) -> RequestInvalid:
-        """Return the same error about the names that were sent."""
+        """Return the same error with the names that were sent."""
         return error.relocated(lambda loc: self.paths.get(str(loc[0]), loc[:1]) + loc[1:] if loc else loc)
 
 
 def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAIRequest:
-    """Raise RequestInvalid for a value that cannot be read, and when strict for one that is not used."""
+    """Translate the names. Raises RequestInvalid for a value that cannot be read or, if strict, that is not used."""
     unwrapped = unwrap(raw, strict=strict)
     values = {name: value for name, value in unwrapped.fields.items() if not _is_empty(value)}
-    # A blank prompt is an error of its own.
+    # Keep an empty prompt, which has an error of its own.
     values |= {name: value for name, value in unwrapped.fields.items() if name == "prompt"}
     reader = _Reader(values, {name: unwrapped.as_sent((name,)) for name in values}, strict)
     for group in GROUPS:
@@ -94,7 +94,7 @@ class _Reader:
     adjustments: list[Adjustment] = field(default_factory=list)
 
     def read_group(self, group: str) -> None:
-        """Take the fields of an object, which may be JSON text; what stands beside it wins."""
+        """Move the fields of an object, which may be JSON text, to the top level; fields already there win."""
         sent = self.values.pop(group, None)
         if sent is None:
             return
@@ -114,7 +114,7 @@ class _Reader:
         self.paths[ours] = self.paths[name]
 
     def read_size(self) -> None:
-        """Read `size` as `resolution`, which it wins over: here it is the documented name."""
+        """Rename `size`, the documented name here, to `resolution`; it wins over a `resolution` that was sent."""
         sent, other = self.values.pop("size", None), self.values.get("resolution")
         if is_automatic(sent):
             return
@@ -128,7 +128,7 @@ class _Reader:
             raise RequestInvalid.at(self.paths[name], msg, "unsupported")
 
     def validate_image(self, name: str) -> None:
-        """Refuse what is no picture, and the id of a file that would have been uploaded before."""
+        """Raise RequestInvalid for a value that cannot be a picture, or the id of a previously uploaded file."""
         sent = self.values.get(name)
         if sent is not None and not isinstance(sent, str | list | dict):
             msg = "Input should be an image: a file, base64, or a data URL, which may stand in image_url"
@@ -148,7 +148,10 @@ class _Reader:
             self.values[name], self.paths[name] = value, path
 
     def _lose(self, sent: Any, ours: str, path: Loc) -> None:
-        """Report a value that is not used, unless it says the same. It is not validated."""
+        """Report a value that is not used, unless it equals the used one. Raises RequestInvalid if strict.
+
+        The value is not validated.
+        """
         if _plain(sent) == _plain(self.values[ours]):
             return
         name = ".".join(map(str, path))
@@ -162,7 +165,7 @@ class _Reader:
 def video_schema() -> dict[str, Any]:
     """Describe the JSON body of POST /v1/videos.
 
-    Without defaults: generated clients send those, and a width that was sent wins over `size`.
+    It has no defaults, because generated clients would send them, and a width that is sent wins over `size`.
     """
     schema = request_schema()
     own = {name: _without_default(field) for name, field in schema["properties"].items() if name not in UNUSED}
@@ -193,7 +196,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as it compares: 4, 4.0, "4" and "4s" are the same number of seconds."""
+    """Return a value in a comparable form: 4, 4.0, "4" and "4s" are the same number of seconds."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text = str(value).strip().lower()
         return float(text.removesuffix("s")) if SECONDS.fullmatch(text) else text

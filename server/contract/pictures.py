@@ -1,4 +1,4 @@
-"""Pictures in a request: the names that stand for one, and the values that hold one, without decoding them."""
+"""Recognise pictures in a request, by field name and by value, without decoding them."""
 
 import base64
 import binascii
@@ -12,15 +12,15 @@ LAST = frozenset({"last", "end", "final", "tail"})
 NOUNS = frozenset({"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "frame"})
 NOUN = re.compile("ima?ge?|picture|photo|frame", re.IGNORECASE)
 ENCODINGS = frozenset({"url", "urls", "uri", "b64", "base64", "data"})
-# OpenAI's name, whose words alone could mean any reference.
+# OpenAI's name, whose words alone could mean any kind of reference.
 FIRST_FRAME_NAMES = frozenset({"input_reference"})
 FIRST_WORDS = FIRST | NOUNS | ENCODINGS
 LAST_WORDS = LAST | NOUNS | ENCODINGS
 FRAME_NUMBER = frozenset({"frame", "keyframe", "index", "idx", "number"})
 
-# Where an object such as {"type": "image_url", "image_url": {"url": "..."}} has the picture.
+# Keys of the picture in an object such as {"type": "image_url", "image_url": {"url": "..."}}.
 PICTURE_KEYS = frozenset({"image_url", "url", "uri", "image", "image_b64", "b64_json", "base64", "b64", "data"})
-# What such an object may say besides.
+# Other keys that such an object may have.
 SAFE_KEYS = frozenset({"type", "detail", "mime_type", "mimeType", "media_type", "content_type", "format"})
 SAFE_KEYS |= {"name", "filename"}
 MAX_WRAPPINGS = 4
@@ -33,7 +33,7 @@ PICTURE_URL = re.compile(
 MEDIA_DATA_URL = re.compile(r"\s*data:(image|video|audio)/", re.IGNORECASE)
 BASE64_PREFIX = re.compile(r"\s*(data:[^,]{0,128},|base64,)", re.IGNORECASE)
 STANDARD_ALPHABET = str.maketrans("-_", "+/")
-# PNG, JPEG, GIF, WebP, TIFF, BMP, and the ISO files: AVIF, HEIC, MP4; Matroska and WebM.
+# PNG, JPEG, GIF, WebP, TIFF, BMP, ISO files (AVIF, HEIC, MP4), Matroska and WebM.
 MAGIC = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|BM.{4}\0{4}|.{4}ftyp|\x1aE\xdf\xa3", re.DOTALL
 )
@@ -44,22 +44,22 @@ MAGIC_CHARS = 24
 
 
 def is_first_frame(name: str) -> bool:
-    """Whether a name says that it is the clip's first frame: `image_url`, `firstFrameImage`, `init_image`."""
+    """Return whether a name stands for the clip's first frame: `image_url`, `firstFrameImage`, `init_image`."""
     if name in FIRST_FRAME_NAMES:
         return True
     words = _picture_words(name)
-    # A `frame` alone may be a number of one.
+    # A bare `frame` may be a frame number.
     return words <= FIRST_WORDS and bool(words & NOUNS) and (bool(words & FIRST) or words != {"frame"})
 
 
 def is_last_frame(name: str) -> bool:
-    """Whether a name says that it is the clip's last frame: `end_image`, `lastFrameUrl`, `image_tail`."""
+    """Return whether a name stands for the clip's last frame: `end_image`, `lastFrameUrl`, `image_tail`."""
     words = _picture_words(name)
     return words <= LAST_WORDS and bool(words & NOUNS) and bool(words & LAST)
 
 
 def is_entry_image(name: str, value: object) -> bool:
-    """Whether a field of a keyframe is its image."""
+    """Return whether a keyframe's field is its image."""
     words = _words(name)
     if words == {"frame"}:
         return holds_picture(name, value)
@@ -67,18 +67,18 @@ def is_entry_image(name: str, value: object) -> bool:
 
 
 def is_entry_frame(name: str, value: object) -> bool:
-    """Whether a field of a keyframe is the number of its frame."""
+    """Return whether a keyframe's field is its frame number."""
     words = _words(name)
     return bool(words) and words <= FRAME_NUMBER and not is_entry_image(name, value)
 
 
 def could_be_picture(value: object) -> bool:
-    """False for what a name such as `end_frame` may also stand for: a number, a boolean."""
+    """Return False for a number or a boolean, which a name such as `end_frame` may also stand for."""
     return isinstance(value, list | dict) or (isinstance(value, str) and not re.fullmatch(r"[\s0-9.+-]{0,32}", value))
 
 
 def picture_in(value: Any) -> Any:
-    """Return the picture that stands alone in a list, or in an object such as `{"url": ...}`; else `value` itself."""
+    """Return the only picture in a list or in an object such as `{"url": ...}`; otherwise return `value` itself."""
     for _ in range(MAX_WRAPPINGS):
         inner = _only_picture(value)
         if inner is None:
@@ -98,12 +98,12 @@ def _only_picture(value: Any) -> Any:
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` is the address of something, rather than the thing itself."""
+    """Return whether `text` is an address instead of the content itself."""
     return URL.match(text) is not None
 
 
 def holds_picture(name: str, value: object) -> bool:
-    """Whether `value`, or something inside it, is an image or a video: base64, a data URL, or the address of one."""
+    """Return whether `value` is or contains an image or a video: base64, a data URL, or its address."""
     found = [(name, value)]
     while found:
         name, value = found.pop()
@@ -132,12 +132,12 @@ def _is_picture(name: str, head: str) -> bool:
 
 
 def _picture_words(name: str) -> frozenset[str]:
-    """Return the words of a name that may be one of a picture, none of the many others."""
+    """Return the words of a name that may stand for a picture, and none for any other name."""
     return _words(name) if NOUN.search(name) else frozenset()
 
 
 def _words(name: str) -> frozenset[str]:
-    """Return the words of snake_case or camelCase, in lower case; none of a name too long to be one of ours."""
+    """Return the words of a snake_case or camelCase name in lower case; none if the name is too long to be known."""
     if len(name) > MAX_NAME_CHARS:
         return frozenset()
     separated = CAMEL_HUMP.sub("_", name).lower()

@@ -20,14 +20,14 @@ from server.contract.sent import SentRequest
 from server.contract.timing import resolve_timing
 from server.contract.wire import GenerateRequest
 
-# What `use_random_seed: false` without a seed stands for.
+# The seed for `use_random_seed: false` without a seed.
 FIXED_SEED = 42
 RANDOM = -1
 
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """What will be made. Sizes in pixels; `prompt` as it was sent."""
+    """The clip to make. Sizes are in pixels; `prompt` is as sent."""
 
     prompt: str
     width: int
@@ -52,7 +52,7 @@ def draw_seed() -> int:
 def resolve_request(
     raw: Mapping[str, Any], *, strict: bool = False, random_seed: Callable[[], int] = draw_seed
 ) -> ResolvedRequest:
-    """Raises RequestInvalid: for what cannot be served, and when strict for whatever would be adjusted."""
+    """Resolve a request's fields. Raises RequestInvalid if it cannot be served or, if strict, would be adjusted."""
     unwrapped = unwrap(raw, strict=strict)
     try:
         resolved = _resolve(read_names(unwrapped.fields), strict, random_seed)
@@ -103,14 +103,14 @@ def _resolve_size(request: GenerateRequest, report: Report) -> tuple[int, int]:
 
 
 def _resolve_seed(request: GenerateRequest, random_seed: Callable[[], int]) -> int:
-    """Return the seed that was sent, else the fixed one, else a random one."""
+    """Return the seed that was sent, the fixed one if random seeds are switched off, or a random one."""
     if request.seed is None and not request.use_random_seed:
         return FIXED_SEED
     return random_seed() if request.seed in (None, RANDOM) else request.seed
 
 
 def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2) -> GenerationSpec:
-    """`image_paths`: the file of each of `resolved.images`. `prompt`: the enhanced one, where there is one."""
+    """Return the specification to render. `image_paths`: one per image. `prompt`: the enhanced one, if there is one."""
     return GenerationSpec(
         prompt=prompt,
         seed=resolved.seed,
@@ -129,7 +129,7 @@ def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str,
 
 
 def clip_size(resolved: ResolvedRequest) -> ClipSize:
-    """What decides on the memory that it takes, before there is a spec."""
+    """Return what determines the clip's memory, before its specification exists."""
     return ClipSize(
         width=resolved.width,
         height=resolved.height,
@@ -142,6 +142,6 @@ def clip_size(resolved: ResolvedRequest) -> ClipSize:
 
 
 def wants_json(raw: Mapping[str, Any]) -> bool:
-    """Whether a request that was resolved asked for JSON."""
+    """Return whether a request that was resolved before asked for JSON."""
     sent = unwrap(raw).fields.get("return_json") or False
     return GenerateRequest.model_validate({"prompt": "any", "return_json": sent}).return_json

@@ -1,4 +1,4 @@
-"""JSON scalars as the hosted endpoint takes them: "768", 768.0 and 1 for true pass; true for a number does not."""
+"""JSON scalars as the hosted endpoint accepts them: "768", 768.0, and 1 for true, but not true for a number."""
 
 import sys
 import unicodedata
@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 MAX_FLOAT = int(sys.float_info.max)
 MAX_SEED = 2**64 - 1
 
-# Controls, formats, separators, surrogates, and marks, which need a letter to stand on.
+# Controls, formats, separators, surrogates, and combining marks, which need a base letter.
 INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me"})
-# Letters and symbols that are drawn as nothing: Hangul fillers, the blank Braille pattern.
+# Letters and symbols that are drawn blank: Hangul fillers, the blank Braille pattern.
 INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-# Reserved for further characters that are not drawn.
+# Reserved for more characters that are not drawn.
 INVISIBLE_PLANE = range(0xE0000, 0xE1000)
 
 
@@ -52,7 +52,7 @@ def _is_visible(char: str) -> bool:
     )
 
 
-# Limits stand before these: pydantic names them in the JSON schema only there.
+# Put limits before these in Annotated: only then does pydantic include them in the JSON schema.
 INTEGER = BeforeValidator(_integer)
 NUMBER = BeforeValidator(_number)
 ENCODABLE = AfterValidator(_encodable)

@@ -1,6 +1,6 @@
-"""The wire models as OpenAPI shows them. Public clients read `properties` and do not follow `$ref`.
+"""JSON schemas for OpenAPI, without `$ref`, which public clients that read `properties` do not follow.
 
-A default of null says no more than that the field may be omitted; generated clients would send it.
+A default of null is left out: it only says that the field is optional, and generated clients would send it.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ from server.contract.wire import GenerateRequest
 
 
 def request_schema() -> dict[str, Any]:
-    """Of POST /generate."""
+    """Return the schema of POST /generate."""
     return inlined_schema(GenerateRequest)
 
 
 def enhance_schema() -> dict[str, Any]:
-    """Of POST /enhance."""
+    """Return the schema of POST /enhance."""
     return inlined_schema(EnhancePromptRequest)
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of a body, with every definition in its place."""
+    """Return the JSON schema of a body with every definition inlined."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
     inlined: dict[str, Any] = _inline(schema, definitions)

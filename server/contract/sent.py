@@ -1,4 +1,4 @@
-"""A request under the documented names, which remembers the ones that were sent."""
+"""A request with documented names that remembers the names that were sent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from server.contract.wire import MAX_KEYFRAMES, GenerateRequest, KeyframeRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# Where pydantic's own words would name our classes.
+# Replaces pydantic's own messages that would name our classes.
 MESSAGES = {"model_type": "Input should be an object"}
 NESTED = "Field required: the fields of a request belong at the top level of the body, not inside another object"
 
 
 @dataclass(frozen=True)
 class Overridden:
-    """A name that is ignored because another one was sent for the same field.
+    """A name that is ignored because another name was sent for the same field.
 
-    path: of the documented field. loc: where the ignored value was sent.
+    path: the documented field's. loc: the path of the ignored value in the body.
     """
 
     path: Loc
@@ -30,10 +30,10 @@ class Overridden:
 
 @dataclass(frozen=True)
 class SentRequest:
-    """A body under the documented names. What means absent is gone, unknown fields are still there.
+    """A body with documented names. Values that mean "absent" are removed; unknown fields are kept.
 
-    names: documented path -> the path that was sent, where they differ.
-    single_image: `keyframes` holds the one entry of an `images`, to be shown at frame 0.
+    names: documented path -> path that was sent, where they differ.
+    single_image: `keyframes` holds the only entry of an `images`, to be shown at frame 0.
     """
 
     values: dict[str, Any]
@@ -42,7 +42,7 @@ class SentRequest:
     single_image: bool = False
 
     def value_at(self, path: Loc) -> Any:
-        """Return what was sent for a documented path, None when nothing was."""
+        """Return what was sent for a documented path, or None."""
         value: Any = self.values
         for part in path:
             if isinstance(value, dict) and part not in value:
@@ -67,14 +67,14 @@ class SentRequest:
 
     @property
     def _keyframes(self) -> list[Any]:
-        """The entries of a list that is short enough, the wrong ones as empty."""
+        """Return the keyframes, with {} for each that is not an object; [] if they are no list or too many."""
         entries = self.values.get("keyframes")
         if not isinstance(entries, list) or len(entries) > MAX_KEYFRAMES:
             return []
         return [entry if isinstance(entry, dict) else {} for entry in entries]
 
     def read_as(self, model: type[Model]) -> Model:
-        """Return the values as `model` has them. Raises RequestInvalid under the names that were sent."""
+        """Validate the values as `model`. Raises RequestInvalid with the names that were sent."""
         try:
             return model.model_validate(self.values)
         except ValidationError as exc:

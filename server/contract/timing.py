@@ -1,4 +1,4 @@
-"""Frames and frame rate, from any of num_frames, duration and fps."""
+"""Resolve the number of frames and the frame rate from any of num_frames, duration and fps."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,10 +22,10 @@ DEFAULT_NUM_FRAMES = 121
 
 @dataclass(frozen=True)
 class Timing:
-    """The frames of a clip, and their rate.
+    """The number of frames of a clip, and their rate.
 
-    asked_last: the frames that end the clip that was asked for, before it was snapped and capped. For 100 frames that
-    is frame 99; for 5 s at 24 fps 119, the last to begin in them, and 120, the one at 5 s.
+    asked_last: the frames that count as the last one requested, before snapping and capping. For 100 frames that is
+    frame 99; for 5 s at 24 fps it is 119, the last that begins within them, and 120, the one at 5 s.
     """
 
     num_frames: int

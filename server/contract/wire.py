@@ -23,7 +23,7 @@ from server.contract.scalars import (
 
 DEFAULT_NEGATIVE_PROMPT = "shaky, glitchy, low quality, worst quality, deformed, distorted"
 DEFAULT_GUIDANCE_SCALE = 3.1
-# The longest clip has 1001 frames (20 s at 50 fps), and no frame has two keyframes.
+# The longest clip has 1001 frames (20 s at 50 fps), with at most one keyframe each.
 MAX_KEYFRAMES = 1001
 
 IMAGE = (
@@ -66,7 +66,7 @@ KeyframeList = Annotated[list[KeyframeRequest], Field(max_length=MAX_KEYFRAMES, 
 
 
 class GenerateRequest(WireModel):
-    """One video. What does not fit is snapped, clamped or ignored, and reported in `adjustments`."""
+    """A video to generate. Values that do not fit are snapped, clamped or ignored, and reported in `adjustments`."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
@@ -105,7 +105,7 @@ class GenerateRequest(WireModel):
     use_random_seed: bool = Field(
         default=True,
         description="Without a seed, true or nothing draws a random one and false stands for seed 42.",
-        # A generated client would send a published default, which says more than nothing does.
+        # A generated client would send a published default, which is not the same as sending nothing.
         json_schema_extra=_without_default,
     )
     keyframes: KeyframeList | None = Field(
