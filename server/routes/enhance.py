@@ -1,4 +1,4 @@
-"""POST /enhance: the rewrite of a prompt alone, to be read and edited before a clip is paid for."""
+"""POST /enhance: rewrite a prompt without rendering, so that the client can read and edit it first."""
 
 import asyncio
 from pathlib import Path
@@ -50,7 +50,7 @@ async def enhance_prompt(request: Request) -> EnhancementAnswer:
 
 
 async def _enhance(engine: Engine, resolved: ResolvedEnhance, folder: Path, owner: str | None) -> Enhancement:
-    """Whoever asks for a rewrite alone has no use for the prompt as it came: failures are errors here."""
+    """Rewrite the prompt. Failures are errors here, because the unchanged prompt would be useless to the client."""
     images = [] if resolved.image is None else [resolved.image]
     paths = await write_images(folder, [image.data for image in images])
     await check_images(engine.images, images, paths, owner)

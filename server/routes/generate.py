@@ -1,4 +1,4 @@
-"""POST /generate: one clip, awaited."""
+"""POST /generate: render one clip while the client waits."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from server.routes.rendering import render_clip
 router = APIRouter()
 
 
-# Other names, which the chutes provider of the AI SDK calls.
+# The chutes provider of the AI SDK calls these paths.
 @router.post("/text2video", include_in_schema=False)
 @router.post("/image2video", include_in_schema=False)
 @router.post(

@@ -1,4 +1,4 @@
-"""Idempotency-Key: the same request, sent again, is the same video. The way in for every stored video."""
+"""Idempotency-Key: a request that is sent again finds the same video. Every stored video is created here."""
 
 import hashlib
 import re
@@ -25,14 +25,17 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 @dataclass(frozen=True)
 class Ordered:
-    """job: the attempt to render it that this request began; None where the video was there before."""
+    """A stored video. job: the render that this request started; None if the video already existed."""
 
     video: Video
     job: Job | None = None
 
 
 def read_idempotency(request: Request, digest: bytes) -> Idempotency | None:
-    """`digest`: the body's; the same request has the same. Raise IdempotencyError."""
+    """Return the request's key and fingerprint, or None without a key. Raises IdempotencyError.
+
+    digest: the body's; equal for equal requests.
+    """
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -49,12 +52,12 @@ async def store_video(
     idempotency: Idempotency | None,
     adjustments: tuple[Adjustment, ...] = (),
 ) -> Ordered:
-    """The video of this request, made or found. Raises RequestInvalid, JobError or VideosError.
+    """Create the video of this request, or find it. Raises RequestInvalid, JobError or VideosError.
 
-    adjustments: those that were made on the way to `raw`.
+    adjustments: those made before `raw`.
     """
     ordered = await _make_or_find(request, engine, raw, idempotency, adjustments)
-    # For the log and the traces.
+    # Used by the log and the traces.
     request.state.video = ordered.video
     return ordered
 
@@ -75,7 +78,7 @@ async def _make_or_find(
         resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
 
         async def prepare(folder: Path) -> Order:
-            """A client with an Idempotency-Key has said that it may come back: its video goes on without it."""
+            """Prepare the order. With an Idempotency-Key, go on if the client disconnects: it may come back."""
             order = prepare_order(engine, resolved, folder, strict, owner)
             return await (order if idempotency else unless_disconnected(request, order))
 

@@ -1,4 +1,4 @@
-"""GET /models, /v1/models, /v1/models/{id}: the one model, its limits and defaults."""
+"""GET /models, /v1/models, /v1/models/{id}: the only model, its limits and defaults."""
 
 from dataclasses import asdict
 from typing import Any, Literal
@@ -43,7 +43,7 @@ LIMITS = {
 
 
 class MemoryAnswer(BaseModel):
-    """What lies on the device and in host memory, and what the device has for weights and clips; in bytes."""
+    """Bytes in device and host memory, and the device's capacity for weights and clips."""
 
     model_config = ConfigDict(title="ModelMemory")
 
@@ -57,7 +57,7 @@ class MemoryAnswer(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """The model. What is only known once it is loaded is null until then."""
+    """The model. Fields that are known only once it is loaded are null before that."""
 
     model_config = ConfigDict(title="Model")
 
@@ -83,7 +83,7 @@ class ModelAnswer(BaseModel):
 
 
 class ModelListAnswer(BaseModel):
-    """All models; there is one."""
+    """All models; there is only one."""
 
     model_config = ConfigDict(title="ModelList")
 
@@ -132,7 +132,7 @@ def _model(request: Request) -> ModelAnswer:
 
 
 def license_facts(model: ModelInfo) -> list[dict[str, str]]:
-    """List the licences of the weights; the tiny model, whose weights are random numbers, has none."""
+    """Return the licences of the weights; the tiny model has none, because its weights are random numbers."""
     return [] if model.is_tiny else [asdict(license) for license in VIDEO_LICENSES]
 
 

@@ -21,12 +21,12 @@ OPEN_PATHS = frozenset({"/", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagg
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 HOME_POLICY = "default-src 'none'; img-src data:; base-uri 'self'; frame-ancestors 'none'"
-# Swagger UI's icons are data: images, and it shows a clip that was rendered as blob:.
+# Swagger UI has icons as data: URLs and shows rendered clips as blob: URLs.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 )
-# They change with a release alone.
+# Assets change only with a release.
 ASSET = {"Cache-Control": "max-age=3600"}
 LINKS = {
     "docs": "/docs",
@@ -40,7 +40,7 @@ LINKS = {
 
 @router.get("/")
 async def home(request: Request) -> Response:
-    """A page for a browser, JSON for a client that accepts JSON and not HTML."""
+    """Return a page for browsers, or JSON for clients that accept JSON and not HTML."""
     accepted = request.headers.get("accept", "")
     if "application/json" in accepted and "text/html" not in accepted:
         root_path = request.scope["root_path"]

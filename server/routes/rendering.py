@@ -1,4 +1,4 @@
-"""Render a clip while its client waits. With an Idempotency-Key it is a stored video, which another request finds."""
+"""Render a clip while its client waits. With an Idempotency-Key it is stored, and a repeated request finds it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ Adjustments = tuple[Adjustment, ...]
 async def render_clip(
     request: Request, body: RequestBody, fields: Mapping[str, Any], adjustments: Adjustments = ()
 ) -> Rendered:
-    """Render what `fields` ask for. Raise RequestInvalid, IdempotencyError, JobError or VideosError.
+    """Render what `fields` ask for. Raises RequestInvalid, EnhancerError, IdempotencyError, JobError or VideosError.
 
-    adjustments: those that were made between the body and `fields`.
+    adjustments: those made between the body and `fields`.
     """
     engine = engine_of(request)
     idempotency = read_idempotency(request, body.digest)
@@ -44,7 +44,7 @@ async def _render(request: Request, engine: Engine, fields: Mapping[str, Any], a
         order = await unless_disconnected(request, prepare_order(engine, resolved, folder, strict, owner))
         path = folder / f"clip{FORMATS[order.spec.container].suffix}"
         job = Job(request.state.request_id, order.spec, path, owner)
-        # For the log and the traces.
+        # Used by the log and the traces.
         request.state.job, request.state.enhance_s = job, order.enhance_s
         request.state.adjustments = order.adjustments
         engine.dispatcher.submit(job)
@@ -57,7 +57,7 @@ async def _render(request: Request, engine: Engine, fields: Mapping[str, Any], a
 async def _render_once(
     request: Request, engine: Engine, fields: Mapping[str, Any], idempotency: Idempotency, adjustments: Adjustments
 ) -> Rendered:
-    """Let the video go on when its client goes away: it has said that it may come back."""
+    """Render or find the stored video. It continues if the client disconnects, because the client may come back."""
     ordered = await store_video(request, engine, fields, idempotency, adjustments)
     if ordered.job is not None:
         request.state.job, request.state.enhance_s = ordered.job, ordered.video.order.enhance_s
@@ -68,7 +68,10 @@ async def _render_once(
 
 
 async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:
-    """Return the job's timings, or raise its error. A client that goes away cancels it; its folder stays until then."""
+    """Return the job's timings, or raise its error. If the client disconnects, cancel the job.
+
+    Returns only once the job has ended, so that its folder lasts as long.
+    """
     gone: asyncio.Future[None] = asyncio.create_task(disconnected(request))
     try:
         waiting: list[asyncio.Future[Any]] = [job.ended, gone]

@@ -1,4 +1,4 @@
-"""GET /health and /livez: whether the server would serve a request now, at no cost of GPU time."""
+"""GET /health and /livez: tell whether the server would serve a request now, without using the GPU."""
 
 from dataclasses import asdict
 from typing import Literal
@@ -16,7 +16,7 @@ RETRY_AFTER_S = 10
 
 
 class LivezAnswer(BaseModel):
-    """The process runs."""
+    """The process is running."""
 
     model_config = ConfigDict(title="Liveness")
 
@@ -24,7 +24,7 @@ class LivezAnswer(BaseModel):
 
 
 class QueueAnswer(BaseModel):
-    """Requests that wait and run."""
+    """Waiting and running requests."""
 
     model_config = ConfigDict(title="Queue")
 
@@ -44,7 +44,7 @@ class WorkerMemoryAnswer(BaseModel):
 
 
 class WorkerAnswer(BaseModel):
-    """A worker process, which has one device."""
+    """A worker process, which uses one device."""
 
     model_config = ConfigDict(title="Worker")
 
@@ -58,7 +58,7 @@ class WorkerAnswer(BaseModel):
 
 
 class EnhancerAnswer(BaseModel):
-    """What rewrites prompts."""
+    """The prompt enhancer."""
 
     model_config = ConfigDict(title="Enhancer")
 
@@ -67,7 +67,7 @@ class EnhancerAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """What runs here. `error` is there only when no worker could load the model."""
+    """The state of the server. `error` is present only if no worker could load the model."""
 
     model_config = ConfigDict(title="Health")
 
@@ -144,5 +144,5 @@ def _memory(worker: WorkerStatus) -> WorkerMemoryAnswer | None:
 
 
 def _error(load_error: str | None) -> dict[str, str]:
-    """Leave `error` unset, and so out of the answer, where there is none."""
+    """Return the `error` field, or nothing if there is no error, so that the answer omits the field."""
     return {"error": load_error} if load_error else {}

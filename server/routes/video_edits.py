@@ -1,6 +1,6 @@
-"""The endpoints of OpenAI's Videos API that this server does not have: remix, edits, extensions, characters.
+"""Refuse the endpoints of OpenAI's Videos API that this server does not support: remix, edits, extensions, characters.
 
-The answer is a 400, because the official client sends a request again after a 501.
+The status is 400, because the official client retries a request after a 501.
 """
 
 from typing import NoReturn
@@ -26,7 +26,7 @@ async def edit_video(request: Request, video_id: str) -> None:
 @router.post("/edits")
 @router.post("/extensions")
 async def edit_named_video(request: Request) -> None:
-    """Read the video's id out of the body, where it stands as `{"video": {"id": ...}}`."""
+    """Read the video's id from the body, where it is sent as `{"video": {"id": ...}}`, and refuse the request."""
     video = (await read_body(request)).fields.get("video")
     video_id = video.get("id") if isinstance(video, dict) else None
     await _refuse(request, video_id if isinstance(video_id, str) else None)
@@ -39,7 +39,7 @@ async def characters() -> None:
 
 
 async def _refuse(request: Request, video_id: str | None) -> NoReturn:
-    """Raise VideoNotFound for a video that is not there, and Unsupported for any other."""
+    """Raise VideoNotFound if the video does not exist, else Unsupported."""
     if video_id is not None:
         await engine_of(request).videos.get(video_id, request.state.key_id)
     action = request.url.path.rpartition("/")[2]

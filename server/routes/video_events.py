@@ -1,4 +1,4 @@
-"""GET /v1/videos/{video_id}/events: how far it is, as server-sent events."""
+"""GET /v1/videos/{video_id}/events: the video's progress as server-sent events."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/videos")
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = ": keep-alive\n\n"
 RECONNECT = "retry: 2000\n\n"
-# The id of a last event. A browser that comes back with it is told that there is no more to come.
+# The id of the last event. A browser that reconnects with it is told that there are no more.
 LAST = "last"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 EVENTS: dict[str, Any] = {
@@ -64,7 +64,10 @@ async def event_stream(
     ended: Callable[[Snapshot], VideoAnswer],
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> AsyncIterator[str]:
-    """`ended`: what is told of a video that is finished. Nothing is taken from `snapshots` before it can be sent."""
+    """Yield the events of a video. `ended`: describes a finished video.
+
+    Each snapshot is taken only when it can be sent.
+    """
     yield RECONNECT
     following: asyncio.Task[Snapshot | None] | None = None
     try:
@@ -76,7 +79,7 @@ async def event_stream(
                 continue
             snapshot, following = following.result(), None
             if snapshot is None:
-                return  # the server stops; who reconnects will learn how it goes on
+                return  # the server stops; a client that reconnects gets the rest
             if snapshot.progress is None:
                 yield event(str(snapshot.status), ended(snapshot), LAST)
                 return

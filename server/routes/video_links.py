@@ -1,4 +1,4 @@
-"""A video's JSON, with the links that a page can load without sending a key."""
+"""Describe a video as JSON, with links that a page can load without sending a key."""
 
 from fastapi import Request
 
@@ -10,7 +10,7 @@ from server.videos.video import VideoStatus
 
 
 def video_answer(request: Request, snapshot: Snapshot) -> VideoAnswer:
-    """Return the video as clients get it. `url` is there once the clip is."""
+    """Return the video as clients get it. `url` is set once the clip is ready."""
     video = snapshot.video
     path = f"/v1/videos/{video.id}"
     url = _link(request, f"{path}/content") if snapshot.status is VideoStatus.COMPLETED else None
@@ -19,7 +19,10 @@ def video_answer(request: Request, snapshot: Snapshot) -> VideoAnswer:
 
 
 def _link(request: Request, path: str) -> str:
-    """Sign `path` if the client has a key. A link that a link led to ends with it."""
+    """Return a link to `path`, signed if the client has a key.
+
+    If the request itself came through a signed link, the new link expires with that one.
+    """
     address = str(request.base_url).rstrip("/") + path
     links: SignedLinks = request.app.state.links
     if request.state.key_id is None:

@@ -1,4 +1,4 @@
-"""/v1/videos: OpenAI's Videos API. A clip is ordered, looked at, listed and deleted; nobody waits for it."""
+"""/v1/videos: OpenAI's Videos API. Order, retrieve, list and delete clips; /v1/videos/sync waits for the clip."""
 
 import asyncio
 from collections.abc import AsyncIterator
