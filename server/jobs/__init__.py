@@ -1,1 +1,1 @@
-"""Clips that were asked for: who waits, who runs, and the workers that render them."""
+"""Jobs: requested clips, the queue they wait in, and the workers that render them."""

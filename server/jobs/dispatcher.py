@@ -1,7 +1,7 @@
-"""Admits jobs, gives them to idle workers, and sees to it that each of them ends.
+"""Admit jobs, give them to idle workers, and make sure that each of them ends.
 
-All of it runs on the event loop: no locks. Jobs wait in one line, whichever worker will have them. A job leaves because
-its worker says how it ended, because that worker died, or because the server stops.
+Everything runs on the event loop, so there are no locks. All workers share one queue. A job ends because its worker
+reports how it ended, because that worker died, or because the server stops.
 """
 
 import asyncio
@@ -21,11 +21,14 @@ log = logging.getLogger("ltx23.dispatcher")
 
 
 class Dispatcher:
-    """`configs`: of the workers, one for each. `on_event` is told of the first worker's loading messages, of every
-    worker that is ready, of steps, and of a failure to load when none is left that could serve.
+    """Runs one worker for each of `configs`, and the queue that they share.
 
-    `on_job` is told of each job that is taken on, before it runs; what becomes of it is in `job.ended`. `on_kill` is
-    told why a worker had to be killed.
+    on_event: called with the first worker's loading messages, each worker's Ready and progress messages, and LoadFailed
+    once no worker is left that could serve.
+
+    on_job: called with each job that is taken on, before it runs; its result is in `job.ended`.
+
+    on_kill: called with the reason when a worker had to be killed.
     """
 
     def __init__(
@@ -52,12 +55,12 @@ class Dispatcher:
         self._draining = False
 
     def start(self) -> None:
-        """Start the workers; Ready comes later. Needs a running event loop. Nothing starts once it was stopped."""
+        """Start the workers; Ready comes later. Needs a running event loop. Does nothing after `stop`."""
         for supervisor in self._supervisors:
             supervisor.start()
 
     def drain(self) -> None:
-        """Take no more jobs: those that wait end with NotReady, those that run may end. May be called twice."""
+        """Take no more jobs: waiting jobs end with NotReady, running jobs may finish. May be called twice."""
         self._draining = True
         self._line.fail_waiting(NotReady(STOPPING, RETRY_AFTER_S))
         for supervisor in self._supervisors:
@@ -70,7 +73,7 @@ class Dispatcher:
             supervisor.stop()
 
     async def stopped(self) -> None:
-        """Until every job has ended and every worker's process is gone, once it drains."""
+        """Wait until every job has ended and every worker process is gone. Call `drain` or `stop` first."""
         for supervisor in self._supervisors:
             await supervisor.stopped()
 
@@ -88,17 +91,17 @@ class Dispatcher:
         )
 
     def submit(self, job: Job) -> None:
-        """Take the job on, or raise QueueFull or NotReady. `job.ended` tells the rest."""
+        """Take the job on; its result is in `job.ended`. Raises QueueFull, ShareFull or NotReady."""
         self.validate_admits(job.owner)
         self.resume(job)
 
     def validate_admits(self, owner: str | None = None) -> None:
-        """Raises QueueFull, ShareFull or NotReady when a job of this owner submitted now would not be taken on."""
+        """Raise QueueFull, ShareFull or NotReady if a job of this owner would be rejected now."""
         self._validate_ready()
         self._line.validate_room(owner)
 
     async def find_cut(self, prompt: str) -> PromptCut | None:
-        """Return what the model does not read of this prompt; None where it reads all of it. Raises NotReady."""
+        """Return what the model does not read of this prompt, or None if it reads all of it. Raises NotReady."""
         if surely_fits(prompt):
             return None
         self._validate_ready()
@@ -106,7 +109,7 @@ class Dispatcher:
         return await ready.find_cut(prompt)
 
     def resume(self, job: Job) -> None:
-        """Take the job on however many wait: it was admitted before, by this server or the one before it."""
+        """Take the job on however long the queue is: this server or the previous one has already admitted it."""
         self._on_job(job)
         if self._draining:
             job.fail(NotReady(STOPPING, RETRY_AFTER_S))
@@ -115,7 +118,11 @@ class Dispatcher:
         self._dispatch()
 
     def cancel(self, job: Job) -> None:
-        """Queued: gone at once. Running: told to stop, and its worker killed if it does not within the grace."""
+        """Cancel the job.
+
+        A queued job ends at once. A running one is told to stop; its worker is killed if it does not within the grace
+        period.
+        """
         if self._line.cancel(job):
             return
         for supervisor in self._supervisors:
@@ -123,7 +130,10 @@ class Dispatcher:
                 supervisor.cancel(JobCancelled("cancelled while it ran"))
 
     def seconds_left(self, job: Job) -> float | None:
-        """Until it ends, by how long clips of its size took. None: it neither waits nor runs."""
+        """Estimate the seconds until the job ends, from earlier clips of its size.
+
+        Return None if the job is neither queued nor running.
+        """
         return self._line.seconds_left(job)
 
     def _validate_ready(self) -> None:
@@ -146,12 +156,12 @@ class Dispatcher:
         self._dispatch()
 
     def _on_worker_event(self, supervisor: Supervisor, event: FromWorker) -> None:
-        """How several workers load at once is nothing that one line could tell."""
+        """Pass the event on, but only the first worker's loading progress: one line cannot show several."""
         if supervisor is self._supervisors[0] or not isinstance(event, Loading):
             self._tell(event)
 
     def _on_load_failed(self, supervisor: Supervisor) -> None:
-        """Nobody waits for a model that may never load; a worker that has it, or may, is worth the wait."""
+        """Fail the waiting jobs if no worker has loaded the model or may still load it."""
         reason, worker = self.status.load_error, supervisor.status
         if reason is None:
             log.error("the model cannot be loaded on %s: %s", worker.device, worker.load_error)
@@ -160,5 +170,5 @@ class Dispatcher:
         self._line.fail_waiting(NotReady(reason, RETRY_AFTER_S))
 
     def _tell(self, event: FromWorker) -> None:
-        """Later: what a listener does or raises is no part of this."""
+        """Call the listener from the event loop, so that its work and its exceptions do not affect this code."""
         asyncio.get_running_loop().call_soon(self._on_event, event)

@@ -1,4 +1,4 @@
-"""Items that wait, such as jobs: those of one owner in their order, owners by turns."""
+"""A queue of owned items, such as jobs: first in, first out for each owner, and owners take turns."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Owned(Protocol):
-    """What can wait here."""
+    """An item that can be queued here."""
 
     @property
     def owner(self) -> str | None: ...
@@ -16,7 +16,7 @@ T = TypeVar("T", bound=Owned)
 
 
 class FairQueue(Generic[T]):
-    """A line for each owner; who has just been served goes to the end of the owners."""
+    """One line for each owner; an owner who has just been served goes to the end."""
 
     def __init__(self) -> None:
         self._lines: OrderedDict[str | None, deque[T]] = OrderedDict()
@@ -25,7 +25,7 @@ class FairQueue(Generic[T]):
         return sum(map(len, self._lines.values()))
 
     def __iter__(self) -> Iterator[T]:
-        """In the order in which they will be served if none comes or goes."""
+        """Yield the items in the order in which they will be served if none is added or removed."""
         lines = deque(map(deque, self._lines.values()))
         while lines:
             line = lines.popleft()
@@ -40,12 +40,12 @@ class FairQueue(Generic[T]):
         self._lines.setdefault(item.owner, deque()).append(item)
 
     def push_front(self, item: T) -> None:
-        """It has had its turn, and comes before everyone."""
+        """Put an item that has already had its turn at the head of the queue."""
         self._lines.setdefault(item.owner, deque()).appendleft(item)
         self._lines.move_to_end(item.owner, last=False)
 
     def pop(self) -> T:
-        """Raises IndexError when none waits."""
+        """Remove and return the next item. Raises IndexError if the queue is empty."""
         if not self._lines:
             raise IndexError("nothing waits")
         owner, line = self._lines.popitem(last=False)
@@ -55,7 +55,7 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, item: T) -> bool:
-        """Whether it was here."""
+        """Remove the item and return True, or return False if it is not in the queue."""
         line = self._lines.get(item.owner, deque())
         if item not in line:
             return False
@@ -65,7 +65,7 @@ class FairQueue(Generic[T]):
         return True
 
     def clear(self) -> list[T]:
-        """All of them, in the order of their turns; none waits any more."""
+        """Remove all items and return them in the order in which they would have been served."""
         items = list(self)
         self._lines.clear()
         return items

@@ -1,4 +1,4 @@
-"""How long nothing was heard of somebody. Knows no process and no messages."""
+"""Detect that the other side has been silent for too long. Independent of processes and messages."""
 
 import asyncio
 
@@ -6,8 +6,10 @@ TICKS = 4
 
 
 class Heartbeat:
-    """Beats are awaited in ticks of this program's own clock: where it stood still itself, as in a paused container,
-    that was one tick, whatever it lasted, and nobody else is blamed for it.
+    """Counts silence in ticks of this process's own clock.
+
+    If this process itself was suspended, as in a paused container, that counts as one tick however long it lasted, so
+    the other side is not blamed for it.
     """
 
     def __init__(self) -> None:
@@ -17,7 +19,7 @@ class Heartbeat:
         self._was_heard = True
 
     async def silent_for(self, seconds: float) -> None:
-        """Until nothing was heard for so long, or a tick longer."""
+        """Wait until there has been no beat for `seconds`, or up to one tick longer."""
         ticks = 0
         while ticks < TICKS:
             self._was_heard = False

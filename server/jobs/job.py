@@ -1,14 +1,14 @@
-"""A job: one clip asked for, from its admission to its end. Knows neither HTTP nor processes.
+"""A job: one requested clip, from its admission to its end. Independent of HTTP and processes.
 
 JobError
 +-- QueueFull           no room in the queue
-|   +-- ShareFull       no room for more of this API key's jobs
-+-- NotReady            the model loads, the worker restarts, or the server stops
-+-- RenderRefused       the pipeline found the request itself at fault
+|   +-- ShareFull       this API key has as many jobs as it may have
++-- NotReady            the model is loading, the worker is restarting, or the server is stopping
++-- RenderRefused       the pipeline rejected the request
 +-- RenderFailed        the render failed, or its worker died
-|   +-- OutOfMemory         the device had too little for this clip
-+-- DeadlineExceeded    the render took longer than it may
-+-- JobCancelled        its client went away
+|   +-- OutOfMemory     the device had too little memory for this clip
++-- DeadlineExceeded    the render took longer than allowed
++-- JobCancelled        the client cancelled it or went away
 """
 
 import asyncio
@@ -25,7 +25,10 @@ from server.jobs.progress import JobProgress
 
 
 class JobError(Exception):
-    """Base of every end of a job that is not a clip. code: its name for programs."""
+    """Base of every reason why a job ends without a clip.
+
+    code: the name that programs use.
+    """
 
     code: ClassVar[str]
 
@@ -81,11 +84,11 @@ _numbers = itertools.count(1)
 
 @dataclass(eq=False)
 class Job:
-    """One clip. `path` is where the worker writes it; `ended` resolves to the worker's timings, or raises JobError.
+    """One clip: the worker writes it to `path`; `ended` resolves to the worker's timings, or raises JobError.
 
-    id: the client's name for it, which a second request may bear too. key: the worker's, which no other job has.
-    owner: the id of the API key it came with, None without one. attempts: workers that it was given to.
-    peak_memory_bytes: of its render, once it is done; None where the worker could not tell.
+    id: the client's name for it; not unique. key: the unique name that the worker uses.
+    owner: the id of the API key it came with; None without one. attempts: the number of workers it was given to.
+    peak_memory_bytes: the peak of its render, once it is done; None if the worker could not measure it.
     """
 
     id: str
@@ -116,7 +119,7 @@ class Job:
         return time.monotonic() - self.started_at if self.started_at is not None else 0.0
 
     def has_clip_of(self, size_bytes: int) -> bool:
-        """Whether its file is there and has as many bytes as it had when the worker verified it."""
+        """Return whether its file exists and has the size that it had when the worker verified it."""
         try:
             return self.path.stat().st_size == size_bytes
         except OSError:
@@ -134,4 +137,4 @@ class Job:
     def fail(self, error: JobError) -> None:
         if not self.ended.done():
             self.ended.set_exception(error)
-            self.ended.exception()  # a caller that is gone must not leave a warning behind
+            self.ended.exception()  # mark it as retrieved: no warning if the caller is gone

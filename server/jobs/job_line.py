@@ -1,4 +1,4 @@
-"""The jobs that wait: who may join, who is next, how long it will take. Starts no worker and gives it nothing."""
+"""The waiting jobs: which may join, which is next, and how long each will take. Does not start or use workers."""
 
 import heapq
 import math
@@ -13,7 +13,7 @@ from server.jobs.render_times import RenderTimes
 
 
 class Seat(Protocol):
-    """Where one job at a time is rendered."""
+    """A place where one job at a time is rendered."""
 
     @property
     def job(self) -> Job | None: ...
@@ -41,7 +41,7 @@ class JobLine:
         return self.waiting < self._limits.queue_size or any(seat.is_idle for seat in self._seats)
 
     def validate_room(self, owner: str | None) -> None:
-        """Raises QueueFull, or ShareFull for an owner who has as many jobs here as one may have."""
+        """Raise QueueFull if there is no room, or ShareFull if this owner has as many jobs as one owner may have."""
         if not self.has_room:
             raise QueueFull(self._limits.queue_size, self._retry_after_s())
         if owner is None:
@@ -58,18 +58,18 @@ class JobLine:
         self._tell_positions()
 
     def put_back(self, job: Job) -> None:
-        """It has had its turn, and is the next."""
+        """Put a job that has already had its turn at the head of the queue."""
         self._queue.push_front(job)
         self._tell_positions()
 
     def take(self) -> Job:
-        """The next one. Raises IndexError when none waits."""
+        """Remove and return the next job. Raises IndexError if none is waiting."""
         job = self._queue.pop()
         self._tell_positions()
         return job
 
     def cancel(self, job: Job) -> bool:
-        """Whether it waited."""
+        """Cancel the job and return True, or return False if it is not waiting."""
         if not self._queue.remove(job):
             return False
         job.fail(JobCancelled("cancelled before it started"))
@@ -84,7 +84,10 @@ class JobLine:
         self._times.measure(job.spec, job.running_s)
 
     def seconds_left(self, job: Job) -> float | None:
-        """Until it ends, by how long clips of its size took. None: it is none of these."""
+        """Estimate the seconds until the job ends, from earlier clips of its size.
+
+        Return None if the job is neither waiting nor running.
+        """
         return next((seconds for each, seconds in self._ends_s() if each is job), None)
 
     def _tell_positions(self) -> None:
@@ -92,10 +95,10 @@ class JobLine:
             job.progress.set(JobProgress(position=position))
 
     def _ends_s(self) -> Iterator[tuple[Job, float]]:
-        """Each job with the seconds until it ends: those that run, then those that wait, by their turns."""
+        """Yield each job with the seconds until it ends: the running ones, then the waiting ones in their order."""
         ends_s = [(job, max(0.0, self._times.estimate_s(job.spec) - job.running_s)) for job in self.running]
         yield from ends_s
-        # When each seat is free; one that has no worker now is none.
+        # When each seat becomes free; a seat without a worker does not count.
         free_s = [seconds for _, seconds in ends_s] + [0.0 for seat in self._seats if seat.is_idle]
         free_s = free_s or [0.0]
         heapq.heapify(free_s)
@@ -105,5 +108,5 @@ class JobLine:
             yield job, end_s
 
     def _retry_after_s(self) -> int:
-        """Half of the time until the last one ends: a place may be free by then."""
+        """Return half of the time until the last job ends: a place may be free by then."""
         return max(1, math.ceil(max((seconds for _, seconds in self._ends_s()), default=0.0) / 2))

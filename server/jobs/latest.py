@@ -1,4 +1,4 @@
-"""A value that changes while others wait for it. Who is slow misses what was in between, and holds up nobody."""
+"""A value that changes while others wait for it. Slow readers miss intermediate values and delay nobody."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ Value = TypeVar("Value")
 
 
 class Latest(Generic[Value]):
-    """The newest value alone is kept. For one event loop."""
+    """Keeps only the newest value. For use on one event loop."""
 
     def __init__(self, value: Value) -> None:
         self._value = value
@@ -25,12 +25,12 @@ class Latest(Generic[Value]):
             self._wake()
 
     def close(self) -> None:
-        """There will be no other: `values` ends for everyone."""
+        """End `values` for every reader: there will be no further value."""
         self._closed = True
         self._wake()
 
     async def values(self) -> AsyncIterator[Value]:
-        """The present value at once, then the newest each time it has changed, until closed."""
+        """Yield the current value at once, then the newest value after each change, until closed."""
         while not self._closed:
             changed = self._changed
             yield self._value

@@ -1,4 +1,4 @@
-"""How much a server takes on, apart from the settings that it comes from."""
+"""Limits on the jobs that a server takes on, independent of the settings they come from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """queue_size: jobs waiting, the running one not counted. grace_s: between a cancellation and a kill.
+    """Limits on jobs and workers.
 
-    heartbeat_s: how long a worker may be silent before it is taken for dead.
-    owner_waiting, owner_jobs: how many jobs of one API key may wait, and may wait or run. None: as many as there is
-    room for. Jobs without a key have no owner and no limits of this kind.
+    queue_size: waiting jobs, not counting the running one.
+    deadline_s: how long a render may take.
+    grace_s: the time between a cancellation and a kill.
+    heartbeat_s: how long a worker may be silent before it is considered dead.
+    owner_waiting, owner_jobs: how many jobs of one API key may wait, and may wait or run; None: no limit of this kind.
+    Jobs without a key have no such limits.
     is_shared: whether there are several owners now; owner_waiting applies only then.
     """
 

@@ -1,9 +1,9 @@
-"""How far a job is, for whoever waits for it. Knows no transport and no clock."""
+"""A job's progress, for those who wait for it. Independent of transport and clock."""
 
 from dataclasses import dataclass
 
-# Of a whole render, in percent, where a stage begins and ends. Not measured: 3 steps at full size, with four times the
-# tokens, are taken to last a little longer than the 8 before them. 100 is for a clip that is there.
+# The percentage of a whole render at which each stage begins and ends. These are estimates: 3 steps at full size, with
+# four times the tokens, are assumed to take a little longer than the 8 steps before them. 100 means the clip exists.
 STAGE_PERCENT = {
     "encode": (0, 5),
     "stage_1": (5, 40),
@@ -15,7 +15,10 @@ STAGE_PERCENT = {
 
 @dataclass(frozen=True)
 class JobProgress:
-    """position: in the queue, 1 is the next; None while it runs. step, steps: of the stage."""
+    """A job's position while it waits, then its stage and step.
+
+    position: in the queue, 1 is the next; None while it runs. step, steps: within the stage.
+    """
 
     running: bool = False
     position: int | None = None

@@ -1,4 +1,4 @@
-"""What a worker was asked beside its jobs, until it has answered or has ended. Knows no process."""
+"""Questions to a worker that are not jobs, kept until the worker answers or ends. Independent of processes."""
 
 import asyncio
 import itertools
@@ -12,14 +12,14 @@ RETRY_AFTER_S = 10
 
 
 class Questions:
-    """Questions to one worker."""
+    """Open questions to one worker."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._open: dict[int, asyncio.Future[PromptCut | None]] = {}
 
     async def ask(self, prompt: str, send: Callable[[FindCut], None]) -> PromptCut | None:
-        """Send the question and return the answer. Raises NotReady when the worker ends before it answers."""
+        """Send the question and return the answer. Raises NotReady if the worker ends before it answers."""
         number = next(self._numbers)
         answer: asyncio.Future[PromptCut | None] = asyncio.get_running_loop().create_future()
         self._open[number] = answer
@@ -35,7 +35,7 @@ class Questions:
             answer.set_result(message.cut)
 
     def give_up(self) -> None:
-        """Tell everyone who waits that this worker has ended."""
+        """Fail every open question with NotReady: this worker has ended."""
         for answer in self._open.values():
             if not answer.done():
                 answer.set_exception(NotReady("the worker ended before it had read the prompt", RETRY_AFTER_S))

@@ -1,17 +1,17 @@
-"""How long a clip will take, from how long others took. Knows seconds and sizes, no jobs."""
+"""Estimate how long a clip will take from the times of earlier clips. Handles seconds and sizes only, no jobs."""
 
 from collections import OrderedDict
 
 from pipelines.spec import GenerationSpec
 
-# What a render is taken to last before one has been measured.
+# The estimate until a first render has been measured.
 FIRST_GUESS_S = 10.0
 NEWEST_WEIGHT = 0.3
 MAX_SIZES = 64
 
 
 class RenderTimes:
-    """The mean of each size of clip, the newest counting most; a size that was not seen goes by the nearest one."""
+    """A moving average for each clip size that favours new times; unseen sizes are scaled from the nearest one."""
 
     def __init__(self) -> None:
         self._mean_s: OrderedDict[int, float] = OrderedDict()

@@ -1,4 +1,4 @@
-"""The job that a worker has: what is told of it, its deadline, its cancellation, its end. Knows no queue."""
+"""A worker's current job: its progress, deadline, cancellation and end. Independent of the queue."""
 
 import asyncio
 import logging
@@ -13,15 +13,19 @@ from server.messages import Cancel, Done, Failed, FailureKind, Generate, Progres
 log = logging.getLogger("ltx23.running")
 
 JobMessage = Started | Progress | Done | Failed
-# The seconds of its parts, or why there is no clip.
+# The seconds that each part took, or why there is no clip.
 Outcome = Mapping[str, float] | JobError
 
-# What a worker calls a failure, and how the job then ends; any other is RenderFailed.
+# The error for each kind of failure that a worker reports; any other kind is RenderFailed.
 ENDS = {FailureKind.INVALID: RenderRefused, FailureKind.OUT_OF_MEMORY: OutOfMemory}
 
 
 class Running:
-    """Told to stop at its deadline or when it is cancelled; its worker is killed when it does not within the grace."""
+    """A job that a worker has.
+
+    It is told to stop at its deadline or when it is cancelled. If it does not stop within the grace period, its worker
+    is killed.
+    """
 
     def __init__(self, job: Job, worker: Worker, limits: Limits, on_kill: Callable[[str], None]) -> None:
         self.job, self._worker, self._limits, self._on_kill = job, worker, limits, on_kill
@@ -35,7 +39,7 @@ class Running:
         return self._stopping is not None
 
     def hear(self, message: JobMessage) -> Outcome | None:
-        """How it ended, where the worker says that it has."""
+        """Handle a message; return how the job ended, or None if it has not ended."""
         match message:
             case Started():
                 self.job.start()
@@ -52,7 +56,7 @@ class Running:
         return None
 
     def stop(self, reason: JobError) -> None:
-        """The first reason is the one that counts."""
+        """Tell the job to stop. Only the first reason counts."""
         if self._stopping is not None:
             return
         self._stopping = reason
@@ -61,7 +65,7 @@ class Running:
         self._worker.send(Cancel(self.job.key))
 
     def end(self, outcome: Outcome) -> None:
-        """Why it was told to stop outweighs how it then ended."""
+        """End the job. If it was told to stop, the reason for that takes precedence over `outcome`."""
         self.give_up()
         outcome = self._stopping or outcome
         if isinstance(outcome, JobError):
@@ -70,7 +74,7 @@ class Running:
             self.job.succeed(outcome)
 
     def give_up(self) -> None:
-        """No worker has the job any more; it may be given to another."""
+        """Stop the timer: no worker has the job any more, and it may be given to another."""
         self._timer.cancel()
 
     def _kill(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What the server says of itself and its workers at a moment."""
+"""The status of the server and its workers at one moment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """device: as the settings name it. load_error: why the model could not be loaded; None once it could."""
+    """The status of one worker.
+
+    device: as named in the settings. load_error: why the model could not be loaded; None once it has loaded.
+    """
 
     device: str
     state: State
@@ -29,7 +32,10 @@ class WorkerStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """queued: jobs that wait. capacity: how many may. running: how many run."""
+    """The status of the server.
+
+    queued: the number of waiting jobs. capacity: how many may wait. running: the number of running jobs.
+    """
 
     state: State
     queued: int
@@ -40,7 +46,7 @@ class Status:
 
     @property
     def model(self) -> ModelInfo | None:
-        """Of the first worker that has loaded it, now or before it ended."""
+        """Return the model of the first worker that has loaded one; it is kept when that worker ends."""
         return next((worker.model for worker in self.workers if worker.model is not None), None)
 
     @property
@@ -49,7 +55,7 @@ class Status:
 
     @property
     def load_error(self) -> str | None:
-        """Why no worker could load; which is which, where there are several. None while one is ready, or may be."""
+        """Return why no worker could load, by device if there are several; None if one is ready or may still be."""
         if self.state is not State.FAILED:
             return None
         if len(self.workers) == 1:
@@ -58,6 +64,6 @@ class Status:
 
 
 def joint_state(workers: Sequence[WorkerStatus]) -> State:
-    """Of the one that is furthest: what it can do, the server can."""
+    """Return the best state of any worker."""
     states = {worker.state for worker in workers}
     return next(state for state in (State.READY, State.LOADING, State.FAILED, State.DRAINING) if state in states)

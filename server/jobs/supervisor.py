@@ -1,4 +1,7 @@
-"""One device's worker: started, heard out, watched, replaced when it ends. It has one job at a time, and no queue."""
+"""Supervise one device's worker: start it, read its messages, watch it, and replace it when it ends.
+
+A supervisor has one job at a time and no queue.
+"""
 
 import asyncio
 import errno
@@ -32,14 +35,14 @@ from server.messages import (
 log = logging.getLogger("ltx23.supervisor")
 
 RETRY_AFTER_S = 10
-# By the number of ends and failed loads since the last clip.
+# Delays by the number of worker exits and failed loads since the last clip.
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
-# Between two attempts to start a worker while the system has no descriptor, process or memory left for it. That says
-# nothing of the worker, and may end at any time.
+# Delay between attempts to start a worker while the system has no descriptor, process or memory left for it. The worker
+# is not at fault then, and the shortage may end at any time.
 STARVED_BACKOFF_S = 1.0
 STARVED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
-# A job whose worker died before it began is not to blame, once.
+# A job whose worker died before beginning it gets one more attempt.
 MAX_ATTEMPTS = 2
 
 STOPPING = "the server is stopping"
@@ -48,10 +51,11 @@ SILENT = "silent"
 
 @dataclass(frozen=True)
 class Told:
-    """Whom a supervisor tells, on the event loop.
+    """The callbacks of a supervisor, called on the event loop.
 
-    event: a loading message, readiness, a step. free: it may take another job. failed: it cannot load the model.
-    rendered: a job has its clip. returned: a job that its worker did not live to begin. killed: why a worker was.
+    event: a Loading, Ready or Progress message came. free: the worker can take another job.
+    failed: the worker cannot load the model. rendered: a job has its clip.
+    returned: the worker ended before it began this job. killed: the worker was killed, with the reason.
     """
 
     event: Callable[["Supervisor", FromWorker], None]
@@ -79,7 +83,7 @@ class Supervisor:
         self._load_error: str | None = None
 
     def start(self) -> None:
-        """Start the worker; Ready comes later. Needs a running event loop. Nothing starts once it was stopped."""
+        """Start the worker; Ready comes later. Needs a running event loop. Does nothing after `stop`."""
         if self._state is not State.DRAINING:
             self._task = asyncio.create_task(self._supervise(), name="supervisor")
 
@@ -104,23 +108,23 @@ class Supervisor:
         )
 
     def give(self, job: Job) -> None:
-        """It has to be idle."""
+        """Give the worker a job. It must be idle."""
         assert self._worker is not None
         job.attempts += 1
         self._running = Running(job, self._worker, self._limits, self._told.killed)
 
     def cancel(self, reason: JobError) -> None:
-        """Its job is told to stop, and the worker killed if it does not within the grace."""
+        """Tell its job to stop; the worker is killed if the job does not stop within the grace period."""
         if self._running is not None:
             self._running.stop(reason)
 
     async def find_cut(self, prompt: str) -> PromptCut | None:
-        """Return what the model does not read of this prompt. Raises NotReady when the worker ends meanwhile."""
+        """Return the part of this prompt that the model does not read. Raises NotReady if the worker ends meanwhile."""
         assert self._worker is not None
         return await self._questions.ask(prompt, self._worker.send)
 
     def drain(self) -> None:
-        """No further job: the worker ends once the job that it has has ended."""
+        """Take no further job; the worker ends after its current job, or now if it has none."""
         self._state = State.DRAINING
         if self._running is None:
             self.stop()
@@ -132,12 +136,12 @@ class Supervisor:
             self._task.cancel()
 
     async def stopped(self) -> None:
-        """Until the worker's process is gone and its job has ended."""
+        """Wait until the worker's process is gone and its job has ended."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
     async def _supervise(self) -> None:
-        """One worker after the other, until cancelled. No job outlives this."""
+        """Run one worker after another until cancelled, then end the current job."""
         try:
             while True:
                 await self._run_worker()
@@ -163,7 +167,7 @@ class Supervisor:
                 self._worker, self._is_starved = worker, False
                 await self._hear_out(worker)
                 was_loading = self._state is State.LOADING
-                # Before its process is gone, which may take a while.
+                # Do not wait for its process to be gone, which may take a while.
                 self._lose_worker()
         except OSError as exc:
             if exc.errno in STARVED:
@@ -195,7 +199,7 @@ class Supervisor:
             watch.cancel()
 
     async def _watch(self, worker: Worker, heartbeat: Heartbeat) -> None:
-        """It hangs, or its device does."""
+        """Kill the worker when it is silent for too long: it hangs, or its device does."""
         await heartbeat.silent_for(self._limits.heartbeat_s)
         log.error("the %s gave no sign of life for %g s and is killed", self._name, self._limits.heartbeat_s)
         self._told.killed(SILENT)
@@ -231,13 +235,13 @@ class Supervisor:
         if outcome is None:
             return
         if not isinstance(outcome, JobError):
-            # A clip: the worker is a sound one, and this is how long one takes.
+            # A clip shows that the worker is sound, and how long a render takes.
             self._failures = 0
             self._told.rendered(running.job)
         self._end_job(outcome)
 
     def _lose_worker(self) -> None:
-        """Its job fails alone, or is given back once if this worker had not begun it."""
+        """Forget the worker, which has ended. Fail its job, or return it once if the worker had not begun it."""
         self._worker = self._memory = None
         self._questions.give_up()
         if self._state is State.READY:
@@ -261,13 +265,13 @@ class Supervisor:
             self._told.free()
 
     def _take_leave(self) -> None:
-        """Of its job; where it was to be the last, of the worker too."""
+        """Forget the job; stop the worker if this was its last job."""
         self._running = None
         if self._state is State.DRAINING:
             self.stop()
 
     def _fail_to_load(self, reason: str) -> None:
-        """Nobody knows when it will load. The same again at once would end the same."""
+        """Report that the model did not load, and count the failure, so that the next attempt waits longer."""
         self._failures += 1
         if self._state is not State.DRAINING:
             self._state, self._load_error = State.FAILED, reason

@@ -1,7 +1,7 @@
-"""The server's side of a worker process: start it, talk with it, see to its end. Knows no jobs.
+"""The server's side of a worker process: start it, exchange messages with it, and end it. Independent of jobs.
 
 The worker's end of the pipe is a multiprocessing Connection. This end is an asyncio stream of the same frames, a length
-and a pickle, so that a worker which does not read, or talks without end, never holds up the event loop.
+and a pickle, so that a worker that does not read, or sends without end, never blocks the event loop.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ from server.messages import FromWorker, ToWorker, WorkerConfig
 
 log = logging.getLogger("ltx23.worker")
 
-# -P: the folder that the server was started in is nobody's package, even where it holds a server.py.
+# -P: do not import from the folder that the server was started in, which may hold a server.py.
 WORKER_PROGRAM = (sys.executable, "-P", "-m", "server.worker.main")
 
 # multiprocessing.connection.Connection._send_bytes
 FRAME_HEADER = struct.Struct("!i")
 
-# How long a worker that has closed its pipe may take to end by itself, with an exit code of its own.
+# How long a worker that has closed its pipe may take to exit by itself, with its own exit code.
 EXIT_S = 5.0
 
-# What pickle says it raises on bytes that are none of ours; ValueError: a negative length.
+# What pickle is documented to raise on bad data; ValueError: a negative length.
 _UNREADABLE = (pickle.UnpicklingError, AttributeError, ImportError, IndexError, TypeError, ValueError)
 
 
 class Worker:
-    """A running worker process. Made by `run_worker`."""
+    """A running worker process, created by `run_worker`."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
@@ -43,16 +43,16 @@ class Worker:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; negative for a signal, as in subprocess."""
+        """Return the exit code: None while it runs, negative for a signal, as in subprocess."""
         return self._child.process.returncode
 
     def send(self, message: ToWorker | WorkerConfig) -> None:
-        """Never waits. A worker that is gone takes no message; its end tells what became of its job."""
+        """Send without waiting. A worker that is gone receives nothing; its end decides what happens to its job."""
         data = pickle.dumps(message)
         self._child.send(FRAME_HEADER.pack(len(data)) + data)
 
     async def receive(self) -> FromWorker | None:
-        """Its next message; None when there will be no more."""
+        """Return its next message, or None if there will be no more."""
         try:
             (size_bytes,) = FRAME_HEADER.unpack(await self._child.reader.readexactly(FRAME_HEADER.size))
             message: FromWorker = pickle.loads(await self._child.reader.readexactly(size_bytes))
@@ -65,17 +65,17 @@ class Worker:
             return None
 
     def kill(self) -> None:
-        """Kill it and whatever it has started. Nothing is received any more."""
+        """Kill it and every process it has started. No further message is received."""
         self._child.kill()
         self._child.hang_up()
 
 
 @asynccontextmanager
 async def run_worker(config: WorkerConfig, program: Sequence[str] = WORKER_PROGRAM) -> AsyncIterator[Worker]:
-    """A worker for as long as the context; the process is gone when this returns.
+    """Run a worker for the duration of the context; the process is gone when the context ends.
 
-    When the context ends in order, because there are no more messages, it may end by itself first. Raises OSError when
-    it cannot be started.
+    When the context ends without an exception, because there are no more messages, the worker gets time to exit by
+    itself. Raises OSError if it cannot be started.
     """
     child = await start_child(program)
     worker = Worker(child)
