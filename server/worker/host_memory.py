@@ -1,4 +1,4 @@
-"""What this process takes of the host's memory."""
+"""Measure the host memory that this process uses."""
 
 import psutil
 

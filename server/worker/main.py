@@ -1,6 +1,6 @@
-"""The worker process: owns one pipeline, renders one job at a time, talks through one pipe. Knows no HTTP.
+"""The worker process: owns one pipeline, renders one job at a time, talks through one pipe. Independent of HTTP.
 
-Run as `python -m server.worker.main FD`, FD being its end of a socket pair. It ends when the other end is closed.
+Run as `python -m server.worker.main FD`, where FD is its end of a socket pair. It ends when the other end is closed.
 """
 
 import logging
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ltx23.worker")
 
-# A message per component and percent is plenty; a checkpoint has thousands of tensors.
+# Limits the number of messages: a checkpoint has thousands of tensors.
 LOADING_INTERVAL_S = 0.2
 HEARTBEAT_S = 2.0
 
-# Exit code of a worker that another one has to replace.
+# Exit code of a worker that must be replaced because its device is lost.
 DEVICE_LOST = 3
 
 
 class JobTrace(Trace):
-    """Reports each step and stops between steps when asked to."""
+    """Reports each step, and stops between steps when asked to."""
 
     def __init__(self, pipe: Pipe, job_id: str) -> None:
         self._pipe, self._job_id = pipe, job_id
@@ -69,7 +69,7 @@ class JobTrace(Trace):
 
 
 class LoadingReport:
-    """Loading messages, not more often than a person can read."""
+    """Sends loading messages, no more often than a person can read them."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe, self._component, self._sent = pipe, "", 0.0
@@ -82,10 +82,10 @@ class LoadingReport:
 
 
 class Pulse:
-    """Says every two seconds that this process lives, by what memory it takes; on the device too, once it has a model.
+    """Sends the process's memory use every two seconds as a sign of life, with the device's once a model is loaded.
 
-    Ends the process when the device does not answer: a CUDA context that has failed once fails for ever. Where the
-    device keeps a question without an answer, the silence tells.
+    Ends the process when the device reports an error: a CUDA context that has failed once stays broken. If the device
+    does not answer at all, no message is sent, and the server notices the silence.
     """
 
     def __init__(self, pipe: Pipe) -> None:
@@ -136,13 +136,13 @@ def run(pipe: Pipe) -> int:
 
 
 def _answer_questions(pipe: Pipe, model: "Model") -> None:
-    """Beside the render: whoever asks wants to know before the job waits in the queue."""
+    """Answer questions in a thread of its own while jobs render: the answer is needed before a job is queued."""
     while True:
         question = pipe.questions.get()
         try:
             cut = model.components.encode_prompt.find_cut(question.prompt)
         except Exception:
-            # The render of this prompt will fail in the same way, and say so to its client.
+            # The render of this prompt will fail in the same way and report the error to its client.
             log.exception("a prompt cannot be tokenized")
             cut = None
         pipe.send(FoundCut(question.number, cut))
@@ -165,13 +165,13 @@ def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | F
         return Failed(job.job_id, FailureKind.INTERNAL, str(exc))
     except Exception:
         log.exception("job %s failed", job.job_id)
-        # Of a device that is lost, this is the last word.
+        # Ends the process if the device is lost.
         pulse.beat()
         return Failed(job.job_id, FailureKind.INTERNAL, "the render failed; the server's log has the reason")
 
 
 def main() -> int:
-    # It ends when the server closes the pipe; but a process that is stopped does not see that.
+    # The worker ends when the server closes the pipe, but a stopped process does not notice that.
     die_with_parent()
     keep_one_heap()
     wait_passively()

@@ -1,4 +1,4 @@
-"""The model a WorkerConfig names, in memory. Used by the worker process and by `ltx23 generate`; imports torch."""
+"""Load the model that a WorkerConfig names. Used by the worker process and by `ltx23 generate`; imports torch."""
 
 import gc
 from collections import Counter
@@ -37,20 +37,23 @@ class Model:
     info: ModelInfo
 
     def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
-        """Raises PipelineError. What a clip that ran out of memory has taken is free afterwards."""
+        """Render a clip and return its timings in seconds. Raises PipelineError.
+
+        After OutOfMemory, the memory that the clip used is free again.
+        """
         self.components.plan.validate(ClipSize.of(spec))
         try:
             return render(self.components, spec, path, trace)[1]
         except (torch.OutOfMemoryError, MemoryError):
             path.unlink(missing_ok=True)
-        # Out here: the exception held the frames, and the frames the tensors.
+        # Not in the except block: there the exception's traceback still keeps the tensors alive.
         gc.collect()
         if self.components.device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemory(f"the device ran out of memory for {ClipSize.of(spec)}; a smaller or shorter clip may fit")
 
     def memory(self) -> Memory:
-        """Raises RuntimeError when the device does not answer."""
+        """Return the memory in use. Raises RuntimeError if the device reports an error."""
         host = host_memory()
         if self.components.device.type != "cuda":
             return host
@@ -59,7 +62,7 @@ class Model:
 
 
 def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
-    """Raises WeightsError when a file is wrong or missing, or the device is not there."""
+    """Load the model. Raises WeightsError if a file is wrong or missing, or the device does not exist."""
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)
     files = resolve_files(config)
@@ -96,13 +99,16 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
     if device.type == "cuda":
-        # What names no device goes there too, rather than to the first one, which may be another worker's.
+        # The default for tensors without an explicit device; otherwise they go to the first GPU, maybe another worker's.
         torch.cuda.set_device(device.index or 0)
     return device
 
 
 def resolve_capacity(device: torch.device, limit_bytes: int | None) -> int:
-    """What of the device's memory is there for the models and their clips; of the host's where that is the device."""
+    """Return the bytes available to the models and their clips: the GPU's free memory, or the host's without a GPU.
+
+    limit_bytes: an upper bound, or None.
+    """
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     return free if limit_bytes is None else min(free, limit_bytes)
 
@@ -114,7 +120,10 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def resolve_files(config: WorkerConfig) -> WeightFiles:
-    """With no checkpoint the tiny model's files; with one, what it does not bring along must be named."""
+    """Return the tiny model's files if no checkpoint is set, else the checkpoint and the parts it needs.
+
+    Raises ConfigError if a part that the checkpoint does not contain is not named.
+    """
     if config.checkpoint is None:
         tiny = tiny_files(config.cache_dir)
         return WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler if config.stages == 2 else None)
@@ -128,7 +137,7 @@ def resolve_files(config: WorkerConfig) -> WeightFiles:
 
 
 def find_warnings(config: WorkerConfig, files: WeightFiles) -> tuple[str, ...]:
-    """Of files that run, and are not what they seem to be."""
+    """Return warnings about files that load but are not what they appear to be."""
     if config.weights_dir is None or files.upsampler is None:
         return ()
     found = find_lookalike(files.upsampler, Store(config.weights_dir))
@@ -136,7 +145,7 @@ def find_warnings(config: WorkerConfig, files: WeightFiles) -> tuple[str, ...]:
 
 
 def _resolve_text_encoder(config: WorkerConfig, own: OwnParts) -> tuple[Path, Path | None]:
-    """With the folder of its tokenizer, where that is another."""
+    """Return the text encoder's path and its tokenizer's folder, which is None if the text encoder holds it."""
     if config.text_encoder is not None:
         return config.text_encoder, None
     if own.text_encoder is None:

@@ -1,4 +1,4 @@
-"""The most memory that this process takes while it renders one clip."""
+"""Measure the peak memory of this process while it renders one clip."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-# Linux: written to it, 5 sets the peak of the resident memory (VmHWM) back to what it is now.
+# Linux: writing 5 to clear_refs resets the peak of the resident memory (VmHWM) to its present value.
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 RESET_PEAK = "5"
 
 
 class PeakMemory:
-    """Measure from now on: on a GPU what torch has allocated there, else the resident memory of this process."""
+    """Measures the peak from its creation on: on a GPU torch's allocations there, else the resident memory."""
 
     def __init__(self, device: "torch.device") -> None:
         self._device, self._is_reset = device, False
@@ -27,7 +27,7 @@ class PeakMemory:
             self._is_reset = True
 
     def read_bytes(self) -> int | None:
-        """Return the peak so far. None where the system does not tell, or could not be told to begin again."""
+        """Return the peak so far, or None if the system does not report it or it could not be reset."""
         if self._device.type == "cuda":
             import torch
 

@@ -1,4 +1,4 @@
-"""The worker's end of the pipe: one thread reads it, so that a render can be cancelled. Knows no model."""
+"""The worker's end of the pipe. Independent of the model."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from server.messages import Cancel, FindCut, FromWorker, Generate, ToWorker, Wor
 
 
 class Pipe:
-    """Both directions of the pipe. Incoming messages are read by a thread, so that a render can be cancelled."""
+    """Both directions of the pipe. A thread reads incoming messages, so that a render can be cancelled."""
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)  # a process started from here must not keep the pipe open
@@ -42,7 +42,7 @@ class Pipe:
         while True:
             message = self._receive()
             if isinstance(message, Cancel):
-                # Of the last job that came, or of one that has ended by now: ids are not used twice.
+                # Names the last job received, or one that has ended: ids are never reused.
                 self._cancelled_id = message.job_id
             elif isinstance(message, Generate):
                 self.jobs.put(message)
@@ -58,5 +58,5 @@ class Pipe:
 
 
 def _server_gone() -> NoReturn:
-    """What runs is of no use to anyone, and a step cannot be left in another way."""
+    """End the process: nobody needs what it is doing, and a running step cannot be interrupted otherwise."""
     os._exit(0)
