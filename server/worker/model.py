@@ -99,7 +99,7 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
     if device.type == "cuda":
-        # The default for tensors without an explicit device; otherwise they go to the first GPU, maybe another worker's.
+        # For tensors without an explicit device, which would go to the first GPU, perhaps another worker's.
         torch.cuda.set_device(device.index or 0)
     return device
 
