@@ -1,1 +1,1 @@
-"""Clips that are rendered while nobody waits: their records, files and lives, across restarts. Knows no HTTP."""
+"""Videos rendered in the background: their records and files, and their states across restarts. Independent of HTTP."""

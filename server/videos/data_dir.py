@@ -1,4 +1,4 @@
-"""The folder that videos live in: a database, and a folder for the files of each. One server at a time."""
+"""The data folder: the database, and a folder of files for each video. Used by one server at a time."""
 
 import os
 import shutil
@@ -14,7 +14,10 @@ FILES = "videos"
 
 
 class DataDir:
-    """Locked for this process until `close`. Raises DataDirLocked, or DataDirError when it cannot be written to."""
+    """The data folder, locked for this process until `close`.
+
+    Raises DataDirLocked, or DataDirError if it cannot be written to.
+    """
 
     def __init__(self, root: Path) -> None:
         self._files = root / FILES
@@ -32,10 +35,10 @@ class DataDir:
         return self._files / video_id
 
     def create_folder(self, video_id: str) -> Path:
-        """Raises DataDirError when there is no room for it."""
+        """Create and return the video's folder. Raises DataDirError if that fails."""
         folder = self.folder(video_id)
         try:
-            # Whoever cleans up a disk may have removed what holds the folders.
+            # Someone may have removed the parent folder to free disk space.
             self._files.mkdir(exist_ok=True, mode=0o700)
             folder.mkdir(mode=0o700)
         except OSError as exc:
@@ -46,17 +49,17 @@ class DataDir:
         shutil.rmtree(self.folder(video_id), ignore_errors=True)
 
     def remove_images(self, video_id: str) -> None:
-        """What a clip was made from, once it is there."""
+        """Remove the input images, once the clip exists."""
         for image in self.folder(video_id).glob("image-*"):
             image.unlink(missing_ok=True)
 
     def remove_files(self, video_id: str) -> None:
-        """All files of a video that has no clip and will have none; its folder stays."""
+        """Remove all files of a video that has no clip and will have none; its folder stays."""
         for file in self.folder(video_id).glob("*"):
             file.unlink(missing_ok=True)
 
     def remove_unknown(self, known_ids: Collection[str]) -> None:
-        """Folders of videos that a server was about to take on, or to delete, when it ended."""
+        """Remove folders without a record: the server ended while it was creating or deleting these videos."""
         for folder in self._files.glob(f"{ID_PREFIX}*"):
             if folder.name not in known_ids:
                 self.remove_folder(folder.name)

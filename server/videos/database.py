@@ -1,4 +1,4 @@
-"""The SQLite file of the records: its schema and version, and what becomes of one that is damaged."""
+"""The SQLite file of the records: its schema and version, and how a damaged file is handled."""
 
 import logging
 import sqlite3
@@ -9,7 +9,7 @@ from server.videos.errors import DatabaseDamaged, DataDirError, StoreError
 
 log = logging.getLogger("ltx23.videos")
 
-# What is searched for has a column; all else about a video is JSON.
+# Fields used in queries have columns; everything else is JSON.
 SCHEMA = """
 CREATE TABLE videos (
     id TEXT PRIMARY KEY,
@@ -25,22 +25,25 @@ CREATE TABLE videos (
 ) STRICT;
 CREATE UNIQUE INDEX videos_by_idempotency_key ON videos (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 """
-# A page of one owner's videos, what is too old, what takes too much room and what is not finished are each found
-# without a look at all the others.
+# So that no query scans the whole table: a page of one owner's videos, the expired ones, the oldest ones, the
+# unfinished ones.
 INDEXES = """
 CREATE INDEX videos_by_owner ON videos (owner, id);
 CREATE INDEX videos_by_end ON videos (completed_at, id, size_bytes) WHERE completed_at IS NOT NULL;
 CREATE INDEX videos_unfinished ON videos (id) WHERE completed_at IS NULL;
 """
-# From each version to the next, beginning with an empty file.
+# The script from each version to the next, starting with an empty file.
 MIGRATIONS = (SCHEMA, INDEXES)
 
-# How long a statement waits for another program that has locked the database.
+# How long a statement waits while another program locks the database.
 BUSY_TIMEOUT_S = 5.0
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """For the calling thread. A damaged file is moved aside. Raises DataDirError when a newer server wrote it."""
+    """Open the database for the calling thread; move a damaged file aside and start a new one.
+
+    Raises DataDirError if a newer server wrote it, StoreError if it cannot be opened.
+    """
     try:
         return _open(path)
     except DatabaseDamaged as exc:

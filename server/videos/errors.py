@@ -1,20 +1,23 @@
-"""What can be wrong with stored videos. Knows no status codes.
+"""Errors of stored videos. Independent of HTTP status codes.
 
 VideosError
-+-- VideoNotFound         none of that name, or none of this owner's, or it has expired
-+-- VideoNotFinished      its file was asked for before it was there, or where there will be none
-+-- IdempotencyError      the key was used for something else, or is none
++-- VideoNotFound         no video has this id, it belongs to another owner, or it has expired
++-- VideoNotFinished      its file was requested but is not ready, or will never be
++-- IdempotencyError      the key was used for another request, or is invalid
 +-- DataDirError          the folder cannot be used
 |   +-- DataDirLocked     another server uses it
 +-- StoreError            the database cannot be read or written
-    +-- DatabaseDamaged   it is none, or not whole
+    +-- DatabaseDamaged   the file is not a database, or is damaged
 """
 
 from pathlib import Path
 
 
 class VideosError(Exception):
-    """code: its name for programs."""
+    """Base of the errors of stored videos.
+
+    code: the name that programs use.
+    """
 
     code = "videos_error"
 

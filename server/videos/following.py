@@ -1,4 +1,4 @@
-"""From a job's start to its end: each turn of a video's life on record. Starts and cancels no job."""
+"""Follow a job from its start to its end, and record each change of its video. Does not start or cancel jobs."""
 
 import asyncio
 import logging
@@ -18,7 +18,10 @@ LOST_CLIP = Failure("lost", "its file cannot be read; the server's log has the r
 
 
 class Follower:
-    """live: videos that are answered from memory, by their ids. `on_finished` is awaited after each video."""
+    """Records the changes of videos.
+
+    live: the videos that are served from memory, by id. on_finished: awaited after each finished video.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,11 @@ class Follower:
         return video.completed(self._clock(), stat.st_size, timings_s, job.peak_memory_bytes)
 
     async def _finish(self, live: Live, video: Video) -> None:
-        """On record first: what is said to be there is there after a crash too, unless no record can be written."""
+        """Record the finished video, then publish it.
+
+        The record comes first so that a video reported as finished survives a crash, unless its record cannot be
+        written.
+        """
         if self._live.get(video.id) is not live:
             return
         await self._recorder.record(live, video)

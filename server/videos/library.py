@@ -1,4 +1,4 @@
-"""All videos of this server: whoever asks for one comes here. What is rendered, and what has to go, is done beside."""
+"""All videos of this server, for every caller. Rendering and removal are in `rendering` and `sweeping`."""
 
 import asyncio
 import time
@@ -22,7 +22,10 @@ from server.videos.video import Idempotency, Video, may_be_id
 
 
 class Videos:
-    """Everything that belongs to one owner is found by that owner alone. `clock` gives Unix seconds."""
+    """The videos of all owners; each owner finds only its own.
+
+    clock: returns Unix seconds.
+    """
 
     def __init__(
         self, dispatcher: Dispatcher, data_dir: DataDir, retention: Retention, clock: Callable[[], float] = time.time
@@ -35,7 +38,7 @@ class Videos:
         self._turns: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 
     async def start(self) -> None:
-        """Take over what an earlier server left. What waits is rendered once a worker is ready."""
+        """Take over what an earlier server left. Waiting videos are rendered once a worker is ready."""
         await self._store.open()
         async for video in waiting_videos(self._store, self._data, self._clock()):
             self._rendering.restore(video)
@@ -43,16 +46,16 @@ class Videos:
         self._sweeper.start()
 
     def on_ready(self) -> None:
-        """A worker is ready: what waits for one is rendered."""
+        """Render the waiting videos: a worker is ready."""
         self._rendering.on_ready()
 
     def release(self) -> None:
-        """Nothing more will be heard of what is not finished: who listens is told so."""
+        """End the streams of unfinished videos, and stop making previews: the server is stopping."""
         self._rendering.release()
         self._previews.stop()
 
     async def close(self) -> None:
-        """Once every job has ended. What was not rendered waits for the next server."""
+        """Close everything once every job has ended. Videos that were not rendered wait for the next server."""
         self.release()
         await self._sweeper.close()
         await self._rendering.wait_until_recorded()
@@ -61,9 +64,10 @@ class Videos:
 
     @asynccontextmanager
     async def once(self, owner: str | None, idempotency: Idempotency | None) -> AsyncIterator[Video | None]:
-        """The video that this request made before. Who makes it, makes it inside: the same request waits meanwhile.
+        """Yield the video that the same request created earlier, or None.
 
-        Raises IdempotencyError when the key was used for another request.
+        The caller creates the video inside the context; the same request waits until the context ends. Raises
+        IdempotencyError if the key was used for another request.
         """
         if idempotency is None:
             yield None
@@ -79,11 +83,14 @@ class Videos:
             yield found
 
     async def create(self, prepare: PrepareOrder, owner: str | None, idempotency: Idempotency | None) -> Video:
-        """Queued and on record. Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises."""
+        """Create a video that is queued and on record.
+
+        Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises.
+        """
         return await self._rendering.create(prepare, owner, idempotency)
 
     async def get(self, video_id: str, owner: str | None) -> Snapshot:
-        """Raises VideoNotFound."""
+        """Return the video as it is now. Raises VideoNotFound."""
         live = self._rendering.live(video_id)
         video = live.video if live is not None else await self._store.get(video_id)
         if video is None or video.owner != owner or self._sweeper.is_outdated(video):
@@ -91,8 +98,9 @@ class Videos:
         return self._snapshot(video)
 
     async def page(self, owner: str | None, after: str | None, limit: int, newest_first: bool) -> list[Snapshot]:
-        """Return the owner's videos beyond `after`, the id of the last one on the page before; none where no video
-        can ever have had that id.
+        """Return the owner's videos after `after`, the id of the last video on the previous page.
+
+        Return an empty list if no video can ever have had that id.
         """
         if after is not None and not may_be_id(after, self._clock()):
             return []
@@ -101,18 +109,21 @@ class Videos:
         return [snapshot for snapshot in snapshots if not self._sweeper.is_outdated(snapshot.video)]
 
     async def delete(self, video_id: str, owner: str | None) -> None:
-        """Cancelled, forgotten, and its files removed; nobody finds it from the start. Raises VideoNotFound."""
+        """Cancel the video, and delete its record and files; it cannot be found from then on. Raises VideoNotFound."""
         await self.get(video_id, owner)
         if not await self._sweeper.remove(video_id):
             raise VideoNotFound(video_id)
 
     def job(self, video_id: str) -> Job | None:
-        """The present attempt to render it; None where there is none."""
+        """Return the current job that renders it, or None if there is none."""
         live = self._rendering.live(video_id)
         return live.job if live is not None else None
 
     async def wait(self, video_id: str) -> Video:
-        """Its last record. Raises NotReady when it has to wait for another worker, VideoNotFound when it is deleted."""
+        """Wait until the video is finished, and return its last record.
+
+        Raises NotReady if it has to wait for another worker, VideoNotFound if it is deleted.
+        """
         live = self._rendering.live(video_id)
         if live is not None:
             return await live.wait()
@@ -122,8 +133,10 @@ class Videos:
         return video
 
     async def watch(self, video_id: str, owner: str | None) -> AsyncIterator[Snapshot]:
-        """As it is now, then whenever it has changed, the newest only. The last one is finished, unless the server
-        stops. Raises VideoNotFound when there is none, or when it is deleted.
+        """Yield the video as it is now, then after each change; intermediate changes may be skipped.
+
+        The last snapshot is the finished video, unless the server stops. Raises VideoNotFound if there is no such video
+        or it is deleted.
         """
         live = self._rendering.live(video_id)
         snapshot = await self.get(video_id, owner)
@@ -139,11 +152,11 @@ class Videos:
         return video.path(self._data.folder(video.id))
 
     async def preview_path(self, video: Video, preview: Preview) -> Path:
-        """Return the file of a preview, which is made if there is none. Raise VideoNotFound or NotReady."""
+        """Return the file of a preview, which is made if it does not exist. Raises VideoNotFound or NotReady."""
         return await self._previews.path(video, preview)
 
     def read(self, video: Video) -> bytes:
-        """Its file. Raises VideoNotFound when it has been removed meanwhile."""
+        """Return the contents of its file. Raises VideoNotFound if the file has been removed meanwhile."""
         try:
             return self.path(video).read_bytes()
         except FileNotFoundError as exc:

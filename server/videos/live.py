@@ -1,4 +1,4 @@
-"""A video that is not finished, and what is known of it between two of its records."""
+"""A video that is not finished, with its progress and job, which are not on record."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,10 @@ RETRY_S = 10
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A video as it is now. progress: None once it is finished. seconds_left: None where nobody knows."""
+    """A video as it is now.
+
+    progress: None once it is finished. seconds_left: None if unknown.
+    """
 
     video: Video
     progress: JobProgress | None = None
@@ -35,7 +38,10 @@ class Snapshot:
 
 @dataclass(eq=False)
 class Live:
-    """job: the present attempt to render it; None while no worker could be asked to. finished: its last record."""
+    """An unfinished video.
+
+    job: the current job that renders it; None while no worker was ready to take one. finished: its last record.
+    """
 
     video: Video
     progress: Latest[JobProgress] = field(default_factory=lambda: Latest(JobProgress()))
@@ -49,14 +55,17 @@ class Live:
         self.progress.close()
 
     def vanish(self, reason: VideosError) -> None:
-        """It is none any more."""
+        """Fail everyone who waits with `reason`: the video no longer exists."""
         if not self.finished.done():
             self.finished.set_exception(reason)
-            self.finished.exception()  # nobody need have waited
+            self.finished.exception()  # mark it as retrieved: no warning if nobody waits
         self.progress.close()
 
     async def wait(self) -> Video:
-        """Its last record. Raises NotReady when it has to wait for another worker, and VideosError when it vanishes."""
+        """Wait until the video is finished, and return its last record.
+
+        Raises NotReady if it has to wait for another worker, VideosError if it vanishes.
+        """
         if self.job is None:
             raise NotReady("the model is not ready; the video waits for it", RETRY_S)
         ended = self.job.ended

@@ -1,4 +1,4 @@
-"""An Order as JSON text and back, with its images as names of files in the video's folder."""
+"""Convert an Order to JSON text and back. Its images are stored as names of files in the video's folder."""
 
 import json
 from dataclasses import asdict
@@ -23,7 +23,7 @@ def order_to_json(order: Order) -> str:
 
 
 def order_from_json(text: str, folder: Path) -> Order:
-    """Raises StoreError when it is none."""
+    """Parse an order. Raises StoreError if the text is not one."""
     try:
         fields = json.loads(text)
         adjustments = tuple(Adjustment(**adjustment) for adjustment in fields.pop("adjustments"))

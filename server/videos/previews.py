@@ -1,4 +1,4 @@
-"""Previews of finished videos: made when they are first asked for, and kept beside the clip."""
+"""Previews of finished videos: made when they are first requested, and kept beside the clip."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ RETRY_S = 10
 
 
 class Preview(StrEnum):
-    """A small picture of a clip, by the name of OpenAI's variant."""
+    """A small picture of a clip, named as OpenAI's variant."""
 
     THUMBNAIL = "thumbnail"
     SPRITESHEET = "spritesheet"
@@ -28,7 +28,7 @@ FILE_NAMES = {Preview.THUMBNAIL: "thumbnail.webp", Preview.SPRITESHEET: "sprites
 
 
 class Previews:
-    """Makes one preview at a time, off the event loop: decoding a clip takes seconds of a core."""
+    """Makes one preview at a time, off the event loop: decoding a clip keeps a core busy for seconds."""
 
     def __init__(self, store: VideoStore, data_dir: DataDir) -> None:
         self._store, self._data = store, data_dir
@@ -36,11 +36,11 @@ class Previews:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Give up what is being made."""
+        """Cancel the preview that is being made."""
         self._stopped.set()
 
     async def path(self, video: Video, preview: Preview) -> Path:
-        """Return the file. Raise VideoNotFound when the video is deleted meanwhile, NotReady when the server stops."""
+        """Return the file. Raises VideoNotFound if the video is deleted meanwhile, NotReady if the server stops."""
         path = self._data.folder(video.id) / FILE_NAMES[preview]
         async with self._turn:
             if not await asyncio.to_thread(path.exists):
@@ -57,7 +57,7 @@ class Previews:
         await self._count(video.id, size_bytes)
 
     async def _count(self, video_id: str, size_bytes: int) -> None:
-        """Put the file on record with the room that the video takes."""
+        """Add the preview's size to the video's record."""
         recorded = await self._store.get(video_id)
         if recorded is None:
             await asyncio.to_thread(self._data.remove_folder, video_id)

@@ -1,4 +1,4 @@
-"""Turns of a video's life go on record. What cannot be written now is tried again until it can. Knows no jobs."""
+"""Record the changes of videos; retry until a record can be written. Independent of jobs."""
 
 import asyncio
 import logging
@@ -11,12 +11,15 @@ from server.videos.video import Video
 
 log = logging.getLogger("ltx23.videos")
 
-# Between two attempts, by how many came to nothing; the last from there on.
+# Delays between attempts, by the number of failures; the last value repeats.
 RETRY_S = (1.0, 5.0, 15.0, 30.0)
 
 
 class Recorder:
-    """`live`: videos that are answered from memory, by their ids; a finished one leaves it once it is on record."""
+    """Writes records.
+
+    live: the videos that are served from memory, by id; a finished video leaves it once it is on record.
+    """
 
     def __init__(self, live: dict[str, Live], store: VideoStore) -> None:
         self._live, self._store = live, store
@@ -25,11 +28,11 @@ class Recorder:
 
     @property
     def behind(self) -> Mapping[str, Live]:
-        """Videos whose record says less than this server knows."""
+        """Return the videos whose records are out of date."""
         return self._behind
 
     async def record(self, live: Live, video: Video) -> None:
-        """Write it, or remember that it is to be written."""
+        """Write the record, or retry later if that fails."""
         live.video = video
         self._behind[video.id] = live
         try:
@@ -39,7 +42,7 @@ class Recorder:
             self._start_retrying()
 
     async def close(self) -> None:
-        """Write what is left, if that can be done at once."""
+        """Write the remaining records if that is possible at once."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -57,7 +60,7 @@ class Recorder:
             failures = 0 if await self._write_all() else failures + 1
 
     async def _write_all(self) -> bool:
-        """Whether all could be written. Where one cannot, the next could not either."""
+        """Write all records and return True, or stop at the first failure and return False."""
         try:
             for live in list(self._behind.values()):
                 await self._write(live)
@@ -66,7 +69,7 @@ class Recorder:
         return True
 
     async def _write(self, live: Live) -> None:
-        """The newest turn. Nothing of a video that was deleted meanwhile. Raises StoreError."""
+        """Write the newest record, unless the video was deleted meanwhile. Raises StoreError."""
         video = live.video
         if self._live.get(video.id) is live:
             await self._store.update(video)

@@ -1,4 +1,4 @@
-"""Videos that are not finished, and their jobs: made, taken up again, cancelled. Knows no owners and no ages."""
+"""Create, restore and cancel unfinished videos and their jobs. Independent of owners and retention."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,12 +15,15 @@ from server.videos.recording import Recorder
 from server.videos.store import VideoStore
 from server.videos.video import Idempotency, Video, VideoIds
 
-# Writes the images into the folder that it is given.
+# Makes the order, and writes its images into the given folder.
 PrepareOrder = Callable[[Path], Awaitable[Order]]
 
 
 class Rendering:
-    """`clock` gives Unix seconds. `on_finished` is awaited after each video."""
+    """The unfinished videos and their jobs.
+
+    clock: returns Unix seconds. on_finished: awaited after each finished video.
+    """
 
     def __init__(
         self,
@@ -38,11 +41,11 @@ class Rendering:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def restore(self, video: Video) -> None:
-        """It waits for a worker."""
+        """Let a video of an earlier server wait for a worker."""
         self._live[video.id] = Live(video)
 
     def on_ready(self) -> None:
-        """A worker is ready: whatever has no job gets one."""
+        """Give each video that has no job a new one: a worker is ready."""
         for live in self._live.values():
             if live.job is None:
                 live.job = self._job(live)
@@ -50,24 +53,27 @@ class Rendering:
                 self._follow(live, live.job)
 
     def release(self) -> None:
-        """Nothing more will be heard of any of them: who listens is told so."""
+        """End the progress streams of all videos: the server is stopping."""
         for live in self._live.values():
             live.progress.close()
 
     async def wait_until_recorded(self) -> None:
-        """Once every job has ended."""
+        """Wait until every video is on record. Call it once every job has ended."""
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._recorder.close()
 
     def unrecorded(self) -> list[Video]:
-        """Videos that are finished, and whose records do not say so yet."""
+        """Return the finished videos whose records do not say so yet."""
         behind = self._recorder.behind
         videos = [live.video for video_id, live in behind.items() if self._live.get(video_id) is live]
         return [video for video in videos if video.completed_at is not None]
 
     async def create(self, prepare: PrepareOrder, owner: str | None, idempotency: Idempotency | None) -> Video:
-        """Queued and on record. Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises."""
+        """Create a video that is queued and on record.
+
+        Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises.
+        """
         now = self._clock()
         video_id = self._ids.draw(now)
         folder = self._data.create_folder(video_id)
@@ -84,7 +90,10 @@ class Rendering:
         return live.video
 
     async def cancel(self, video_id: str) -> None:
-        """Until its job has ended. Who waits for it is told that it is gone. Nothing where it is none of these."""
+        """Cancel the video and wait until its job has ended; callers who wait for it get VideoNotFound.
+
+        Does nothing if there is no such unfinished video.
+        """
         live = self._live.pop(video_id, None)
         if live is None:
             return
@@ -108,7 +117,7 @@ class Rendering:
         return Job(video.id, video.order.spec, path, video.owner, live.progress)
 
     async def _insert(self, live: Live, job: Job) -> None:
-        """A job whose video cannot be put on record is not rendered."""
+        """Insert the record; cancel the job if that fails."""
         self._live[live.video.id] = live
         try:
             await self._store.insert(live.video)

@@ -1,4 +1,7 @@
-"""What an earlier server left unfinished: a clip that is whole is kept, what waited waits on, what ran has failed."""
+"""Sort the videos that an earlier server left unfinished.
+
+Complete clips are kept, queued videos keep waiting, and interrupted renders are recorded as failed.
+"""
 
 import asyncio
 import logging
@@ -17,9 +20,9 @@ LOST_IMAGES = Failure("lost", "the server ended before it was rendered, and its 
 
 
 async def waiting_videos(store: VideoStore, data_dir: DataDir, now: float) -> AsyncIterator[Video]:
-    """Yield those that can still be rendered, the oldest first.
+    """Yield the videos that can still be rendered, oldest first.
 
-    The others are put on record as completed or failed. One whose record cannot be read is forgotten.
+    The others are recorded as completed or failed. A video whose record cannot be read is deleted from the database.
     """
     for video_id in await store.unfinished_ids():
         video = await _read(store, video_id)
@@ -43,7 +46,7 @@ async def _read(store: VideoStore, video_id: str) -> Video | None:
 
 
 def _find_end(video: Video, data_dir: DataDir, now: float) -> Video:
-    """Return the video as it ended, by its files; as it is where it can still be rendered."""
+    """Return the video as completed or failed, according to its files, or unchanged if it can still be rendered."""
     path = video.path(data_dir.folder(video.id))
     if _is_whole(path, video):
         stat = path.stat()
@@ -58,7 +61,7 @@ def _find_end(video: Video, data_dir: DataDir, now: float) -> Video:
 
 
 def _is_whole(path: Path, video: Video) -> bool:
-    """Whether a worker had finished this clip, though nobody could put that on record."""
+    """Return whether a worker had finished this clip, although that was not recorded."""
     if not path.exists():
         return False
     from pipelines.media.probe import verify_clip

@@ -1,4 +1,4 @@
-"""How long finished videos are kept. Pure: times and sizes in, names out."""
+"""Decide which finished videos to delete, from their times and sizes alone."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finished:
-    """What decides on how long a video is kept."""
+    """The facts that decide how long a video is kept."""
 
     id: str
     completed_at: float
@@ -15,15 +15,18 @@ class Finished:
 
 @dataclass(frozen=True)
 class Retention:
-    """ttl_s: how long a video is kept once it is finished. max_bytes: what the files of all of them may take."""
+    """How long finished videos are kept.
+
+    ttl_s: the time that a video is kept after it finished. max_bytes: what the files of all videos may take.
+    """
 
     ttl_s: float
     max_bytes: int
 
     def surplus(self, oldest_first: Iterable[Finished], total_bytes: int, newest_id: str | None) -> Iterator[str]:
-        """Yield the ids of the oldest clips until the others take no more than they may.
+        """Yield the ids of the oldest clips until the rest takes no more than `max_bytes`.
 
-        The newest clip stays, even where it alone is too large: nobody has seen it.
+        The newest clip stays, even if it alone is too large: nobody has seen it yet.
         """
         for video in oldest_first:
             if total_bytes <= self.max_bytes:

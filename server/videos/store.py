@@ -1,7 +1,7 @@
-"""Records of videos in the database. Knows no files and no jobs.
+"""Records of videos in the database. Independent of files and jobs.
 
-sqlite3 of the standard library, in one thread of its own: a few short statements per video need no other library, and
-a function that runs there is a transaction that nothing else comes between.
+Uses the standard library's sqlite3 in a thread of its own: a few short statements per video need no other library, and
+a function that runs there is a transaction that no other statement can interrupt.
 """
 
 import asyncio
@@ -23,7 +23,10 @@ Result = TypeVar("Result")
 
 
 class VideoStore:
-    """`folder_of` gives the folder in which a video's files are. Methods raise StoreError."""
+    """The records of videos. Methods raise StoreError.
+
+    folder_of: returns the folder of a video's files.
+    """
 
     def __init__(self, path: Path, folder_of: Callable[[str], Path]) -> None:
         self._path, self._folder_of = path, folder_of
@@ -31,7 +34,7 @@ class VideoStore:
         self._connection: sqlite3.Connection
 
     async def open(self) -> None:
-        """Raises DataDirError when a newer server wrote the database."""
+        """Open the database. Raises DataDirError if a newer server wrote it."""
         self._connection = await asyncio.get_running_loop().run_in_executor(self._thread, open_database, self._path)
 
     async def close(self) -> None:
@@ -44,12 +47,12 @@ class VideoStore:
         await self._execute(f"INSERT INTO videos ({names}) VALUES ({', '.join(f':{name}' for name in row)})", row)
 
     async def update(self, video: Video) -> None:
-        """Nothing where it is not there any more."""
+        """Update the record; do nothing if it no longer exists."""
         row = _row(video)
         await self._execute(f"UPDATE videos SET {', '.join(f'{name} = :{name}' for name in row)} WHERE id = :id", row)
 
     async def delete(self, video_id: str) -> bool:
-        """Whether it was there."""
+        """Delete the record; return whether it existed."""
         rows = await self._execute("DELETE FROM videos WHERE id = ? RETURNING id", (video_id,))
         return bool(rows)
 
@@ -66,8 +69,10 @@ class VideoStore:
     async def page(
         self, owner: str | None, after: str | None, limit: int, newest_first: bool, ended_after: float
     ) -> list[Video]:
-        """after: the id of the last one on the page before; it need not be there any more. ended_after: finished ones
-        are left out unless they finished later.
+        """Return a page of the owner's videos.
+
+        after: the id of the last video on the previous page, which may have been deleted since.
+        ended_after: a time; videos that finished at it or before are left out.
         """
         beyond, order = ("<", "DESC") if newest_first else (">", "ASC")
         rows = await self._execute(
@@ -87,21 +92,21 @@ class VideoStore:
         return {row["id"] for row in await self._execute("SELECT id FROM videos")}
 
     async def expired(self, ended_until: float) -> list[str]:
-        """Return the ids of the videos that finished at that time or before."""
+        """Return the ids of the videos that finished at `ended_until` or before."""
         rows = await self._execute("SELECT id FROM videos WHERE completed_at <= ?", (ended_until,))
         return [row["id"] for row in rows]
 
     async def total_bytes(self) -> int:
-        """Return what the files of all finished videos take."""
+        """Return the total size of the files of all finished videos."""
         rows = await self._execute("SELECT sum(size_bytes) AS total FROM videos WHERE completed_at IS NOT NULL")
         return rows[0]["total"] or 0
 
     async def oldest(self, limit: int) -> list[Finished]:
-        """Return finished videos that have a file, those first that finished first."""
+        """Return finished videos that have a file, in the order in which they finished."""
         return await self._finished("ASC", limit)
 
     async def newest(self) -> Finished | None:
-        """Return the one that has a file and finished last."""
+        """Return the video with a file that finished last, or None."""
         return next(iter(await self._finished("DESC", 1)), None)
 
     async def _finished(self, order: str, limit: int) -> list[Finished]:
@@ -158,7 +163,7 @@ def _row(video: Video) -> dict[str, Any]:
         "status": str(video.status),
         "created_at": video.created_at,
         "completed_at": video.completed_at,
-        # What decides on how long it is kept: all its files.
+        # The size of all its files, which counts for retention.
         "size_bytes": video.size_bytes + video.previews_bytes,
         "idempotency_key": video.idempotency.key if video.idempotency else None,
         "fingerprint": video.idempotency.fingerprint if video.idempotency else None,

@@ -1,4 +1,4 @@
-"""Videos go away: what is outdated now and then, what is deleted at once. From the records first, then their files."""
+"""Remove videos: outdated ones periodically, deleted ones at once. The record goes first, then the files."""
 
 import asyncio
 import logging
@@ -15,12 +15,15 @@ log = logging.getLogger("ltx23.videos")
 
 SWEEP_INTERVAL_S = 60.0
 
-# How many videos are looked at together, where there are too many.
+# How many of the oldest videos are read at a time.
 BATCH = 100
 
 
 class Sweeper:
-    """`clock` gives Unix seconds."""
+    """Removes videos.
+
+    clock: returns Unix seconds.
+    """
 
     def __init__(
         self,
@@ -51,11 +54,11 @@ class Sweeper:
 
     @property
     def ended_after(self) -> float:
-        """What finished later is still kept, as far as its age goes."""
+        """Return the time at or before which a video must have finished to be expired by now."""
         return self._clock() - self._retention.ttl_s
 
     async def sweep(self) -> None:
-        """Remove what is too old, then what takes too much room."""
+        """Remove the expired videos, then the oldest ones until the rest fits."""
         unrecorded = self._rendering.unrecorded()
         expired = [video.id for video in unrecorded if self.is_outdated(video)]
         for video_id in [*expired, *await self._store.expired(self.ended_after)]:
@@ -65,10 +68,10 @@ class Sweeper:
                 await self.remove(video_id)
 
     async def _surplus(self) -> list[str]:
-        """Some of the videos that take too much room; there may be more."""
+        """Return some of the videos that exceed the size limit; there may be more."""
         total_bytes, oldest = await self._store.total_bytes(), await self._store.oldest(BATCH)
         newest = await self._store.newest()
-        # After the records: a video that has gone on record meanwhile may be missed now, and never counts twice.
+        # Read after the records, so that a video recorded meanwhile may be missed now but is never counted twice.
         unrecorded = [
             Finished(video.id, video.completed_at, video.size_bytes)
             for video in self._rendering.unrecorded()
@@ -80,7 +83,10 @@ class Sweeper:
         return list(self._retention.surplus(candidates, total_bytes, newest.id if newest else None))
 
     async def remove(self, video_id: str) -> bool:
-        """Whether it was there. From the records first, so that a crash leaves no more than files to be removed."""
+        """Remove the video; return whether it existed.
+
+        The record goes first, so that a crash leaves at most files to clean up.
+        """
         was_there = await self._store.delete(video_id)
         await self._rendering.cancel(video_id)
         await asyncio.to_thread(self._data.remove_folder, video_id)

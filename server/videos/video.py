@@ -1,4 +1,4 @@
-"""A video: the record of one clip from its order to its end. Frozen; times are Unix seconds."""
+"""A video: the record of one clip, from its order to its end. Immutable; times are Unix seconds."""
 
 import re
 import secrets
@@ -32,14 +32,14 @@ class Failure:
         return cls(error.code, str(error))
 
 
-# Of those that are no failure of the render itself.
+# The errors that are not failures of the render itself.
 ENDS: dict[str, type[JobError]] = {error.code: error for error in (RenderRefused, DeadlineExceeded)}
 INTERRUPTED = Failure("interrupted", "the server ended while it was rendered")
 
 
 @dataclass(frozen=True)
 class Idempotency:
-    """The name that a client gave its request, and what the request was."""
+    """The key that a client gave its request, and the request's fingerprint."""
 
     key: str
     fingerprint: str
@@ -47,9 +47,10 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Video:
-    """owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux.
+    """The record of one clip.
 
-    size_bytes: of the clip. previews_bytes: of the pictures beside it. peak_memory_bytes: as in `server.messages.Done`.
+    owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux.
+    size_bytes: of the clip. previews_bytes: of its previews. peak_memory_bytes: as in `server.messages.Done`.
     """
 
     id: str
@@ -77,7 +78,7 @@ class Video:
         return folder / self.file_name
 
     def raise_if_failed(self) -> None:
-        """The JobError that it ended with."""
+        """Raise the JobError that the video ended with, if it failed."""
         if self.failure is not None:
             raise ENDS.get(self.failure.code, RenderFailed)(self.failure.message)
 
@@ -104,12 +105,12 @@ class Video:
 
 
 def inference_s(timings_s: Mapping[str, float]) -> float:
-    """Return how long a worker rendered, without the queue and the enhancement."""
+    """Return how long a worker took, without the queue and the enhancement."""
     return sum(seconds for name, seconds in timings_s.items() if name not in ("queue", "enhance"))
 
 
 class VideoIds:
-    """Names that sort by the time they were given, so that a list can go on after one that was deleted meanwhile."""
+    """Draws ids that sort by time, so that a listing can continue after a video that has been deleted."""
 
     def __init__(self) -> None:
         self._last_ms = 0
@@ -120,6 +121,6 @@ class VideoIds:
 
 
 def may_be_id(text: str, now: float) -> bool:
-    """Tell whether a video can have had this id: `VideoIds` has drawn none of another form or of a later time."""
+    """Return whether `VideoIds` can have drawn this id: it has the right form, and its time is not in the future."""
     match = _ID.fullmatch(text)
     return match is not None and int(match["ms"], 16) <= now * 1000
