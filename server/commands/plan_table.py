@@ -47,7 +47,7 @@ def verdict(plan: MemoryPlan, is_chosen: bool) -> str:
 
 
 def _needed(plan: MemoryPlan, clip: ClipSize) -> str:
-    """Return whether the clip fits, after the peak and the bytes reserved for kernels: what the device must have."""
+    """Return the memory that a clip needs, including the bytes reserved for kernels, and whether it fits."""
     return f"{_gb(plan.peak_bytes(clip) + RESERVED_BYTES)} {'fits' if plan.fits(clip) else '  no'}"
 
 
