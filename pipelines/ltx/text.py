@@ -23,7 +23,7 @@ class Context:
 
 
 class PromptEncoder:
-    """Encode a prompt once: the contexts of the last prompts are cached, the hidden states are not."""
+    """Encodes prompts and caches the contexts of the last ones, but not their hidden states."""
 
     def __init__(
         self, tokenizer: PromptTokenizer, text_encoder: Any, connectors: nn.Module, device: torch.device
@@ -46,12 +46,12 @@ class PromptEncoder:
         return self._contexts[prompt]
 
     def find_cut(self, prompt: str) -> PromptCut | None:
-        """Return what is left out of this prompt; None where all of it is read. May be called from any thread."""
+        """Return what is left out of this prompt, or None if all of it is read. May be called from any thread."""
         return self._tokenizer.find_cut(prompt.strip())
 
     def _encode(self, prompt: str) -> Context:
         ids, mask = (tensor.to(self._device) for tensor in self._tokenizer(prompt))
-        # There is no next token, so keys and values are not kept.
+        # No token is generated, so keys and values are not needed.
         output = self._text_encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
         stacked = torch.stack(output.hidden_states, dim=-1)  # (1, 1024, C, layers + 1)
         del output  # 385 MB at full size, and the connectors want four times as much

@@ -22,7 +22,10 @@ WHOLE, TEXT_ONLY = "gemma3", "gemma3_text"
 
 @dataclass(frozen=True)
 class FolderConfig:
-    """What config.json says. quantization: its `quantization_config`, if there is one."""
+    """The contents of config.json.
+
+    quantization: its `quantization_config`, or None.
+    """
 
     text: "Gemma3TextConfig"
     quantization: dict[str, Any] | None
@@ -30,7 +33,7 @@ class FolderConfig:
 
 
 def read_folder_config(folder: Path) -> FolderConfig:
-    """Raise WeightsError when the folder does not hold a Gemma 3."""
+    """Read the folder's config.json. Raises WeightsError if the folder does not hold a Gemma 3."""
     config = _read(folder)
     model_type = config.get("model_type")
     quantization = config.pop("quantization_config", None)
@@ -46,7 +49,7 @@ def read_folder_config(folder: Path) -> FolderConfig:
 
 
 def to_text_config(path: Path, arguments: dict[str, Any]) -> "Gemma3TextConfig":
-    """Raise UnsupportedError when transformers does not take them."""
+    """Create the configuration. Raises UnsupportedError if transformers rejects the arguments."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import Gemma3TextConfig
 
@@ -66,7 +69,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _is_there(path: Path) -> bool:
-    """Unlike os.path.lexists, raise PermissionError where nobody can tell."""
+    """Return whether the path exists; unlike os.path.lexists, raise PermissionError if that cannot be determined."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -75,6 +78,6 @@ def _is_there(path: Path) -> bool:
 
 
 def _hint_of_file(folder: Path) -> str:
-    """Name a file in the folder that may be a whole model by itself."""
+    """Return a hint that names a file in the folder that may be a whole model, or an empty string."""
     files = sorted(folder.glob("*.safetensors"))
     return f"; to use a single file give its own path, such as {files[0]}" if files else ""

@@ -1,7 +1,7 @@
-"""Gemma 3 as LTX-2.3's text encoder: its text model alone, from a Hugging Face folder or from one file.
+"""Load Gemma 3 as LTX-2.3's text encoder: its text model alone, from a Hugging Face folder or from one file.
 
-What a folder or file is, is told before anything is read. Plain and FP8 weights are read tensor by tensor, straight to
-the device; 8- and 4-bit ones are transformers' and bitsandbytes' work, in `text_quantized`.
+The kind of folder or file is checked before any weights are read. Plain and FP8 weights are read tensor by tensor,
+straight to the device; transformers and bitsandbytes read 8- and 4-bit weights, in `text_quantized`.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextWidth:
-    """What a checkpoint's projections were trained on; Gemma 3 12B has 48 layers of width 3840."""
+    """The text encoder size that a checkpoint was trained with; Gemma 3 12B has 48 layers of width 3840."""
 
     hidden_size: int
     num_layers: int
@@ -48,7 +48,7 @@ class TextWidth:
 
 @dataclass(frozen=True)
 class TextShape:
-    """What a text encoder takes of memory, wherever its weights are."""
+    """The memory needs of a text encoder, wherever its weights are."""
 
     config: "Gemma3TextConfig"
     quantization: TextQuantization = TextQuantization.NONE
@@ -58,7 +58,10 @@ class TextShape:
         return TextWidth(self.config.hidden_size, self.config.num_hidden_layers)
 
     def size(self, item_bytes: int) -> ComponentSize:
-        """item_bytes: of a plain weight. What bitsandbytes has quantised is not streamed."""
+        """Return the sizes of the weights. Weights quantised by bitsandbytes are not streamed.
+
+        item_bytes: bytes of one plain weight.
+        """
         model = _build(self.config)
         if self.quantization is TextQuantization.NONE:
             return ComponentSize(weight_bytes(model, item_bytes), working_bytes(model, item_bytes))
@@ -69,8 +72,10 @@ class TextShape:
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoderSource(TextShape):
-    """A text encoder that can be loaded. is_stored_quantized: its folder holds 8- or 4-bit weights already.
-    is_text_only: its folder is of a Gemma 3 without a vision tower.
+    """A text encoder that can be loaded.
+
+    is_stored_quantized: its folder already holds 8- or 4-bit weights.
+    is_text_only: its folder holds a Gemma 3 without a vision tower.
     """
 
     path: Path
@@ -83,9 +88,9 @@ class TextEncoderSource(TextShape):
 def open_text_encoder(
     path: Path, quantization: TextQuantization = TextQuantization.NONE, tokenizer: Path | None = None
 ) -> TextEncoderSource:
-    """Reads headers, config and tokenizer. Raises WeightsError when it is no Gemma 3, or not whole.
+    """Read headers, config and tokenizer. Raises WeightsError if it is not a Gemma 3, or is incomplete.
 
-    tokenizer: its folder, where that is another.
+    tokenizer: the tokenizer's folder, if it is a different one.
     """
     if is_folder(path):
         return _open_folder(path, quantization, tokenizer)
@@ -133,13 +138,13 @@ def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
 
 
 def _needed(checkpoint: Checkpoint) -> Checkpoint:
-    """Without the vision tower and its like, scales included."""
+    """Return the checkpoint without the vision tower and other unused tensors, and without their scales."""
     stored = {name: tensor for name, tensor in checkpoint.stored.items() if not TEXT_ENCODER.is_unused(name)}
     return replace(checkpoint, stored=stored)
 
 
 def validate_text_encoder(source: TextEncoderSource, wanted: TextWidth) -> None:
-    """Raises WeightsError when it is a Gemma 3 of another size, or a tensor is missing, left over or mis-shaped."""
+    """Raise WeightsError if it is a Gemma 3 of another size, or a tensor is missing, unexpected or mis-shaped."""
     found = source.width
     if found != wanted:
         raise UnsupportedError(source.path, f"has {found.num_layers} layers of width {found.hidden_size}; the "
@@ -158,10 +163,10 @@ def load_text_encoder(
     on_progress: OnProgress = lambda component, done, total: None,
     pin: bool = False,
 ) -> nn.Module:
-    """A source that has been validated. Raises WeightsError when its files cannot be read. pin: as in `load_module`.
+    """Load a validated source. Raises WeightsError if its files cannot be read. pin: as in `load_module`.
 
-    FP8 weights become `dtype`: the hidden states of all layers are what the checkpoint was trained on, and a prompt is
-    encoded once, so that FP8 arithmetic would save nothing that is worth its error.
+    FP8 weights are converted to `dtype`: the checkpoint was trained on the hidden states of all layers, and a prompt is
+    encoded once, so the time that FP8 arithmetic would save is not worth its error.
     """
     model = _build(source.config)
     if source.quantization is not TextQuantization.NONE:
@@ -178,7 +183,7 @@ def load_text_encoder(
 
 
 def _build(config: "Gemma3TextConfig") -> nn.Module:
-    """On `meta`, but for the RoPE frequencies and the embedding's scale, which no file holds."""
+    """Build the model on `meta`, except for the RoPE frequencies and the embedding's scale, which no file holds."""
     from accelerate import init_empty_weights
     from transformers import Gemma3TextModel
 

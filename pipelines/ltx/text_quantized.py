@@ -1,4 +1,4 @@
-"""Gemma 3 in 8 or 4 bits: bitsandbytes' formats, quantised while loading or stored so, read by transformers."""
+"""Load Gemma 3 in bitsandbytes' 8- or 4-bit formats through transformers, quantised while loading or stored so."""
 
 import logging
 from enum import StrEnum
@@ -15,28 +15,32 @@ from weights.names import TEXT_ENCODER
 
 OPTION = "--text-encoder-quantization"
 
-# What bitsandbytes keeps beside `LAYER.weight`, by the dtype of that.
+# The tensors that bitsandbytes stores beside `LAYER.weight`, by the dtype of the weight.
 BESIDE_WEIGHT = {"U8": ("weight.absmax", "weight.quant_map"), "I8": ("SCB",)}
 
 
 class TextQuantization(StrEnum):
-    """8bit: LLM.int8(). 4bit: NF4 weights, multiplied in the model's dtype."""
+    """The quantisation of the text encoder.
+
+    8bit: LLM.int8(). 4bit: NF4 weights, multiplied in the model's dtype.
+    """
 
     NONE = "none"
     INT8 = "8bit"
     NF4 = "4bit"
 
 
-# What bitsandbytes' 4-bit kernel for CPUs with avx512_bf16 takes: rows in its blocks, columns in those of the scales.
+# Needed by bitsandbytes' 4-bit kernel for CPUs with avx512_bf16: multiples of its rows and of the scales' columns.
 CPU_BLOCK_ROWS, CPU_BLOCK_COLUMNS = 32, 64
 
-# Of a Linear's weight, its scales included: one float32 for 64 values of NF4, one for a row of INT8.
+# Bytes per weight of a Linear, with the scales: one float32 for 64 values of NF4, one for each row of INT8.
 BYTES_PER_WEIGHT = {TextQuantization.INT8: 1.0, TextQuantization.NF4: 0.5 + 4 / 64}
 
 
 def resolve_quantization(folder: Path, asked: TextQuantization, stored: dict[str, Any] | None) -> TextQuantization:
-    """What its config.json says, else what is asked for. Raises UnsupportedError where the two differ, or the folder is
-    quantised by other means.
+    """Return the quantisation in its config.json, or `asked` if there is none.
+
+    Raises UnsupportedError if the two differ, or the folder is quantised by another method.
     """
     if stored is None:
         return asked
@@ -52,7 +56,10 @@ def resolve_quantization(folder: Path, asked: TextQuantization, stored: dict[str
 
 
 def validate_stored(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Raise TensorError when a tensor of `model` is missing, or what belongs to it: transformers names neither."""
+    """Raise TensorError if a tensor of `model` or its quantisation data is missing.
+
+    transformers reports neither.
+    """
     published = {name: checkpoint.tensors[stored] for stored, name in TEXT_ENCODER.select(checkpoint.stored).items()}
     needed = set(model.state_dict())
     for name, info in published.items():
@@ -63,9 +70,9 @@ def validate_stored(model: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def validate_cpu_blocks(folder: Path, quantization: TextQuantization, model: nn.Module) -> None:
-    """Raise UnsupportedError when bitsandbytes cannot multiply a matrix of `model` in 4 bits on every CPU.
+    """Raise UnsupportedError if bitsandbytes cannot multiply a matrix of `model` in 4 bits on every CPU.
 
-    Some CPUs would take it. That is not asked: what runs on one machine has to run on another.
+    Some CPUs could. That is not checked, because what runs on one machine must run on another.
     """
     if quantization is not TextQuantization.NF4:
         return
@@ -89,7 +96,7 @@ def load_quantized(
     device: torch.device,
     dtype: torch.dtype,
 ) -> nn.Module:
-    """Raise WeightsError when a tensor is missing, which transformers itself would leave at a random value."""
+    """Load the text model. Raises WeightsError if a tensor is missing, which transformers would fill with random values."""
     from transformers import Gemma3ForCausalLM, Gemma3ForConditionalGeneration
 
     _quieten()
@@ -120,8 +127,9 @@ def _bitsandbytes(quantization: TextQuantization, dtype: torch.dtype) -> Any:
 
 
 def _stored(folder: Path, model_class: Any, dtype: torch.dtype) -> dict[str, Any]:
-    """Return its own config, but with arithmetic in the model's dtype: in float16, which some ask for, Gemma 3's output
-    is empty.
+    """Return arguments with the folder's own config, set to compute in the model's dtype.
+
+    Some configs ask for float16, in which Gemma 3's output is empty.
     """
     config = model_class.config_class.from_pretrained(folder, local_files_only=True)
     config.quantization_config["bnb_4bit_compute_dtype"] = str(dtype).removeprefix("torch.")
@@ -137,8 +145,10 @@ def _validate_loaded(folder: Path, info: dict[str, Any]) -> None:
 
 
 def _quieten() -> None:
-    """Silence the libraries' progress bars, bitsandbytes' warning for each layer and prompt that 8-bit arithmetic goes
-    through float16, and the one at its import on a CPU with avx512_bf16 that an optional kernel is not installed.
+    """Silence messages of the libraries that no user can act on.
+
+    These are progress bars, bitsandbytes' warning for each layer and prompt that 8-bit arithmetic uses float16, and its
+    warning on import, on a CPU with avx512_bf16, that an optional kernel is not installed.
     """
     from transformers.utils import logging as transformers_logging
 

@@ -1,7 +1,7 @@
-"""Gemma 3's tokenizer: from a Hugging Face folder, from a sentencepiece model, or from inside a checkpoint.
+"""Load Gemma 3's tokenizer from a Hugging Face folder, from a sentencepiece model, or from inside a checkpoint.
 
-A prompt is encoded as the reference does it: <bos>, no <eos>, no chat template, padded on the left. A sentencepiece
-model takes `<bos>` and `<eos>` written out in a prompt for text, a tokenizer.json for the tokens of these names.
+Prompts are encoded as in the reference: <bos>, no <eos>, no chat template, padded on the left. If a prompt contains
+`<bos>` or `<eos>` as text, a sentencepiece model reads it as text, a tokenizer.json as the token of that name.
 """
 
 from collections.abc import Callable
@@ -16,26 +16,29 @@ from weights.errors import FileError, UnsupportedError
 from weights.gemma import TOKENIZER_TENSOR
 from weights.stream import TensorReader
 
-# In every Gemma's vocabulary: <pad>, <eos>, <bos>, <unk>.
+# Every Gemma's vocabulary begins with <pad>, <eos>, <bos>, <unk>.
 PAD_ID, BOS_ID = 0, 2
 
 
 @dataclass(frozen=True)
 class PromptTokenizer:
-    """`encode` gives the ids of a text, <bos> first; `decode` the text of ids."""
+    """A tokenizer for prompts.
+
+    `encode` returns the ids of a text, <bos> first; `decode` returns the text of ids.
+    """
 
     encode: Callable[[str], list[int]]
     decode: Callable[[list[int]], str]
 
     def __call__(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and attention mask, both (1, 1024)."""
+        """Return ids and attention mask, both (1, 1024)."""
         ids = self.encode(prompt)[:MAX_TOKENS]
         padding = MAX_TOKENS - len(ids)
         mask = [0] * padding + [1] * len(ids)
         return torch.tensor([[PAD_ID] * padding + ids]), torch.tensor([mask])
 
     def find_cut(self, prompt: str) -> PromptCut | None:
-        """Return what `__call__` leaves out of this prompt; None where it reads all of it."""
+        """Return what `__call__` leaves out of this prompt, or None if it reads all of it."""
         ids = self.encode(prompt)
         if len(ids) <= MAX_TOKENS:
             return None
@@ -43,9 +46,9 @@ class PromptTokenizer:
 
 
 def load_tokenizer(path: Path, checkpoint: Checkpoint) -> PromptTokenizer:
-    """Read it from inside the checkpoint, else from the folder `path`, or that of the file `path`.
+    """Load it from inside the checkpoint, else from the folder `path`, or from the folder of the file `path`.
 
-    Raise WeightsError when there is none, or it is not Gemma 3's.
+    Raises WeightsError if there is none, or it is not Gemma 3's.
     """
     folder = path if path.is_dir() else path.parent
     model = folder / "tokenizer.model"
@@ -69,28 +72,29 @@ def _from_folder(folder: Path) -> PromptTokenizer:
     except (OSError, ValueError, RuntimeError) as exc:
         raise UnsupportedError(folder, f"its tokenizer cannot be loaded: {exc}") from exc
     return PromptTokenizer(
-        # verbose: that a prompt is long is the caller's to tell.
+        # verbose: the caller reports long prompts itself.
         encode=lambda text: list(tokenizer(text, verbose=False).input_ids),
         decode=lambda ids: str(tokenizer.decode(ids, clean_up_tokenization_spaces=False)),
     )
 
 
 def _from_sentencepiece(path: Path, model: bytes) -> PromptTokenizer:
-    """By sentencepiece itself: transformers' conversion of such a model leaves out <bos>, and splits runs of blanks
-    in another way.
-    """
+    """Load it with sentencepiece itself: transformers' conversion omits <bos> and splits runs of blanks differently."""
     from sentencepiece import SentencePieceProcessor
 
     try:
         processor = SentencePieceProcessor(model_proto=model, add_bos=True)
-        processor.encode("")  # where the model is empty, this is the first to fail
+        processor.encode("")  # the first call that fails on an empty model
     except RuntimeError as exc:
         raise UnsupportedError(path, "its tokenizer is not a sentencepiece model") from exc
     return PromptTokenizer(processor.encode, processor.decode)
 
 
 def _validated(path: Path, tokenizer: PromptTokenizer) -> PromptTokenizer:
-    """Without <bos> Gemma's hidden states are of no use, and nothing else would show it."""
+    """Return the tokenizer. Raises UnsupportedError unless it adds <bos>.
+
+    Without <bos> Gemma's hidden states are useless, and nothing else would show it.
+    """
     if (ids := tokenizer.encode("")) != [BOS_ID]:
         raise UnsupportedError(
             path, f"its tokenizer is not Gemma 3's: an empty prompt is {ids}, not [{BOS_ID}] (<bos>)"
