@@ -1,11 +1,11 @@
-"""How much of a prompt the text encoder reads, and what it leaves out. Free of torch."""
+"""The part of a prompt that the text encoder does not read. Independent of torch."""
 
 from dataclasses import dataclass
 
-# Lightricks/LTX-2, ltx_core: the context has this many rows whatever the prompt.
+# Lightricks/LTX-2, ltx_core: the context always has this many rows.
 MAX_TOKENS = 1024
 
-# Of the dropped text, at each end.
+# Characters quoted from each end of the dropped text.
 EXCERPT_CHARS = 40
 
 
@@ -13,7 +13,7 @@ EXCERPT_CHARS = 40
 class PromptCut:
     """A prompt that is longer than the text encoder reads.
 
-    tokens: of the prompt, with its <bos>. dropped: the first and the last words of what is left out.
+    tokens: the prompt's tokens, with <bos>. dropped: the first and last words of the part that is left out.
     """
 
     tokens: int
@@ -27,12 +27,15 @@ class PromptCut:
 
 
 def surely_fits(prompt: str) -> bool:
-    """Tell without a tokenizer: besides <bos>, no token stands for less than a byte."""
+    """Return True if the prompt fits for certain, without a tokenizer.
+
+    Apart from <bos>, every token stands for at least one byte.
+    """
     return len(prompt) < MAX_TOKENS and len(prompt.encode("utf-8", "surrogatepass")) < MAX_TOKENS
 
 
 def excerpt(text: str) -> str:
-    """Return the first and the last words of `text`; all of it where it is short."""
+    """Return the first and last words of `text`, or all of it if it is short."""
     words = " ".join(text.strip("\ufffd").split())
     if len(words) <= 2 * EXCERPT_CHARS:
         return words

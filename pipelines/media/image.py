@@ -1,4 +1,4 @@
-"""Images that condition a clip: limits, and decoding to plain RGB. Independent of the clip's size."""
+"""Validate and decode the images that condition a clip to plain RGB, independently of the clip's size."""
 
 import struct
 import zlib
@@ -27,7 +27,7 @@ from pipelines.media.image_header import broken_image, read_size
 from pipelines.media.image_jpeg import load_without_end, read_structure
 from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS
 
-# Not Image.open: that adds plugins to Pillow's registry, and a warning for what is refused here anyway.
+# Used instead of Image.open, which registers plugins and warns about images that are refused here anyway.
 _READERS: Mapping[str, Callable[[BytesIO], Image.Image]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
@@ -39,7 +39,7 @@ _READERS: Mapping[str, Callable[[BytesIO], Image.Image]] = {
     "HEIF": HeifImageFile,
 }
 
-# 32 bits a sample: what is black and what is white is not in the file.
+# 32 bits per sample: the file does not say which values are black and white.
 _MODES_WITHOUT_RANGE = ("I", "F")
 
 _TRANSPOSITIONS = {
@@ -52,7 +52,7 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# What Pillow lets through on bad bytes; a warning, where the process turns warnings into errors.
+# What Pillow raises on bad data; Warning, if the process turns warnings into errors.
 _PILLOW_ERRORS = (
     OSError,
     SyntaxError,
@@ -73,7 +73,7 @@ _PILLOW_ERRORS = (
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """`format`: Pillow's name. The size is the one that is shown, after any rotation that EXIF asks for."""
+    """An image's format, as Pillow names it, and its size after any rotation that EXIF asks for."""
 
     format: str
     width: int
@@ -96,13 +96,13 @@ class OpenImage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height as they are stored."""
+        """Return the stored width and height."""
         return self._image.size
 
     def decode(self) -> Image.Image:
-        """Return the image as sRGB, upright, over black where it is transparent; an animation's first frame.
+        """Return the image as sRGB, upright, over black where it is transparent; of an animation, the first frame.
 
-        Raise ImageError.
+        Raises ImageError.
         """
         with _translated_errors(self.format):
             image = self._load()
@@ -114,24 +114,24 @@ class OpenImage:
         if self.format == "JPEG" and not read_structure(self._data).has_end:
             return load_without_end(self._data)
         self._image.load()
-        # Some decoders change it.
+        # Some decoders change the size.
         _validate_size(*self._image.size)
         return self._image
 
 
 def check_image(data: bytes) -> ImageInfo:
-    """Decode the image to its last pixel, and return what it is. Raise ImageError."""
+    """Decode the image to its last pixel, and return its format and size. Raises ImageError."""
     opened = OpenImage(data)
     return ImageInfo(opened.format, *opened.decode().size)
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """Return the image as `OpenImage.decode` does. Raise ImageError."""
+    """Return the image as `OpenImage.decode` does. Raises ImageError."""
     return OpenImage(data).decode()
 
 
 def load_image(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels as (H, W, 3). Raise ImageError."""
+    """Return the pixels as (H, W, 3). Raises ImageError."""
     try:
         _validate_file_size(path.stat().st_size)
         data = path.read_bytes()

@@ -1,18 +1,18 @@
-"""Colours of a decoded picture as 8-bit sRGB: colour profiles are applied, transparency is laid over black."""
+"""Convert a decoded picture to 8-bit sRGB: apply its colour profile, and lay transparency over black."""
 
 from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
-# The mode in which a profile applies to a picture's colours, where it is not RGB.
+# The mode to which a picture's profile applies; RGB for any other mode.
 _PROFILE_MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
-# The colour space that a profile for a mode has.
+# The colour space of profiles for each mode.
 _PROFILE_SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Return an RGB picture. A picture without a colour profile is taken for sRGB, a broken profile is ignored."""
+    """Return an RGB picture. One without a colour profile is assumed to be sRGB; a broken profile is ignored."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16"):
         image = _from_16_bit(image)
@@ -27,7 +27,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _colours(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the colours alone, as RGB."""
+    """Return the colours as RGB, without transparency."""
     if profile:
         mode = _PROFILE_MODES.get(image.mode, "RGB")
         image = _apply_profile(image.convert(mode), profile)

@@ -1,4 +1,4 @@
-"""What a clip shows of a picture, which is scaled to cover it and cropped at the centre. Pure arithmetic."""
+"""Compute the part of a picture that a clip shows: it is scaled to cover the clip and cropped at the centre."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from math import floor, log
 from pipelines.geometry import MAX_LONG_SIDE, MIN_SIDE, snap_size
 from pipelines.spec import SIZE_MULTIPLE
 
-# Less than this is not worth a word: clips have sides of multiples of 64, and 1280x704 shows 97.8 % of 1280x720.
+# Smaller losses are not reported: clip sides are multiples of 64, and 1280x704 shows 97.8 % of 1280x720.
 MAX_LOSS = 0.025
 
 
 @dataclass(frozen=True)
 class Size:
-    """In pixels."""
+    """A size in pixels."""
 
     width: int
     height: int
@@ -36,13 +36,13 @@ class Crop:
 
     @property
     def shown(self) -> Size:
-        """The part of the picture, in its own pixels."""
+        """Return the size of the part that is shown, in the picture's own pixels."""
         scale = max(self.clip.width / self.picture.width, self.clip.height / self.picture.height)
         return Size(max(1, round(self.clip.width / scale)), max(1, round(self.clip.height / scale)))
 
     @property
     def loss(self) -> float:
-        """The part of the picture's area that is not shown, 0 .. 1."""
+        """Return the part of the picture's area that is not shown, 0 .. 1."""
         return _loss(self.picture, self.clip)
 
     @property
@@ -51,7 +51,7 @@ class Crop:
 
     def __str__(self) -> str:
         whole = whole_size(self.picture, self.clip)
-        # Pictures thinner than any clip.
+        # No clip shows all of a picture that is thinner than any clip.
         how_much = "it whole" if _loss(self.picture, whole) <= MAX_LOSS else "the most of it"
         return (
             f"the picture has {self.picture} pixels, and a clip of {self.clip} shows the middle {self.shown} of them "
@@ -61,9 +61,9 @@ class Crop:
 
 @lru_cache(maxsize=64)
 def whole_size(picture: Size, clip: Size) -> Size:
-    """Return the size of a clip that shows the picture whole and whose area is the nearest to that of `clip`.
+    """Return the size of a clip that shows the whole picture and whose area is nearest to that of `clip`.
 
-    Return the one that shows the most of it where the picture is thinner than any clip.
+    Return the size that shows the most of it if the picture is thinner than any clip.
     """
     losses = {size: _loss(picture, size) for size in _sizes(picture.width / picture.height)}
     enough = max(MAX_LOSS, min(losses.values()))
@@ -80,7 +80,7 @@ def _distance(size: Size, clip: Size) -> float:
 
 
 def _sizes(aspect: float) -> Iterator[Size]:
-    """Yield, for each height that a clip may have, the sizes that come nearest to `aspect`, width / height."""
+    """Yield, for each height that a clip may have, the sizes nearest to `aspect`, width / height."""
     for height in range(MIN_SIDE, MAX_LONG_SIDE + 1, SIZE_MULTIPLE):
         narrow = floor(height * aspect / SIZE_MULTIPLE) * SIZE_MULTIPLE
         for width in (narrow, narrow + SIZE_MULTIPLE):

@@ -1,4 +1,4 @@
-"""Recognise the format of an image file by its first bytes. Formats that are refused are named too."""
+"""Recognise the format of an image file by its first bytes, including the formats that are refused."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pipelines.errors import ImageError
 ACCEPTED = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 REMEDY = "send a PNG, JPEG or WebP file"
 
-# Bytes at the start of a file, and Pillow's name of the format.
+# The first bytes of a file, and Pillow's name of the format.
 _SIGNATURES: Sequence[tuple[bytes, str]] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -55,7 +55,7 @@ _TEXT_BYTES = 4096
 
 
 def image_format(data: bytes) -> str:
-    """Return Pillow's name of the format, one of `ACCEPTED`. Raise ImageError for everything else."""
+    """Return Pillow's name of the format, one of `ACCEPTED`. Raises ImageError for anything else."""
     found = _known_format(data)
     if found in ACCEPTED:
         return found
@@ -70,7 +70,7 @@ def _known_format(data: bytes) -> str | None:
         return _RIFF.get(data[8:12])
     if data[4:8] == b"ftyp":
         return _iso_media(data)
-    # A bitmap's signature is two letters; the size of its second header tells it from text.
+    # A bitmap's signature is only two letters; the size of its second header distinguishes it from text.
     if data[:2] == b"BM" and data[14:18] in (b"\x0c\0\0\0", b"\x28\0\0\0", b"\x38\0\0\0", b"\x6c\0\0\0", b"\x7c\0\0\0"):
         return "BMP"
     return next((name for signature, name in _SIGNATURES if data.startswith(signature)), None)

@@ -1,6 +1,6 @@
-"""Size of a PNG, JPEG or WebP image from its structure alone: nothing is decoded and nothing decompressed.
+"""Read the size of a PNG, JPEG or WebP image from its structure, without decoding or decompressing anything.
 
-Refuses here, before a decoder sees them, the files that are built to be slow: endless chunks, segments and scans.
+Files that are built to be slow, with endless chunks, segments or scans, are refused before a decoder sees them.
 """
 
 import struct
@@ -18,9 +18,9 @@ _PNG_SIGNATURE_BYTES = 8
 
 
 def read_size(image_format: str, data: bytes) -> tuple[int, int] | None:
-    """Return the stored width and height; None where only Pillow can read them.
+    """Return the stored width and height, or None if only Pillow can read them.
 
-    Raise ImageError when the file is cut short or damaged, or has more parts than any encoder writes.
+    Raises ImageError if the file is cut short or damaged, or has more parts than any encoder writes.
     """
     reader = _READERS.get(image_format)
     if reader is None:

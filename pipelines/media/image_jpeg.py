@@ -1,4 +1,4 @@
-"""The segments of a JPEG file: its size, limits on its structure, and whether a file without an end marker is whole."""
+"""Read a JPEG file's segments: its size, limits on its structure, and whether it is complete without an end marker."""
 
 import re
 import struct
@@ -11,8 +11,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from pipelines.errors import ImageError
 
-# Far above what encoders write: segments hold up to 64 KiB, and a progressive JPEG has about ten scans. Pillow takes
-# minutes over 32 MiB of tiny EXIF segments, libjpeg hours over empty scans.
+# Far above what encoders write: segments hold up to 64 KiB, and a progressive JPEG has about ten scans. Pillow needs
+# minutes for 32 MiB of tiny EXIF segments, libjpeg hours for empty scans.
 MAX_SEGMENTS = 4096
 MAX_SCANS = 100
 # Stray bytes between two segments, which decoders skip one by one.
@@ -20,20 +20,23 @@ MAX_FILL = 1024
 
 END_MARKER = b"\xff\xd9"
 
-# Neither a stuffed zero nor a restart marker, both of which belong to a scan's data.
+# A marker other than a stuffed zero or a restart marker, which belong to a scan's data.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
 _START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 _FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _COEFFICIENTS = 64
 
-# Data that would continue a scan that was cut short, each in another way; the last one where a restart marker is due.
+# Different ways to continue a scan that was cut short; the last one for where a restart marker is due.
 _RESTARTS = b"".join(bytes([0xFF, marker]) + b"\x55" * 16 for marker in range(0xD0, 0xD8))
 _CONTINUATIONS = (b"\x55" * 64, b"\xaa" * 64, bytes(range(1, 129)), _RESTARTS)
 
 
 @dataclass(frozen=True)
 class JpegStructure:
-    """What the segments say. `has_end`: the file has its end marker."""
+    """The contents of the segments.
+
+    has_end: the file has its end marker.
+    """
 
     width: int
     height: int
@@ -41,7 +44,10 @@ class JpegStructure:
 
 
 def read_structure(data: bytes) -> JpegStructure:
-    """Raise ImageError where a limit is exceeded, struct.error or ValueError where the file is cut short."""
+    """Read the structure.
+
+    Raises ImageError if a limit is exceeded, struct.error or ValueError if the file is cut short.
+    """
     segments = list(islice(_segments(data), MAX_SEGMENTS + 1))
     if len(segments) > MAX_SEGMENTS:
         raise _overloaded(f"{MAX_SEGMENTS} segments")
@@ -59,10 +65,10 @@ def read_structure(data: bytes) -> JpegStructure:
 
 
 def load_without_end(data: bytes) -> JpegImageFile:
-    """Decode a file that has no end marker. Raise ValueError if more than the marker is missing.
+    """Decode a file that has no end marker. Raises ValueError if more than the marker is missing.
 
-    libjpeg invents what a scan lacks and Pillow does not hear of it. Here the data is continued in several ways: the
-    pixels stay the same only if the decoder needed none of them.
+    libjpeg makes up the missing data of a scan without telling Pillow. So the data is continued in several ways: the
+    pixels stay the same only if the decoder needed none of the added data.
     """
     data = data.rstrip(b"\xff")
     image = _load(data + END_MARKER)
@@ -79,7 +85,7 @@ def _load(data: bytes) -> JpegImageFile:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the marker and the start of the payload of each segment, until the end marker or a scan without one."""
+    """Yield the marker and the payload's start of each segment, until the end marker or the end of the last scan."""
     position, marker = 2, _START_OF_IMAGE
     while marker != _END_OF_IMAGE:
         limit = len(data) if marker == _START_OF_SCAN else position + MAX_FILL
@@ -95,7 +101,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _covers_all_coefficients(data: bytes, scans: list[int], components: int) -> bool:
-    """Tell whether the scans together hold every coefficient of every component to its last bit."""
+    """Return whether the scans together hold every coefficient of every component to its last bit."""
     whole: set[tuple[int, int]] = set()
     for start in scans:
         count = data[start]
