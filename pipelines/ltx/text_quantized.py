@@ -96,7 +96,10 @@ def load_quantized(
     device: torch.device,
     dtype: torch.dtype,
 ) -> nn.Module:
-    """Load the text model. Raises WeightsError if a tensor is missing, which transformers would fill with random values."""
+    """Load the text model. Raises WeightsError if a tensor is missing.
+
+    transformers would leave it at a random value.
+    """
     from transformers import Gemma3ForCausalLM, Gemma3ForConditionalGeneration
 
     _quieten()
