@@ -54,8 +54,9 @@ def test_the_sizes_are_those_that_loading_finds(tiny: TinyFiles) -> None:
     ("fp8", "name"), [(Fp8Mode.DEQUANTIZE, "bf16"), (Fp8Mode.SCALED, "fp8")], ids=["dequantize", "scaled"]
 )
 def test_without_files_the_sizes_are_those_of_the_published_ones(fp8: Fp8Mode, name: str) -> None:
-    """But for headers, a few tensors in float32 there and the vocoder here, and the text encoder, of which only about
-    how large it is is known.
+    """Allow for headers, a few float32 tensors in the files, the float32 vocoder here, and the text encoder.
+
+    Only the approximate size of the text encoder is known.
     """
     published = {part.role: part.size_bytes for part in REGISTRY.find(name).parts}
     found = {component: size.size_bytes for component, size in sizes(FULL, fp8).items()}

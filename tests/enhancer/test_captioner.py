@@ -28,7 +28,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def captioning(tmp_path: Path, clock: Clock) -> Captioning:
-    """`async with captioning("name of a program", **options) as captioner`; closed at the end."""
+    """Return an async context manager that runs a captioner, given the name of its program and options."""
 
     @asynccontextmanager
     async def caption(name: str, **options: Any) -> AsyncIterator[Captioner]:

@@ -48,7 +48,7 @@ Enhancing = Callable[..., AbstractAsyncContextManager[Rig]]
 
 @pytest.fixture
 def enhancing(tmp_path: Path) -> Enhancing:
-    """`async with enhancing(answers, ..., captioner="name of a program", **limits) as rig`; closed at the end."""
+    """Return an async context manager that runs an enhancer, given the answers of its language model."""
 
     @asynccontextmanager
     async def enhance(

@@ -29,7 +29,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(wheels: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """pip finds the wheels, and nothing else."""
+    """Pip finds the wheels, and nothing else."""
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
     command = [sys.executable, "-m", "server.cli", "enhancer", *args]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | offline | env)

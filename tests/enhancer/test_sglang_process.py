@@ -66,7 +66,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def managing(tmp_path: Path, clock: Clock) -> Managing:
-    """`async with managing("name of a program", **options) as managed`; started, and closed at the end."""
+    """Return an async context manager that runs a managed server, given the name of its program."""
 
     @asynccontextmanager
     async def manage(program: str, **options: Any) -> AsyncIterator[Rig]:

@@ -141,8 +141,9 @@ ROUND = 500
 
 
 def settle(url: str) -> None:
-    """Server and worker keep a little of what they have freed. After a large image and a clip of some size both give
-    all of it back, before the next; what they hold after that one can be compared.
+    """Make server and worker return the memory that they keep after freeing it, so that samples can be compared.
+
+    A large image and a clip of some size make both return all of it before the next request.
     """
     large = {"width": 512, "height": 512, "num_frames": 25, "input_image_b64": large_image()}
     for fields in (large, {"width": 256, "height": 256, "num_frames": 9}):

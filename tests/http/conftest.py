@@ -148,8 +148,9 @@ def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def forlorn(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """It must enhance prompts and send traces, and neither a language model nor a collector is there; it ends in order
-    all the same. Its metrics need no key.
+    """Require enhancement and traces without a language model and a collector; metrics need no key.
+
+    The server has to stop cleanly all the same.
     """
     nobody = f"http://127.0.0.1:{closed_port()}"
     with run_server(

@@ -101,7 +101,7 @@ def test_defaults_and_nulls_are_no_adjustment(client: httpx.Client) -> None:
 @pytest.mark.parametrize("name", ["unknown_{}", "\U0001f98a" * 100 + "{}", "\x7f" * 100 + "{}"], ids=ascii)
 @pytest.mark.parametrize("return_json", [False, True])
 def test_all_headers_fit_a_proxys_buffer(generate: Callable, name: str, return_json: bool) -> None:
-    """nginx takes 4 KiB by default; what is longer is a 502 after the render."""
+    """Nginx takes 4 KiB by default; what is longer is a 502 after the render."""
     unknown = {name.format(i): "\U0001f98a" * 1000 for i in range(100)}
     headers = {"X-Request-ID": "x" * 128}
 

@@ -49,7 +49,7 @@ def test_a_studio_back_end(client: httpx.Client) -> None:
 
 
 def test_a_command_line(client: httpx.Client) -> None:
-    """curl -d sends forms unless told otherwise, and -d '{}' goes with its GETs too."""
+    """Curl -d sends forms unless told otherwise, and -d '{}' goes with its GETs too."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}'
 

@@ -73,8 +73,9 @@ def collecting() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def collector(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """With the spans of a clip of a trace that its client began, of a refusal, and of two stored videos: one that is
-    awaited and then found, and one that is ordered. The server has ended.
+    """Collect the spans of a clip in its client's trace, of a refusal, and of two stored videos.
+
+    One video is awaited and then found, the other is only created. The server has ended.
     """
     options: tuple[str, ...] = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
     with collecting() as collector:

@@ -136,7 +136,7 @@ def started() -> Started:
 
 @pytest.fixture
 def dispatching(tmp_path: Path) -> Dispatching:
-    """`async with dispatching("name of a program", devices, **limits) as rig`; stopped at the end."""
+    """Return an async context manager that runs a dispatcher, given the name of its workers' program."""
 
     @asynccontextmanager
     async def dispatch(

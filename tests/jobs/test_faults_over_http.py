@@ -15,7 +15,7 @@ Serving = Callable[..., AbstractContextManager[Served]]
 
 @pytest.fixture
 def serving(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Serving]:
-    """`with serving("name of a program", **settings) as served`; what a worker does is no surprise to the server."""
+    """Return a context manager that runs a server, given its workers' program; it must log no traceback."""
     yield lambda name, **settings: serve(program_of(name), tmp_path / "work", cache_dir=tmp_path, **settings)
     assert [record.getMessage() for record in caplog.get_records("call") if record.exc_info] == []
 

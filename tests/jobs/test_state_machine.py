@@ -1,5 +1,7 @@
-"""Any order of submissions, cancellations, ends, failures, deaths and deadlines: each call does what it says or raises,
-and every job ends exactly once, as a model of the queue says it should."""
+"""Submissions, cancellations, ends, failures, deaths and deadlines in any order.
+
+Each call does what it says or raises, and every job ends exactly once, as a model of the queue says it should.
+"""
 
 import asyncio
 import os

@@ -124,7 +124,7 @@ def train_sentencepiece(sentences: list[str], vocab_size: int) -> bytes:
 
 @torch.inference_mode()
 def hidden_states(model: nn.Module, tokenizer: PromptTokenizer, prompt: str = "a red fox runs") -> torch.Tensor:
-    """(1, 1024, C, layers + 1)"""
+    """Return (1, 1024, C, layers + 1)."""
     ids, mask = tokenizer(prompt)
     states = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
     return torch.stack(states, dim=-1)
