@@ -34,7 +34,7 @@ def test_frames_and_duration_derive_the_frame_rate(generate: Callable) -> None:
 @pytest.mark.parametrize(
     ("fields", "frames"),
     [
-        ({"duration": 0}, 9),
+        ({"duration": 0.1}, 9),
         ({"duration": 0.7}, 17),
         ({"duration": 1, "fps": 8}, 9),
         ({"duration": 1, "fps": 16.5}, 17),
