@@ -43,7 +43,7 @@ class Florence:
         """Return a caption, the same for the same image. Raises CaptionError if the file is not a readable image."""
         import torch
 
-        inputs = self._processor(text=TASK, images=load_image(path), return_tensors="pt")
+        inputs = self._processor(text=TASK, images=read_image(path), return_tensors="pt")
         with torch.inference_mode():
             tokens = self._model.generate(**inputs.to(self._model.device, self._model.dtype), **GENERATION)
         caption: str = self._processor.batch_decode(tokens, skip_special_tokens=True)[0]
@@ -68,7 +68,7 @@ def load_florence(model: str, device: str, dtype: str) -> Florence:
         return Florence(network.to(where).eval(), processor)
 
 
-def load_image(path: Path) -> "Image.Image":
+def read_image(path: Path) -> "Image.Image":
     """Return upright RGB, at most MAX_SIDE on each side; alpha on black. Raise CaptionError."""
     from PIL import Image, ImageOps
     from pillow_heif import register_heif_opener

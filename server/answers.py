@@ -55,7 +55,7 @@ class ClipAnswer(BaseModel):
     prompt: str = Field(description="The prompt that was rendered.")
     original_prompt: str = Field(description="The prompt that was sent.")
     enhanced: bool
-    adjustments: list[AdjustmentAnswer] = Field(description="What was not used as it was sent.")
+    adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
     timings: dict[str, float] = Field(description="Seconds in each stage.")
 
 

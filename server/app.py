@@ -1,4 +1,4 @@
-"""Build the application: routes, error handlers and edge around one engine. Independent of processes and models."""
+"""Build the application: routes, error handlers and edge around the services. Independent of processes and models."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -17,7 +17,6 @@ from enhancer.sglang_process import ManagedSglang
 from server.edge.keys import OPEN_PATHS, KeyRing
 from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
-from server.engine import Engine, limits, worker_configs
 from server.enhancement import create_enhancer, create_managed
 from server.errors import AsciiJSONResponse, install_error_answers
 from server.image_checker import ImageChecker
@@ -37,6 +36,7 @@ from server.routes import (
     video_events,
     videos,
 )
+from server.services import Services, limits, worker_configs
 from server.settings import Settings
 from server.telemetry.live import LiveMetrics
 from server.telemetry.telemetry import Telemetry, create_telemetry
@@ -151,14 +151,14 @@ def _lifespan(
             )
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
-            engine = Engine(settings, dispatcher, workspace, library, enhancer, images, managed)
-            telemetry.metrics.registry.register(LiveMetrics(lambda: dispatcher.status, lambda: engine.enhancer_state))
-            app.state.engine = engine
+            services = Services(settings, dispatcher, workspace, library, enhancer, images, managed)
+            telemetry.metrics.registry.register(LiveMetrics(lambda: dispatcher.status, lambda: services.enhancer_state))
+            app.state.services = services
             await library.start()
             starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
             stack.push_async_callback(_cancel, starting)
-            # The command that runs the server gets the engine from ASGI's lifespan state.
-            yield {"engine": engine}
+            # The command that runs the server gets the services from ASGI's lifespan state.
+            yield {"services": services}
 
     return lifespan
 

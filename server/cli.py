@@ -59,8 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.description = "Rewrite a prompt as a clip with enhance_prompt would have it, and print it."
     parser.add_argument("--prompt", required=True)
-    parser.add_argument("--image", metavar="FILE", help="the first frame, which the rewrite then fits")
-    parser.add_argument("--duration", type=float, default=5.0, metavar="S", help="of the clip (default: 5)")
+    parser.add_argument("--image", metavar="FILE", help="first frame, which the rewrite should match")
+    parser.add_argument(
+        "--duration", type=float, default=5.0, metavar="S", help="length of the clip in seconds (default: 5)"
+    )
     add_setting_options(parser, EnhancerSettings, without=("enhancer", "enhancer_required"))
 
 
@@ -73,12 +75,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.description = "Render one clip to a file, in this process, through the code that serves."
     parser.add_argument("--prompt", required=True)
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="a name that ends in .mp4 or .webm")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--width", type=int, default=768, help="a multiple of 64")
-    parser.add_argument("--height", type=int, default=512, help="a multiple of 64")
-    parser.add_argument("--num-frames", type=int, default=121, help="8k + 1")
-    parser.add_argument("--fps", default="24", metavar="RATE", help="24, 23.976, 30000/1001")
+    parser.add_argument("--width", type=int, default=768, help="pixels, a multiple of 64 (default: %(default)s)")
+    parser.add_argument("--height", type=int, default=512, help="pixels, a multiple of 64 (default: %(default)s)")
+    parser.add_argument("--num-frames", type=int, default=121, help="number of frames, 8k + 1 (default: 121)")
+    parser.add_argument(
+        "--fps", default="24", metavar="RATE", help="frames a second, such as 24, 23.976 or 30000/1001 (default: 24)"
+    )
     parser.add_argument(
         "--keyframe",
         action="append",
@@ -87,7 +91,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         metavar="PATH:FRAME_IDX:STRENGTH:CRF",
         help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
     )
-    parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="no sound")
+    parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
     add_setting_options(parser, WeightSettings, without=("devices",))
 

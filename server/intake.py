@@ -17,27 +17,29 @@ from server.contract import (
     resolve_request,
     to_spec,
 )
-from server.engine import Engine
 from server.enhancement import enhance_request
 from server.image_checks import check_images
 from server.orders import Order
+from server.services import Services
 from server.workspace import write_images
 
 
-async def accept_request(engine: Engine, raw: Mapping[str, Any], strict: bool, owner: str | None) -> ResolvedRequest:
+async def accept_request(
+    services: Services, raw: Mapping[str, Any], strict: bool, owner: str | None
+) -> ResolvedRequest:
     """Resolve a request and check that the queue has room for it now. Its images are not checked yet.
 
     Raises RequestInvalid, QueueFull or NotReady.
     """
     # Off the event loop, because decoding megabytes of base64 takes a while.
     resolved = await asyncio.to_thread(resolve_request, raw, strict=strict)
-    _validate_fits(engine, resolved)
-    engine.dispatcher.validate_admits(owner)
+    _validate_fits(services, resolved)
+    services.dispatcher.validate_admits(owner)
     return resolved
 
 
 async def prepare_order(
-    engine: Engine, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
+    services: Services, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
 ) -> Order:
     """Check the images and return what to render, with the prompt enhanced if the request asks for it.
 
@@ -46,17 +48,17 @@ async def prepare_order(
     QueueFull; and NotReady if the server stops or no worker can measure the prompt.
     """
     image_paths = await write_images(folder, [image.data for image in resolved.images])
-    pictures = await check_images(engine.images, resolved.images, image_paths, owner)
+    pictures = await check_images(services.images, resolved.images, image_paths, owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.width, resolved.height), strict=strict)
     if resolved.enhance_prompt:
         # Do not rewrite the prompt of a clip that would not be accepted.
-        engine.dispatcher.validate_admits(owner)
-    required = engine.settings.enhancer_required
-    used = await enhance_request(engine.enhancer, resolved, image_paths, required=required, strict=strict)
-    cut = await engine.dispatcher.find_cut(used.prompt)
+        services.dispatcher.validate_admits(owner)
+    required = services.settings.enhancer_required
+    used = await enhance_request(services.enhancer, resolved, image_paths, required=required, strict=strict)
+    cut = await services.dispatcher.find_cut(used.prompt)
     cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=used.enhanced, strict=strict),)
     return Order(
-        spec=to_spec(resolved, image_paths, used.prompt, engine.settings.stages),
+        spec=to_spec(resolved, image_paths, used.prompt, services.settings.stages),
         original_prompt=resolved.prompt,
         enhanced=used.enhanced,
         adjustments=resolved.adjustments + crops + used.adjustments + cut_adjustments,
@@ -73,12 +75,12 @@ def adjust_cut(cut: PromptCut, *, enhanced: bool, strict: bool) -> Adjustment:
     return Adjustment("prompt", f"{cut.tokens} tokens", f"{MAX_TOKENS} tokens", f"{name} has {cut}")
 
 
-def _validate_fits(engine: Engine, resolved: ResolvedRequest) -> None:
+def _validate_fits(services: Services, resolved: ResolvedRequest) -> None:
     """Raise RequestInvalid if the clip does not fit on every device, because any of them may render it.
 
     While the model loads, sizes are unknown, but then no request is accepted anyway.
     """
-    models = [worker.model for worker in engine.dispatcher.status.workers]
+    models = [worker.model for worker in services.dispatcher.status.workers]
     plans = [model.plan for model in models if model is not None and model.plan is not None]
     try:
         for plan in plans:

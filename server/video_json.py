@@ -30,11 +30,11 @@ class VideoAnswer(BaseModel):
     object: Literal["video"] = "video"
     model: str
     status: Status
-    progress: int = Field(description="Percent.")
-    created_at: int = Field(description="Unix seconds.")
+    progress: int = Field(description="Progress in percent.")
+    created_at: int = Field(description="Creation time in Unix seconds.")
     completed_at: int | None
-    expires_at: int | None = Field(description="When it will be deleted.")
-    seconds: str = Field(description="What was asked for; `duration` is the length of the clip.")
+    expires_at: int | None = Field(description="Unix seconds at which the video is deleted.")
+    seconds: str = Field(description="The requested seconds; `duration` is the length of the clip.")
     duration: Decimal = Field(description="The length of the clip in seconds.")
     size: str = Field(description="WIDTHxHEIGHT in pixels.")
     prompt: str = Field(description="The prompt that is rendered.")
@@ -49,13 +49,13 @@ class VideoAnswer(BaseModel):
     fps: Decimal
     has_audio: bool
     video_format: str
-    size_bytes: int = Field(description="Of the file; 0 until it is there.")
-    adjustments: list[AdjustmentAnswer] = Field(description="What was not used as it was sent.")
+    size_bytes: int = Field(description="Size of the file; 0 until it exists.")
+    adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
     timings: dict[str, float] = Field(description="Seconds in each stage.")
-    inference_time_s: float | None = Field(description="Seconds that it took to render; null until it is completed.")
-    peak_memory_mb: float | None = Field(description="Memory that it took, in MiB, weights included.")
-    url: str | None = Field(default=None, description="Where the file is, once it is there.")
-    events_url: str | None = Field(default=None, description="Where its progress is told, as server-sent events.")
+    inference_time_s: float | None = Field(description="Render time in seconds; null until completed.")
+    peak_memory_mb: float | None = Field(description="Peak memory of the render in MiB, including the weights.")
+    url: str | None = Field(default=None, description="Link to the file, once it exists.")
+    events_url: str | None = Field(default=None, description="Link to the server-sent events.")
 
 
 class VideoListAnswer(BaseModel):
@@ -87,12 +87,12 @@ class ProgressAnswer(BaseModel):
 
     id: str
     status: Status
-    position: int | None = Field(description="In the queue, from 1; null once it is rendered.")
+    position: int | None = Field(description="Position in the queue, from 1; null once it is rendered.")
     stage: str | None
     step: int
     steps: int
     percent: int
-    seconds_left: float | None = Field(description="An estimate.")
+    seconds_left: float | None = Field(description="Estimated seconds left.")
 
 
 def video_json(

@@ -10,7 +10,7 @@ from types import FrameType
 import uvicorn
 
 from server.commands.descriptors import log_accept_error
-from server.engine import Engine
+from server.services import Services
 
 log = logging.getLogger("ltx23.serve")
 
@@ -48,12 +48,12 @@ class DrainingServer(uvicorn.Server):
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        engine: Engine = self.lifespan.state["engine"]
+        services: Services = self.lifespan.state["services"]
         loop = asyncio.get_running_loop()
         end_s = loop.time() + self._drain_s
-        had_clips = engine.dispatcher.status.running > 0
-        await self._drain(engine)
-        engine.stop()
+        had_clips = services.dispatcher.status.running > 0
+        await self._drain(services)
+        services.stop()
         closing_s = max(CLOSING_S, end_s - loop.time()) if had_clips else HURRIED_S
         self.config.timeout_graceful_shutdown = math.ceil(closing_s + 2 * UNWINDING_S)
         hang_up = asyncio.create_task(self._hang_up(closing_s))
@@ -63,12 +63,12 @@ class DrainingServer(uvicorn.Server):
             hang_up.cancel()
             self._loop = None
 
-    async def _drain(self, engine: Engine) -> None:
-        engine.drain()
-        running = engine.dispatcher.status.running
+    async def _drain(self, services: Services) -> None:
+        services.drain()
+        running = services.dispatcher.status.running
         if running:
             log.warning("stopping once the clips that are being rendered are done (%d); told again, at once", running)
-        ended = asyncio.create_task(engine.dispatcher.stopped())
+        ended = asyncio.create_task(services.dispatcher.stopped())
         told_again = asyncio.create_task(self._told_again.wait())
         await asyncio.wait({ended, told_again}, timeout=self._drain_s, return_when=asyncio.FIRST_COMPLETED)
         for task in (ended, told_again):

@@ -42,16 +42,18 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--dir", type=Path, default=DEFAULT_FOLDER, help=f"where SGLang lies (default: {DEFAULT_FOLDER})"
+        "--dir", type=Path, default=DEFAULT_FOLDER, help=f"folder of SGLang (default: {DEFAULT_FOLDER})"
     )
 
 
 def _add_install(parser: argparse.ArgumentParser) -> None:
     _add_folder(parser)
     parser.add_argument(
-        "--python", default=sys.executable, metavar="PYTHON", help="that SGLang will run on (default: this one)"
+        "--python", default=sys.executable, metavar="PYTHON", help="Python that SGLang will run on (default: this one)"
     )
-    parser.add_argument("--requirement", default=REQUIREMENT, help=f"what pip is asked for (default: {REQUIREMENT})")
+    parser.add_argument(
+        "--requirement", default=REQUIREMENT, help=f"requirement that pip installs (default: {REQUIREMENT})"
+    )
 
 
 def _open(folder: Path) -> Installation:
@@ -78,8 +80,6 @@ def _where(*, dir: Path) -> int:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "install": Command(
-        "install SGLang, which rewrites prompts, into an environment of its own", _add_install, _install
-    ),
-    "where": Command("the path of the Python that has SGLang", _add_folder, _where),
+    "install": Command("install SGLang, which rewrites prompts, into its own environment", _add_install, _install),
+    "where": Command("print the path of the Python that has SGLang", _add_folder, _where),
 }

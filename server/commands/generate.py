@@ -16,7 +16,7 @@ from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
-from server.engine import worker_config
+from server.services import worker_config
 from server.settings import SettingsError, WeightSettings, load_settings
 from server.threads import wait_passively
 from server.worker.garbage import collecting_later

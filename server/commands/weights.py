@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
-class World:
+class Dependencies:
     """The registry, retry delays and free space that the subcommands use. Tests use a smaller one."""
 
     registry: Registry = REGISTRY
@@ -41,9 +41,9 @@ class Command:
     run: Callable[..., int]
 
 
-def weights(*, weights_command: str, world: World | None = None, **options: Any) -> int:
+def weights(*, weights_command: str, dependencies: Dependencies | None = None, **options: Any) -> int:
     try:
-        return COMMANDS[weights_command].run(world or World(), **options)
+        return COMMANDS[weights_command].run(dependencies or Dependencies(), **options)
     except BrokenPipeError:  # the reader of stdout has closed it, as `head` does
         return 1
     except (WeightsError, SettingsError, OSError) as exc:
@@ -77,17 +77,17 @@ def _open_store(weights_dir: str | None) -> Store:
     return Store(load_settings(weights_dir=weights_dir).weights_dir)
 
 
-def _list(world: World, *, weights_dir: str | None) -> int:
+def _list(dependencies: Dependencies, *, weights_dir: str | None) -> int:
     store = _open_store(weights_dir)
     print(f"in {store.root}:")
-    for weight_set in world.registry.sets:
-        default = " (default)" if weight_set is world.registry.default else ""
+    for weight_set in dependencies.registry.sets:
+        default = " (default)" if weight_set is dependencies.registry.default else ""
         state = combine(store.part_presence(part) for part in weight_set.parts).state
         print(f"\n{weight_set.name}{default}: {weight_set.summary}\n  {state}, {_size(weight_set.parts)} in all")
         for part in weight_set.parts:
             _print_part(store, part, part.role)
     print("\nwith --text-encoder NAME:")
-    for name, part in world.registry.text_encoders.items():
+    for name, part in dependencies.registry.text_encoders.items():
         _print_part(store, part, name)
         licence = f"accept its licence at {part.page}" if part.is_gated else ""
         print(" " * 18 + "; ".join(text for text in (part.note, licence) if text))
@@ -109,20 +109,24 @@ def _size(parts: Sequence[Part]) -> str:
     return about + format_bytes(sum(known))
 
 
-def _pull(world: World, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None) -> int:
+def _pull(
+    dependencies: Dependencies, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None
+) -> int:
     from weights.download import pull
 
-    weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
+    weight_set, store = dependencies.registry.find(set_name, text_encoder), _open_store(weights_dir)
     with ConsoleProgress() as progress:
-        pull(weight_set, store, progress, world.delays_s, world.free)
+        pull(weight_set, store, progress, dependencies.delays_s, dependencies.free)
     print(f"{weight_set.name} is complete in {store.root}")
     return 0
 
 
-def _verify(world: World, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None) -> int:
+def _verify(
+    dependencies: Dependencies, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None
+) -> int:
     from weights.verify import verify_set
 
-    weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
+    weight_set, store = dependencies.registry.find(set_name, text_encoder), _open_store(weights_dir)
     failures = 0
     with ConsoleProgress() as progress:
         for verdict in verify_set(weight_set, store, progress):
@@ -135,8 +139,10 @@ def _verify(world: World, *, set_name: str | None, text_encoder: str | None, wei
     return 1 if failures else 0
 
 
-def _where(world: World, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None) -> int:
-    weight_set, store = world.registry.find(set_name, text_encoder), _open_store(weights_dir)
+def _where(
+    dependencies: Dependencies, *, set_name: str | None, text_encoder: str | None, weights_dir: str | None
+) -> int:
+    weight_set, store = dependencies.registry.find(set_name, text_encoder), _open_store(weights_dir)
     for part in weight_set.parts:
         print(f"{part.role:<16}{store.path(part)}")
     print(f"\n{serve_command(weight_set, store, text_encoder)}")
@@ -161,10 +167,10 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     add_setting_options(parser, WeightSettings, without=("devices", "cache_dir"))
 
 
-def _plan(world: World, **options: Any) -> int:
+def _plan(dependencies: Dependencies, **options: Any) -> int:
     from server.commands.plan import plan
 
-    return plan(world.registry, **options)
+    return plan(dependencies.registry, **options)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +182,7 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _inspect(world: World, *, file: Path) -> int:
+def _inspect(dependencies: Dependencies, *, file: Path) -> int:
     found = inspect(file)
     print(f"{found.path}: {found.generation or 'no LTX transformer'}; {found.layout}")
     print(f"  architecture: {'from its config' if found.has_config else 'from its shapes: it has no config'}")
@@ -194,12 +200,12 @@ def _inspect(world: World, *, file: Path) -> int:
 
 
 COMMANDS: dict[str, Command] = {
-    "list": Command("the published sets, and what of them is here", _add_folder, _list),
-    "pull": Command("fetch a set, or the rest of it", _add_set, _pull),
-    "verify": Command("hold every byte of a set against what was published", _add_set, _verify),
-    "where": Command("the paths of a set, and the command that serves it", _add_set, _where),
-    "plan": Command("where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
-    "inspect": Command("what a weight file or a diffusers folder is", _add_file, _inspect),
+    "list": Command("list the published sets and which parts are on this machine", _add_folder, _list),
+    "pull": Command("fetch the missing parts of a set", _add_set, _pull),
+    "verify": Command("compare every byte of a set with the published sha256", _add_set, _verify),
+    "where": Command("print the paths of a set and the command that serves it", _add_set, _where),
+    "plan": Command("show where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
+    "inspect": Command("say what a weight file or a diffusers folder is", _add_file, _inspect),
 }
 
 

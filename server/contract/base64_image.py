@@ -19,7 +19,7 @@ SLICE_CHARACTERS = 4 << 16
 SLICE_BYTES = 3 << 16
 
 
-def decode_image(text: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+def decode_base64_image(text: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """Decode base64, standard or URL-safe, with or without padding, whitespace, percent signs and a `data:` prefix.
 
     A data URL that is not base64 contains percent-encoded bytes. The size is checked before decoding. Raises

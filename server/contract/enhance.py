@@ -20,15 +20,15 @@ DEFAULT_DURATION_S = 5.0
 class EnhancePromptRequest(WireModel):
     """A prompt to rewrite. The answer is the prompt that `POST /generate` with the same fields would use."""
 
-    prompt: Prompt = Field(description="What the clip is to show, and how it is to sound.")
+    prompt: Prompt = Field(description="What the clip should show, and how it should sound.")
     input_image_b64: Text | None = Field(
-        default=None, description=f"The first frame, which the rewrite then fits: {IMAGE}"
+        default=None, description=f"The first frame, which the rewrite should match: {IMAGE}"
     )
     keyframes: KeyframeList | None = Field(
-        default=None, description="As in `POST /generate`; the rewrite fits the first of them."
+        default=None, description="As in `POST /generate`; the rewrite should match the first of them."
     )
-    duration: Seconds | None = Field(default=None, description="Seconds that the clip will last; 5 when omitted.")
-    seed: Seed = Field(default=0, description="Another seed may be another rewrite.")
+    duration: Seconds | None = Field(default=None, description="Length of the clip in seconds; 5 if omitted.")
+    seed: Seed = Field(default=0, description="A different seed may give a different rewrite.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
 from server.contract.adjustments import Report
-from server.contract.base64_image import decode_image
+from server.contract.base64_image import decode_base64_image
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.keyframes import place_keyframes
 from server.contract.pictures import is_url
@@ -53,7 +53,7 @@ def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, path: Loc, sent: 
     if is_url(keyframe.image_b64):
         raise RequestInvalid.at(loc, NOT_FETCHED, "image_not_fetched")
     try:
-        data = decode_image(keyframe.image_b64)
+        data = decode_base64_image(keyframe.image_b64)
     except ValueError as exc:
         raise RequestInvalid.at(loc, str(exc), "image_invalid") from exc
     return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc, ".".join(map(str, path)))

@@ -56,7 +56,7 @@ class KeyframeRequest(WireModel):
         description="0 to num_frames - 1, or -1 for the last frame. No two keyframes share one. When num_frames is "
         "snapped or capped, a keyframe at its end moves along."
     )
-    strength: Strength = Field(default=1.0, description="0 ignores the image, 1 keeps it as it is.")
+    strength: Strength = Field(default=1.0, description="0 ignores the image, 1 keeps it unchanged.")
     crf: Crf = Field(
         default=DEFAULT_CRF, description="H.264 re-compression of the image before it is encoded; 0 skips it."
     )
@@ -73,7 +73,7 @@ class GenerateRequest(WireModel):
     prompt: Prompt = Field(description="What the clip shows, and how it sounds.")
     negative_prompt: Text = Field(
         default=DEFAULT_NEGATIVE_PROMPT,
-        description="Accepted; the distilled model, which runs at CFG 1, has no use for it.",
+        description="Accepted but not used: the distilled model runs at CFG 1.",
     )
     width: Side = Field(
         default=768,
@@ -91,26 +91,26 @@ class GenerateRequest(WireModel):
     frames: FrameCount | None = Field(default=None, description="Another name for num_frames, which wins over it.")
     duration: Seconds | None = Field(
         default=None,
-        description="Seconds; 0 is as if omitted. Derives num_frames from fps; with num_frames and without fps it "
+        description="Seconds; 0 counts as omitted. Derives num_frames from fps; with num_frames and without fps it "
         "derives fps. At most 20 s up to 1080p, 10 s at 1440p, 5 s above.",
     )
     fps: Number | None = Field(
         default=None,
-        description="Frames a second, clamped to 8 .. 50; fractions are fine (23.976). 24 when nothing derives it.",
+        description="Frames a second, clamped to 8 .. 50; fractions are fine (23.976). 24 unless it is derived.",
     )
     seed: Seed | None = Field(
         default=None,
-        description="The same request with the same seed gives the same clip. Random when omitted, and for -1.",
+        description="The same request with the same seed gives the same clip. Random if omitted or -1.",
     )
     use_random_seed: bool = Field(
         default=True,
-        description="Without a seed, true or nothing draws a random one and false stands for seed 42.",
+        description="Without a seed, false means seed 42; otherwise a random one is drawn.",
         # A generated client would send a published default, which is not the same as sending nothing.
         json_schema_extra=_without_default,
     )
     keyframes: KeyframeList | None = Field(
         default=None,
-        description="2 or more images that the clip shows, one of them at frame 0. Wins over input_image_b64.",
+        description="2 or more images, one of them at frame 0. They take precedence over input_image_b64.",
     )
     input_image_b64: Text | None = Field(
         default=None,
@@ -119,13 +119,12 @@ class GenerateRequest(WireModel):
     generate_audio: bool = Field(default=True, description="False gives a silent file.")
     guidance_scale: Number = Field(
         default=DEFAULT_GUIDANCE_SCALE,
-        description="Accepted (1.0 .. 5.1); the distilled model, which runs at CFG 1, has no use for it.",
+        description="Accepted (1.0 .. 5.1) but not used: the distilled model runs at CFG 1.",
     )
     num_inference_steps: Integer = Field(default=8, description="Always 8, whatever is sent.")
     video_format: Literal["mp4", "webm"] = Field(default="mp4", description="The container of the file.")
     enhance_prompt: bool = Field(
-        default=False, description="Rewrite the prompt with a language model, which is told what the first image shows."
+        default=False,
+        description="Rewrite the prompt with a language model, which is given a caption of the first image.",
     )
-    return_json: bool = Field(
-        default=False, description="Answer JSON with the file in base64 instead of the bytes themselves."
-    )
+    return_json: bool = Field(default=False, description="Answer JSON with the file in base64 instead of the bytes.")

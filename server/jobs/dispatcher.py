@@ -13,7 +13,7 @@ from server.jobs.job import Job, JobCancelled, NotReady
 from server.jobs.job_line import JobLine
 from server.jobs.limits import Limits
 from server.jobs.status import State, Status, joint_state
-from server.jobs.supervisor import RETRY_AFTER_S, STOPPING, Supervisor, Told
+from server.jobs.supervisor import RETRY_AFTER_S, STOPPING, Callbacks, Supervisor
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.messages import FromWorker, LoadFailed, Loading, WorkerConfig
 
@@ -42,7 +42,7 @@ class Dispatcher:
     ) -> None:
         self._on_event, self._on_job = on_event, on_job
         self._capacity = limits.queue_size
-        told = Told(
+        callbacks = Callbacks(
             event=self._on_worker_event,
             free=self._dispatch,
             failed=self._on_load_failed,
@@ -50,7 +50,7 @@ class Dispatcher:
             returned=self._take_back,
             killed=on_kill,
         )
-        self._supervisors = [Supervisor(config, limits, program, told) for config in configs]
+        self._supervisors = [Supervisor(config, limits, program, callbacks) for config in configs]
         self._line = JobLine(limits, self._supervisors)
         self._draining = False
 

@@ -12,7 +12,7 @@ from server.jobs.progress import JobProgress
 from server.jobs.render_times import RenderTimes
 
 
-class Seat(Protocol):
+class JobRunner(Protocol):
     """A place where one job at a time is rendered."""
 
     @property
@@ -23,8 +23,8 @@ class Seat(Protocol):
 
 
 class JobLine:
-    def __init__(self, limits: Limits, seats: Sequence[Seat]) -> None:
-        self._limits, self._seats = limits, seats
+    def __init__(self, limits: Limits, runners: Sequence[JobRunner]) -> None:
+        self._limits, self._runners = limits, runners
         self._queue: FairQueue[Job] = FairQueue()
         self._times = RenderTimes()
 
@@ -34,11 +34,11 @@ class JobLine:
 
     @property
     def running(self) -> list[Job]:
-        return [seat.job for seat in self._seats if seat.job is not None]
+        return [runner.job for runner in self._runners if runner.job is not None]
 
     @property
     def has_room(self) -> bool:
-        return self.waiting < self._limits.queue_size or any(seat.is_idle for seat in self._seats)
+        return self.waiting < self._limits.queue_size or any(runner.is_idle for runner in self._runners)
 
     def validate_room(self, owner: str | None) -> None:
         """Raise QueueFull if there is no room, or ShareFull if this owner has as many jobs as one owner may have."""
@@ -98,8 +98,8 @@ class JobLine:
         """Yield each job with the seconds until it ends: the running ones, then the waiting ones in their order."""
         ends_s = [(job, max(0.0, self._times.estimate_s(job.spec) - job.running_s)) for job in self.running]
         yield from ends_s
-        # When each seat becomes free; a seat without a worker does not count.
-        free_s = [seconds for _, seconds in ends_s] + [0.0 for seat in self._seats if seat.is_idle]
+        # When each runner becomes free; a runner without a worker does not count.
+        free_s = [seconds for _, seconds in ends_s] + [0.0 for runner in self._runners if runner.is_idle]
         free_s = free_s or [0.0]
         heapq.heapify(free_s)
         for job in self._queue:

@@ -50,7 +50,7 @@ SILENT = "silent"
 
 
 @dataclass(frozen=True)
-class Told:
+class Callbacks:
     """The callbacks of a supervisor, called on the event loop.
 
     event: a Loading, Ready or Progress message came. free: the worker can take another job.
@@ -67,8 +67,8 @@ class Told:
 
 
 class Supervisor:
-    def __init__(self, config: WorkerConfig, limits: Limits, program: Sequence[str], told: Told) -> None:
-        self._config, self._limits, self._program, self._told = config, limits, program, told
+    def __init__(self, config: WorkerConfig, limits: Limits, program: Sequence[str], callbacks: Callbacks) -> None:
+        self._config, self._limits, self._program, self._callbacks = config, limits, program, callbacks
         self._name = "worker" if config.device == "auto" else f"worker of {config.device}"
         self._state = State.LOADING
         self._task: asyncio.Task[None] | None = None
@@ -111,7 +111,7 @@ class Supervisor:
         """Give the worker a job. It must be idle."""
         assert self._worker is not None
         job.attempts += 1
-        self._running = Running(job, self._worker, self._limits, self._told.killed)
+        self._running = Running(job, self._worker, self._limits, self._callbacks.killed)
 
     def cancel(self, reason: JobError) -> None:
         """Tell its job to stop; the worker is killed if the job does not stop within the grace period."""
@@ -202,13 +202,13 @@ class Supervisor:
         """Kill the worker when it is silent for too long: it hangs, or its device does."""
         await heartbeat.silent_for(self._limits.heartbeat_s)
         log.error("the %s gave no sign of life for %g s and is killed", self._name, self._limits.heartbeat_s)
-        self._told.killed(SILENT)
+        self._callbacks.killed(SILENT)
         worker.kill()
 
     def _on_message(self, message: FromWorker) -> None:
         match message:
             case Loading():
-                self._told.event(self, message)
+                self._callbacks.event(self, message)
             case Ready(model):
                 self._on_ready(model, message)
             case LoadFailed(text):
@@ -225,19 +225,19 @@ class Supervisor:
         self._model, self._load_error = model, None
         if self._state is not State.DRAINING:
             self._state = State.READY
-            self._told.event(self, message)
-            self._told.free()
+            self._callbacks.event(self, message)
+            self._callbacks.free()
 
     def _on_job_message(self, running: Running, message: JobMessage) -> None:
         if isinstance(message, Progress):
-            self._told.event(self, message)
+            self._callbacks.event(self, message)
         outcome = running.hear(message)
         if outcome is None:
             return
         if not isinstance(outcome, JobError):
             # A clip shows that the worker is sound, and how long a render takes.
             self._failures = 0
-            self._told.rendered(running.job)
+            self._callbacks.rendered(running.job)
         self._end_job(outcome)
 
     def _lose_worker(self) -> None:
@@ -255,14 +255,14 @@ class Supervisor:
         else:
             running.give_up()
             self._take_leave()
-            self._told.returned(job)
+            self._callbacks.returned(job)
 
     def _end_job(self, outcome: Outcome) -> None:
         running = self._running
         if running is not None:
             running.end(outcome)
             self._take_leave()
-            self._told.free()
+            self._callbacks.free()
 
     def _take_leave(self) -> None:
         """Forget the job; stop the worker if this was its last job."""
@@ -275,7 +275,7 @@ class Supervisor:
         self._failures += 1
         if self._state is not State.DRAINING:
             self._state, self._load_error = State.FAILED, reason
-            self._told.failed(self)
+            self._callbacks.failed(self)
 
 
 def _exit_name(returncode: int) -> str:

@@ -11,10 +11,10 @@ from enhancer.messages import Mode
 from server.answers import rounded
 from server.contract import ResolvedEnhance, enhance_schema, resolve_enhance
 from server.disconnect import unless_disconnected
-from server.engine import Engine, engine_of
 from server.error_answers import errors
 from server.image_checks import check_images
 from server.request_body import read_body
+from server.services import Services, services_of
 from server.workspace import write_images
 
 router = APIRouter()
@@ -26,8 +26,8 @@ class EnhancementAnswer(BaseModel):
     model_config = ConfigDict(title="Enhancement")
 
     prompt: str
-    caption: str | None = Field(description="What the first image shows.")
-    notes: list[str] = Field(description="What was done to the rewrite, and why.")
+    caption: str | None = Field(description="Caption of the first image.")
+    notes: list[str] = Field(description="Changes to the rewrite, and failures.")
     timings: dict[str, float] = Field(description="Seconds in each part.")
 
 
@@ -40,24 +40,24 @@ class EnhancementAnswer(BaseModel):
     },
 )
 async def enhance_prompt(request: Request) -> EnhancementAnswer:
-    engine = engine_of(request)
+    services = services_of(request)
     body = await read_body(request)
     resolved = await asyncio.to_thread(resolve_enhance, body.fields)
-    with engine.workspace.job_folder() as folder:
-        work = _enhance(engine, resolved, folder, request.state.key_id)
+    with services.workspace.job_folder() as folder:
+        work = _enhance(services, resolved, folder, request.state.key_id)
         enhancement = await unless_disconnected(request, work)
     return enhancement_json(enhancement)
 
 
-async def _enhance(engine: Engine, resolved: ResolvedEnhance, folder: Path, owner: str | None) -> Enhancement:
+async def _enhance(services: Services, resolved: ResolvedEnhance, folder: Path, owner: str | None) -> Enhancement:
     """Rewrite the prompt. Failures are errors here, because the unchanged prompt would be useless to the client."""
     images = [] if resolved.image is None else [resolved.image]
     paths = await write_images(folder, [image.data for image in images])
-    await check_images(engine.images, images, paths, owner)
+    await check_images(services.images, images, paths, owner)
     mode = Mode.KEYFRAMES if resolved.has_keyframes else Mode.I2V if paths else Mode.T2V
     path = paths[0] if paths else None
     request = EnhanceRequest(resolved.prompt, mode, path, resolved.seed, resolved.duration_s)
-    return await engine.enhancer.enhance(request, required=True)
+    return await services.enhancer.enhance(request, required=True)
 
 
 def enhancement_json(enhancement: Enhancement) -> EnhancementAnswer:

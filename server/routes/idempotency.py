@@ -12,11 +12,11 @@ from fastapi import Request
 from server.contract import Adjustment
 from server.disconnect import unless_disconnected
 from server.edge.paths import route_path
-from server.engine import Engine
 from server.errors import prefers_strict
 from server.intake import accept_request, prepare_order
 from server.jobs.job import Job
 from server.orders import Order
+from server.services import Services
 from server.videos.errors import IdempotencyError
 from server.videos.video import Idempotency, Video
 
@@ -47,7 +47,7 @@ def read_idempotency(request: Request, digest: bytes) -> Idempotency | None:
 
 async def store_video(
     request: Request,
-    engine: Engine,
+    services: Services,
     raw: Mapping[str, Any],
     idempotency: Idempotency | None,
     adjustments: tuple[Adjustment, ...] = (),
@@ -56,7 +56,7 @@ async def store_video(
 
     adjustments: those made before `raw`.
     """
-    ordered = await _make_or_find(request, engine, raw, idempotency, adjustments)
+    ordered = await _make_or_find(request, services, raw, idempotency, adjustments)
     # Used by the log and the traces.
     request.state.video = ordered.video
     return ordered
@@ -64,23 +64,23 @@ async def store_video(
 
 async def _make_or_find(
     request: Request,
-    engine: Engine,
+    services: Services,
     raw: Mapping[str, Any],
     idempotency: Idempotency | None,
     adjustments: tuple[Adjustment, ...],
 ) -> Ordered:
     owner = request.state.key_id
-    async with engine.videos.once(owner, idempotency) as known:
+    async with services.videos.once(owner, idempotency) as known:
         if known is not None:
             return Ordered(known)
         strict = prefers_strict(request)
-        resolved = await accept_request(engine, raw, strict, owner)
+        resolved = await accept_request(services, raw, strict, owner)
         resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
 
         async def prepare(folder: Path) -> Order:
             """Prepare the order. With an Idempotency-Key, go on if the client disconnects: it may come back."""
-            order = prepare_order(engine, resolved, folder, strict, owner)
+            order = prepare_order(services, resolved, folder, strict, owner)
             return await (order if idempotency else unless_disconnected(request, order))
 
-        video = await engine.videos.create(prepare, owner, idempotency)
-        return Ordered(video, engine.videos.job(video.id))
+        video = await services.videos.create(prepare, owner, idempotency)
+        return Ordered(video, services.videos.job(video.id))

@@ -16,7 +16,7 @@ METRICS: dict[str, Any] = {"description": "The counters", "content": {"text/plai
 
 @router.get(
     "/metrics",
-    summary="Counters, in Prometheus' text format",
+    summary="Get metrics in Prometheus' text format",
     response_class=Response,
     responses=errors(401, 500) | {200: METRICS},
 )

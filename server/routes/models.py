@@ -20,10 +20,10 @@ from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from pipelines.spec import SIZE_MULTIPLE
 from server.answers import MODEL_ID
 from server.contract import GenerateRequest
-from server.engine import engine_of
 from server.error_answers import READ, errors
 from server.errors import ModelNotFound
 from server.messages import ModelInfo
+from server.services import services_of
 from weights.licenses import VIDEO_LICENSES
 
 router = APIRouter()
@@ -66,18 +66,18 @@ class ModelAnswer(BaseModel):
     created: int = 0
     owned_by: str = "Lightricks"
     checkpoint: str | None
-    is_tiny: bool | None = Field(description="Whether it is the tiny model of random weights.")
+    is_tiny: bool | None = Field(description="True for the tiny model with random weights.")
     device: str | None
     precision: str | None
-    size_bytes: dict[str, int] | None = Field(description="Of the weights, by their type.")
-    fp8_linears: int | None = Field(description="Layers that multiply in FP8.")
+    size_bytes: dict[str, int] | None = Field(description="Size of the weights by dtype.")
+    fp8_linears: int | None = Field(description="Number of layers that multiply in FP8.")
     memory: MemoryAnswer | None
     license: list[dict[str, str]] | None = Field(description="The licences of the weights.")
     warnings: list[str]
     stages: int
     num_inference_steps: int
     modes: list[str]
-    enhance_prompt: bool = Field(description="Whether prompts can be enhanced.")
+    enhance_prompt: bool = Field(description="True if prompts can be enhanced.")
     limits: dict[str, Any]
     defaults: dict[str, Any]
 
@@ -91,17 +91,17 @@ class ModelListAnswer(BaseModel):
     data: list[ModelAnswer]
 
 
-@router.get("/models", summary="The model, its limits and defaults", responses=errors(401, 500))
+@router.get("/models", summary="List the model, its limits and defaults", responses=errors(401, 500))
 async def list_models(request: Request) -> ModelListAnswer:
     return ModelListAnswer(data=[_model(request)])
 
 
-@router.get("/v1/models", summary="The same, where OpenAI's clients look for it", responses=errors(401, 500))
+@router.get("/v1/models", summary="List the model, where OpenAI's clients look for it", responses=errors(401, 500))
 async def list_openai_models(request: Request) -> ModelListAnswer:
     return await list_models(request)
 
 
-@router.get("/v1/models/{model_id}", summary="The model by its id", responses=errors(*READ, 404))
+@router.get("/v1/models/{model_id}", summary="Get the model by its id", responses=errors(*READ, 404))
 async def retrieve_model(request: Request, model_id: str) -> ModelAnswer:
     if model_id != MODEL_ID:
         raise ModelNotFound(model_id)
@@ -109,8 +109,8 @@ async def retrieve_model(request: Request, model_id: str) -> ModelAnswer:
 
 
 def _model(request: Request) -> ModelAnswer:
-    engine = engine_of(request)
-    model = engine.dispatcher.status.model
+    services = services_of(request)
+    model = services.dispatcher.status.model
     return ModelAnswer(
         id=MODEL_ID,
         checkpoint=model.checkpoint if model else None,
@@ -122,10 +122,10 @@ def _model(request: Request) -> ModelAnswer:
         memory=_memory(model.plan) if model and model.plan else None,
         license=license_facts(model) if model else None,
         warnings=list(model.warnings) if model else [],
-        stages=engine.settings.stages,
+        stages=services.settings.stages,
         num_inference_steps=8,
         modes=MODES,
-        enhance_prompt=engine.enhancer.state.status is not EnhancerStatus.OFF,
+        enhance_prompt=services.enhancer.state.status is not EnhancerStatus.OFF,
         limits=LIMITS,
         defaults=_defaults(),
     )

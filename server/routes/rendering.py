@@ -11,12 +11,12 @@ from pipelines.media.codecs import FORMATS
 from server.answers import Rendered
 from server.contract import Adjustment
 from server.disconnect import disconnected, unless_disconnected
-from server.engine import Engine, engine_of
 from server.errors import prefers_strict
 from server.intake import accept_request, prepare_order
 from server.jobs.job import Job
 from server.request_body import RequestBody
 from server.routes.idempotency import read_idempotency, store_video
+from server.services import Services, services_of
 from server.videos.video import Idempotency
 
 Adjustments = tuple[Adjustment, ...]
@@ -29,45 +29,47 @@ async def render_clip(
 
     adjustments: those made between the body and `fields`.
     """
-    engine = engine_of(request)
+    services = services_of(request)
     idempotency = read_idempotency(request, body.digest)
     if idempotency is None:
-        return await _render(request, engine, fields, adjustments)
-    return await _render_once(request, engine, fields, idempotency, adjustments)
+        return await _render(request, services, fields, adjustments)
+    return await _render_once(request, services, fields, idempotency, adjustments)
 
 
-async def _render(request: Request, engine: Engine, fields: Mapping[str, Any], adjustments: Adjustments) -> Rendered:
+async def _render(
+    request: Request, services: Services, fields: Mapping[str, Any], adjustments: Adjustments
+) -> Rendered:
     strict, owner = prefers_strict(request), request.state.key_id
-    resolved = await accept_request(engine, fields, strict, owner)
+    resolved = await accept_request(services, fields, strict, owner)
     resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
-    with engine.workspace.job_folder() as folder:
-        order = await unless_disconnected(request, prepare_order(engine, resolved, folder, strict, owner))
+    with services.workspace.job_folder() as folder:
+        order = await unless_disconnected(request, prepare_order(services, resolved, folder, strict, owner))
         path = folder / f"clip{FORMATS[order.spec.container].suffix}"
         job = Job(request.state.request_id, order.spec, path, owner)
         # Used by the log and the traces.
         request.state.job, request.state.enhance_s = job, order.enhance_s
         request.state.adjustments = order.adjustments
-        engine.dispatcher.submit(job)
-        stages_s = await _await_job(request, engine, job)
+        services.dispatcher.submit(job)
+        stages_s = await _await_job(request, services, job)
         timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **stages_s}
         data = await asyncio.to_thread(path.read_bytes)
         return Rendered(job.id, data, order, timings_s, job.peak_memory_bytes)
 
 
 async def _render_once(
-    request: Request, engine: Engine, fields: Mapping[str, Any], idempotency: Idempotency, adjustments: Adjustments
+    request: Request, services: Services, fields: Mapping[str, Any], idempotency: Idempotency, adjustments: Adjustments
 ) -> Rendered:
     """Render or find the stored video. It continues if the client disconnects, because the client may come back."""
-    ordered = await store_video(request, engine, fields, idempotency, adjustments)
+    ordered = await store_video(request, services, fields, idempotency, adjustments)
     if ordered.job is not None:
         request.state.job, request.state.enhance_s = ordered.job, ordered.video.order.enhance_s
-    request.state.video = video = await engine.videos.wait(ordered.video.id)
+    request.state.video = video = await services.videos.wait(ordered.video.id)
     video.raise_if_failed()
-    data = await asyncio.to_thread(engine.videos.read, video)
+    data = await asyncio.to_thread(services.videos.read, video)
     return Rendered(video.id, data, video.order, video.timings_s, video.peak_memory_bytes)
 
 
-async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str, float]:
+async def _await_job(request: Request, services: Services, job: Job) -> Mapping[str, float]:
     """Return the job's timings, or raise its error. If the client disconnects, cancel the job.
 
     Returns only once the job has ended, so that its folder lasts as long.
@@ -79,6 +81,6 @@ async def _await_job(request: Request, engine: Engine, job: Job) -> Mapping[str,
     finally:
         gone.cancel()
         if not job.ended.done():
-            engine.dispatcher.cancel(job)
+            services.dispatcher.cancel(job)
             await asyncio.wait([job.ended])
     return job.ended.result()

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.answers import MODEL_ID
-from server.engine import Engine, engine_of
 from server.jobs.status import State, Status, WorkerStatus
+from server.services import Services, services_of
 
 router = APIRouter()
 
@@ -30,7 +30,7 @@ class QueueAnswer(BaseModel):
 
     depth: int = Field(description="Requests that wait.")
     capacity: int = Field(description="Requests that may wait.")
-    running: int = Field(description="Requests that are rendered.")
+    running: int = Field(description="Requests that are being rendered.")
 
 
 class WorkerMemoryAnswer(BaseModel):
@@ -48,8 +48,8 @@ class WorkerAnswer(BaseModel):
 
     model_config = ConfigDict(title="Worker")
 
-    device: str = Field(description="As the settings name it.")
-    name: str | None = Field(description="What that turned out to be.")
+    device: str = Field(description="The device as configured.")
+    name: str | None = Field(description="The name of the device that is used.")
     status: str
     running: bool
     memory: WorkerMemoryAnswer | None
@@ -71,7 +71,7 @@ class HealthAnswer(BaseModel):
 
     model_config = ConfigDict(title="Health")
 
-    status: str = Field(description="`ok` when a request would be served, else why not: `loading`, `busy` ...")
+    status: str = Field(description="`ok` if a request would be served, else the reason: `loading`, `busy` ...")
     model: str
     checkpoint: str | None
     device: str | None
@@ -84,34 +84,34 @@ class HealthAnswer(BaseModel):
     error: str | None = None
 
 
-@router.get("/livez", summary="Whether the process runs")
+@router.get("/livez", summary="Check that the process runs")
 async def livez() -> LivezAnswer:
     return LivezAnswer()
 
 
 @router.get(
     "/health",
-    summary="Whether a request sent now would be served",
+    summary="Check that a request sent now would be served",
     responses={503: {"model": HealthAnswer, "description": "It would not"}},
     response_model_exclude_unset=True,
 )
 async def health(request: Request, response: Response) -> HealthAnswer:
-    engine = engine_of(request)
-    status = engine.dispatcher.status
+    services = services_of(request)
+    status = services.dispatcher.status
     if not status.admits:
         response.status_code = 503
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return _health(engine, status)
+    return _health(services, status)
 
 
-def _health(engine: Engine, status: Status) -> HealthAnswer:
-    enhancer = engine.enhancer_state
+def _health(services: Services, status: Status) -> HealthAnswer:
+    enhancer = services.enhancer_state
     return HealthAnswer(
         status=_word(status),
         model=MODEL_ID,
         checkpoint=status.model.checkpoint if status.model else None,
         device=status.model.device if status.model else None,
-        uptime_s=round(engine.uptime_s, 3),
+        uptime_s=round(services.uptime_s, 3),
         queue=QueueAnswer(depth=status.queued, capacity=status.capacity, running=status.running),
         memory=_memory(status.workers[0]),
         worker_restarts=status.restarts,

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from pipelines.media.codecs import FORMATS
 from server.answers import BINARY, CLIP
 from server.byte_ranges import RangedFile
-from server.engine import engine_of
 from server.error_answers import READ, errors
+from server.services import services_of
 from server.videos.errors import VideoNotFinished, VideoNotFound
 from server.videos.library import Videos
 from server.videos.previews import Preview
@@ -29,14 +29,14 @@ FILE = CLIP | {
 
 @router.get(
     "/{video_id}/content",
-    summary="The clip of a completed video, its thumbnail (WebP) or its spritesheet (JPEG)",
+    summary="Get the clip of a completed video, its thumbnail (WebP) or spritesheet (JPEG)",
     response_class=Response,
     responses=errors(*READ, 404, 409, 416, 503) | {200: FILE, 206: FILE},
 )
 async def download_video(
     request: Request, video_id: str, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
 ) -> Response:
-    videos = engine_of(request).videos
+    videos = services_of(request).videos
     video = (await videos.get(video_id, request.state.key_id)).video
     if video.status is not VideoStatus.COMPLETED:
         raise VideoNotFinished(f"the video is {video.status}: it has no file" + _how_it_ended(video.failure))

@@ -7,9 +7,9 @@ from typing import NoReturn
 
 from fastapi import APIRouter, Request
 
-from server.engine import engine_of
 from server.errors import Unsupported
 from server.request_body import read_body
+from server.services import services_of
 
 router = APIRouter(prefix="/v1/videos", include_in_schema=False)
 
@@ -41,7 +41,7 @@ async def characters() -> None:
 async def _refuse(request: Request, video_id: str | None) -> NoReturn:
     """Raise VideoNotFound if the video does not exist, else Unsupported."""
     if video_id is not None:
-        await engine_of(request).videos.get(video_id, request.state.key_id)
+        await services_of(request).videos.get(video_id, request.state.key_id)
     action = request.url.path.rpartition("/")[2]
     raise Unsupported(
         f"{action} is not supported: this server makes new videos only. POST /v1/videos with a prompt; to go on from "

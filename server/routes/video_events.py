@@ -12,9 +12,9 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
-from server.engine import engine_of
 from server.error_answers import READ, errors
 from server.routes.video_links import video_answer
+from server.services import services_of
 from server.video_json import VideoAnswer, progress_json
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
@@ -35,12 +35,12 @@ EVENTS: dict[str, Any] = {
 
 @router.get(
     "/{video_id}/events",
-    summary="Server-sent events: progress, then completed, failed or cancelled",
+    summary="Stream server-sent events: progress, then completed, failed or cancelled",
     response_class=Response,
     responses=errors(*READ, 404) | {200: EVENTS, 204: {"description": "The last event was seen before"}},
 )
 async def watch_video(request: Request, video_id: str) -> Response:
-    videos, owner = engine_of(request).videos, request.state.key_id
+    videos, owner = services_of(request).videos, request.state.key_id
     if request.headers.get("last-event-id") == LAST:
         return Response(status_code=204)
     await videos.get(video_id, owner)

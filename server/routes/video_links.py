@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from server.edge.signed_links import SignedLinks
-from server.engine import engine_of
+from server.services import services_of
 from server.video_json import VideoAnswer, video_json
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
@@ -15,7 +15,7 @@ def video_answer(request: Request, snapshot: Snapshot) -> VideoAnswer:
     path = f"/v1/videos/{video.id}"
     url = _link(request, f"{path}/content") if snapshot.status is VideoStatus.COMPLETED else None
     events_url = _link(request, f"{path}/events")
-    return video_json(snapshot, engine_of(request).videos.expires_at(video), url, events_url)
+    return video_json(snapshot, services_of(request).videos.expires_at(video), url, events_url)
 
 
 def _link(request: Request, path: str) -> str:

@@ -16,13 +16,13 @@ from server.contract import (
     video_form_schema,
     video_schema,
 )
-from server.engine import engine_of
 from server.error_answers import ORDER, ORDER_HEADERS, READ, errors
 from server.errors import preference_applied, prefers_strict
 from server.request_body import RequestBody, read_body
 from server.routes.idempotency import read_idempotency, store_video
 from server.routes.rendering import render_clip
 from server.routes.video_links import video_answer
+from server.services import services_of
 from server.video_json import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
 
 router = APIRouter(prefix="/v1/videos")
@@ -39,19 +39,19 @@ ONE_MODEL = "this server has no other model"
 
 @router.post(
     "",
-    summary="Order a clip; it is rendered while you ask for it, and kept for a time",
+    summary="Create a video: it is rendered in the background and kept for a time",
     responses=errors(*ORDER),
     openapi_extra={"parameters": ORDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video(request: Request, response: Response) -> VideoAnswer:
-    engine = engine_of(request)
+    services = services_of(request)
     body = await read_body(request)
     idempotency = read_idempotency(request, body.digest)
     openai, adjustments = await _read_names(request, body)
     async with _names_as_sent(openai):
-        ordered = await store_video(request, engine, openai.values, idempotency, adjustments)
+        ordered = await store_video(request, services, openai.values, idempotency, adjustments)
     response.headers.update(preference_applied(request))
-    return video_answer(request, await engine.videos.get(ordered.video.id, request.state.key_id))
+    return video_answer(request, await services.videos.get(ordered.video.id, request.state.key_id))
 
 
 @router.post(
@@ -70,15 +70,15 @@ async def create_video_sync(request: Request) -> Response:
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)
 
 
-@router.get("", summary="Your videos, the newest first", responses=errors(*READ))
+@router.get("", summary="List your videos, newest first", responses=errors(*READ))
 async def list_videos(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(description="The id of the last video of the page before.")] = None,
+    after: Annotated[str | None, Query(description="The id of the last video of the previous page.")] = None,
     order: Literal["asc", "desc"] = "desc",
 ) -> VideoListAnswer:
-    engine = engine_of(request)
-    found = await engine.videos.page(request.state.key_id, after or None, limit + 1, newest_first=order == "desc")
+    services = services_of(request)
+    found = await services.videos.page(request.state.key_id, after or None, limit + 1, newest_first=order == "desc")
     data = [video_answer(request, snapshot) for snapshot in found[:limit]]
     return VideoListAnswer(
         data=data,
@@ -88,14 +88,14 @@ async def list_videos(
     )
 
 
-@router.get("/{video_id}", summary="A video: what it is, how far it is, how it ended", responses=errors(*READ, 404))
+@router.get("/{video_id}", summary="Get a video: its parameters, progress and result", responses=errors(*READ, 404))
 async def retrieve_video(request: Request, video_id: str) -> VideoAnswer:
-    return video_answer(request, await engine_of(request).videos.get(video_id, request.state.key_id))
+    return video_answer(request, await services_of(request).videos.get(video_id, request.state.key_id))
 
 
-@router.delete("/{video_id}", summary="Cancel it if it is not finished, and forget it", responses=errors(*READ, 404))
+@router.delete("/{video_id}", summary="Delete a video; cancel it if it is not finished", responses=errors(*READ, 404))
 async def delete_video(request: Request, video_id: str) -> VideoDeletedAnswer:
-    await engine_of(request).videos.delete(video_id, request.state.key_id)
+    await services_of(request).videos.delete(video_id, request.state.key_id)
     return VideoDeletedAnswer(id=video_id)
 
 

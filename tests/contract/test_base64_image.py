@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.media.image_limits import MAX_FILE_BYTES
-from server.contract.base64_image import SLICE_CHARACTERS, decode_image, encode_base64
+from server.contract.base64_image import SLICE_CHARACTERS, decode_base64_image, encode_base64
 
 FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 
@@ -25,19 +25,19 @@ FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 @pytest.mark.parametrize("padded", [True, False])
 def test_every_spelling(prefix: str, encode, size: int, padded: bool) -> None:
     text = encode(FILE[:size]).decode()
-    assert decode_image(prefix + (text if padded else text.rstrip("=\n"))) == FILE[:size]
+    assert decode_base64_image(prefix + (text if padded else text.rstrip("=\n"))) == FILE[:size]
 
 
 @pytest.mark.parametrize("extra", range(5))
 def test_a_large_image_is_whole(extra: int) -> None:
     data = bytes(range(251)) * 20_000 + FILE[:extra]
     assert encode_base64(data) == base64.b64encode(data).decode()
-    assert decode_image(encode_base64(data)) == data
+    assert decode_base64_image(encode_base64(data)) == data
 
 
 @pytest.mark.parametrize("text", ["Q U J D", " \t\r\n\f\vQUJD\n", "QU\r\nJD"])
 def test_whitespace(text: str) -> None:
-    assert decode_image(text) == b"ABC"
+    assert decode_base64_image(text) == b"ABC"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_whitespace(text: str) -> None:
 )
 def test_what_is_no_image(text: str) -> None:
     with pytest.raises(ValueError, match="base64"):
-        decode_image(text)
+        decode_base64_image(text)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_what_is_no_image(text: str) -> None:
 def test_the_limit_is_exact(size: int, fits: bool) -> None:
     text = base64.encodebytes(bytes(size)).decode()
     if fits:
-        assert len(decode_image(text, max_bytes=100)) == size
+        assert len(decode_base64_image(text, max_bytes=100)) == size
     else:
         with pytest.raises(ValueError, match="at most"):
-            decode_image(text, max_bytes=100)
+            decode_base64_image(text, max_bytes=100)
 
 
 def test_the_size_is_checked_before_the_text(refuse) -> None:
     assert MAX_FILE_BYTES == 32 * 2**20
     with pytest.raises(ValueError, match="at most 32 MiB"):
-        decode_image("*" * (MAX_FILE_BYTES * 4 // 3 + 4))
+        decode_base64_image("*" * (MAX_FILE_BYTES * 4 // 3 + 4))
     with pytest.raises(ValueError, match="at most 32 MiB"):
-        decode_image("data:image/png," + "%89" * (MAX_FILE_BYTES + 1))
+        decode_base64_image("data:image/png," + "%89" * (MAX_FILE_BYTES + 1))
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "base64,"])
@@ -91,7 +91,7 @@ def test_the_size_is_checked_before_the_text(refuse) -> None:
 def test_percent_encoded_base64(prefix: str, size: int) -> None:
     text = quote(base64.b64encode(FILE[:size]).decode(), safe="")
     assert "%2F" in text
-    assert decode_image(prefix + text) == FILE[:size]
+    assert decode_base64_image(prefix + text) == FILE[:size]
 
 
 @pytest.mark.parametrize(
@@ -103,25 +103,25 @@ def test_percent_encoded_base64(prefix: str, size: int) -> None:
     ],
 )
 def test_a_data_url_that_is_not_in_base64(text: str, data: bytes) -> None:
-    assert decode_image(text) == data
+    assert decode_base64_image(text) == data
 
 
 @pytest.mark.parametrize("shift", range(5))
 def test_an_image_of_several_slices(shift: int) -> None:
     data = random.Random(shift).randbytes(SLICE_CHARACTERS * 2 + shift)
     text = base64.b64encode(data).decode()
-    assert decode_image(" " * shift + text[:shift] + "\n" * shift + text[shift:]) == data
-    assert decode_image("base64," + " " * shift + quote(text, safe="")) == data
+    assert decode_base64_image(" " * shift + text[:shift] + "\n" * shift + text[shift:]) == data
+    assert decode_base64_image("base64," + " " * shift + quote(text, safe="")) == data
 
 
 @settings(deadline=None)
 @given(st.binary(min_size=1))
 def test_round_trip(data: bytes) -> None:
-    assert decode_image(base64.urlsafe_b64encode(data).decode().rstrip("=")) == data
+    assert decode_base64_image(base64.urlsafe_b64encode(data).decode().rstrip("=")) == data
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_decodes_or_is_a_value_error(text: str) -> None:
     with suppress(ValueError):
-        assert decode_image(text)
+        assert decode_base64_image(text)

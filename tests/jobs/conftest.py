@@ -48,16 +48,6 @@ def program_of(name: str) -> tuple[str, str]:
     return sys.executable, str(PROGRAMS / f"{name}.py")
 
 
-class WatchedJob(Job):
-    """A job that tells when its worker has begun it."""
-
-    begun: asyncio.Event
-
-    def start(self) -> None:
-        super().start()
-        self.begun.set()
-
-
 class Rig:
     """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
 

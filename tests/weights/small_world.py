@@ -8,7 +8,7 @@ import signal
 import sys
 
 from server.cli import build_parser
-from server.commands.weights import World, weights
+from server.commands.weights import Dependencies, weights
 from tests.weights.hub import Repo
 from weights.disk import free_bytes
 from weights.licenses import License
@@ -78,8 +78,8 @@ def main() -> int:
     if limit_bytes := os.environ.get("FILE_LIMIT_BYTES"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
     free = os.environ.get("FREE_BYTES")
-    world = World(REGISTRY, (0.0,) * 3, (lambda _: int(free)) if free else free_bytes)
-    return weights(world=world, **args)
+    dependencies = Dependencies(REGISTRY, (0.0,) * 3, (lambda _: int(free)) if free else free_bytes)
+    return weights(dependencies=dependencies, **args)
 
 
 if __name__ == "__main__":

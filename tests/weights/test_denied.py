@@ -140,8 +140,10 @@ def test_a_weights_folder_that_may_not_be_read(command: str, place: Path, capsys
     options = {} if command == "list" else {"set_name": None, "text_encoder": None}
 
     with without_privileges():
-        world = weights_command.World(REGISTRY)
-        code = weights_command.weights(weights_command=command, world=world, weights_dir=str(folder), **options)
+        dependencies = weights_command.Dependencies(REGISTRY)
+        code = weights_command.weights(
+            weights_command=command, dependencies=dependencies, weights_dir=str(folder), **options
+        )
 
     assert code == 1
     error = f"ltx23: error: {folder}/maker/video/.published.json: cannot be read: Permission denied\n"

@@ -20,7 +20,7 @@ from server.workspace import Workspace
 
 
 @dataclass
-class Engine:
+class Services:
     settings: Settings
     dispatcher: Dispatcher
     workspace: Workspace
@@ -92,6 +92,6 @@ def limits(settings: Settings, key_ring: KeyRing) -> Limits:
     )
 
 
-def engine_of(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
