@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from enhancer.sglang import resolve_base_url
@@ -31,6 +31,14 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 def split_list(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _validate_address(value: str) -> str:
+    resolve_base_url(value)
+    return value
+
+
+Address = Annotated[str, AfterValidator(_validate_address)]
 
 
 class SettingsGroup(BaseSettings):
@@ -292,7 +300,7 @@ class EnhancerSettings(SettingsGroup):
     enhancer_required: bool = False
     """Answer 503 if a prompt cannot be enhanced, instead of rendering the original."""
 
-    sglang_url: str | None = None
+    sglang_url: Address | None = None
     """Address of SGLang, such as http://127.0.0.1:30000; any OpenAI-compatible server works."""
 
     sglang_model: str = "meta-llama/Llama-3.2-3B-Instruct"
@@ -315,13 +323,6 @@ class EnhancerSettings(SettingsGroup):
 
     enhance_timeout_s: Seconds = 10.0
     """Seconds that a rewrite may take; after that the prompt is used unchanged."""
-
-    @field_validator("sglang_url")
-    @classmethod
-    def _validate_sglang_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            resolve_base_url(value)
-        return value
 
     @field_validator("sglang_args")
     @classmethod
@@ -356,15 +357,8 @@ class ObservabilitySettings(SettingsGroup):
     open_metrics: bool = False
     """Answer `GET /metrics` without a key even if keys are configured."""
 
-    otel_endpoint: str | None = None
+    otel_endpoint: Address | None = None
     """Address of an OTLP/HTTP collector for traces, such as http://127.0.0.1:4318. Needs the extra `otel`."""
-
-    @field_validator("otel_endpoint")
-    @classmethod
-    def _validate_otel_endpoint(cls, value: str | None) -> str | None:
-        if value is not None:
-            resolve_base_url(value)
-        return value
 
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
