@@ -78,7 +78,7 @@ def clean(text: str, is_cut: bool = False) -> str:
         if cleaned == text:
             return _validated(text)
         text = cleaned
-    raise BadAnswer("the rewritten prompt is no prose")
+    raise BadAnswer("the rewritten prompt is not prose")
 
 
 def plain(text: str) -> str:

@@ -141,9 +141,9 @@ def resolve_base_url(url: str) -> str:
     try:
         parsed = httpx2.URL(base)
     except httpx2.InvalidURL as exc:
-        raise SettingsError(f"url: {url!r} is no address: write http://HOST:PORT") from exc
+        raise SettingsError(f"url: {url!r} is not a URL: write http://HOST:PORT") from exc
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise SettingsError(f"url: {url!r} is no address of a web server: write http://HOST:PORT")
+        raise SettingsError(f"url: {url!r} is not an HTTP address: write http://HOST:PORT")
     return base
 
 
@@ -153,7 +153,7 @@ def parse_completion(data: bytes) -> Completion:
         choice = json.loads(data)["choices"][0]
         text = choice["message"]["content"]
     except (ValueError, LookupError, TypeError, RecursionError) as exc:
-        raise BadAnswer(f"{NAME} answered what is no completion") from exc
+        raise BadAnswer(f"{NAME} sent an invalid completion") from exc
     if not isinstance(text, str) or not text.strip():
         raise BadAnswer(f"{NAME} answered with no text")
     return Completion(text, is_cut=choice.get("finish_reason") == "length")

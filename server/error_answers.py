@@ -47,7 +47,7 @@ RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"ty
 ANSWERS: dict[int, dict[str, Any]] = {
     400: {"description": "Not supported, or not readable as HTTP"},
     401: {"description": "The API key is missing or wrong"},
-    404: {"description": "There is no such thing, or not any more"},
+    404: {"description": "It does not exist, or no longer"},
     408: {"description": "The request came too slowly"},
     409: {"description": "The video is not finished, or has failed"},
     413: {"description": "The body is too large"},

@@ -122,7 +122,7 @@ def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
             ["--checkpoint", "absent.safetensors", "--text-encoder", "absent/gemma", "--stages", "1"],
             "absent.safetensors: cannot be read: No such file",
         ),
-        (["--checkpoint", "bf61"], "--checkpoint: 'bf61' is no file and no folder here, and no name; names are hosted"),
+        (["--checkpoint", "bf61"], "--checkpoint: 'bf61' is neither a file, a folder nor a name; names are hosted"),
         (
             ["--checkpoint", "bf16", "--weights-dir", "absent"],
             "LTX23_CHECKPOINT / --checkpoint: bf16: absent/Lightricks/LTX-2.3/ltx-2.3-22b-distilled-1.1.safetensors "

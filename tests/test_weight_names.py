@@ -90,7 +90,7 @@ def test_a_set_without_a_file_of_the_role_has_no_name_there(store: Store) -> Non
     """Its checkpoint holds that."""
     assert list(names_of(Role.VIDEO_VAE)) == ["hosted"]
     assert list(names_of(Role.TEXT_ENCODER)) == ["hosted", "bf16", "fp8", "gemma", "gemma-bnb-4bit", "gemma-fp8"]
-    with pytest.raises(SettingsError, match=r"--video-vae: 'bf16' is no file and no folder here, .* names are hosted$"):
+    with pytest.raises(SettingsError, match=r"--video-vae: 'bf16' is neither .* nor a name; names are hosted$"):
         resolve_weights(settings(store, video_vae="bf16"))
 
 

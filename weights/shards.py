@@ -57,7 +57,7 @@ def _read_weight_map(index: Path) -> dict[str, str]:
         raise FileError(index, "has no `weight_map` from tensors to files; download it again")
     for shard_name in weight_map.values():
         if not isinstance(shard_name, str) or Path(shard_name).name != shard_name:
-            raise FileError(index, f"names {shard_name!r}, which is no file beside it; download it again")
+            raise FileError(index, f"names {shard_name!r}, which is not a file next to it; download it again")
     return weight_map
 
 

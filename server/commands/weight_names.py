@@ -103,5 +103,5 @@ def _choose(role: Role, path: Path, store: Store, registry: Registry) -> Choice:
     if (name := str(path)) in names:
         return Choice(store.path(names[name]), name, names[name])
     if len(path.parts) == 1 and path.suffix != ".safetensors":
-        raise setting_error(role, f"{name!r} is no file and no folder here, and no name; names are {', '.join(names)}")
+        raise setting_error(role, f"{name!r} is neither a file, a folder nor a name; names are {', '.join(names)}")
     return Choice(path)

@@ -60,7 +60,7 @@ class Worker:
         except (asyncio.IncompleteReadError, OSError):
             return None
         except _UNREADABLE as exc:
-            log.error("worker %d sent what is no message: %s", self.pid, exc)
+            log.error("worker %d sent an invalid message: %s", self.pid, exc)
             self.kill()
             return None
 

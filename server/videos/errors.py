@@ -26,7 +26,7 @@ class VideoNotFound(VideosError):
     code = "video_not_found"
 
     def __init__(self, video_id: str) -> None:
-        super().__init__(f"there is no video {video_id[:64]!r} here; finished ones are kept for a time only")
+        super().__init__(f"there is no video {video_id[:64]!r} here; finished videos are kept for a limited time")
 
 
 class VideoNotFinished(VideosError):

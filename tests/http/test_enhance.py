@@ -246,7 +246,7 @@ def test_from_the_command_line(sglang: SglangServer) -> None:
     ("options", "message"),
     [
         ([], "no SGLang to ask: --sglang-url / LTX23_SGLANG_URL"),
-        (["--sglang-url", "nowhere"], "LTX23_SGLANG_URL / --sglang-url: url: 'nowhere' is no address of a web server"),
+        (["--sglang-url", "nowhere"], "LTX23_SGLANG_URL / --sglang-url: url: 'nowhere' is not an HTTP address"),
         (["--sglang-url", "http://127.0.0.1:9", "--image", "absent.png"], "absent.png"),
         (["--sglang-url", "http://127.0.0.1:9"], "the prompt enhancer"),
     ],

@@ -213,7 +213,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "index without a map": (lambda f: change_json(index_of(f), weight_map=...), r"index\.json: has no `weight_map`"),
     "index to elsewhere": (
         lambda f: change_json(index_of(f), weight_map={"proj_in.weight": "../../secret.safetensors"}),
-        r"index\.json: names '\.\./\.\./secret\.safetensors', which is no file beside it",
+        r"index\.json: names '\.\./\.\./secret\.safetensors', which is not a file next to it",
     ),
     "index to another shard": (to_other_shard, r"index\.json: says that '.*' is in .*00002-of-.*, which it is not"),
     "pickles": (pickled, r"connectors: holds pickled weights \(diffusion_pytorch_model\.bin\), which can run any code"),
