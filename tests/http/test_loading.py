@@ -1,6 +1,5 @@
 """A server whose model is not there yet, and one whose model turns out to be none."""
 
-import os
 import signal
 
 import psutil
@@ -30,7 +29,7 @@ def test_while_it_loads(loading: Loading) -> None:
 
 def test_a_checkpoint_that_is_none_ends_the_server(loading: Loading) -> None:
     assert loading.client.get("/livez").status_code == 200
-    os.write(loading.checkpoint, b"no model")
+    loading.worker.resume()
 
     said = loading.end()
 
