@@ -21,7 +21,7 @@ _TAG_OPENS = re.compile(r"<(?=\s*[/|A-Za-z])")
 
 
 class Mode(StrEnum):
-    """What the clip is made from."""
+    """The material that the clip is made from."""
 
     T2V = "t2v"
     I2V = "i2v"

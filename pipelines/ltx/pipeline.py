@@ -73,7 +73,7 @@ def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip
 
 @dataclass(frozen=True)
 class _Stage:
-    """What both stages share."""
+    """The state that both stages share."""
 
     components: Components
     spec: GenerationSpec
