@@ -20,9 +20,9 @@ from urllib.request import Request, urlopen
 from benchmarks.running_server import running_server
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
+from server.process.threads import wait_passively
 from server.services import worker_config
 from server.settings import load_settings
-from server.threads import wait_passively
 
 if TYPE_CHECKING:
     from server.worker.model import Model

@@ -29,7 +29,7 @@ def image_checkers(pid: int) -> list[psutil.Process]:
 def _checks_images(child: psutil.Process) -> bool | None:
     """Return None for a process that has ended."""
     try:
-        return None if child.status() == psutil.STATUS_ZOMBIE else "server.image_check_main" in child.cmdline()
+        return None if child.status() == psutil.STATUS_ZOMBIE else "server.images.main" in child.cmdline()
     except psutil.NoSuchProcess:  # ZombieProcess is one
         return None
 

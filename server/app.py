@@ -14,16 +14,16 @@ from starlette.types import ASGIApp
 from enhancer.enhance import Enhancer
 from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
+from server.answers.errors import AsciiJSONResponse, install_error_answers
 from server.edge.keys import OPEN_PATHS, KeyRing
+from server.edge.link_secret import read_or_create_secret
 from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
-from server.enhancement import create_enhancer, create_managed
-from server.errors import AsciiJSONResponse, install_error_answers
-from server.image_checker import ImageChecker
+from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
-from server.link_secret import read_or_create_secret
-from server.messages import FromWorker, Ready
+from server.requests.enhancement import create_enhancer, create_managed
+from server.requests.workspace import Workspace
 from server.routes import (
     enhance,
     generate,
@@ -43,7 +43,7 @@ from server.telemetry.telemetry import Telemetry, create_telemetry
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
-from server.workspace import Workspace
+from server.worker.messages import FromWorker, Ready
 
 # Describes API keys in /openapi.json; `edge.keys` checks them.
 KEY_DOCUMENTATION = [

@@ -9,14 +9,14 @@ from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhancerState
 from enhancer.sglang_process import ManagedSglang
 from server.edge.keys import KeyRing
-from server.enhancement import enhancer_state
-from server.image_checker import ImageChecker
+from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.limits import Limits
-from server.messages import WorkerConfig
+from server.requests.enhancement import enhancer_state
+from server.requests.workspace import Workspace
 from server.settings import Settings
 from server.videos.library import Videos
-from server.workspace import Workspace
+from server.worker.messages import WorkerConfig
 
 
 @dataclass

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.commands.descriptors import RESERVED, WANTED, fit_connections, raise_descriptor_limit
+from server.process.descriptors import RESERVED, WANTED, fit_connections, raise_descriptor_limit
 
 SOFT = 512
 

@@ -5,8 +5,8 @@ import sys
 from typing import TextIO
 
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
-from server.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready
 from server.settings import Settings
+from server.worker.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready
 
 log = logging.getLogger("ltx23.serve")
 

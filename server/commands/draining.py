@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from server.commands.descriptors import log_accept_error
+from server.process.descriptors import log_accept_error
 from server.services import Services
 
 log = logging.getLogger("ltx23.serve")

@@ -5,9 +5,9 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.commands.descriptors import fit_connections
 from server.edge.connection import Connection, ConnectionLimits
 from server.edge.pace import Pace
+from server.process.descriptors import fit_connections
 from server.settings import Settings
 
 # Connections that the system completes before the server accepts them.

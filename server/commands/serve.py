@@ -17,13 +17,13 @@ from server.commands.draining import DrainingServer
 from server.commands.http_config import BACKLOG, create_http_config
 from server.commands.weight_names import resolve_weights
 from server.edge.keys import KeyRingError
-from server.heap import keep_one_heap
-from server.logs import configure_logging
-from server.messages import FromWorker, LoadFailed
+from server.process.heap import keep_one_heap
+from server.process.logs import configure_logging
+from server.requests.workspace import Workspace
 from server.settings import Settings, SettingsError, load_settings
 from server.videos.data_dir import DataDir
 from server.videos.errors import DataDirError
-from server.workspace import Workspace
+from server.worker.messages import FromWorker, LoadFailed
 from weights.errors import WeightsError
 
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from server.edge.pace import DEFAULT_PACE, Pace
 from server.edge.security_headers import SECURITY_HEADERS
-from server.logs import OnceAMinute
+from server.process.logs import OnceAMinute
 
 log = logging.getLogger("ltx23.connections")
 # Otherwise a client that opens many connections would fill the log.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
+from server.answers.openai_error import with_openai_error
 from server.edge.paths import route_path
-from server.openai_error import with_openai_error
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 

@@ -15,7 +15,7 @@ from server.jobs.limits import Limits
 from server.jobs.status import State, Status, joint_state
 from server.jobs.supervisor import RETRY_AFTER_S, STOPPING, Callbacks, Supervisor
 from server.jobs.worker_process import WORKER_PROGRAM
-from server.messages import FromWorker, LoadFailed, Loading, WorkerConfig
+from server.worker.messages import FromWorker, LoadFailed, Loading, WorkerConfig
 
 log = logging.getLogger("ltx23.dispatcher")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipelines.prompt_cut import PromptCut
 from server.jobs.job import NotReady
-from server.messages import FindCut, FoundCut
+from server.worker.messages import FindCut, FoundCut
 
 RETRY_AFTER_S = 10
 

@@ -8,7 +8,7 @@ from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, Render
 from server.jobs.limits import Limits
 from server.jobs.progress import JobProgress
 from server.jobs.worker_process import Worker
-from server.messages import Cancel, Done, Failed, FailureKind, Generate, Progress, Started
+from server.worker.messages import Cancel, Done, Failed, FailureKind, Generate, Progress, Started
 
 log = logging.getLogger("ltx23.running")
 

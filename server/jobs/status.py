@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.messages import Memory, ModelInfo
+from server.worker.messages import Memory, ModelInfo
 
 
 class State(StrEnum):

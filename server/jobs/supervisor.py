@@ -17,7 +17,7 @@ from server.jobs.questions import Questions
 from server.jobs.running import JobMessage, Outcome, Running
 from server.jobs.status import State, WorkerStatus
 from server.jobs.worker_process import Worker, run_worker
-from server.messages import (
+from server.worker.messages import (
     Done,
     Failed,
     FoundCut,

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from enhancer.child import Child, start_child
-from server.messages import FromWorker, ToWorker, WorkerConfig
+from server.worker.messages import FromWorker, ToWorker, WorkerConfig
 
 log = logging.getLogger("ltx23.worker")
 

@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from enhancer.enhancement import Enhancement, EnhanceRequest
 from enhancer.messages import Mode
-from server.answers import rounded
+from server.answers.clip import rounded
+from server.answers.error_schema import errors
 from server.contract import ResolvedEnhance, enhance_schema, resolve_enhance
-from server.disconnect import unless_disconnected
-from server.error_answers import errors
-from server.image_checks import check_images
-from server.request_body import read_body
+from server.images.checks import check_images
+from server.requests.body import read_body
+from server.requests.disconnect import unless_disconnected
+from server.requests.workspace import write_images
 from server.services import Services, services_of
-from server.workspace import write_images
 
 router = APIRouter()
 

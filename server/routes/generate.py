@@ -4,12 +4,12 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from server.answers import CLIP, ClipAnswer, clip_headers, clip_json
+from server.answers.clip import CLIP, ClipAnswer, clip_headers, clip_json
+from server.answers.error_schema import ORDER, ORDER_HEADERS, errors
+from server.answers.errors import AsciiJSONResponse, preference_applied
 from server.contract import request_schema, wants_json
-from server.error_answers import ORDER, ORDER_HEADERS, errors
-from server.errors import AsciiJSONResponse, preference_applied
-from server.request_body import read_body
-from server.routes.rendering import render_clip
+from server.requests.body import read_body
+from server.requests.rendering import render_clip
 
 router = APIRouter()
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from server.error_answers import errors
+from server.answers.error_schema import errors
 from server.telemetry.metrics import Metrics
 
 router = APIRouter()

@@ -18,12 +18,12 @@ from pipelines.geometry import (
 from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_REQUEST_PIXELS
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from pipelines.spec import SIZE_MULTIPLE
-from server.answers import MODEL_ID
+from server.answers.clip import MODEL_ID
+from server.answers.error_schema import READ, errors
+from server.answers.errors import ModelNotFound
 from server.contract import GenerateRequest
-from server.error_answers import READ, errors
-from server.errors import ModelNotFound
-from server.messages import ModelInfo
 from server.services import services_of
+from server.worker.messages import ModelInfo
 from weights.licenses import VIDEO_LICENSES
 
 router = APIRouter()

@@ -10,8 +10,8 @@ import fastapi_offline
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
-from server.answers import MODEL_ID
-from server.errors import AsciiJSONResponse
+from server.answers.clip import MODEL_ID
+from server.answers.errors import AsciiJSONResponse
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.answers import MODEL_ID
+from server.answers.clip import MODEL_ID
 from server.jobs.status import State, Status, WorkerStatus
 from server.services import Services, services_of
 

@@ -7,9 +7,9 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from pipelines.media.codecs import FORMATS
-from server.answers import BINARY, CLIP
-from server.byte_ranges import RangedFile
-from server.error_answers import READ, errors
+from server.answers.byte_ranges import RangedFile
+from server.answers.clip import BINARY, CLIP
+from server.answers.error_schema import READ, errors
 from server.services import services_of
 from server.videos.errors import VideoNotFinished, VideoNotFound
 from server.videos.library import Videos

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from fastapi import APIRouter, Request
 
-from server.errors import Unsupported
-from server.request_body import read_body
+from server.answers.errors import Unsupported
+from server.requests.body import read_body
 from server.services import services_of
 
 router = APIRouter(prefix="/v1/videos", include_in_schema=False)

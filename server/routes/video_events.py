@@ -12,10 +12,10 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
-from server.error_answers import READ, errors
+from server.answers.error_schema import READ, errors
+from server.answers.video import VideoAnswer, progress_json
 from server.routes.video_links import video_answer
 from server.services import services_of
-from server.video_json import VideoAnswer, progress_json
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
 

@@ -2,9 +2,9 @@
 
 from fastapi import Request
 
+from server.answers.video import VideoAnswer, video_json
 from server.edge.signed_links import SignedLinks
 from server.services import services_of
-from server.video_json import VideoAnswer, video_json
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
 

@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from server.answers import CLIP, MODEL_ID, clip_headers, performance_headers
+from server.answers.clip import CLIP, MODEL_ID, clip_headers, performance_headers
+from server.answers.error_schema import ORDER, ORDER_HEADERS, READ, errors
+from server.answers.errors import preference_applied, prefers_strict
+from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
 from server.contract import (
     Adjustment,
     OpenAIRequest,
@@ -16,14 +19,11 @@ from server.contract import (
     video_form_schema,
     video_schema,
 )
-from server.error_answers import ORDER, ORDER_HEADERS, READ, errors
-from server.errors import preference_applied, prefers_strict
-from server.request_body import RequestBody, read_body
-from server.routes.idempotency import read_idempotency, store_video
-from server.routes.rendering import render_clip
+from server.requests.body import RequestBody, read_body
+from server.requests.idempotency import read_idempotency, store_video
+from server.requests.rendering import render_clip
 from server.routes.video_links import video_answer
 from server.services import services_of
-from server.video_json import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
 
 router = APIRouter(prefix="/v1/videos")
 

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from enhancer.enhancement import EnhancerState
 from enhancer.enhancement import Status as EnhancerStatus
 from server.jobs.status import State, Status, WorkerStatus
-from server.messages import ModelInfo
+from server.worker.messages import ModelInfo
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from enhancer.enhancement import Result
 from server.edge.exchange import Exchange
 from server.jobs.job import Job, JobCancelled, JobError
 from server.jobs.supervisor import SILENT
-from server.messages import FromWorker, Progress
 from server.telemetry.steps import StepTimes
+from server.worker.messages import FromWorker, Progress
 
 REQUEST_BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 WAIT_BUCKETS_S = (0.01, 0.1, 1, 5, 15, 30, 60, 120, 300, 600, 1800)

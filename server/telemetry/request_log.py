@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from server.edge.exchange import Exchange
-from server.logs import FACTS
+from server.process.logs import FACTS
 from server.telemetry.facts import request_facts
 
 log = logging.getLogger("ltx23.request")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from server.messages import Progress
+from server.worker.messages import Progress
 
 
 class StepTimes:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from server.folder_lock import lock_folder
+from server.process.folder_lock import lock_folder
 from server.videos.errors import DataDirError, DataDirLocked
 from server.videos.video import ID_PREFIX
 

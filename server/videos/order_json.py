@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.errors import SpecError
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.contract import Adjustment
-from server.orders import Order
+from server.requests.prepared import Order
 from server.videos.errors import StoreError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
-from server.orders import Order
+from server.requests.prepared import Order
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
 from server.videos.following import Follower

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.media.codecs import FORMATS
 from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefused
-from server.orders import Order
+from server.requests.prepared import Order
 
 ID_PREFIX = "video_"
 _ID = re.compile(rf"{ID_PREFIX}(?P<ms>[0-9a-f]{{12}})[0-9a-f]{{20}}")
@@ -50,7 +50,7 @@ class Video:
     """The record of one clip.
 
     owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux.
-    size_bytes: of the clip. previews_bytes: of its previews. peak_memory_bytes: as in `server.messages.Done`.
+    size_bytes: of the clip. previews_bytes: of its previews. peak_memory_bytes: as in `server.worker.messages.Done`.
     """
 
     id: str

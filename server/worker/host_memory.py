@@ -2,7 +2,7 @@
 
 import psutil
 
-from server.messages import Memory
+from server.worker.messages import Memory
 
 
 def host_memory() -> Memory:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from enhancer.parent_death import die_with_parent
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
-from server.heap import Heap, keep_one_heap
-from server.logs import configure_logging
-from server.messages import (
+from server.process.heap import Heap, keep_one_heap
+from server.process.logs import configure_logging
+from server.process.threads import wait_passively
+from server.worker.garbage import collecting_later
+from server.worker.host_memory import host_memory
+from server.worker.messages import (
     Done,
     Failed,
     FailureKind,
@@ -27,9 +30,6 @@ from server.messages import (
     Ready,
     Started,
 )
-from server.threads import wait_passively
-from server.worker.garbage import collecting_later
-from server.worker.host_memory import host_memory
 from server.worker.peak_memory import PeakMemory
 from server.worker.pipe import Pipe
 from weights.errors import WeightsError

@@ -18,8 +18,8 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from server.messages import Memory, ModelInfo, WorkerConfig
 from server.worker.host_memory import host_memory
+from server.worker.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
 from weights.folder import OwnParts, find_own_parts
 from weights.lookalike import find_lookalike

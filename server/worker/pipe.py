@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import NoReturn
 
-from server.messages import Cancel, FindCut, FromWorker, Generate, ToWorker, WorkerConfig
+from server.worker.messages import Cancel, FindCut, FromWorker, Generate, ToWorker, WorkerConfig
 
 
 class Pipe:

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from server.edge.keys import ApiKeys, KeyRing
+from server.edge.link_secret import read_or_create_secret
 from server.edge.signed_links import SignedLinks
-from server.link_secret import read_or_create_secret
 from server.settings import SettingsError
 from tests.edge.asgi import ask, show
 

@@ -11,7 +11,7 @@ from pipelines.spec import GenerationSpec
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
 from server.jobs.limits import Limits
-from server.messages import FromWorker, Ready, WorkerConfig
+from server.worker.messages import FromWorker, Ready, WorkerConfig
 from tests.jobs.conftest import outcome, program_of
 from weights.tiny import TinyFiles
 

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from server.messages import Ready
+from server.worker.messages import Ready
 from tests.conftest import Server
 from tests.edge.conftest import Wire
 from tests.jobs.conftest import program_of

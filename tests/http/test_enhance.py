@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from server.messages import Ready
+from server.worker.messages import Ready
 from tests.conftest import Server, run_server
 from tests.enhancer.sglang_server import SglangServer, breaks_off, fails, hangs, says, serving
 from tests.enhancer.tiny_florence import write_tiny_florence

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.messages import Ready
+from server.worker.messages import Ready
 from tests.conftest import run_server
 from tests.enhancer.test_sglang_process import python_that_runs
 from tests.jobs.conftest import has_ended, program_of

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from server.messages import ModelInfo
 from server.routes.models import license_facts
+from server.worker.messages import ModelInfo
 from tests.http.videos import delete, finish, order
 
 

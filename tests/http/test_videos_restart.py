@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from benchmarks.running_server import worker_processes
-from server.messages import Ready
+from server.worker.messages import Ready
 from tests.conftest import Server, run_server
 from tests.http.conftest import encode, picture
 from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order

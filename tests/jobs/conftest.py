@@ -21,8 +21,8 @@ from pipelines.spec import GenerationSpec, Keyframe
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, JobError
 from server.jobs.limits import Limits
-from server.messages import FromWorker, WorkerConfig
 from server.telemetry.metrics import Metrics
+from server.worker.messages import FromWorker, WorkerConfig
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 

@@ -6,12 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.spec import GenerationSpec
-from server.messages import Ready
-from server.orders import Order
+from server.requests.prepared import Order
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
 from server.videos.video import Video
+from server.worker.messages import Ready
 from tests.jobs.conftest import Rig
 
 FOREVER = Retention(ttl_s=1e9, max_bytes=10**9)

@@ -10,7 +10,7 @@ from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import NotReady, QueueFull
 from server.jobs.limits import Limits
 from server.jobs.status import State
-from server.messages import FromWorker, Loading, Ready, WorkerConfig
+from server.worker.messages import FromWorker, Loading, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Rig, Started, has_ended, outcome, program_of
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from server.messages import Ready
+from server.worker.messages import Ready
 from tests.http.videos import begin, finish, look, order
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import Served, serve

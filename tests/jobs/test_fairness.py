@@ -4,7 +4,7 @@ import pytest
 
 from server.jobs.job import QueueFull, ShareFull
 from server.jobs.progress import JobProgress
-from server.messages import Ready
+from server.worker.messages import Ready
 from tests.jobs.conftest import Dispatching, outcome
 
 

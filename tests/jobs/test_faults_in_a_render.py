@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.running_server import worker_processes
 from server.jobs.worker_process import WORKER_PROGRAM
-from server.messages import LoadFailed, Loading, Ready
+from server.worker.messages import LoadFailed, Loading, Ready
 from tests.conftest import Server
 from tests.jobs.conftest import Started, program_of
 from tests.jobs.serving import serve

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.messages import LoadFailed, Ready
+from server.worker.messages import LoadFailed, Ready
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import Served, serve
 

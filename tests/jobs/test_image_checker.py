@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from benchmarks.running_server import image_checkers
-from server.image_checker import Checked, ImageChecker
+from server.images.checker import Checked, ImageChecker
 from server.jobs.job import NotReady
-from server.turns import Turns
-from server.workspace import write_images
+from server.jobs.turns import Turns
+from server.requests.workspace import write_images
 
 
 @pytest.fixture

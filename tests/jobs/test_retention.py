@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from server.answers.video import VideoAnswer
 from server.routes.video_events import event_stream
-from server.video_json import VideoAnswer
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
 from server.videos.retention import Finished, Retention

@@ -7,7 +7,7 @@ import pytest
 from server.jobs.job import QueueFull
 from server.jobs.progress import JobProgress
 from server.jobs.status import State
-from server.messages import LoadFailed, Ready
+from server.worker.messages import LoadFailed, Ready
 from tests.jobs.conftest import Dispatching, outcome
 
 TWO = ("cuda:0", "cuda:1")

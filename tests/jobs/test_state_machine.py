@@ -22,7 +22,7 @@ from server.jobs.job import Job, NotReady, QueueFull, ShareFull
 from server.jobs.limits import Limits
 from server.jobs.status import State
 from server.jobs.supervisor import RESTART_BACKOFF_S
-from server.messages import FromWorker, Ready, WorkerConfig
+from server.worker.messages import FromWorker, Ready, WorkerConfig
 from tests.jobs.conftest import outcome, program_of
 
 # Far apart: putting the clock forward over a pause ends no job, and over a deadline no worker.

@@ -13,7 +13,7 @@ from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import NotReady
 from server.jobs.limits import Limits
 from server.jobs.status import State
-from server.messages import FromWorker, LoadFailed, Ready, WorkerConfig
+from server.worker.messages import FromWorker, LoadFailed, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 
 

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from pipelines.spec import Container, GenerationSpec, Keyframe
-from server.heap import KEPT_BYTES
 from server.jobs.worker_process import Worker, run_worker
-from server.messages import Done, Failed, Generate, Ready, WorkerConfig
+from server.process.heap import KEPT_BYTES
+from server.worker.messages import Done, Failed, Generate, Ready, WorkerConfig
 from server.worker.peak_memory import PeakMemory
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles

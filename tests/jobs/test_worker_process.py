@@ -10,7 +10,17 @@ from pipelines.spec import GenerationSpec, Keyframe
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.limits import Limits
 from server.jobs.worker_process import Worker, run_worker
-from server.messages import Cancel, Done, Failed, FailureKind, FromWorker, Generate, Progress, Ready, WorkerConfig
+from server.worker.messages import (
+    Cancel,
+    Done,
+    Failed,
+    FailureKind,
+    FromWorker,
+    Generate,
+    Progress,
+    Ready,
+    WorkerConfig,
+)
 from tests.jobs.conftest import Event, Rig, Started, outcome
 from weights.tiny import TinyFiles
 

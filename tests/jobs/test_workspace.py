@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from server.messages import Ready
-from server.workspace import Workspace, write_images
+from server.requests.workspace import Workspace, write_images
+from server.worker.messages import Ready
 from tests.http.videos import finish, order
 from tests.jobs.conftest import PROGRAMS, program_of
 from tests.jobs.serving import serve

@@ -14,7 +14,7 @@ from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.trace import Trace
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from server.messages import ModelInfo
+from server.worker.messages import ModelInfo
 from server.worker.model import Model
 from weights.tiny import TinyFiles
 from weights.tiny_config import CHECKPOINT_CONFIG

@@ -2,7 +2,7 @@
 
 from manners import Pipe
 
-from server.messages import Failed, FailureKind
+from server.worker.messages import Failed, FailureKind
 
 pipe = Pipe()
 pipe.ready()

@@ -4,7 +4,7 @@ import os
 
 from manners import Pipe
 
-from server.messages import Loading
+from server.worker.messages import Loading
 
 pipe = Pipe()
 pipe.send(Loading("transformer", 0, 0))

@@ -2,7 +2,7 @@
 
 from manners import Pipe, hang
 
-from server.messages import LoadFailed
+from server.worker.messages import LoadFailed
 
 pipe = Pipe()
 if pipe.life() == 1:

@@ -10,7 +10,7 @@ import time
 
 from manners import Pipe
 
-from server.messages import Memory
+from server.worker.messages import Memory
 
 pipe = Pipe()
 beats = threading.Semaphore(0)

@@ -2,7 +2,7 @@
 
 from manners import Pipe
 
-from server.messages import Progress
+from server.worker.messages import Progress
 
 pipe = Pipe()
 pipe.ready()

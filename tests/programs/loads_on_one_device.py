@@ -2,7 +2,7 @@
 
 from manners import Pipe
 
-from server.messages import LoadFailed
+from server.worker.messages import LoadFailed
 
 pipe = Pipe()
 if pipe.config.device == "cuda:9":

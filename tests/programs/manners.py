@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
-from server.messages import Cancel, Done, FromWorker, Generate, ModelInfo, Progress, Ready, Started, WorkerConfig
+from server.worker.messages import Cancel, Done, FromWorker, Generate, ModelInfo, Progress, Ready, Started, WorkerConfig
 
 
 class Pipe:

@@ -5,7 +5,7 @@ import signal
 
 from manners import Pipe
 
-from server.messages import LoadFailed
+from server.worker.messages import LoadFailed
 
 pipe = Pipe()
 if pipe.life() > 1:

@@ -8,7 +8,7 @@ import select
 
 from manners import Pipe
 
-from server.messages import Cancel, Failed, FailureKind, Generate
+from server.worker.messages import Cancel, Failed, FailureKind, Generate
 
 pipe = Pipe()
 orders = os.open(pipe.folder / f"orders-{pipe.config.device}", os.O_RDWR)

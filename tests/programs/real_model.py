@@ -5,9 +5,9 @@ from collections.abc import Callable
 from manners import Pipe
 
 from pipelines.ltx.trace import Trace
-from server.messages import Done, Generate
-from server.threads import wait_passively
+from server.process.threads import wait_passively
 from server.worker.garbage import collecting_later
+from server.worker.messages import Done, Generate
 from server.worker.model import Model, load_model
 
 

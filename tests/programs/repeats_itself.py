@@ -2,7 +2,7 @@
 
 from manners import Pipe
 
-from server.messages import Done, Failed, FailureKind, FromWorker
+from server.worker.messages import Done, Failed, FailureKind, FromWorker
 
 pipe = Pipe()
 pipe.ready()

@@ -5,7 +5,7 @@ from manners import Pipe
 from real_model import InStage, load, render
 
 from pipelines.errors import OutOfMemory
-from server.messages import Failed, FailureKind
+from server.worker.messages import Failed, FailureKind
 
 
 def run_out() -> None:

@@ -2,7 +2,7 @@
 
 from manners import Pipe
 
-from server.messages import Loading
+from server.worker.messages import Loading
 
 pipe = Pipe()
 pipe.send(Loading("transformer", 1, 2))

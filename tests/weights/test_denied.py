@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.ltx.text_encoder import open_text_encoder
 from server.commands import weights as weights_command
-from server.messages import WorkerConfig
+from server.worker.messages import WorkerConfig
 from server.worker.model import resolve_files
 from tests.weights.small_world import REGISTRY
 from weights import download

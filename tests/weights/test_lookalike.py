@@ -12,8 +12,8 @@ import pytest
 
 from pipelines.ltx.models import WeightFiles
 from server.commands.announce import Announcer
-from server.messages import ModelInfo, Ready, WorkerConfig
 from server.settings import Settings
+from server.worker.messages import ModelInfo, Ready, WorkerConfig
 from server.worker.model import find_warnings
 from weights.full_config import full_upsampler_config
 from weights.lookalike import find_lookalike

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.media.image_crop import Size
 from pipelines.media.image_limits import MAX_PIXELS, MAX_REQUEST_PIXELS
 from server.contract import FieldError, RequestInvalid, ResolvedImage
-from server.image_checker import Checked, ImageChecker
+from server.images.checker import Checked, ImageChecker
 
 
 async def check_images(

@@ -13,13 +13,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from enhancer.errors import EnhancerError
-from server.answers import MODEL_ID
-from server.byte_ranges import RangeNotSatisfiable
+from server.answers.byte_ranges import RangeNotSatisfiable
+from server.answers.clip import MODEL_ID
+from server.answers.openai_error import with_openai_error
 from server.contract import RequestInvalid
 from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
-from server.openai_error import with_openai_error
-from server.request_body import UnsupportedMediaType
+from server.requests.body import UnsupportedMediaType
 from server.videos.errors import DataDirError, IdempotencyError, StoreError, VideoNotFinished, VideoNotFound
 
 log = logging.getLogger("ltx23.errors")

@@ -12,12 +12,12 @@ from pathlib import Path
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from server.jobs.job import NotReady
 from server.jobs.supervisor import RETRY_AFTER_S, STOPPING
-from server.turns import Turns
+from server.jobs.turns import Turns
 
 log = logging.getLogger("ltx23.images")
 
 # -P: see WORKER_PROGRAM. Warnings about odd metadata are of no use.
-PROGRAM = (sys.executable, "-P", "-W", "ignore", "-m", "server.image_check_main")
+PROGRAM = (sys.executable, "-P", "-W", "ignore", "-m", "server.images.main")
 
 
 @dataclass(frozen=True)

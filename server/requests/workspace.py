@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from server.disconnect import finish_in_thread
-from server.folder_lock import LOCK, lock_folder
+from server.process.folder_lock import LOCK, lock_folder
+from server.requests.disconnect import finish_in_thread
 
 log = logging.getLogger("ltx23.workspace")
 

@@ -1,6 +1,6 @@
 """Decode the images of requests in a process of its own, to find broken ones before the request is queued.
 
-Run as `python -P -m server.image_check_main`. One JSON object per line: `{"path", "decode"}` in, `{"width", "height"}`
+Run as `python -P -m server.images.main`. One JSON object per line: `{"path", "decode"}` in, `{"width", "height"}`
 or `{"error"}` out. It ends when its input ends. A decoder that crashes or hangs takes down this process and not the
 server.
 """
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from pipelines.errors import ImageError
 from pipelines.media.image import OpenImage
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
-from server.heap import Heap, keep_one_heap
+from server.process.heap import Heap, keep_one_heap
 
 
 def run(received: Iterable[str], sent: TextIO) -> None:

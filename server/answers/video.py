@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.geometry import snap_num_frames
-from server.answers import MEBIBYTE, MODEL_ID, AdjustmentAnswer, Decimal, adjustment_answers, decimal, rounded
-from server.orders import Order
+from server.answers.clip import MEBIBYTE, MODEL_ID, AdjustmentAnswer, Decimal, adjustment_answers, decimal, rounded
+from server.requests.prepared import Order
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
 

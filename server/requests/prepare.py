@@ -17,11 +17,11 @@ from server.contract import (
     resolve_request,
     to_spec,
 )
-from server.enhancement import enhance_request
-from server.image_checks import check_images
-from server.orders import Order
+from server.images.checks import check_images
+from server.requests.enhancement import enhance_request
+from server.requests.prepared import Order
+from server.requests.workspace import write_images
 from server.services import Services
-from server.workspace import write_images
 
 
 async def accept_request(

@@ -8,14 +8,14 @@ from typing import Any
 from fastapi import Request
 
 from pipelines.media.codecs import FORMATS
-from server.answers import Rendered
+from server.answers.clip import Rendered
+from server.answers.errors import prefers_strict
 from server.contract import Adjustment
-from server.disconnect import disconnected, unless_disconnected
-from server.errors import prefers_strict
-from server.intake import accept_request, prepare_order
 from server.jobs.job import Job
-from server.request_body import RequestBody
-from server.routes.idempotency import read_idempotency, store_video
+from server.requests.body import RequestBody
+from server.requests.disconnect import disconnected, unless_disconnected
+from server.requests.idempotency import read_idempotency, store_video
+from server.requests.prepare import accept_request, prepare_order
 from server.services import Services, services_of
 from server.videos.video import Idempotency
 

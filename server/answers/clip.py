@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import GenerationSpec
 from server.contract import Adjustment, adjustments_header
-from server.orders import Order
+from server.requests.prepared import Order
 from server.videos.video import inference_s
 
 MEBIBYTE = 2**20

@@ -7,7 +7,7 @@ import resource
 from contextlib import suppress
 from typing import Any
 
-from server.logs import OnceAMinute
+from server.process.logs import OnceAMinute
 
 log = logging.getLogger("ltx23.descriptors")
 log.addFilter(OnceAMinute())

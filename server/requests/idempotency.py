@@ -9,13 +9,13 @@ from typing import Any
 
 from fastapi import Request
 
+from server.answers.errors import prefers_strict
 from server.contract import Adjustment
-from server.disconnect import unless_disconnected
 from server.edge.paths import route_path
-from server.errors import prefers_strict
-from server.intake import accept_request, prepare_order
 from server.jobs.job import Job
-from server.orders import Order
+from server.requests.disconnect import unless_disconnected
+from server.requests.prepare import accept_request, prepare_order
+from server.requests.prepared import Order
 from server.services import Services
 from server.videos.errors import IdempotencyError
 from server.videos.video import Idempotency, Video

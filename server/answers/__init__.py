@@ -1,0 +1,1 @@
+"""Answers: clips, videos and errors as JSON, headers and files."""

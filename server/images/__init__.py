@@ -1,0 +1,1 @@
+"""Check the images of requests in a process that may crash."""

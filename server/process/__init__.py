@@ -1,0 +1,1 @@
+"""Set up a process of the server: its log, memory, threads and open files."""
