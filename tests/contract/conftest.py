@@ -21,7 +21,7 @@ def resolve() -> Resolve:
 
 @pytest.fixture
 def refuse(resolve: Resolve) -> Refuse:
-    """Where a request is refused, dotted and without `body`."""
+    """Return a function that gives the dotted locations of a request's errors, without `body`."""
 
     def refuse(**fields: Any) -> list[str]:
         with pytest.raises(RequestInvalid) as caught:
@@ -35,7 +35,7 @@ def refuse(resolve: Resolve) -> Refuse:
 
 @pytest.fixture
 def adjusted(resolve: Resolve) -> Callable[..., list[tuple[str, object, object]]]:
-    """(field, requested, used) of every adjustment."""
+    """Return a function that gives (field, requested, used) of every adjustment."""
 
     def adjusted(**fields: Any) -> list[tuple[str, object, object]]:
         return [(a.field, a.requested, a.used) for a in resolve(**fields).adjustments]

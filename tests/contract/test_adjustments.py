@@ -18,7 +18,7 @@ def test_unknown_fields_are_ignored_and_reported(adjusted) -> None:
 
 
 @pytest.mark.parametrize("name", ["keyframes", "images"])
-def test_unknown_fields_of_a_keyframe(adjusted, name: str) -> None:
+def test_unknown_fields_of_a_keyframe_are_reported(adjusted, name: str) -> None:
     entries = [{"image_b64": IMAGE, "frame_idx": 0, "foo": 1}, {"image_b64": IMAGE, "frame_idx": 8}]
     assert adjusted(**{name: entries}) == [("keyframes.0.foo", 1, None)]
 
@@ -29,7 +29,7 @@ def test_many_unknown_fields_are_counted(adjusted) -> None:
     assert found[-1] == ("*", 936, None)
 
 
-def test_a_default_sent_is_no_adjustment(resolve) -> None:
+def test_sending_the_defaults_is_not_an_adjustment(resolve) -> None:
     defaults = {
         "negative_prompt": "shaky, glitchy, low quality, worst quality, deformed, distorted",
         "width": 768,
@@ -76,24 +76,24 @@ def test_values_are_shown_as_short_scalars(value: Any, shown: Any) -> None:
     assert entry == {"field": "field", "requested": shown, "used": shown, "reason": "reason"}
 
 
-def test_a_long_string_says_how_long_it_was() -> None:
+def test_a_long_string_is_reported_with_its_length() -> None:
     shown = Adjustment("field", "x" * 1000, None, "reason").requested
     assert isinstance(shown, str)
     assert len(shown) == 64
     assert shown.endswith("... (1000 characters)")
 
 
-def test_a_long_name_is_shortened_too(resolve) -> None:
+def test_a_long_field_name_is_shortened(resolve) -> None:
     [adjustment] = resolve(**{"n\ud800" * 10_000: 1}).adjustments
     assert len(adjustment.field) == 64
     assert "\ud800" not in adjustment.field
 
 
-def test_an_empty_header() -> None:
+def test_a_header_without_adjustments_is_an_empty_list() -> None:
     assert adjustments_header([]) == "[]"
 
 
-def test_a_header_is_the_list_in_ascii() -> None:
+def test_a_header_is_a_json_list_in_ascii() -> None:
     adjustments = [Adjustment("prompt", "Füchslein 🦊 \x7f \r\n", 1.5, "¿por qué?")]
     header = adjustments_header(adjustments)
     assert all(0x20 <= ord(char) < 0x7F for char in header)
@@ -112,6 +112,6 @@ def test_a_header_says_how_many_were_left_out() -> None:
     assert last["reason"].startswith(f"{50 - len(shown)} more")
 
 
-def test_a_header_whose_first_entry_does_not_fit() -> None:
+def test_a_header_whose_first_entry_is_too_long_says_so() -> None:
     [entry] = json.loads(adjustments_header([Adjustment("field", 1, 2, "x" * 5000)]))
     assert entry["field"] == "adjustments"

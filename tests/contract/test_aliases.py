@@ -48,13 +48,13 @@ def test_an_alias_means_the_documented_field(resolve, alias: dict, documented: d
         ({"resolution": "720p", "aspect_ratio": "16:9", "width": 1280, "height": 704}, (1280, 704)),
     ],
 )
-def test_sizes_have_names(resolve, named: dict, size: tuple[int, int]) -> None:
+def test_a_named_size_sets_width_and_height(resolve, named: dict, size: tuple[int, int]) -> None:
     request = resolve(**named, strict=True)
     assert (request.width, request.height) == size
 
 
 @pytest.mark.parametrize("named", [{"resolution": "large"}, {"aspect_ratio": "wide"}, {"aspect_ratio": "16:1"}])
-def test_a_size_by_name_is_validated_unless_width_and_height_win(resolve, refuse, adjusted, named: dict) -> None:
+def test_a_named_size_is_validated_unless_width_and_height_are_sent(resolve, refuse, adjusted, named: dict) -> None:
     [(name, value)] = named.items()
     assert refuse(**named) == [name]
     assert refuse(**named, width=640) == [name]
@@ -62,27 +62,27 @@ def test_a_size_by_name_is_validated_unless_width_and_height_win(resolve, refuse
 
 
 @pytest.mark.parametrize("alias", ["image", "image_b64"])
-def test_names_of_the_single_image(resolve, alias: str) -> None:
+def test_image_and_image_b64_are_the_first_frame(resolve, alias: str) -> None:
     [image] = resolve(**{alias: IMAGE}).images
     assert (image.data, image.frame_idx, image.loc) == (b"ABC", 0, (alias,))
 
 
 @pytest.mark.parametrize("fields", [{}, {"frame_index": 0}, {"frame_idx": 0}, {"frame_index": None}])
-def test_one_of_images_is_the_first_frame(resolve, fields: dict) -> None:
+def test_a_single_entry_of_images_is_the_first_frame(resolve, fields: dict) -> None:
     request = resolve(images=[entry(**fields)])
     [image] = request.images
     assert (image.data, image.frame_idx, image.loc) == (b"ABC", 0, ("images", 0, "image_b64"))
     assert request.adjustments == ()
 
 
-def test_one_of_images_keeps_its_strength(resolve) -> None:
+def test_a_single_entry_of_images_keeps_its_strength(resolve) -> None:
     [image] = resolve(images=[entry(strength=0.25)]).images
     assert image.strength == 0.25
 
 
 @pytest.mark.parametrize("name", ["frame_index", "frame_idx"])
 @pytest.mark.parametrize("frame", [40, -1, 10**30])
-def test_one_of_images_is_never_elsewhere(resolve, name: str, frame: int) -> None:
+def test_a_single_entry_of_images_is_moved_to_the_first_frame(resolve, name: str, frame: int) -> None:
     request = resolve(images=[entry(**{name: frame})])
     assert request.images[0].frame_idx == 0
     [adjustment] = request.adjustments
@@ -133,7 +133,7 @@ def test_several_images_are_keyframes(resolve) -> None:
         ({"images": [entry()] * 1002}, ["images"]),
     ],
 )
-def test_an_error_names_what_was_sent(refuse, sent: dict, locs: list[str]) -> None:
+def test_an_error_names_the_field_as_it_was_sent(refuse, sent: dict, locs: list[str]) -> None:
     assert refuse(**sent) == locs
 
 
@@ -152,7 +152,7 @@ def test_an_error_names_what_was_sent(refuse, sent: dict, locs: list[str]) -> No
         ({"input_image_b64": IMAGE, "images": [entry()]}, [("input_image_b64", "a list of 1", IMAGE)]),
         # Sent with its default: never an adjustment.
         ({"guidance_scale": 3.1, "cfg_guidance_scale": 3.1}, []),
-        # Both null: nothing to win over.
+        # Both null: nothing is overridden.
         ({"fps": None, "frame_rate": 25}, []),
     ],
 )
@@ -160,11 +160,11 @@ def test_the_documented_name_wins(adjusted, sent: dict, expected: list) -> None:
     assert adjusted(**sent) == expected
 
 
-def test_a_null_leaves_the_place_to_the_alias(resolve) -> None:
+def test_an_alias_is_used_if_the_documented_field_is_null(resolve) -> None:
     assert resolve(fps=None, frame_rate=25).frame_rate == Fraction(25)
 
 
-def test_a_documented_side_leaves_the_other_to_resolution(resolve) -> None:
+def test_resolution_fills_in_the_side_that_was_not_sent(resolve) -> None:
     request = resolve(width=640, resolution="1280x768")
     assert (request.width, request.height) == (640, 768)
 

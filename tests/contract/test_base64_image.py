@@ -23,7 +23,7 @@ FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
 @pytest.mark.parametrize("size", [25, 26, 27, 28])
 @pytest.mark.parametrize("padded", [True, False])
-def test_every_spelling(prefix: str, encode, size: int, padded: bool) -> None:
+def test_every_variant_of_base64_is_decoded(prefix: str, encode, size: int, padded: bool) -> None:
     text = encode(FILE[:size]).decode()
     assert decode_base64_image(prefix + (text if padded else text.rstrip("=\n"))) == FILE[:size]
 
@@ -36,7 +36,7 @@ def test_a_large_image_is_whole(extra: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["Q U J D", " \t\r\n\f\vQUJD\n", "QU\r\nJD"])
-def test_whitespace(text: str) -> None:
+def test_whitespace_is_ignored(text: str) -> None:
     assert decode_base64_image(text) == b"ABC"
 
 
@@ -61,7 +61,7 @@ def test_whitespace(text: str) -> None:
         "é",
     ],
 )
-def test_what_is_no_image(text: str) -> None:
+def test_invalid_base64_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="base64"):
         decode_base64_image(text)
 
@@ -69,7 +69,7 @@ def test_what_is_no_image(text: str) -> None:
 @pytest.mark.parametrize(
     ("size", "fits"), [(98, True), (99, True), (100, True), (101, False), (102, False), (999, False)]
 )
-def test_the_limit_is_exact(size: int, fits: bool) -> None:
+def test_the_size_limit_is_exact(size: int, fits: bool) -> None:
     text = base64.encodebytes(bytes(size)).decode()
     if fits:
         assert len(decode_base64_image(text, max_bytes=100)) == size
@@ -78,7 +78,7 @@ def test_the_limit_is_exact(size: int, fits: bool) -> None:
             decode_base64_image(text, max_bytes=100)
 
 
-def test_the_size_is_checked_before_the_text(refuse) -> None:
+def test_the_size_is_checked_before_decoding(refuse) -> None:
     assert MAX_FILE_BYTES == 32 * 2**20
     with pytest.raises(ValueError, match="at most 32 MiB"):
         decode_base64_image("*" * (MAX_FILE_BYTES * 4 // 3 + 4))
@@ -88,7 +88,7 @@ def test_the_size_is_checked_before_the_text(refuse) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "base64,"])
 @pytest.mark.parametrize("size", [25, 26, 27])
-def test_percent_encoded_base64(prefix: str, size: int) -> None:
+def test_percent_encoded_base64_is_decoded(prefix: str, size: int) -> None:
     text = quote(base64.b64encode(FILE[:size]).decode(), safe="")
     assert "%2F" in text
     assert decode_base64_image(prefix + text) == FILE[:size]
@@ -102,12 +102,12 @@ def test_percent_encoded_base64(prefix: str, size: int) -> None:
         ("data:image/svg+xml;utf8,<svg id='é'/>", "<svg id='é'/>".encode()),
     ],
 )
-def test_a_data_url_that_is_not_in_base64(text: str, data: bytes) -> None:
+def test_a_data_url_without_base64_is_decoded(text: str, data: bytes) -> None:
     assert decode_base64_image(text) == data
 
 
 @pytest.mark.parametrize("shift", range(5))
-def test_an_image_of_several_slices(shift: int) -> None:
+def test_an_image_decoded_in_several_slices_is_whole(shift: int) -> None:
     data = random.Random(shift).randbytes(SLICE_CHARACTERS * 2 + shift)
     text = base64.b64encode(data).decode()
     assert decode_base64_image(" " * shift + text[:shift] + "\n" * shift + text[shift:]) == data
@@ -122,6 +122,6 @@ def test_round_trip(data: bytes) -> None:
 
 @settings(deadline=None)
 @given(st.text())
-def test_any_text_decodes_or_is_a_value_error(text: str) -> None:
+def test_any_text_decodes_or_raises_value_error(text: str) -> None:
     with suppress(ValueError):
         assert decode_base64_image(text)

@@ -28,7 +28,7 @@ from server.contract.body import MAX_VALUES
         b'{"seed": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused_at_the_body(body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(RequestInvalid) as caught:
         parse_body(body)
     [error] = caught.value.detail
@@ -38,7 +38,7 @@ def test_a_body_that_is_no_json_object_is_refused_at_the_body(body: bytes) -> No
 
 
 @pytest.mark.parametrize("item", [b'{"":{}},', b"[],", b"1,", b'"",'])
-def test_more_values_than_a_request_has_are_refused_before_they_are_read(item: bytes) -> None:
+def test_too_many_values_are_refused_before_parsing(item: bytes) -> None:
     with pytest.raises(RequestInvalid) as caught:
         parse_body(b'{"a": [' + item * MAX_VALUES + b"1]}")
     assert caught.value.detail == [
@@ -46,21 +46,21 @@ def test_more_values_than_a_request_has_are_refused_before_they_are_read(item: b
     ]
 
 
-def test_long_texts_and_many_keyframes_are_not_too_many_values() -> None:
+def test_long_texts_and_many_keyframes_are_within_the_limit_of_values() -> None:
     body = {"prompt": ", " * 5000, "image": "x" * (5 << 20), "keyframes": [{"image_b64": "", "frame_idx": 0}] * 1000}
     assert parse_body(json.dumps(body).encode()) == body
 
 
-def test_an_object_is_read() -> None:
+def test_a_json_object_is_parsed() -> None:
     assert parse_body('{"prompt": "ein Füchslein 🦊"}'.encode()) == {"prompt": "ein Füchslein 🦊"}
     assert parse_body(b"{}") == {}
 
 
-def test_a_byte_order_mark_does_no_harm() -> None:
+def test_a_byte_order_mark_is_skipped() -> None:
     assert parse_body(b'\xef\xbb\xbf{"prompt": "x"}') == {"prompt": "x"}
 
 
-def test_nan_reaches_the_field() -> None:
+def test_nan_is_refused_at_its_field() -> None:
     body = parse_body(b'{"prompt": "x", "fps": NaN, "note": Infinity}')
     assert math.isnan(body["fps"])
     with pytest.raises(RequestInvalid) as caught:

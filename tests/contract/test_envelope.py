@@ -1,4 +1,4 @@
-"""Requests inside another object."""
+"""Requests wrapped in another object."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ ENVELOPES: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
 
 
 @pytest.mark.parametrize(("body", "path"), ENVELOPES, ids=str)
-def test_an_envelope_is_taken_off_and_reported(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
+def test_an_envelope_is_removed_and_reported(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
     request = resolve_request(body)
 
     assert (request.prompt, request.width, request.seed) == ("a fox", 512, 7)
@@ -29,28 +29,28 @@ def test_an_envelope_is_taken_off_and_reported(body: dict[str, Any], path: tuple
 
 
 @pytest.mark.parametrize(("body", "path"), ENVELOPES, ids=str)
-def test_strict_handling_refuses_it(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
+def test_strict_handling_refuses_an_envelope(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
     with pytest.raises(RequestInvalid) as caught:
         resolve_request(body, strict=True)
     assert [error.loc for error in caught.value.errors] == [path[:1]]
 
 
-def test_an_error_is_where_the_field_was_sent() -> None:
+def test_an_error_names_the_field_inside_the_envelope() -> None:
     with pytest.raises(RequestInvalid) as caught:
         resolve_request({"args": [FIELDS | {"width": "wide", "frames": -1}]})
     assert [error.loc for error in caught.value.errors] == [("args", 0, "width"), ("args", 0, "frames")]
 
 
-def test_so_is_an_image() -> None:
+def test_an_image_keeps_its_location_inside_the_envelope() -> None:
     assert resolve_request({"input": FIELDS | {"image": "QUJD"}}).images[0].loc == ("input", "image")
 
 
-def test_what_stands_beside_it_is_reported_too() -> None:
+def test_fields_beside_an_envelope_are_reported() -> None:
     request = resolve_request({"id": "1", "webhook": "https://example.com/hook", "input": FIELDS})
     assert [adjustment.field for adjustment in request.adjustments] == ["input", "id", "webhook"]
 
 
-def test_two_envelopes_share_a_request() -> None:
+def test_a_request_may_be_split_over_two_envelopes() -> None:
     body: dict[str, Any] = {
         "model": "wan",
         "input": {"prompt": "a fox", "img_url": "QUJD"},
@@ -77,31 +77,31 @@ def test_two_envelopes_share_a_request() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_envelope_lacks_a_prompt(body: dict[str, Any]) -> None:
+def test_a_prompt_in_any_other_object_is_missing(body: dict[str, Any]) -> None:
     with pytest.raises(RequestInvalid) as caught:
         resolve_request(body)
     assert caught.value.errors[0].loc[-1] == "prompt"
 
 
 @pytest.mark.parametrize("body", [{"payload": FIELDS}, {"input": FIELDS, "parameters": FIELDS}], ids=str)
-def test_a_prompt_inside_another_object_is_told_where_it_belongs(body: dict[str, Any]) -> None:
+def test_an_error_says_where_a_nested_prompt_belongs(body: dict[str, Any]) -> None:
     with pytest.raises(RequestInvalid, match="top level"):
         resolve_request(body)
 
 
-def test_fields_of_a_request_beside_an_envelope_leave_it_an_unknown_field() -> None:
+def test_an_envelope_beside_a_prompt_is_an_unknown_field() -> None:
     [adjustment] = resolve_request({"prompt": "a fox", "data": {"width": 512}}).adjustments
     assert (adjustment.field, adjustment.requested) == ("data", "an object of 1")
 
 
-def test_enhance_takes_it_off_too() -> None:
+def test_enhance_removes_an_envelope() -> None:
     enhance = resolve_enhance({"input": {"prompt": "a fox", "duration": "8", "image_url": "QUJD", "seed": ""}})
     assert (enhance.prompt, enhance.duration_s, enhance.seed) == ("a fox", 8.0, 0)
     assert enhance.image is not None
     assert enhance.image.loc == ("input", "image_url")
 
 
-def test_enhance_looks_at_the_first_keyframe() -> None:
+def test_enhance_uses_the_first_keyframe() -> None:
     keyframes = [{"image": "REVG", "frame": -1}, {"image": "QUJD", "frame": 0}]
     enhance = resolve_enhance({"prompt": "a fox", "keyframes": keyframes})
     assert enhance.image is not None

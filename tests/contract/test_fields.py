@@ -30,7 +30,7 @@ def test_defaults(resolve) -> None:
     assert request.adjustments == ()
 
 
-def test_what_is_sent_is_used(resolve) -> None:
+def test_sent_values_are_used(resolve) -> None:
     sent = {"generate_audio": False, "video_format": "webm", "enhance_prompt": True, "return_json": True}
     request = resolve(prompt="  as it is \n", **sent)
     assert request.prompt == "  as it is \n"
@@ -42,27 +42,27 @@ def test_what_is_sent_is_used(resolve) -> None:
 
 
 @pytest.mark.parametrize("field", [*INTEGERS, *NUMBERS, *BOOLEANS, *STRINGS[1:], "keyframes", "images", "resolution"])
-def test_null_means_absent(resolve, field: str) -> None:
+def test_null_counts_as_absent(resolve, field: str) -> None:
     assert resolve(strict=True, **{field: None}) == resolve()
 
 
-def test_an_unknown_null_is_absent_too(adjusted) -> None:
+def test_an_unknown_field_that_is_null_counts_as_absent(adjusted) -> None:
     assert adjusted(unknown=None) == []
 
 
-def test_a_null_prompt_is_a_missing_one(refuse) -> None:
+def test_a_null_prompt_counts_as_missing(refuse) -> None:
     assert refuse(prompt=None) == ["prompt"]
 
 
 @pytest.mark.parametrize("empty", ["", []], ids=repr)
 @pytest.mark.parametrize("field", [*INTEGERS, *NUMBERS, *BOOLEANS, *STRINGS[1:], "keyframes", "images", "image", "foo"])
-def test_empty_means_absent(resolve, field: str, empty: object) -> None:
+def test_an_empty_value_counts_as_absent(resolve, field: str, empty: object) -> None:
     assert resolve(strict=True, **{field: empty}) == resolve()
 
 
 @pytest.mark.parametrize("field", ["keyframes", "images", "input_image_b64", "image", "end_image", "foo"])
 @pytest.mark.parametrize("empty", [{}, [None], [""], [{}]], ids=repr)
-def test_nothing_in_a_list_or_an_object_is_absent_too(resolve, field: str, empty: object) -> None:
+def test_a_list_or_object_of_empty_values_counts_as_absent(resolve, field: str, empty: object) -> None:
     if field == "foo":
         empty = {}
     assert resolve(strict=True, **{field: empty}) == resolve()
@@ -70,11 +70,11 @@ def test_nothing_in_a_list_or_an_object_is_absent_too(resolve, field: str, empty
 
 @pytest.mark.parametrize("zero", [0, 0.0, -0.0, "0", "0.0", " 0 "], ids=repr)
 @pytest.mark.parametrize("field", ["fps", "frame_rate", "duration"])
-def test_no_rate_and_no_duration_are_absent(resolve, field: str, zero: object) -> None:
+def test_a_rate_or_duration_of_0_counts_as_absent(resolve, field: str, zero: object) -> None:
     assert resolve(strict=True, **{field: zero}) == resolve()
 
 
-def test_an_empty_prompt_is_a_missing_one(refuse) -> None:
+def test_an_empty_prompt_counts_as_missing(refuse) -> None:
     assert refuse(prompt="") == ["prompt"]
 
 
@@ -82,7 +82,7 @@ def test_an_empty_prompt_is_a_missing_one(refuse) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [(field, 24) for field in (*INTEGERS, *NUMBERS) if field != "guidance_scale"]
 )
-def test_a_number_may_be_text(resolve, field: str, value: int, text: str) -> None:
+def test_a_number_may_be_sent_as_text(resolve, field: str, value: int, text: str) -> None:
     spelled, plain = resolve(**{field: text.format(value)}), resolve(**{field: value})
 
     assert replace(spelled, adjustments=()) == replace(plain, adjustments=())
@@ -90,13 +90,13 @@ def test_a_number_may_be_text(resolve, field: str, value: int, text: str) -> Non
 
 
 @pytest.mark.parametrize("sent", [{"width": "768"}, {"fps": "24"}, {"guidance_scale": "3.1"}, {"num_frames": " 121 "}])
-def test_a_number_as_text_is_no_adjustment(resolve, sent: dict) -> None:
+def test_a_number_as_text_is_not_an_adjustment(resolve, sent: dict) -> None:
     assert resolve(strict=True, **sent) == resolve()
 
 
 @pytest.mark.parametrize("digits", [300, 4000, 5000])
 @pytest.mark.parametrize("field", [*INTEGERS, *NUMBERS])
-def test_long_numbers_as_text_do_no_harm(resolve, field: str, digits: int) -> None:
+def test_numbers_of_thousands_of_digits_do_not_crash(resolve, field: str, digits: int) -> None:
     with suppress(RequestInvalid):
         resolve(**{field: "9" * digits})
 
@@ -109,7 +109,7 @@ def test_long_numbers_as_text_do_no_harm(resolve, field: str, digits: int) -> No
     ],
 )
 @pytest.mark.parametrize("field", BOOLEANS)
-def test_a_boolean_is_what_pydantic_takes(resolve, field: str, value: Any, meaning: bool) -> None:
+def test_every_boolean_that_pydantic_accepts_is_accepted(resolve, field: str, value: Any, meaning: bool) -> None:
     assert resolve(strict=True, **{field: value}) == resolve(strict=True, **{field: meaning})
 
 
@@ -120,7 +120,7 @@ def test_an_integral_float_is_an_integer(resolve, field: str) -> None:
 
 @pytest.mark.parametrize("value", [768.5, "768.5", "wide", " ", True, False, NAN, INF, -INF, [768], {"v": 768}, {}])
 @pytest.mark.parametrize("field", INTEGERS)
-def test_what_is_no_integer(refuse, field: str, value: Any) -> None:
+def test_values_that_are_not_integers_are_refused(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
@@ -128,23 +128,24 @@ def test_what_is_no_integer(refuse, field: str, value: Any) -> None:
     "value", ["fast", "nan", "-inf", "1e400", " ", True, False, NAN, INF, -INF, [24], {"v": 24}, {}]
 )
 @pytest.mark.parametrize("field", NUMBERS)
-def test_what_is_no_number(refuse, field: str, value: Any) -> None:
+def test_values_that_are_not_numbers_are_refused(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
 @pytest.mark.parametrize("value", [2, 0.5, NAN, "maybe", " ", [True], {"v": True}, {}])
 @pytest.mark.parametrize("field", BOOLEANS)
-def test_what_is_no_boolean(refuse, field: str, value: Any) -> None:
+def test_values_that_are_not_booleans_are_refused(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
 @pytest.mark.parametrize("value", [1, True, ["a"], {"a": 1}, 1.5, NAN, "a \ud800 b", "\udfff"])
 @pytest.mark.parametrize("field", STRINGS)
-def test_what_is_no_string(refuse, field: str, value: Any) -> None:
+def test_values_that_are_not_strings_are_refused(refuse, field: str, value: Any) -> None:
     assert refuse(**{field: value}) == [field]
 
 
-# Of spaces, controls, a byte order mark, a zero-width joiner, Hangul fillers, a blank Braille pattern, a lone accent.
+# Spaces, control characters, a byte order mark, a zero-width joiner, Hangul fillers, a blank Braille pattern,
+# a lone accent.
 BLANK = [
     "",
     " ",
@@ -169,7 +170,7 @@ def test_prompts_that_are_refused(refuse, prompt: str) -> None:
 @pytest.mark.parametrize(
     "prompt", ["x", "x" * 10_000, "🦊" * 10_000, "a\x00b", "\ufeff狐", ".", "\u200d🦊\ufe0f", "각", "ก็"]
 )
-def test_prompts_that_are_used(resolve, prompt: str) -> None:
+def test_prompts_that_are_accepted(resolve, prompt: str) -> None:
     assert resolve(prompt=prompt).prompt == prompt
 
 
@@ -197,7 +198,7 @@ def test_formats_that_are_refused(refuse, value: str) -> None:
 
 @pytest.mark.parametrize("steps", [1, 5, 8, 30, 0, -3, 10**30])
 @pytest.mark.parametrize("field", ["num_inference_steps", "steps"])
-def test_steps_are_silently_8(resolve, field: str, steps: int) -> None:
+def test_steps_are_always_8_without_an_adjustment(resolve, field: str, steps: int) -> None:
     assert resolve(strict=True, **{field: steps}) == resolve()
 
 
@@ -212,12 +213,12 @@ def test_guidance_is_reported_as_unused(adjusted) -> None:
     ]
 
 
-def test_guidance_with_its_defaults_is_no_adjustment(adjusted) -> None:
+def test_guidance_at_its_defaults_is_not_an_adjustment(adjusted) -> None:
     default = "shaky, glitchy, low quality, worst quality, deformed, distorted"
     assert adjusted(guidance_scale=3.1, negative_prompt=default, num_inference_steps=8) == []
 
 
-def test_the_body_is_not_changed(resolve) -> None:
+def test_the_body_is_not_modified(resolve) -> None:
     fields = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
     before = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
     resolve(**fields)
@@ -233,5 +234,5 @@ def test_the_body_is_not_changed(resolve) -> None:
         ({"input": {"return_json": "yes"}}, True),
     ],
 )
-def test_whether_json_was_asked_for(body: dict, meaning: bool) -> None:
+def test_wants_json_follows_return_json(body: dict, meaning: bool) -> None:
     assert wants_json(body) is meaning

@@ -20,7 +20,7 @@ def parse(*parts: bytes) -> list[tuple[str, str]]:
     return parse_multipart(multipart(*parts), b"B")
 
 
-def test_text_and_files() -> None:
+def test_text_and_files_are_parsed() -> None:
     image = bytes(range(256))
     assert parse(
         part('name="prompt"', "ein Füchslein 🦊".encode()),
@@ -35,16 +35,16 @@ def test_text_and_files() -> None:
     ]
 
 
-def test_an_empty_file_is_absent_and_an_empty_text_is_not() -> None:
+def test_an_empty_file_is_absent_and_empty_text_is_not() -> None:
     assert parse(part('name="image"; filename=""', b""), part('name="prompt"', b"")) == [("prompt", "")]
 
 
-def test_what_looks_like_a_boundary_is_data() -> None:
+def test_data_that_looks_like_a_boundary_is_kept() -> None:
     assert parse(part('name="prompt"', b"\r\n--A--\r\n--")) == [("prompt", "\r\n--A--\r\n--")]
 
 
 @pytest.mark.parametrize("part_headers", [["Content-Type: text/plain; charset=latin-1"], []])
-def test_text_is_utf_8_whatever_its_part_says(part_headers: list[str]) -> None:
+def test_text_is_decoded_as_utf_8_whatever_its_part_says(part_headers: list[str]) -> None:
     assert parse(part('name="prompt"', "für".encode(), *part_headers)) == [("prompt", "für")]
     with pytest.raises(RequestInvalid) as caught:
         parse(part('name="prompt"', "für".encode("latin-1"), *part_headers))
@@ -55,7 +55,7 @@ GOOD = multipart(part('name="prompt"', b"a fox"), part('name="width"', b"256"))
 
 
 @pytest.mark.parametrize("kept", range(len(b"--B\r\n"), len(GOOD) - 3))
-def test_a_form_without_its_end_is_refused(kept: int) -> None:
+def test_a_form_without_a_closing_boundary_is_refused(kept: int) -> None:
     with pytest.raises(RequestInvalid):
         parse_multipart(GOOD[:kept], b"B")
 
@@ -73,7 +73,7 @@ def test_a_form_without_its_end_is_refused(kept: int) -> None:
         multipart(b'--B\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n'),
     ],
 )
-def test_what_is_no_form_is_refused(body: bytes) -> None:
+def test_an_invalid_form_is_refused(body: bytes) -> None:
     with pytest.raises(RequestInvalid) as caught:
         parse_multipart(body, b"B")
     assert caught.value.detail[0]["type"] == "form_invalid"
@@ -84,7 +84,7 @@ def test_a_boundary_that_is_too_long_is_refused() -> None:
         parse_multipart(GOOD, b"B" * 10_000)
 
 
-def test_urlencoded() -> None:
+def test_an_urlencoded_form_is_parsed() -> None:
     assert parse_urlencoded(b"prompt=a+red%20fox+%F0%9F%A6%8A&width=256&empty=&&flag&a=1%2B1=2") == [
         ("prompt", "a red fox 🦊"),
         ("width", "256"),
@@ -94,7 +94,7 @@ def test_urlencoded() -> None:
     ]
 
 
-def test_more_escapes_than_a_form_needs_are_refused() -> None:
+def test_too_many_escapes_are_refused() -> None:
     with pytest.raises(RequestInvalid, match="multipart/form-data"):
         parse_urlencoded(b"image=" + b"%2B" * (MAX_ESCAPES + 1))
 
@@ -104,12 +104,12 @@ def test_a_large_file_is_whole() -> None:
     assert parse(part('name="image"; filename="a"', image)) == [("image", base64.b64encode(image).decode())]
 
 
-def test_urlencoded_text_is_utf_8() -> None:
+def test_urlencoded_text_must_be_utf_8() -> None:
     with pytest.raises(RequestInvalid):
         parse_urlencoded(b"prompt=f%FCr")
 
 
-def test_fields_and_their_values_are_counted() -> None:
+def test_too_many_fields_or_values_are_refused() -> None:
     many_values = "[" + "[]," * (MAX_VALUES // 2)
     for form in (
         lambda: parse(*[part('name="a"', b"")] * (MAX_FIELDS + 1)),

@@ -38,7 +38,7 @@ def test_keyframes(resolve) -> None:
         (["0", "24"], [0, 24]),
     ],
 )
-def test_order_is_free_and_minus_one_is_the_last(resolve, sent: list, used: list[int]) -> None:
+def test_keyframes_may_come_in_any_order_and_minus_one_is_the_last_frame(resolve, sent: list, used: list[int]) -> None:
     request = resolve(num_frames=121, keyframes=[keyframe(i) for i in sent])
     assert frames(request) == used
     assert request.adjustments == ()
@@ -84,12 +84,12 @@ def test_keyframes_that_are_refused(refuse, keyframes: Any, locs: list[str]) -> 
     assert refuse(keyframes=keyframes) == locs
 
 
-def test_nulls_inside_a_keyframe_are_absent(resolve) -> None:
+def test_nulls_in_a_keyframe_count_as_absent(resolve) -> None:
     nulls = keyframe(8, strength=None, crf=None, unknown=None)
     assert resolve(strict=True, keyframes=[keyframe(0), nulls]) == resolve(keyframes=[keyframe(0), keyframe(8)])
 
 
-def test_limits_of_a_keyframe_are_inside(resolve) -> None:
+def test_the_limits_of_strength_and_crf_are_inclusive(resolve) -> None:
     request = resolve(keyframes=[keyframe(0, strength=0, crf=51), keyframe(8, strength=1, crf=0.0)])
     assert [(image.strength, image.crf) for image in request.images] == [(0, 51), (1, 0)]
 
@@ -108,5 +108,5 @@ def test_a_bad_image_is_refused_where_it_was_sent(refuse, image: str) -> None:
     assert refuse(images=[{"image_b64": image}]) == ["images.0.image_b64"]
 
 
-def test_the_bytes_of_an_image_are_not_in_its_repr(resolve) -> None:
+def test_the_repr_of_an_image_omits_its_bytes(resolve) -> None:
     assert "ABC" not in repr(resolve(input_image_b64=IMAGE))

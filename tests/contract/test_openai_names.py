@@ -1,4 +1,4 @@
-"""OpenAI's names and forms as the documented request."""
+"""OpenAI's field names and forms, read as documented fields."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ IMAGE = "data:image/png;base64,AAAA"
         ({"input": {"seconds": "4", "prompt": "a fox"}}, {"duration": 4.0, "prompt": "a fox"}),
     ],
 )
-def test_names(sent: dict[str, Any], values: dict[str, Any]) -> None:
+def test_openai_names_become_documented_fields(sent: dict[str, Any], values: dict[str, Any]) -> None:
     assert read_openai_names(sent).values == values
 
 
@@ -56,7 +56,7 @@ def test_names(sent: dict[str, Any], values: dict[str, Any]) -> None:
     ],
 )
 def test_the_documented_name_wins(sent: dict[str, Any], values: dict[str, Any], lost: list[str]) -> None:
-    """What loses is not validated, and reported unless it says the same; strict handling refuses it."""
+    """The other value is not validated. It is reported if it differs, and then strict handling refuses it."""
     request = read_openai_names(sent)
     assert request.values == values
     assert [adjustment.field for adjustment in request.adjustments] == lost
@@ -87,7 +87,7 @@ def test_the_documented_name_wins(sent: dict[str, Any], values: dict[str, Any], 
     ],
     ids=str,
 )
-def test_what_cannot_be_read_is_named(sent: dict[str, Any], loc: tuple[str, ...]) -> None:
+def test_a_value_that_cannot_be_read_is_refused_by_name(sent: dict[str, Any], loc: tuple[str, ...]) -> None:
     with pytest.raises(RequestInvalid) as refusal:
         read_openai_names(sent)
     assert [error.loc for error in refusal.value.errors] == [loc]
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_named(sent: dict[str, Any], loc: tuple[str, ...]
     ids=str,
 )
 @pytest.mark.parametrize("name", ["input_reference", "image_reference"])
-def test_shapes_of_a_picture(name: str, reference: Any) -> None:
+def test_a_reference_image_may_have_any_of_these_shapes(name: str, reference: Any) -> None:
     request = resolve_request(read_openai_names({"prompt": "a fox", name: reference}).values)
     assert [image.data for image in request.images] == [b"\0\0\0"]
 
@@ -118,14 +118,14 @@ def test_shapes_of_a_picture(name: str, reference: Any) -> None:
     ["https://example.com/a.png", {"image_url": "HTTP://example.com/a.png"}, [IMAGE, IMAGE], {"image": 5}],
     ids=str,
 )
-def test_a_picture_that_cannot_be_used_is_refused(reference: Any) -> None:
+def test_a_reference_image_that_cannot_be_used_is_refused(reference: Any) -> None:
     openai = read_openai_names({"prompt": "a fox", "input_reference": reference})
     with pytest.raises(RequestInvalid) as refusal:
         resolve_request(openai.values)
     assert [error.loc[0] for error in openai.as_sent(refusal.value).errors] == ["input_reference"]
 
 
-def test_an_error_has_the_name_that_was_sent() -> None:
+def test_an_error_uses_the_name_that_was_sent() -> None:
     sent = {"seconds": "4", "size": "1280x720", "image_reference": "AAAA", "extra_body": {"fps": 1}, "keyframes": [1]}
     request = read_openai_names(sent)
     errors = [("duration",), ("resolution",), ("input_reference",), ("fps",), ("keyframes", 1, "crf"), ()]
@@ -144,7 +144,7 @@ def test_an_error_has_the_name_that_was_sent() -> None:
     ]
 
 
-def test_a_form() -> None:
+def test_a_form_becomes_nested_fields() -> None:
     fields = [("prompt", "[12]"), ("seed", "7"), ("generate_audio", "True"), ("seconds", "4"), ("width", "wide")]
     fields += [("keyframes[][frame_idx]", "0"), ("keyframes[][image_b64]", "1234")]
     fields += [("keyframes[][frame_idx]", "-1"), ("keyframes[][image_b64]", "5678")]
@@ -164,7 +164,7 @@ def test_a_form() -> None:
     }
 
 
-def test_a_name_that_is_repeated_in_a_form_is_a_list() -> None:
+def test_a_repeated_name_in_a_form_becomes_a_list() -> None:
     fields = [("input_reference[]", "AAAA"), ("seed", "1"), ("seed", "2")]
 
     assert read_form(fields) == {"input_reference": ["AAAA"], "seed": ["1", "2"]}
@@ -181,19 +181,19 @@ def test_a_form_that_sends_a_field_in_two_ways_is_refused(fields: list[tuple[str
 
 
 @pytest.mark.parametrize("name", ["a[", "]a", "[a]", "", "a[[b]]", "a[1][2][3][4][5]", "[]"])
-def test_a_name_with_odd_brackets_is_a_name(name: str) -> None:
+def test_a_name_with_malformed_brackets_is_kept_as_it_is(name: str) -> None:
     assert read_form([(name, "1")]) == {name: "1"}
 
 
 @pytest.mark.parametrize(("text", "audio"), [("True", True), ("1", True), ("on", True), ("", True), ("off", False)])
-def test_a_boolean_of_a_form(text: str, audio: bool) -> None:
+def test_a_boolean_in_a_form_may_be_spelled_in_several_ways(text: str, audio: bool) -> None:
     fields = read_form([("prompt", "a fox"), ("generate_audio", text), ("seed", ""), ("fps", "24"), ("keyframes", "")])
 
     assert resolve_request(read_openai_names(fields).values, strict=True).generate_audio is audio
 
 
 def test_the_schema_has_both_vocabularies_and_no_defaults() -> None:
-    """A generated client sends defaults: `size` would lose to the width and height that nobody chose."""
+    """A generated client sends the defaults of the schema, and a default width and height would override `size`."""
     for schema in (video_schema(), video_form_schema()):
         properties = schema["properties"]
         assert {"model", "seconds", "size", "input_reference", "num_frames", "seed"} <= properties.keys()

@@ -1,4 +1,4 @@
-"""Pictures under names of other services: the first frame, the last one, or refused; never left out in silence."""
+"""Pictures under the names of other services: used as the first or last frame, or refused; never ignored silently."""
 
 import base64
 import io
@@ -40,14 +40,14 @@ SHAPE_IDS = ["text", "list", "url", "image_url", "b64_json", "data"]
 
 
 @pytest.mark.parametrize("name", FIRST_NAMES)
-def test_names_of_the_first_frame(resolve, name: str) -> None:
+def test_every_name_of_a_first_frame_is_accepted(resolve, name: str) -> None:
     request = resolve(strict=True, **{name: FIRST})
     [image] = request.images
     assert (image.data, image.frame_idx, image.loc) == (PNG, 0, (name,))
 
 
 @pytest.mark.parametrize("name", LAST_NAMES)
-def test_names_of_the_last_frame(resolve, name: str) -> None:
+def test_every_name_of_a_last_frame_is_accepted(resolve, name: str) -> None:
     request = resolve(strict=True, image_url=FIRST, num_frames=25, **{name: LAST})
     assert [(i.data, i.frame_idx, i.loc) for i in request.images] == [
         (PNG, 0, ("image_url",)),
@@ -56,13 +56,13 @@ def test_names_of_the_last_frame(resolve, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAST_NAMES)
-def test_a_last_frame_alone_is_refused(resolve, name: str) -> None:
+def test_a_last_frame_without_a_first_one_is_refused(resolve, name: str) -> None:
     with pytest.raises(RequestInvalid, match="first one") as caught:
         resolve(**{name: LAST})
     assert [error.loc for error in caught.value.errors] == [(name,)]
 
 
-def test_a_last_frame_follows_the_only_one_of_images(resolve) -> None:
+def test_a_last_frame_follows_a_single_entry_of_images(resolve) -> None:
     request = resolve(strict=True, images=[FIRST], end_image=LAST)
     assert [(i.data, i.frame_idx, i.loc) for i in request.images] == [
         (PNG, 0, ("images", 0)),
@@ -78,13 +78,13 @@ def test_keyframes_win_over_a_last_frame(resolve, adjusted) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_IDS)
 @pytest.mark.parametrize("name", ["input_image_b64", "image", "image_url", "input_reference"])
-def test_shapes_of_a_picture(resolve, name: str, shape) -> None:
+def test_a_picture_may_have_any_of_these_shapes(resolve, name: str, shape) -> None:
     [image] = resolve(strict=True, **{name: shape(FIRST)}).images
     assert image.data == PNG
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_IDS)
-def test_shapes_of_a_picture_in_a_keyframe(resolve, shape) -> None:
+def test_a_picture_in_a_keyframe_may_have_any_of_these_shapes(resolve, shape) -> None:
     keyframes = [{"image_b64": shape(FIRST), "frame_idx": 0}, {"image_url": shape(LAST), "frame_idx": 8}]
     assert [image.data for image in resolve(strict=True, keyframes=keyframes).images] == [PNG, OTHER]
 
@@ -92,20 +92,22 @@ def test_shapes_of_a_picture_in_a_keyframe(resolve, shape) -> None:
 @pytest.mark.parametrize("image", ["image", "image_url", "url", "base64", "frame", "input_image", "data"])
 @pytest.mark.parametrize("frame", ["frame_index", "frameIndex", "index", "idx", "frame_number"])
 @pytest.mark.parametrize("name", ["keyframes", "images"])
-def test_names_in_a_keyframe(resolve, name: str, image: str, frame: str) -> None:
+def test_every_name_of_a_picture_and_its_frame_is_accepted_in_a_keyframe(
+    resolve, name: str, image: str, frame: str
+) -> None:
     sent = [{image: FIRST, frame: 0}, {image: LAST, frame: "24"}]
     images = resolve(strict=True, **{name: sent}).images
     assert [(i.data, i.frame_idx, i.loc) for i in images] == [(PNG, 0, (name, 0, image)), (OTHER, 24, (name, 1, image))]
 
 
-def test_errors_keep_the_place_in_a_list_with_holes(refuse) -> None:
+def test_an_error_names_the_position_in_a_list_with_nulls(refuse) -> None:
     sent = [None, {"image": FIRST, "frame": 0}, {}, {"image": LAST, "frame": "late"}]
     assert refuse(keyframes=sent) == ["keyframes.3.frame"]
 
 
 @pytest.mark.parametrize("name", ["first_frame", "start_frame", "end_frame", "last_frame"])
 @pytest.mark.parametrize("number", [0, 24, "24", True])
-def test_a_number_under_such_a_name_is_an_unknown_field(adjusted, name: str, number: object) -> None:
+def test_a_number_under_the_name_of_a_picture_is_an_unknown_field(adjusted, name: str, number: object) -> None:
     assert adjusted(**{name: number}) == [(name, number, None)]
 
 
@@ -125,7 +127,7 @@ PICTURES = [
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda text: text[:24])
 @pytest.mark.parametrize("name", ["reference", "reference_images", "mask", "style"])
-def test_a_picture_that_would_not_be_used_is_refused(resolve, name: str, picture: str) -> None:
+def test_a_picture_in_an_unknown_field_is_refused(resolve, name: str, picture: str) -> None:
     nested: list[Any] = [picture, [picture], {"a": {"b": [1, picture]}}]
     for value in nested:
         with pytest.raises(RequestInvalid, match="input_image_b64") as caught:
@@ -134,13 +136,13 @@ def test_a_picture_that_would_not_be_used_is_refused(resolve, name: str, picture
         assert picture[:40] not in str(caught.value)
 
 
-def test_so_is_one_inside_a_keyframe(refuse) -> None:
+def test_a_picture_in_an_unknown_field_of_a_keyframe_is_refused(refuse) -> None:
     keyframes = [{"image_b64": FIRST, "frame_idx": 0, "mask": LAST}, {"image_b64": FIRST, "frame_idx": 8}]
     assert refuse(keyframes=keyframes) == ["keyframes.0.mask"]
 
 
 @pytest.mark.parametrize("name", ["reference_image", "control_images", "mask_image_url"])
-def test_so_is_the_address_of_one(refuse, name: str) -> None:
+def test_a_url_in_an_unknown_field_for_a_picture_is_refused(refuse, name: str) -> None:
     assert refuse(**{name: [URL]}) == [name]
 
 
@@ -148,7 +150,7 @@ def test_so_is_the_address_of_one(refuse, name: str) -> None:
     "value",
     ["Euler a", "R0lG", "/9j", "iVBORw", "UklGR", "https://example.com/webhook", "data:text/plain,x", "é" * 40, 5, {}],
 )
-def test_what_is_no_picture_is_ignored(resolve, value: object) -> None:
+def test_other_values_of_unknown_fields_are_ignored(resolve, value: object) -> None:
     assert resolve(sampler=value).images == ()
 
 
@@ -159,7 +161,7 @@ def test_a_deep_unknown_field_is_searched_without_recursion(resolve) -> None:
     assert resolve(foo=deep).images == ()
 
 
-def test_several_pictures_are_no_first_frame(refuse) -> None:
+def test_several_pictures_as_the_first_frame_are_refused(refuse) -> None:
     assert refuse(input_image=[FIRST, LAST]) == ["input_image"]
 
 
@@ -178,7 +180,7 @@ def test_several_pictures_are_no_first_frame(refuse) -> None:
     ],
     ids=str,
 )
-def test_the_address_of_an_image_is_not_fetched(resolve, sent: dict) -> None:
+def test_the_url_of_an_image_is_refused_and_not_fetched(resolve, sent: dict) -> None:
     with pytest.raises(RequestInvalid, match="fetches nothing"):
         resolve(**sent)
 
@@ -195,7 +197,7 @@ def test_the_address_of_an_image_is_not_fetched(resolve, sent: dict) -> None:
     ],
     ids=lambda sent: "-".join(sent),
 )
-def test_the_loser_of_two_names_is_not_validated(resolve, sent: dict) -> None:
+def test_a_value_that_another_name_overrides_is_not_validated(resolve, sent: dict) -> None:
     resolve(**sent)
 
 
@@ -204,5 +206,5 @@ def test_the_loser_of_two_names_is_not_validated(resolve, sent: dict) -> None:
     [{"fps": 25, "frame_rate": "25"}, {"num_frames": 25, "frames": " 25 "}, {"image": FIRST, "input_image": [FIRST]}],
     ids=str,
 )
-def test_two_names_that_say_the_same_are_no_adjustment(resolve, sent: dict) -> None:
+def test_two_names_with_the_same_value_are_not_an_adjustment(resolve, sent: dict) -> None:
     assert resolve(strict=True, **sent).adjustments == ()

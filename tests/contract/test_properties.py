@@ -1,4 +1,4 @@
-"""What holds for any body whatsoever."""
+"""Properties that hold for any body."""
 
 import json
 from contextlib import suppress
@@ -130,7 +130,7 @@ keyframe_sets = st.lists(st.integers(-1, 320), unique=True, min_size=1, max_size
     st.one_of(st.builds(lambda n: {"num_frames": n}, whole), st.builds(lambda s: {"duration": s / 24}, whole)),
     keyframe_sets,
 )
-def test_keyframes_keep_their_order_and_the_last_one_its_place(length: dict[str, Any], sent: list[int]) -> None:
+def test_keyframes_keep_their_order_and_the_last_one_stays_last(length: dict[str, Any], sent: list[int]) -> None:
     entries: list[dict[str, Any]] = [
         {"image_b64": "QUJD", "frame_idx": frame} for frame in (0, *(frame for frame in sent if frame))
     ]
@@ -157,7 +157,7 @@ def test_a_prompt_is_enhanced_or_refused(body: dict[str, Any]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(tame)
-def test_what_was_resolved_needs_no_adjustment(body: dict[str, Any]) -> None:
+def test_a_resolved_request_needs_no_adjustment(body: dict[str, Any]) -> None:
     first = attempt(body, strict=False)
     if isinstance(first, RequestInvalid):
         return
@@ -184,7 +184,7 @@ def test_a_header_is_always_short_printable_json(adjustments: list[Adjustment]) 
 
 @settings(deadline=None)
 @given(st.binary() | junk.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_are_an_object_or_refused(body: bytes) -> None:
+def test_any_bytes_parse_to_an_object_or_are_refused(body: bytes) -> None:
     with suppress(RequestInvalid):
         assert isinstance(parse_body(body), dict)
 

@@ -32,7 +32,7 @@ def test_exactly_the_documented_fields_are_shown() -> None:
     assert GenerateRequest.model_fields.keys() == DOCUMENTED
 
 
-def test_nothing_is_referenced() -> None:
+def test_the_schema_has_no_references() -> None:
     text = json.dumps(request_schema())
     assert "$ref" not in text
     assert "$defs" not in text
@@ -42,7 +42,7 @@ def test_every_field_is_described() -> None:
     assert all(field["description"] for field in request_schema()["properties"].values())
 
 
-def test_limits_and_defaults_are_those_of_json_schema() -> None:
+def test_limits_and_defaults_are_in_the_schema() -> None:
     properties = request_schema()["properties"]
     width = properties["width"]
     assert (width["type"], width["default"], width["exclusiveMinimum"], width["maximum"]) == ("integer", 768, 0, 16_384)
@@ -53,7 +53,7 @@ def test_limits_and_defaults_are_those_of_json_schema() -> None:
     assert "default" not in properties["use_random_seed"]
 
 
-def test_a_keyframe_is_described_in_place() -> None:
+def test_a_keyframe_is_described_inline() -> None:
     [keyframes, null] = request_schema()["properties"]["keyframes"]["anyOf"]
     assert null == {"type": "null"}
     assert keyframes["minItems"] == 2
@@ -63,7 +63,7 @@ def test_a_keyframe_is_described_in_place() -> None:
     assert entry["properties"]["crf"]["default"] == 33
 
 
-def test_the_example_is_a_good_request() -> None:
+def test_the_example_is_a_valid_request() -> None:
     assert resolve_request(request_schema()["example"], strict=True).adjustments == ()
 
 

@@ -36,7 +36,7 @@ def test_the_seed_used(resolve, sent: dict, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [5, -1, None])
 @pytest.mark.parametrize("use_random_seed", [True, False, None])
-def test_no_seed_is_an_adjustment(resolve, seed: int | None, use_random_seed: bool | None) -> None:
+def test_a_seed_is_never_an_adjustment(resolve, seed: int | None, use_random_seed: bool | None) -> None:
     assert resolve(strict=True, seed=seed, use_random_seed=use_random_seed).adjustments == ()
 
 
@@ -45,12 +45,12 @@ def test_seeds_that_are_refused(refuse, seed: float) -> None:
     assert refuse(seed=seed) == ["seed"]
 
 
-def test_drawn_seeds_differ_and_survive_javascript() -> None:
+def test_drawn_seeds_differ_and_fit_a_javascript_number() -> None:
     seeds = {draw_seed() for _ in range(100)}
     assert len(seeds) > 90
     assert all(0 <= seed < 2**32 for seed in seeds)
     assert all(json.loads(json.dumps(float(seed))) == seed for seed in seeds)
 
 
-def test_a_seed_is_drawn_unless_the_caller_brings_a_source() -> None:
+def test_a_seed_is_drawn_by_default() -> None:
     assert 0 <= resolve_request({"prompt": "a fox"}).seed < 2**32

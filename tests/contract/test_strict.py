@@ -1,4 +1,4 @@
-"""Strict handling, and what an error may show."""
+"""Strict handling, and what errors reveal."""
 
 from typing import Any
 
@@ -37,12 +37,12 @@ KEYFRAMES = [{"image_b64": IMAGE, "frame_idx": 0}, {"image_b64": IMAGE, "frame_i
         ({"foo": 1}, ["foo"]),
     ],
 )
-def test_what_would_be_adjusted_is_refused_where_it_was_sent(refuse, resolve, sent: dict, locs: list[str]) -> None:
+def test_strict_handling_refuses_each_adjustment_at_its_field(refuse, resolve, sent: dict, locs: list[str]) -> None:
     assert refuse(strict=True, **sent) == locs
     assert len(resolve(**sent).adjustments) == len(locs)
 
 
-def test_what_is_not_adjusted_resolves(resolve) -> None:
+def test_strict_handling_accepts_a_request_without_adjustments(resolve) -> None:
     sent = {"width": 1280, "height": 704, "duration": 4.9, "fps": 23.976, "seed": 1, "keyframes": KEYFRAMES}
     assert resolve(strict=True, **sent) == resolve(**sent)
 
@@ -74,20 +74,20 @@ def test_an_error_never_echoes_the_value(resolve, fields: dict[str, Any]) -> Non
         assert "123456789" not in text
 
 
-def test_a_name_in_an_error_is_short_and_can_be_encoded() -> None:
+def test_a_field_name_in_an_error_is_short_and_can_be_encoded() -> None:
     with pytest.raises(RequestInvalid) as caught:
         resolve_request({"prompt": "a fox", "\ud800" * 100_000: 1}, strict=True)
     [error] = caught.value.detail
     assert len(error["loc"][1].encode()) <= 64
 
 
-def test_no_class_of_ours_is_named(resolve) -> None:
+def test_an_error_names_no_internal_class(resolve) -> None:
     with pytest.raises(RequestInvalid) as caught:
         resolve(keyframes=[1, 2])
     assert "KeyframeRequest" not in str(caught.value.detail)
 
 
-def test_a_flood_of_errors_is_cut() -> None:
+def test_at_most_100_errors_are_reported() -> None:
     errors = [FieldError(("keyframes", i), "wrong", "wrong") for i in range(1000)]
     assert len(RequestInvalid(errors).detail) == 100
 

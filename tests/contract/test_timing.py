@@ -70,7 +70,7 @@ def test_frames_and_rate(resolve, sent: dict, num_frames: int, rate: Fraction) -
         ({"fps": 60}, [("fps", 60, 50)]),
         ({"fps": 7.9}, [("fps", 7.9, 8)]),
         ({"fps": 1e300}, [("fps", 1e300, 50)]),
-        # Shortened by the cap: under the field that gave the frames.
+        # Shortened by the cap: reported under the field that set the length.
         ({"duration": 60}, [("duration", 60, 20.042)]),
         ({"duration": 60, "fps": 50}, [("duration", 60, 20.02)]),
         ({"duration": 1e300}, [("duration", 1e300, 20.042)]),
@@ -78,7 +78,7 @@ def test_frames_and_rate(resolve, sent: dict, num_frames: int, rate: Fraction) -
         ({"frames": 1000}, [("num_frames", 1000, 481)]),
         ({"num_frames": 601, "duration": 25.0}, [("num_frames", 601, 481)]),
         ({"num_frames": 601, "duration": 25, "fps": 24}, [("num_frames", 601, 481)]),
-        # A duration that loses.
+        # A duration that other fields override.
         ({"num_frames": 121, "fps": 24, "duration": 10}, [("duration", 10, 5.042)]),
         ({"num_frames": 121, "fps": 24, "duration": 0}, []),
         ({"num_frames": 121, "duration": 100}, [("duration", 100, 15.125)]),
@@ -100,7 +100,7 @@ def test_the_cap_follows_the_area_after_snapping(resolve, size: tuple[int, int],
     assert "duration" in {adjustment.field for adjustment in request.adjustments}
 
 
-def test_the_default_length_is_capped_too(resolve) -> None:
+def test_the_default_length_is_capped(resolve) -> None:
     request = resolve(width=3840, height=2176, fps=8)
     assert request.num_frames == 41
     [adjustment] = request.adjustments
