@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import GenerationSpec
 from server.contract import Adjustment, adjustments_header
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 from server.videos.video import inference_s
 
 MEBIBYTE = 2**20
@@ -65,13 +65,13 @@ class Rendered:
 
     id: str
     data: bytes
-    order: Order
+    request: PreparedRequest
     timings_s: Mapping[str, float]
     peak_memory_bytes: int | None = None
 
     @property
     def spec(self) -> GenerationSpec:
-        return self.order.spec
+        return self.request.spec
 
     @property
     def inference_s(self) -> float:
@@ -92,7 +92,7 @@ def clip_headers(rendered: Rendered) -> dict[str, str]:
         "X-LTX-Frames": str(spec.num_frames),
         "X-LTX-FPS": str(decimal(spec.frame_rate)),
         "X-LTX-Duration": str(decimal(spec.duration_s)),
-        "X-LTX-Adjustments": adjustments_header(rendered.order.adjustments),
+        "X-LTX-Adjustments": adjustments_header(rendered.request.adjustments),
         "Server-Timing": ", ".join(f"{name};dur={1000 * s:.1f}" for name, s in rendered.timings_s.items()),
     }
 
@@ -120,9 +120,9 @@ def clip_json(rendered: Rendered) -> ClipAnswer:
         has_audio=spec.generate_audio,
         seed=spec.seed,
         prompt=spec.prompt,
-        original_prompt=rendered.order.original_prompt,
-        enhanced=rendered.order.enhanced,
-        adjustments=adjustment_answers(rendered.order.adjustments),
+        original_prompt=rendered.request.original_prompt,
+        enhanced=rendered.request.enhanced,
+        adjustments=adjustment_answers(rendered.request.adjustments),
         timings=rounded(rendered.timings_s),
     )
 

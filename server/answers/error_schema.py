@@ -61,9 +61,9 @@ ANSWERS: dict[int, dict[str, Any]] = {
 }
 READ = (401, 422, 500)
 # Errors of a route that takes a body with a prompt.
-ORDER = (401, 408, 413, 415, 422, 429, 500, 503)
+RENDER = (401, 408, 413, 415, 422, 429, 500, 503)
 # Optional headers of a route that takes a body with a prompt.
-ORDER_HEADERS = [
+RENDER_HEADERS = [
     {
         "name": "Idempotency-Key",
         "in": "header",

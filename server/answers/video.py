@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.geometry import snap_num_frames
 from server.answers.clip import MEBIBYTE, MODEL_ID, AdjustmentAnswer, Decimal, adjustment_answers, decimal, rounded
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
 
@@ -22,7 +22,7 @@ class VideoFailure(BaseModel):
 
 
 class VideoAnswer(BaseModel):
-    """A video: the order, its progress and its result."""
+    """A video: its parameters, progress and result."""
 
     model_config = ConfigDict(title="Video")
 
@@ -98,8 +98,8 @@ class ProgressAnswer(BaseModel):
 def video_json(
     snapshot: Snapshot, expires_at: float | None, url: str | None = None, events_url: str | None = None
 ) -> VideoAnswer:
-    video, order = snapshot.video, snapshot.video.order
-    spec, failure = order.spec, video.failure
+    video, request = snapshot.video, snapshot.video.request
+    spec, failure = request.spec, video.failure
     peak = video.peak_memory_bytes
     return VideoAnswer(
         id=video.id,
@@ -109,13 +109,13 @@ def video_json(
         created_at=int(video.created_at),
         completed_at=_whole(video.completed_at),
         expires_at=_whole(expires_at),
-        seconds=seconds_text(order),
+        seconds=seconds_text(request),
         duration=decimal(spec.duration_s),
         size=f"{spec.width}x{spec.height}",
         prompt=spec.prompt,
         error=VideoFailure(code=failure.code, message=failure.message) if failure else None,
-        original_prompt=order.original_prompt,
-        enhanced=order.enhanced,
+        original_prompt=request.original_prompt,
+        enhanced=request.enhanced,
         seed=spec.seed,
         width=spec.width,
         height=spec.height,
@@ -124,7 +124,7 @@ def video_json(
         has_audio=spec.generate_audio,
         video_format=str(spec.container),
         size_bytes=video.size_bytes,
-        adjustments=adjustment_answers(order.adjustments),
+        adjustments=adjustment_answers(request.adjustments),
         timings=rounded(video.timings_s),
         inference_time_s=None if video.inference_s is None else round(video.inference_s, 4),
         peak_memory_mb=None if peak is None else round(peak / MEBIBYTE, 1),
@@ -148,13 +148,13 @@ def progress_json(snapshot: Snapshot) -> ProgressAnswer:
     )
 
 
-def seconds_text(order: Order) -> str:
+def seconds_text(request: PreparedRequest) -> str:
     """Return the requested seconds, which clients compare with what they sent.
 
     The clip's own length is rounded to the grid of frames. Return it in whole seconds if no duration was requested or
     the clip is shorter or longer than that.
     """
-    spec, asked = order.spec, order.requested_duration_s
+    spec, asked = request.spec, request.requested_duration_s
     if asked and snap_num_frames(Fraction(str(asked)) * spec.frame_rate) == spec.num_frames:
         return str(decimal(asked))
     return str(max(1, round(spec.duration_s)))

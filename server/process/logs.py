@@ -10,24 +10,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 # The attribute of a log record that holds its machine-readable values.
-FACTS = "facts"
+FIELDS = "fields"
 
 WORD = re.compile(r"[!#-<>-~]+")
 
 
 class TextFormatter(logging.Formatter):
-    """Write the message, then its facts as `name=value`."""
+    """Write the message, then its fields as `name=value`."""
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s:     %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        words = (f"{name}={_word(value)}" for name, value in _flat(getattr(record, FACTS, {})))
+        words = (f"{name}={_word(value)}" for name, value in _flat(getattr(record, FIELDS, {})))
         return " ".join([super().formatMessage(record), *words])
 
 
-def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in facts.items():
+def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from _flat(value)
         else:
@@ -41,11 +41,11 @@ def _word(value: Any) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """Write one JSON object per line; facts cannot replace the fields that every line has."""
+    """Write one JSON object per line. The record's fields cannot replace those that every line has."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            **getattr(record, FACTS, {}),
+            **getattr(record, FIELDS, {}),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,

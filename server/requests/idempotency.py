@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,13 @@ from server.contract import Adjustment
 from server.edge.paths import route_path
 from server.jobs.job import Job
 from server.requests.disconnect import unless_disconnected
-from server.requests.prepare import accept_request, prepare_order
-from server.requests.prepared import Order
+from server.requests.prepare import accept_request, prepare_request
+from server.requests.prepared import PreparedRequest
 from server.services import Services
 from server.videos.errors import IdempotencyError
 from server.videos.video import Idempotency, Video
 
 _KEY = re.compile(r"[!-~]{1,255}")
-
-
-@dataclass(frozen=True)
-class Ordered:
-    """A stored video. job: the render that this request started; None if the video already existed."""
-
-    video: Video
-    job: Job | None = None
 
 
 def read_idempotency(request: Request, digest: bytes) -> Idempotency | None:
@@ -51,15 +43,15 @@ async def store_video(
     raw: Mapping[str, Any],
     idempotency: Idempotency | None,
     adjustments: tuple[Adjustment, ...] = (),
-) -> Ordered:
-    """Create the video of this request, or find it. Raises RequestInvalid, JobError or VideosError.
+) -> tuple[Video, Job | None]:
+    """Return the video of this request, and the job that renders it, which is None if the video existed before.
 
-    adjustments: those made before `raw`.
+    adjustments: those made before `raw`. Raises RequestInvalid, JobError or VideosError.
     """
-    ordered = await _make_or_find(request, services, raw, idempotency, adjustments)
+    video, job = await _make_or_find(request, services, raw, idempotency, adjustments)
     # Used by the log and the traces.
-    request.state.video = ordered.video
-    return ordered
+    request.state.video = video
+    return video, job
 
 
 async def _make_or_find(
@@ -68,19 +60,19 @@ async def _make_or_find(
     raw: Mapping[str, Any],
     idempotency: Idempotency | None,
     adjustments: tuple[Adjustment, ...],
-) -> Ordered:
+) -> tuple[Video, Job | None]:
     owner = request.state.key_id
     async with services.videos.once(owner, idempotency) as known:
         if known is not None:
-            return Ordered(known)
+            return known, None
         strict = prefers_strict(request)
         resolved = await accept_request(services, raw, strict, owner)
         resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
 
-        async def prepare(folder: Path) -> Order:
-            """Prepare the order. With an Idempotency-Key, go on if the client disconnects: it may come back."""
-            order = prepare_order(services, resolved, folder, strict, owner)
-            return await (order if idempotency else unless_disconnected(request, order))
+        async def prepare(folder: Path) -> PreparedRequest:
+            """Prepare the request. With an Idempotency-Key, go on if the client disconnects: it may come back."""
+            work = prepare_request(services, resolved, folder, strict, owner)
+            return await (work if idempotency else unless_disconnected(request, work))
 
         video = await services.videos.create(prepare, owner, idempotency)
-        return Ordered(video, services.videos.job(video.id))
+        return video, services.videos.job(video.id)

@@ -1,4 +1,4 @@
-"""Validate a request and make it an order. Every error in a request is found here, before it is queued."""
+"""Validate a request and make it a PreparedRequest. Every error in a request is found here, before it is queued."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from server.contract import (
 )
 from server.images.checks import check_images
 from server.requests.enhancement import enhance_request
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 from server.requests.workspace import write_images
 from server.services import Services
 
@@ -38,9 +38,9 @@ async def accept_request(
     return resolved
 
 
-async def prepare_order(
+async def prepare_request(
     services: Services, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
-) -> Order:
+) -> PreparedRequest:
     """Check the images and return what to render, with the prompt enhanced if the request asks for it.
 
     Images are written into `folder`, which must last as long as the job. If cancelled, all work has stopped on return.
@@ -57,7 +57,7 @@ async def prepare_order(
     used = await enhance_request(services.enhancer, resolved, image_paths, required=required, strict=strict)
     cut = await services.dispatcher.find_cut(used.prompt)
     cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=used.enhanced, strict=strict),)
-    return Order(
+    return PreparedRequest(
         spec=to_spec(resolved, image_paths, used.prompt, services.settings.stages),
         original_prompt=resolved.prompt,
         enhanced=used.enhanced,

@@ -1,4 +1,4 @@
-"""One clip as ordered: what to render, and what to report about it. Frozen and independent of HTTP."""
+"""A request that is ready to be rendered. Frozen and independent of HTTP."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from server.contract import Adjustment
 
 
 @dataclass(frozen=True)
-class Order:
-    """An order for one clip. original_prompt: as sent; `spec` has the prompt that is rendered.
+class PreparedRequest:
+    """What to render, and what to report about it. original_prompt: as sent; `spec` has the prompt that is rendered.
 
     requested_duration_s: None if no duration was requested, or if an older server stored the video.
     """

@@ -15,7 +15,7 @@ from server.jobs.job import Job
 from server.requests.body import RequestBody
 from server.requests.disconnect import disconnected, unless_disconnected
 from server.requests.idempotency import read_idempotency, store_video
-from server.requests.prepare import accept_request, prepare_order
+from server.requests.prepare import accept_request, prepare_request
 from server.services import Services, services_of
 from server.videos.video import Idempotency
 
@@ -43,30 +43,30 @@ async def _render(
     resolved = await accept_request(services, fields, strict, owner)
     resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
     with services.workspace.job_folder() as folder:
-        order = await unless_disconnected(request, prepare_order(services, resolved, folder, strict, owner))
-        path = folder / f"clip{FORMATS[order.spec.container].suffix}"
-        job = Job(request.state.request_id, order.spec, path, owner)
+        prepared = await unless_disconnected(request, prepare_request(services, resolved, folder, strict, owner))
+        path = folder / f"clip{FORMATS[prepared.spec.container].suffix}"
+        job = Job(request.state.request_id, prepared.spec, path, owner)
         # Used by the log and the traces.
-        request.state.job, request.state.enhance_s = job, order.enhance_s
-        request.state.adjustments = order.adjustments
+        request.state.job, request.state.enhance_s = job, prepared.enhance_s
+        request.state.adjustments = prepared.adjustments
         services.dispatcher.submit(job)
         stages_s = await _await_job(request, services, job)
-        timings_s = {"queue": job.queued_s, "enhance": order.enhance_s, **stages_s}
+        timings_s = {"queue": job.queued_s, "enhance": prepared.enhance_s, **stages_s}
         data = await asyncio.to_thread(path.read_bytes)
-        return Rendered(job.id, data, order, timings_s, job.peak_memory_bytes)
+        return Rendered(job.id, data, prepared, timings_s, job.peak_memory_bytes)
 
 
 async def _render_once(
     request: Request, services: Services, fields: Mapping[str, Any], idempotency: Idempotency, adjustments: Adjustments
 ) -> Rendered:
     """Render or find the stored video. It continues if the client disconnects, because the client may come back."""
-    ordered = await store_video(request, services, fields, idempotency, adjustments)
-    if ordered.job is not None:
-        request.state.job, request.state.enhance_s = ordered.job, ordered.video.order.enhance_s
-    request.state.video = video = await services.videos.wait(ordered.video.id)
+    video, job = await store_video(request, services, fields, idempotency, adjustments)
+    if job is not None:
+        request.state.job, request.state.enhance_s = job, video.request.enhance_s
+    request.state.video = video = await services.videos.wait(video.id)
     video.raise_if_failed()
     data = await asyncio.to_thread(services.videos.read, video)
-    return Rendered(video.id, data, video.order, video.timings_s, video.peak_memory_bytes)
+    return Rendered(video.id, data, video.request, video.timings_s, video.peak_memory_bytes)
 
 
 async def _await_job(request: Request, services: Services, job: Job) -> Mapping[str, float]:

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from server.answers.clip import CLIP, ClipAnswer, clip_headers, clip_json
-from server.answers.error_schema import ORDER, ORDER_HEADERS, errors
+from server.answers.error_schema import RENDER, RENDER_HEADERS, errors
 from server.answers.errors import AsciiJSONResponse, preference_applied
 from server.contract import request_schema, wants_json
 from server.requests.body import read_body
@@ -21,9 +21,9 @@ router = APIRouter()
     "/generate",
     summary="Generate a video clip with sound from a prompt, an image or keyframes",
     response_class=Response,
-    responses=errors(*ORDER, 504) | {200: CLIP | {"model": ClipAnswer}},
+    responses=errors(*RENDER, 504) | {200: CLIP | {"model": ClipAnswer}},
     openapi_extra={
-        "parameters": ORDER_HEADERS,
+        "parameters": RENDER_HEADERS,
         "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
     },
 )

@@ -120,7 +120,7 @@ def _model(request: Request) -> ModelAnswer:
         size_bytes=dict(model.size_bytes) if model else None,
         fp8_linears=model.fp8_linears if model else None,
         memory=_memory(model.plan) if model and model.plan else None,
-        license=license_facts(model) if model else None,
+        license=describe_licenses(model) if model else None,
         warnings=list(model.warnings) if model else [],
         stages=services.settings.stages,
         num_inference_steps=8,
@@ -131,7 +131,7 @@ def _model(request: Request) -> ModelAnswer:
     )
 
 
-def license_facts(model: ModelInfo) -> list[dict[str, str]]:
+def describe_licenses(model: ModelInfo) -> list[dict[str, str]]:
     """Return the licences of the weights; the tiny model has none, because its weights are random numbers."""
     return [] if model.is_tiny else [asdict(license) for license in VIDEO_LICENSES]
 

@@ -46,7 +46,7 @@ async def download_video(
     except FileNotFoundError as exc:
         raise VideoNotFound(video_id) from exc
     headers = {
-        "Content-Disposition": f'inline; filename="ltx-23-video-{video.order.spec.seed}{path.suffix}"',
+        "Content-Disposition": f'inline; filename="ltx-23-video-{video.request.spec.seed}{path.suffix}"',
         "Cache-Control": "private",
     }
     return RangedFile(path, media_type=MEDIA_TYPES[path.suffix], headers=headers, stat_result=stat)

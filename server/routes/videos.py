@@ -1,4 +1,4 @@
-"""/v1/videos: OpenAI's Videos API. Order, retrieve, list and delete clips; /v1/videos/sync waits for the clip."""
+"""/v1/videos: OpenAI's Videos API. Create, retrieve, list and delete clips; /v1/videos/sync waits for the clip."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from server.answers.clip import CLIP, MODEL_ID, clip_headers, performance_headers
-from server.answers.error_schema import ORDER, ORDER_HEADERS, READ, errors
+from server.answers.error_schema import READ, RENDER, RENDER_HEADERS, errors
 from server.answers.errors import preference_applied, prefers_strict
 from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
 from server.contract import (
@@ -40,8 +40,8 @@ ONE_MODEL = "this server has no other model"
 @router.post(
     "",
     summary="Create a video: it is rendered in the background and kept for a time",
-    responses=errors(*ORDER),
-    openapi_extra={"parameters": ORDER_HEADERS, "requestBody": REQUEST_BODY},
+    responses=errors(*RENDER),
+    openapi_extra={"parameters": RENDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video(request: Request, response: Response) -> VideoAnswer:
     services = services_of(request)
@@ -49,17 +49,17 @@ async def create_video(request: Request, response: Response) -> VideoAnswer:
     idempotency = read_idempotency(request, body.digest)
     openai, adjustments = await _read_names(request, body)
     async with _names_as_sent(openai):
-        ordered = await store_video(request, services, openai.values, idempotency, adjustments)
+        video, _ = await store_video(request, services, openai.values, idempotency, adjustments)
     response.headers.update(preference_applied(request))
-    return video_answer(request, await services.videos.get(ordered.video.id, request.state.key_id))
+    return video_answer(request, await services.videos.get(video.id, request.state.key_id))
 
 
 @router.post(
     "/sync",
     summary="Render a clip while you wait, and answer with its file",
     response_class=Response,
-    responses=errors(*ORDER, 504) | {200: CLIP},
-    openapi_extra={"parameters": ORDER_HEADERS, "requestBody": REQUEST_BODY},
+    responses=errors(*RENDER, 504) | {200: CLIP},
+    openapi_extra={"parameters": RENDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video_sync(request: Request) -> Response:
     body = await read_body(request)

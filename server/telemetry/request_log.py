@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass
 
 from server.edge.exchange import Exchange
-from server.process.logs import FACTS
-from server.telemetry.facts import request_facts
+from server.process.logs import FIELDS
+from server.telemetry.log_fields import request_fields
 
 log = logging.getLogger("ltx23.request")
 
@@ -15,6 +15,6 @@ class RequestLog:
     with_prompts: bool = False
 
     def __call__(self, exchange: Exchange) -> None:
-        facts = request_facts(exchange, with_prompt=self.with_prompts)
-        facts = {name: value for name, value in facts.items() if value is not None}
-        log.info("answered", extra={FACTS: facts})
+        fields = request_fields(exchange, with_prompt=self.with_prompts)
+        fields = {name: value for name, value in fields.items() if value is not None}
+        log.info("answered", extra={FIELDS: fields})

@@ -12,7 +12,7 @@ from typing import Any
 from server.edge.exchange import Exchange
 from server.jobs.job import Job
 from server.settings import SettingsError
-from server.telemetry.facts import clip_facts, job_of, timings_s
+from server.telemetry.log_fields import clip_fields, job_of, timings_s
 
 try:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -63,7 +63,7 @@ class Tracing:
 
     def _attributes(self, exchange: Exchange) -> dict[str, Any]:
         """Use OpenTelemetry's names where it defines them."""
-        clip = clip_facts(exchange, with_prompt=self.with_prompts)
+        clip = clip_fields(exchange, with_prompt=self.with_prompts)
         return {
             "http.request.method": exchange.method,
             "http.route": exchange.route,

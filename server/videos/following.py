@@ -56,7 +56,7 @@ class Follower:
 
     async def _completed(self, video: Video, job: Job, timings_s: Mapping[str, float]) -> Video:
         stat = await asyncio.to_thread(job.path.stat)
-        timings_s = {"queue": job.queued_s, "enhance": video.order.enhance_s, **timings_s}
+        timings_s = {"queue": job.queued_s, "enhance": video.request.enhance_s, **timings_s}
         return video.completed(self._clock(), stat.st_size, timings_s, job.peak_memory_bytes)
 
     async def _finish(self, live: Live, video: Video) -> None:

@@ -13,7 +13,7 @@ from server.videos.data_dir import DataDir
 from server.videos.errors import IdempotencyError, StoreError, VideoNotFound
 from server.videos.live import Snapshot
 from server.videos.previews import Preview, Previews
-from server.videos.rendering import PrepareOrder, Rendering
+from server.videos.rendering import Prepare, Rendering
 from server.videos.restart import waiting_videos
 from server.videos.retention import Retention
 from server.videos.store import VideoStore
@@ -82,7 +82,7 @@ class Videos:
                 raise IdempotencyError("this Idempotency-Key was used for another request; each request needs its own")
             yield found
 
-    async def create(self, prepare: PrepareOrder, owner: str | None, idempotency: Idempotency | None) -> Video:
+    async def create(self, prepare: Prepare, owner: str | None, idempotency: Idempotency | None) -> Video:
         """Create a video that is queued and on record.
 
         Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises.

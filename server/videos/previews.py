@@ -71,7 +71,7 @@ class Previews:
             if preview is Preview.THUMBNAIL:
                 write_thumbnail(clip, unfinished, self._stopped.is_set)
             else:
-                write_spritesheet(clip, video.order.spec.num_frames, unfinished, self._stopped.is_set)
+                write_spritesheet(clip, video.request.spec.num_frames, unfinished, self._stopped.is_set)
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
 from server.videos.following import Follower
@@ -15,8 +15,8 @@ from server.videos.recording import Recorder
 from server.videos.store import VideoStore
 from server.videos.video import Idempotency, Video, VideoIds
 
-# Makes the order, and writes its images into the given folder.
-PrepareOrder = Callable[[Path], Awaitable[Order]]
+# Prepares the request, and writes its images into the given folder.
+Prepare = Callable[[Path], Awaitable[PreparedRequest]]
 
 
 class Rendering:
@@ -69,7 +69,7 @@ class Rendering:
         videos = [live.video for video_id, live in behind.items() if self._live.get(video_id) is live]
         return [video for video in videos if video.completed_at is not None]
 
-    async def create(self, prepare: PrepareOrder, owner: str | None, idempotency: Idempotency | None) -> Video:
+    async def create(self, prepare: Prepare, owner: str | None, idempotency: Idempotency | None) -> Video:
         """Create a video that is queued and on record.
 
         Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises.
@@ -78,8 +78,8 @@ class Rendering:
         video_id = self._ids.draw(now)
         folder = self._data.create_folder(video_id)
         try:
-            order = await prepare(folder)
-            live = Live(Video(video_id, owner, order, now, idempotency=idempotency))
+            request = await prepare(folder)
+            live = Live(Video(video_id, owner, request, now, idempotency=idempotency))
             live.job = self._job(live)
             self._dispatcher.submit(live.job)
             await self._insert(live, live.job)
@@ -114,7 +114,7 @@ class Rendering:
     def _job(self, live: Live) -> Job:
         video = live.video
         path = video.path(self._data.folder(video.id))
-        return Job(video.id, video.order.spec, path, video.owner, live.progress)
+        return Job(video.id, video.request.spec, path, video.owner, live.progress)
 
     async def _insert(self, live: Live, job: Job) -> None:
         """Insert the record; cancel the job if that fails."""

@@ -51,11 +51,11 @@ def _find_end(video: Video, data_dir: DataDir, now: float) -> Video:
     if _is_whole(path, video):
         stat = path.stat()
         data_dir.remove_images(video.id)
-        return video.completed(stat.st_mtime, stat.st_size, {"enhance": video.order.enhance_s})
+        return video.completed(stat.st_mtime, stat.st_size, {"enhance": video.request.enhance_s})
     if video.status is VideoStatus.IN_PROGRESS:
         data_dir.remove_files(video.id)
         return video.failed(now, INTERRUPTED)
-    if not all(keyframe.path.exists() for keyframe in video.order.spec.keyframes):
+    if not all(keyframe.path.exists() for keyframe in video.request.spec.keyframes):
         return video.failed(now, LOST_IMAGES)
     return video
 
@@ -67,7 +67,7 @@ def _is_whole(path: Path, video: Video) -> bool:
     from pipelines.media.probe import verify_clip
 
     try:
-        verify_clip(path, video.order.spec)
+        verify_clip(path, video.request.spec)
     except MuxError as exc:
         log.warning("%s: %s", video.id, exc)
         return False

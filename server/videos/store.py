@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from server.videos.database import open_database
 from server.videos.errors import StoreError
-from server.videos.order_json import order_from_json, order_to_json
+from server.videos.request_json import request_from_json, request_to_json
 from server.videos.retention import Finished
 from server.videos.video import Failure, Idempotency, Video, VideoStatus
 
@@ -123,7 +123,7 @@ class VideoStore:
         return Video(
             id=row["id"],
             owner=row["owner"] or None,
-            order=order_from_json(row["order_json"], self._folder_of(row["id"])),
+            request=request_from_json(row["order_json"], self._folder_of(row["id"])),
             created_at=row["created_at"],
             status=VideoStatus(row["status"]),
             completed_at=row["completed_at"],
@@ -167,6 +167,6 @@ def _row(video: Video) -> dict[str, Any]:
         "size_bytes": video.size_bytes + video.previews_bytes,
         "idempotency_key": video.idempotency.key if video.idempotency else None,
         "fingerprint": video.idempotency.fingerprint if video.idempotency else None,
-        "order_json": order_to_json(video.order),
+        "order_json": request_to_json(video.request),
         "end_json": json.dumps(end),
     }

@@ -1,4 +1,4 @@
-"""A video: the record of one clip, from its order to its end. Immutable; times are Unix seconds."""
+"""A video: the record of one clip, from its creation to its end. Immutable; times are Unix seconds."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.media.codecs import FORMATS
 from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefused
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 
 ID_PREFIX = "video_"
 _ID = re.compile(rf"{ID_PREFIX}(?P<ms>[0-9a-f]{{12}})[0-9a-f]{{20}}")
@@ -55,7 +55,7 @@ class Video:
 
     id: str
     owner: str | None
-    order: Order
+    request: PreparedRequest
     created_at: float
     status: VideoStatus = VideoStatus.QUEUED
     completed_at: float | None = None
@@ -72,7 +72,7 @@ class Video:
 
     @property
     def file_name(self) -> str:
-        return f"clip{FORMATS[self.order.spec.container].suffix}"
+        return f"clip{FORMATS[self.request.spec.container].suffix}"
 
     def path(self, folder: Path) -> Path:
         return folder / self.file_name

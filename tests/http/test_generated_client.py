@@ -52,11 +52,11 @@ def complete(sdk: SimpleNamespace, guarded: Server, video: Any) -> Any:
     return sdk.retrieve_video.sync(video.id, client=sdk.client)
 
 
-def test_a_clip_from_order_to_deletion(sdk: SimpleNamespace, guarded: Server) -> None:
-    order = sdk.models.CreateVideoJsonVideoRequest(
+def test_a_clip_from_creation_to_deletion(sdk: SimpleNamespace, guarded: Server) -> None:
+    body = sdk.models.CreateVideoJsonVideoRequest(
         prompt="a red fox", seed=7, size="320x256", num_frames=9, generate_audio=False
     )
-    made = sdk.create_video.sync(client=sdk.client, body=order)
+    made = sdk.create_video.sync(client=sdk.client, body=body)
     assert (made.seed, made.size, made.adjustments) == (7, "320x256", [])
 
     done = complete(sdk, guarded, made)
@@ -72,10 +72,10 @@ def test_a_clip_from_order_to_deletion(sdk: SimpleNamespace, guarded: Server) ->
 
 def test_a_first_frame_goes_as_a_file(sdk: SimpleNamespace, guarded: Server) -> None:
     image = sdk.types.File(io.BytesIO(picture()), "first.png", "image/png")
-    order = sdk.models.CreateVideoFilesVideoForm(
+    body = sdk.models.CreateVideoFilesVideoForm(
         prompt="a boat", input_reference=image, seed=1, size="256x256", num_frames=9, generate_audio=False
     )
-    made = sdk.create_video.sync(client=sdk.client, body=order)
+    made = sdk.create_video.sync(client=sdk.client, body=body)
     assert (made.seed, made.has_audio, made.adjustments) == (1, False, [])
 
     assert complete(sdk, guarded, made).status == "completed"
@@ -84,8 +84,8 @@ def test_a_first_frame_goes_as_a_file(sdk: SimpleNamespace, guarded: Server) -> 
 
 def test_a_clip_at_once(sdk: SimpleNamespace) -> None:
     """The defaults that are published are sent too."""
-    order = sdk.models.GenerateGenerateRequest(prompt="a red fox", seed=7, width=320, height=256, num_frames=9)
-    answer = sdk.generate.sync_detailed(client=sdk.client, body=order)
+    body = sdk.models.GenerateGenerateRequest(prompt="a red fox", seed=7, width=320, height=256, num_frames=9)
+    answer = sdk.generate.sync_detailed(client=sdk.client, body=body)
 
     assert answer.status_code == 200
     assert (answer.headers["x-ltx-seed"], answer.headers["x-ltx-adjustments"]) == ("7", "[]")
@@ -94,8 +94,8 @@ def test_a_clip_at_once(sdk: SimpleNamespace) -> None:
 
 
 def test_errors_are_objects(sdk: SimpleNamespace) -> None:
-    order = sdk.models.CreateVideoJsonVideoRequest(prompt="a red fox", size="large")
-    invalid = sdk.create_video.sync(client=sdk.client, body=order)
+    body = sdk.models.CreateVideoJsonVideoRequest(prompt="a red fox", size="large")
+    invalid = sdk.create_video.sync(client=sdk.client, body=body)
     assert isinstance(invalid, sdk.models.InvalidAnswer)
     assert [problem.loc for problem in invalid.detail] == [["body", "size"]]
     assert invalid.error.param == "size"

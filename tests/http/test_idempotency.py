@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Server
 from tests.http.conftest import SMALL, picture
-from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order
+from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 
 WITHOUT_SEED = {name: value for name, value in SMALL.items() if name != "seed"}
 
@@ -19,15 +19,15 @@ def named(key: str) -> dict[str, str]:
 
 
 def test_the_same_request_is_the_same_video(client: httpx.Client) -> None:
-    first, again = (order(client, named("one"), seed=None) for _ in range(2))
+    first, again = (create(client, named("one"), seed=None) for _ in range(2))
     assert first["id"] == again["id"]
     assert first["seed"] == again["seed"]
-    assert order(client, named("two"), seed=None)["id"] != first["id"]
+    assert create(client, named("two"), seed=None)["id"] != first["id"]
     done = finish(client, first)
-    assert order(client, named("one"), seed=None) == done
+    assert create(client, named("one"), seed=None) == done
 
     delete(client, first)
-    assert order(client, named("one"), seed=None)["id"] != first["id"]
+    assert create(client, named("one"), seed=None)["id"] != first["id"]
     for video in client.get(PATH).json()["data"]:
         delete(client, video)
 
@@ -53,7 +53,7 @@ def test_at_the_same_time(client: httpx.Client) -> None:
 
     def send() -> str:
         together.wait()
-        return str(order(client, named("at-once"), seed=None)["id"])
+        return str(create(client, named("at-once"), seed=None)["id"])
 
     with ThreadPoolExecutor(4) as pool:
         (video_id,) = {future.result() for future in [pool.submit(send) for _ in range(4)]}
@@ -61,7 +61,7 @@ def test_at_the_same_time(client: httpx.Client) -> None:
 
 
 def test_another_request_under_the_same_key_is_refused(client: httpx.Client) -> None:
-    video = order(client, named("taken"))
+    video = create(client, named("taken"))
     for response in (
         client.post(PATH, json=SMALL | {"seed": 8}, headers=named("taken")),
         client.post("/generate", json=SMALL, headers=named("taken")),
@@ -105,7 +105,7 @@ def test_a_client_that_went_away_finds_its_clip(server: Server, client: httpx.Cl
 
 def test_a_refused_request_leaves_its_key_free(client: httpx.Client) -> None:
     assert client.post(PATH, json=SMALL | {"width": 0}, headers=named("free")).status_code == 422
-    delete(client, order(client, named("free")))
+    delete(client, create(client, named("free")))
 
 
 def test_who_waits_for_a_video_that_is_deleted_is_told(server: Server, client: httpx.Client) -> None:

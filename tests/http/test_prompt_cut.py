@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.http.conftest import SMALL, STRICT
-from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order
+from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 
 # A token a byte, and <bos>.
 LONG = "the camera pans over a harbour at dawn, " * 30 + "then the last boat sinks"
@@ -47,15 +47,15 @@ def test_a_strict_request_is_refused_before_it_is_rendered(path: str, client: ht
 
 
 def test_a_stored_video_reports_it_from_the_start(client: httpx.Client) -> None:
-    ordered = order(client, prompt=LONG)
-    finished: dict[str, Any] = finish(client, ordered)
+    created = create(client, prompt=LONG)
+    finished: dict[str, Any] = finish(client, created)
 
-    assert ordered["adjustments"] == finished["adjustments"] == [CUT]
-    delete(client, ordered)
+    assert created["adjustments"] == finished["adjustments"] == [CUT]
+    delete(client, created)
 
 
 def test_a_prompt_is_measured_while_another_clip_renders(client: httpx.Client) -> None:
-    running = order(client, **SLOW)
+    running = create(client, **SLOW)
     begin(client, running)
     answer = client.post("/generate", json=SMALL | {"prompt": LONG}, headers=STRICT)
 

@@ -20,8 +20,8 @@ CLIP: dict[str, Any] = SMALL | {
     "input_image_b64": encode(picture()),
 }
 NAMED = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine"}
-# A video that is ordered, and found once it is done; a clip that is awaited, and found. In this order.
-STORED = ((PATH, "ordered"), ("/generate", "awaited"), ("/generate", "awaited"), (PATH, "ordered"))
+# A video that is created, and found once it is done; a clip that is awaited, and found. In this order.
+STORED = ((PATH, "created"), ("/generate", "awaited"), ("/generate", "awaited"), (PATH, "created"))
 
 
 class Log:
@@ -122,17 +122,17 @@ def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) ->
 def test_an_ordered_video_has_not_ended_and_one_that_is_found_has(in_json: tuple[httpx.Response, Log]) -> None:
     _, log = in_json
 
-    ordered, found = log.requests_of(PATH)
-    assert ordered["video_id"] == found["video_id"]
-    assert ordered["video_id"].startswith("video_")
-    for line in (ordered, found):
+    created, found = log.requests_of(PATH)
+    assert created["video_id"] == found["video_id"]
+    assert created["video_id"].startswith("video_")
+    for line in (created, found):
         assert (line["seed"], line["width"], line["height"], line["frames"]) == (7, 256, 256, 9)
         assert "timings" not in line
-    assert "outcome" not in ordered
+    assert "outcome" not in created
     assert found["outcome"] == "done"
 
 
-def test_an_awaited_video_has_the_facts_of_a_clip_and_one_that_is_found_no_times(
+def test_an_awaited_video_has_the_fields_of_a_clip_and_one_that_is_found_no_times(
     in_json: tuple[httpx.Response, Log],
 ) -> None:
     _, log = in_json

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from server.routes.models import license_facts
+from server.routes.models import describe_licenses
 from server.worker.messages import ModelInfo
-from tests.http.videos import delete, finish, order
+from tests.http.videos import create, delete, finish
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/models", "/v1/models", "/openapi.json"])
@@ -22,7 +22,7 @@ def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
 @pytest.fixture(scope="module")
 def readable(client: httpx.Client) -> Iterator[list[str]]:
     """Every path that answers GET, with a video that is done."""
-    video = finish(client, order(client))
+    video = finish(client, create(client))
     described = [path for path, methods in client.get("/openapi.json").json()["paths"].items() if "get" in methods]
     described += ["/", "/docs", "/docs/start.js", "/openapi.json", "/nowhere", "/generate"]
     yield [path.replace("{video_id}", video["id"]).replace("{model_id}", "LTX-23-Video") for path in described]
@@ -79,7 +79,7 @@ def test_models(client: httpx.Client) -> None:
 def test_the_weights_name_their_licences() -> None:
     model = ModelInfo("ltx-2.3-22b-distilled-1.1.safetensors", is_tiny=False, device="cuda", dtype="bfloat16")
 
-    names = {license["model"]: license["name"] for license in license_facts(model)}
+    names = {license["model"]: license["name"] for license in describe_licenses(model)}
     assert names == {
         "LTX-2.3": "LTX-2 Community License Agreement of 5 January 2026",
         "Gemma 3": "Gemma Terms of Use",

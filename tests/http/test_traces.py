@@ -85,7 +85,7 @@ def collector(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPat
             headers = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01", "X-Request-ID": "mine"}
             assert client.post("/generate", json=ENHANCED, headers=headers).status_code == 200
             assert client.post("/generate", json={}).status_code == 422
-            for path, request_id in (("/generate", "awaited"), ("/generate", "found"), (PATH, "ordered")):
+            for path, request_id in (("/generate", "awaited"), ("/generate", "found"), (PATH, "created")):
                 headers = {"Idempotency-Key": path, "X-Request-ID": request_id}
                 assert client.post(path, json=ENHANCED, headers=headers).status_code == 200
         yield collector
@@ -135,17 +135,17 @@ def test_the_parts_of_a_clip_are_its_children_one_after_the_other(collector: Col
     assert ends[-1] < clip.end_time_unix_nano
 
 
-def test_a_video_that_is_found_or_ordered_has_its_facts_and_no_parts(collector: Collector) -> None:
-    awaited, found, ordered = (
-        attributes(request_span(collector, request_id)) for request_id in ("awaited", "found", "ordered")
+def test_a_video_that_is_found_or_created_has_its_fields_and_no_parts(collector: Collector) -> None:
+    awaited, found, created = (
+        attributes(request_span(collector, request_id)) for request_id in ("awaited", "found", "created")
     )
 
-    assert awaited["ltx23.video_id"] == found["ltx23.video_id"] != ordered["ltx23.video_id"]
-    assert {values["ltx23.seed"] for values in (awaited, found, ordered)} == {SMALL["seed"]}
+    assert awaited["ltx23.video_id"] == found["ltx23.video_id"] != created["ltx23.video_id"]
+    assert {values["ltx23.seed"] for values in (awaited, found, created)} == {SMALL["seed"]}
     assert (awaited["ltx23.outcome"], found["ltx23.outcome"]) == ("done", "done")
-    assert "ltx23.outcome" not in ordered
+    assert "ltx23.outcome" not in created
     assert not parts(collector, request_span(collector, "found"))
-    assert not parts(collector, request_span(collector, "ordered"))
+    assert not parts(collector, request_span(collector, "created"))
 
 
 def test_a_refusal_is_a_span_of_a_trace_of_its_own(collector: Collector) -> None:

@@ -13,14 +13,14 @@ from PIL import Image, ImageChops, ImageStat
 
 from tests.conftest import Server
 from tests.http.conftest import SMALL, STRICT, picture
-from tests.http.videos import PATH, SLOW, begin, delete, events, finish, look, order
+from tests.http.videos import PATH, SLOW, begin, create, delete, events, finish, look
 
 FIELDS = {"num_frames": 9, "generate_audio": False}
 
 
 @pytest.fixture(scope="module")
 def done(client: httpx.Client) -> Iterator[dict[str, Any]]:
-    video = finish(client, order(client))
+    video = finish(client, create(client))
     yield video
     delete(client, video)
 
@@ -174,7 +174,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, method: str, suffi
 
 
 def test_deleted_while_it_waits_and_while_it_runs(client: httpx.Client) -> None:
-    running, waiting = order(client, **SLOW), order(client, **SLOW)
+    running, waiting = create(client, **SLOW), create(client, **SLOW)
     begin(client, running)
     assert [look(client, video)["status"] for video in (running, waiting)] == ["in_progress", "queued"]
     refused = client.get(f"{PATH}/{running['id']}/content")
@@ -192,7 +192,7 @@ def test_deleted_while_it_waits_and_while_it_runs(client: httpx.Client) -> None:
 
 
 def test_events_tell_its_life_in_order(client: httpx.Client) -> None:
-    ahead, behind = order(client, **SLOW), order(client)
+    ahead, behind = create(client, **SLOW), create(client)
     begin(client, ahead)
     told = events(client, behind)
     first = next(told)
@@ -217,7 +217,7 @@ def test_events_tell_its_life_in_order(client: httpx.Client) -> None:
 
 
 def test_events_of_one_that_is_deleted(client: httpx.Client) -> None:
-    video = order(client, **SLOW)
+    video = create(client, **SLOW)
     told = events(client, video)
     assert next(told)[0] == "progress"
     delete(client, video)

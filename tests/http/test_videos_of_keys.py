@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Server, run_server
 from tests.http.conftest import SMALL
-from tests.http.videos import PATH, SLOW, begin, delete, events, finish, order
+from tests.http.videos import PATH, SLOW, begin, create, delete, events, finish
 from weights.tiny import TinyFiles
 
 
@@ -33,13 +33,13 @@ def b(shared: Server) -> Iterator[httpx.Client]:
 
 def test_nobody_sees_another_keys_videos(a: httpx.Client, b: httpx.Client) -> None:
     named = {"Idempotency-Key": "the-same"}
-    video = finish(a, order(a, named))
+    video = finish(a, create(a, named))
 
     for path in (video["id"], f"{video['id']}/content", f"{video['id']}/events"):
         assert b.get(f"{PATH}/{path}").status_code == 404
     assert b.delete(f"{PATH}/{video['id']}").status_code == 404
     assert b.get(PATH).json()["data"] == []
-    other = order(b, named)
+    other = create(b, named)
     assert other["id"] != video["id"]
     delete(b, other)
     delete(a, video)
@@ -47,23 +47,23 @@ def test_nobody_sees_another_keys_videos(a: httpx.Client, b: httpx.Client) -> No
 
 def test_a_page_may_load_a_video_by_its_links(shared: Server, a: httpx.Client) -> None:
     """A <video> and an EventSource cannot send a key."""
-    ordered = order(a)
+    created = create(a)
     with shared.client() as page:
-        done = list(events(page, ordered, url=ordered["events_url"]))[-1][1]
+        done = list(events(page, created, url=created["events_url"]))[-1][1]
         clip = page.get(done["url"], headers={"Range": "bytes=0-99"})
         head = page.head(done["url"])
         others = [page.get(done["url"].replace("/content", path)).status_code for path in ("", "/events")]
         deleted = page.delete(done["url"].replace("/content", "")).status_code
 
-    assert ordered["url"] is None
-    assert done["url"].startswith(f"{shared.url}{PATH}/{ordered['id']}/content?expires=")
+    assert created["url"] is None
+    assert done["url"].startswith(f"{shared.url}{PATH}/{created['id']}/content?expires=")
     assert (clip.status_code, clip.headers["content-type"], head.status_code) == (206, "video/mp4", 200)
     assert (others, deleted) == ([401, 401], 401)
     # A link that was got by a link does not outlive it.
-    assert _expires(done["url"]) == _expires(done["events_url"]) == _expires(ordered["events_url"])
-    assert _expires(a.get(f"{PATH}/{ordered['id']}").json()["url"]) >= _expires(done["url"])
+    assert _expires(done["url"]) == _expires(done["events_url"]) == _expires(created["events_url"])
+    assert _expires(a.get(f"{PATH}/{created['id']}").json()["url"]) >= _expires(done["url"])
     assert "signature" not in "".join(shared.lines)
-    delete(a, ordered)
+    delete(a, created)
 
 
 def _expires(url: str) -> int:
@@ -80,12 +80,12 @@ def test_without_a_key_there_is_nothing_to_see(shared: Server, path: str) -> Non
 
 
 def test_one_key_holds_half_of_the_queue_and_waits_for_its_turn(a: httpx.Client, b: httpx.Client) -> None:
-    running = order(a, **SLOW)
+    running = create(a, **SLOW)
     begin(a, running)
-    mine = [order(a), order(a)]
+    mine = [create(a), create(a)]
     refused = a.post(PATH, json=SMALL)
     also_refused = a.post("/generate", json=SMALL)
-    theirs = order(b)
+    theirs = create(b)
 
     assert refused.status_code == also_refused.status_code == 429
     assert int(refused.headers["retry-after"]) >= 1

@@ -37,7 +37,7 @@ def extra(video: Video) -> dict[str, Any]:
     return video.model_extra or {}
 
 
-def test_a_clip_from_order_to_deletion(openai: OpenAI, client: httpx.Client) -> None:
+def test_a_clip_from_creation_to_deletion(openai: OpenAI, client: httpx.Client) -> None:
     made = openai.videos.create(
         prompt="a red fox", model="sora-2", seconds=SECONDS, size=SIZE, extra_body=FIELDS | {"fps": 24, "seed": 7}
     )

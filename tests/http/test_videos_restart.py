@@ -17,7 +17,7 @@ from benchmarks.running_server import worker_processes
 from server.worker.messages import Ready
 from tests.conftest import Server, run_server
 from tests.http.conftest import encode, picture
-from tests.http.videos import PATH, SLOW, begin, delete, finish, look, order
+from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 from tests.jobs.conftest import has_ended, program_of
 from tests.jobs.serving import serve
 from weights.tiny import TinyFiles
@@ -56,12 +56,12 @@ def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
     data = Data(cache_dir, tmp_path_factory.mktemp("killed"))
     image = encode(picture())
     with data.start() as server, server.client() as client:
-        done = finish(client, order(client))
+        done = finish(client, create(client))
         file = client.get(f"{PATH}/{done['id']}/content").content
-        running = order(client, **SLOW)
+        running = create(client, **SLOW)
         begin(client, running)
-        waiting = order(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976)
-        without_image = order(client, input_image_b64=image)
+        waiting = create(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976)
+        without_image = create(client, input_image_b64=image)
         (worker,) = worker_processes(server.process.pid)
         worker.suspend()
         server.process.kill()
@@ -99,7 +99,7 @@ def test_a_killed_server_forgets_nothing(killed: Killed) -> None:
     assert killed.data.files(done, failed, waiting) == []
 
 
-# Between its order and its end, or from one server to the next, which has another port.
+# Between its creation and its end, or from one server to the next, which has another port.
 CHANGING = {"status", "progress", "completed_at", "expires_at", "size_bytes", "timings", "url", "events_url"}
 CHANGING |= {"inference_time_s", "peak_memory_mb"}
 
@@ -131,7 +131,7 @@ class Stopped:
 def stopped(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
     data = Data(cache_dir, tmp_path_factory.mktemp("stopped"))
     with data.start(LTX23_DRAIN_S="0.2") as server, server.client() as client:
-        running, waiting = order(client, **SLOW | {"num_frames": 25}), order(client)
+        running, waiting = create(client, **SLOW | {"num_frames": 25}), create(client)
         begin(client, running)
         with client.stream("GET", f"{PATH}/{waiting['id']}/events") as stream:
             server.process.terminate()
@@ -163,7 +163,7 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path, caplog: pytest.LogCap
         with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, data_dir=tmp_path / "data") as served:
             served.told(Ready)
             before = served.client.get(PATH).json()["data"]
-            assert finish(served.client, order(served.client))["status"] == "completed"
+            assert finish(served.client, create(served.client))["status"] == "completed"
         return before
 
     assert complete_one() == []

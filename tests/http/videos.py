@@ -9,11 +9,11 @@ import httpx
 from tests.http.conftest import LONG, SMALL
 
 PATH = "/v1/videos"
-# Seconds of work; whoever orders it deletes it.
+# Seconds of work; whoever creates it deletes it.
 SLOW: dict[str, Any] = LONG | {"generate_audio": False}
 
 
-def order(client: httpx.Client, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+def create(client: httpx.Client, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
     response = client.post(PATH, json=SMALL | fields, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()

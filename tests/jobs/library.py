@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.spec import GenerationSpec
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
@@ -40,8 +40,8 @@ async def library(rig: Rig, root: Path, retention: Retention, clock: Clock) -> A
 
 
 async def make(videos: Videos, prompt: str, owner: str | None = None) -> Video:
-    async def prepare(folder: Path) -> Order:
-        return Order(GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), generate_audio=False), prompt)
+    async def prepare(folder: Path) -> PreparedRequest:
+        return PreparedRequest(GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24), generate_audio=False), prompt)
 
     return await videos.create(prepare, owner, None)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from server.worker.messages import Ready
-from tests.http.videos import begin, finish, look, order
+from tests.http.videos import begin, create, finish, look
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import Served, serve
 
@@ -78,9 +78,9 @@ def test_a_stored_video_that_runs_is_finished_and_one_that_waits_is_left_to_the_
 
     with serving() as served:
         served.told(Ready)
-        running = order(served.client)
+        running = create(served.client)
         wait_for_queue(served, running=1, depth=0)
-        waiting = order(served.client)
+        waiting = create(served.client)
         served.signal()
         while served.client.get("/health").json()["status"] != "draining":
             pass

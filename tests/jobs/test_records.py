@@ -95,7 +95,7 @@ async def test_what_is_only_known_from_memory_counts_and_expires(dispatching: Di
 
 def write_clip(data: Path, video: Video) -> Path:
     path = video.path(data / "videos" / video.id)
-    mux(path, iter([np.zeros((9, 256, 256, 3), np.uint8)]), video.order.spec, None)
+    mux(path, iter([np.zeros((9, 256, 256, 3), np.uint8)]), video.request.spec, None)
     return path
 
 

@@ -32,7 +32,7 @@ async def test_videos_of_the_first_version_are_still_there(dispatching: Dispatch
 
     async with dispatching("behaves") as rig, library(rig, tmp_path / "data", FOREVER, clock) as videos:
         assert await ids(videos) == [made[0].id]
-        assert (await videos.get(made[1].id, "key-1")).video.order.original_prompt == "a dog"
+        assert (await videos.get(made[1].id, "key-1")).video.request.original_prompt == "a dog"
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
 

@@ -13,7 +13,7 @@ import pytest
 
 from server.requests.workspace import Workspace, write_images
 from server.worker.messages import Ready
-from tests.http.videos import finish, order
+from tests.http.videos import create, finish
 from tests.jobs.conftest import PROGRAMS, program_of
 from tests.jobs.serving import serve
 
@@ -94,7 +94,7 @@ def test_a_server_goes_on_when_its_folders_were_removed(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "data" / "videos")
 
         assert served.ask("after").status_code == 200
-        assert finish(served.client, order(served.client))["status"] == "completed"
+        assert finish(served.client, create(served.client))["status"] == "completed"
         Workspace(work).close()
         assert served.ask("beside another server").status_code == 200
     assert list(work.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Convert an Order to JSON text and back. Its images are stored as names of files in the video's folder."""
+"""Convert a PreparedRequest to JSON text and back. Its images are stored as names of files in the video's folder."""
 
 import json
 from dataclasses import asdict
@@ -9,27 +9,27 @@ from typing import Any
 from pipelines.errors import SpecError
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.contract import Adjustment
-from server.requests.prepared import Order
+from server.requests.prepared import PreparedRequest
 from server.videos.errors import StoreError
 
 
-def order_to_json(order: Order) -> str:
-    spec = order.spec
+def request_to_json(request: PreparedRequest) -> str:
+    spec = request.spec
     fields = asdict(spec) | {
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
-    return json.dumps(asdict(order) | {"spec": fields})
+    return json.dumps(asdict(request) | {"spec": fields})
 
 
-def order_from_json(text: str, folder: Path) -> Order:
-    """Parse an order. Raises StoreError if the text is not one."""
+def request_from_json(text: str, folder: Path) -> PreparedRequest:
+    """Parse a request. Raises StoreError if the text is not one."""
     try:
         fields = json.loads(text)
         adjustments = tuple(Adjustment(**adjustment) for adjustment in fields.pop("adjustments"))
-        return Order(spec=_spec(fields.pop("spec"), folder), adjustments=adjustments, **fields)
+        return PreparedRequest(spec=_spec(fields.pop("spec"), folder), adjustments=adjustments, **fields)
     except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, SpecError) as exc:
-        raise StoreError(f"{folder.name}: its order cannot be read: {exc}") from exc
+        raise StoreError(f"{folder.name}: its request cannot be read: {exc}") from exc
 
 
 def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:

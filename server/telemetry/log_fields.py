@@ -18,7 +18,7 @@ from server.videos.video import Video, VideoStatus
 MAX_ADJUSTMENTS = 100
 
 
-def request_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
+def request_fields(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
     job = job_of(exchange)
     return {
         "method": exchange.method,
@@ -28,9 +28,9 @@ def request_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
         "bytes": exchange.body_bytes,
         "request_id": exchange.state.get("request_id"),
         "key_id": exchange.state.get("key_id"),
-        **clip_facts(exchange, with_prompt=with_prompt),
+        **clip_fields(exchange, with_prompt=with_prompt),
         **({} if job is None else {"timings": timings_s(exchange, job)}),
-        **adjustment_facts(exchange, with_prompt=with_prompt),
+        **adjustment_fields(exchange, with_prompt=with_prompt),
     }
 
 
@@ -39,7 +39,7 @@ def job_of(exchange: Exchange) -> Job | None:
     return job
 
 
-def clip_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
+def clip_fields(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
     """Describe the clip that was asked for, as far as it is known."""
     job, video = job_of(exchange), _video_of(exchange)
     spec = _spec(job, video)
@@ -57,10 +57,10 @@ def clip_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
     }
 
 
-def adjustment_facts(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
+def adjustment_fields(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
     """Return the adjustments of the clip, at most 100. Values and reasons that are text may quote the prompt."""
     video = _video_of(exchange)
-    made = exchange.state.get("adjustments", () if video is None else video.order.adjustments)
+    made = exchange.state.get("adjustments", () if video is None else video.request.adjustments)
     shown = adjustments_json(shorten_list(made, MAX_ADJUSTMENTS))
     if not with_prompt:
         shown = [{n: v for n, v in entry.items() if n == "field" or not isinstance(v, str)} for entry in shown]
@@ -84,7 +84,7 @@ def _video_of(exchange: Exchange) -> Video | None:
 def _spec(job: Job | None, video: Video | None) -> GenerationSpec | None:
     if job is not None:
         return job.spec
-    return video.order.spec if video is not None else None
+    return video.request.spec if video is not None else None
 
 
 def _outcome(job: Job | None, video: Video | None) -> str | None:
