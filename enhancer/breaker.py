@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from math import ceil
 
+from enhancer.backoff import Backoff
 from enhancer.errors import Busy, EnhancerError, TimedOut, Unavailable
 
 # A server that refuses a call, or answers badly, is there: these do not count as failures.
@@ -23,14 +24,14 @@ class Circuit(StrEnum):
 
 
 class Breaker:
-    """pauses_s: how long the circuit stays open the first time in a row, the second, ...; the last value repeats."""
+    """delays_s: how long the circuit stays open, as in Backoff. failures: the number in a row that opens it."""
 
     def __init__(
-        self, name: str, failures: int, pauses_s: Sequence[float], clock: Callable[[], float] = time.monotonic
+        self, name: str, failures: int, delays_s: Sequence[float], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._name, self._limit, self._pauses_s, self._clock = name, failures, pauses_s, clock
+        self._name, self._limit, self._clock = name, failures, clock
         self._failures = 0  # since it last opened
-        self._opened = 0  # in a row
+        self._backoff = Backoff(delays_s)  # counts how often in a row it has opened
         self._open_until: float | None = None
         self._is_tried = False
 
@@ -71,17 +72,13 @@ class Breaker:
                 self._is_tried = False
 
     def succeed(self) -> None:
-        self._failures, self._opened, self._open_until = 0, 0, None
+        self._failures, self._open_until = 0, None
+        self._backoff.reset()
 
     def fail(self) -> None:
         if self.circuit is Circuit.OPEN:
             return  # a call from before it opened
         self._failures += 1
-        if self._failures >= self._limit or self._opened:
-            self._open()
-
-    def _open(self) -> None:
-        pause_s = self._pauses_s[min(self._opened, len(self._pauses_s) - 1)]
-        self._open_until = self._clock() + pause_s
-        self._opened += 1
-        self._failures = 0
+        if self._failures >= self._limit or self._backoff.failures:
+            self._open_until = self._clock() + self._backoff.fail()
+            self._failures = 0

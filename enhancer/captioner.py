@@ -11,6 +11,7 @@ from pathlib import Path
 
 from enhancer.breaker import Breaker
 from enhancer.caption_process import CaptionProcess, start_process
+from enhancer.child import exit_name
 from enhancer.clean import plain
 from enhancer.errors import CaptionerDown, CaptionError
 from enhancer.slots import Slots
@@ -22,8 +23,8 @@ NAME = "the captioner"
 # -P: do not import from the folder in which the server was started.
 CAPTIONER_PROGRAM = (sys.executable, "-P", "-m", "enhancer.captioner_main")
 
-# The pause before the next process starts, by the number of failures in a row.
-PAUSES_S = (0.0, 1.0, 5.0, 30.0, 60.0)
+# Delays before the next process starts.
+RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 30.0, 60.0)
 
 # Captions that may wait behind the running one.
 MAX_WAITING = 8
@@ -64,7 +65,7 @@ class Captioner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._program = options, program
-        self._breaker = Breaker(NAME, failures=1, pauses_s=PAUSES_S, clock=clock)
+        self._breaker = Breaker(NAME, failures=1, delays_s=RESTART_BACKOFF_S, clock=clock)
         self._slots = Slots(NAME, running=1, waiting=MAX_WAITING, timeout_s=options.wait_s)
         self._process: CaptionProcess | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -172,4 +173,4 @@ class Captioner:
 
     @staticmethod
     async def _see_to_its_end(process: CaptionProcess) -> None:
-        log.info("captioner %d ended with exit code %d", process.pid, await process.wait_for_end())
+        log.info("captioner %d ended with %s", process.pid, exit_name(await process.wait_for_end()))

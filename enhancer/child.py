@@ -46,6 +46,10 @@ class Child:
         return returncode
 
 
+def exit_name(returncode: int) -> str:
+    return f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"
+
+
 async def start_child(program: Sequence[str], limit_bytes: int = 2**16) -> Child:
     """Start a program whose last argument is the descriptor of its end of the socket. Raises OSError.
 

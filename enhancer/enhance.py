@@ -65,7 +65,7 @@ class Enhancer:
         limits = limits or EnhancerLimits()
         self._sglang, self._captioner = sglang, captioner
         self._models = (sglang.model if sglang else None, captioner.model if captioner else None)
-        self._breaker = Breaker(NAME, limits.failures, limits.pauses_s, clock)
+        self._breaker = Breaker(NAME, limits.failures, limits.backoff_s, clock)
         self._slots = Slots(NAME, limits.running, limits.waiting, limits.wait_s)
         self._cache: Cache[_Key, _Outcome] = Cache(limits.cached, lambda outcome: outcome.failure is None)
         self._last_failure: str | None = None

@@ -44,7 +44,7 @@ class Enhancement:
 class EnhancerLimits:
     """running: rewrites at a time. waiting, wait_s: the queue behind them. cached: rewrites that are kept.
 
-    failures: the number in a row after which the language model is left alone, for each of pauses_s in turn.
+    failures: the number in a row after which the language model is left alone, for backoff_s (see Backoff).
     """
 
     running: int = 4
@@ -52,7 +52,7 @@ class EnhancerLimits:
     wait_s: float = 10.0
     cached: int = 256
     failures: int = 3
-    pauses_s: tuple[float, ...] = (15.0, 30.0, 60.0)
+    backoff_s: tuple[float, ...] = (15.0, 30.0, 60.0)
 
 
 class Result(StrEnum):

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from enhancer.backoff import Backoff
+from enhancer.child import exit_name
 from enhancer.errors import Unavailable
 from enhancer.guarded_process import GuardedProcess, start_guarded
 from enhancer.line_log import LineLog
@@ -27,10 +29,10 @@ log = logging.getLogger("ltx23.sglang")
 NAME = "the prompt enhancer's language model"
 HOST = "127.0.0.1"
 
-# Pauses before the next start, by the number of ends in a row; the last value repeats.
-PAUSES_S = (0.0, 1.0, 5.0, 15.0, 60.0, 300.0)
+# Delays before the next start.
+RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0, 300.0)
 
-# A process that was ready for this long resets the count.
+# A process that was ready for this long resets the back-off.
 STABLE_S = 60.0
 
 # Its share is of the memory that is free when it starts. The first start comes before the pipeline, and the default is
@@ -97,7 +99,7 @@ class ManagedSglang:
         self._state = ManagedState(ManagedStatus.STARTING)
         self._settled: asyncio.Future[None] | None = None  # set by each process: ready or failed
         self._supervisor: asyncio.Task[None] | None = None
-        self._failures = 0
+        self._backoff = Backoff(RESTART_BACKOFF_S)
 
     @property
     def url(self) -> str:
@@ -140,10 +142,9 @@ class ManagedSglang:
             was_ready = self._state.status is ManagedStatus.READY
             self._become(ManagedStatus.RESTARTING if was_ready else ManagedStatus.FAILED, reason)
             self._settle()
-            pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
-            self._failures += 1
-            log.error("%s; it is started again in %g s", reason, pause_s)
-            await asyncio.sleep(pause_s)
+            delay_s = self._backoff.fail()
+            log.error("%s; it is started again in %g s", reason, delay_s)
+            await asyncio.sleep(delay_s)
             self._become(ManagedStatus.RESTARTING, reason, self._state.restarts + 1)
 
     async def _live(self) -> str:
@@ -158,9 +159,9 @@ class ManagedSglang:
             if not await self._becomes_ready(process):
                 return f"{NAME} was not ready within {self._options.ready_timeout_s:g} s"
             if process.has_ended:
-                return f"{NAME} ended with {_exit_name(await process.wait())} while it started"
+                return f"{NAME} ended with {exit_name(await process.wait())} while it started"
             await self._stay_ready(process)
-            return f"{NAME} ended with {_exit_name(await process.wait())}"
+            return f"{NAME} ended with {exit_name(await process.wait())}"
         finally:
             await process.end()
             lines.close()
@@ -182,7 +183,7 @@ class ManagedSglang:
         self._settle()
         await process.wait()
         if self._clock() - begun >= STABLE_S:
-            self._failures = 0
+            self._backoff.reset()
 
     def _become(self, status: ManagedStatus, reason: str | None = None, restarts: int | None = None) -> None:
         self._state = ManagedState(status, reason, self._state.restarts if restarts is None else restarts)
@@ -233,7 +234,3 @@ def _free_port() -> int:
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
-
-
-def _exit_name(returncode: int) -> str:
-    return f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"

@@ -6,9 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.edge.pace import DEFAULT_PACE, Pace, PacedBody
-from server.edge.refusal import DEFAULT_LINGER, Linger, Refusal
-
-RETRY_AFTER_S = 5
+from server.edge.refusal import DEFAULT_LINGER, RETRY_AFTER_S, Linger, Refusal
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from server.edge.pace import DEFAULT_PACE, Pace
+from server.edge.refusal import RETRY_AFTER_S
 from server.edge.security_headers import SECURITY_HEADERS
 from server.process.logs import OnceAMinute
 
@@ -149,7 +150,7 @@ class Connection(H11Protocol):
                 ("Content-Length", str(len(body))),
                 ("Connection", "close"),
                 *SECURITY_HEADERS.items(),
-                *([("Retry-After", "5")] if status == 503 else []),
+                *([("Retry-After", str(RETRY_AFTER_S))] if status == 503 else []),
             ]
             response = h11.Response(status_code=status, headers=headers, reason=STATUS_PHRASES[status])
             for event in (response, h11.Data(data=body), h11.EndOfMessage()):

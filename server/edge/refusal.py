@@ -16,6 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 from server.answers.openai_error import with_openai_error
 from server.edge.paths import route_path
 
+# For a 503 while requests or connections take all the room there is: they come and go.
+RETRY_AFTER_S = 5
+
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 

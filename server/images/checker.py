@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
-from server.jobs.job import NotReady
-from server.jobs.supervisor import RETRY_AFTER_S, STOPPING
+from server.jobs.job import STOPPING, NotReady
 from server.jobs.turns import Turns
 
 log = logging.getLogger("ltx23.images")
@@ -105,4 +104,4 @@ class ImageChecker:
 
     def _raise_if_stopped(self) -> None:
         if self._is_stopped:
-            raise NotReady(STOPPING, RETRY_AFTER_S)
+            raise NotReady(STOPPING)

@@ -9,11 +9,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pipelines.prompt_cut import PromptCut, surely_fits
-from server.jobs.job import Job, JobCancelled, NotReady
+from server.jobs.job import STOPPING, Job, JobCancelled, NotReady
 from server.jobs.job_line import JobLine
 from server.jobs.limits import Limits
 from server.jobs.status import State, Status, joint_state
-from server.jobs.supervisor import RETRY_AFTER_S, STOPPING, Callbacks, Supervisor
+from server.jobs.supervisor import Callbacks, Supervisor
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.worker.messages import FromWorker, LoadFailed, Loading, WorkerConfig
 
@@ -62,7 +62,7 @@ class Dispatcher:
     def drain(self) -> None:
         """Take no more jobs: waiting jobs end with NotReady, running jobs may finish. May be called twice."""
         self._draining = True
-        self._line.fail_waiting(NotReady(STOPPING, RETRY_AFTER_S))
+        self._line.fail_waiting(NotReady(STOPPING))
         for supervisor in self._supervisors:
             supervisor.drain()
 
@@ -112,7 +112,7 @@ class Dispatcher:
         """Take the job on however long the queue is: this server or the previous one has already admitted it."""
         self._on_job(job)
         if self._draining:
-            job.fail(NotReady(STOPPING, RETRY_AFTER_S))
+            job.fail(NotReady(STOPPING))
             return
         self._line.join(job)
         self._dispatch()
@@ -139,9 +139,9 @@ class Dispatcher:
     def _validate_ready(self) -> None:
         status = self.status
         if status.state is State.DRAINING:
-            raise NotReady(STOPPING, RETRY_AFTER_S)
+            raise NotReady(STOPPING)
         if status.state is not State.READY:
-            raise NotReady(status.load_error or f"the model is not ready: {status.state}", RETRY_AFTER_S)
+            raise NotReady(status.load_error or f"the model is not ready: {status.state}")
 
     def _dispatch(self) -> None:
         for supervisor in self._supervisors:
@@ -150,7 +150,7 @@ class Dispatcher:
 
     def _take_back(self, job: Job) -> None:
         if self._draining:
-            job.fail(NotReady(STOPPING, RETRY_AFTER_S))
+            job.fail(NotReady(STOPPING))
             return
         self._line.put_back(job)
         self._dispatch()
@@ -167,7 +167,7 @@ class Dispatcher:
             log.error("the model cannot be loaded on %s: %s", worker.device, worker.load_error)
             return
         self._tell(LoadFailed(reason))
-        self._line.fail_waiting(NotReady(reason, RETRY_AFTER_S))
+        self._line.fail_waiting(NotReady(reason))
 
     def _tell(self, event: FromWorker) -> None:
         """Call the listener from the event loop, so that its work and its exceptions do not affect this code."""

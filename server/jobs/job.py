@@ -23,6 +23,8 @@ from pipelines.spec import GenerationSpec
 from server.jobs.latest import Latest
 from server.jobs.progress import JobProgress
 
+STOPPING = "the server is stopping"
+
 
 class JobError(Exception):
     """Base of every reason why a job ends without a clip.
@@ -49,10 +51,7 @@ class ShareFull(QueueFull):
 
 class NotReady(JobError):
     code = "not_ready"
-
-    def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+    retry_after_s = 10
 
 
 class RenderRefused(JobError):

@@ -8,8 +8,6 @@ from pipelines.prompt_cut import PromptCut
 from server.jobs.job import NotReady
 from server.worker.messages import FindCut, FoundCut
 
-RETRY_AFTER_S = 10
-
 
 class Questions:
     """Open questions to one worker."""
@@ -38,4 +36,4 @@ class Questions:
         """Fail every open question with NotReady: this worker has ended."""
         for answer in self._open.values():
             if not answer.done():
-                answer.set_exception(NotReady("the worker ended before it had read the prompt", RETRY_AFTER_S))
+                answer.set_exception(NotReady("the worker ended before it had read the prompt"))

@@ -9,9 +9,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from enhancer.backoff import Backoff
+from enhancer.child import exit_name
 from pipelines.prompt_cut import PromptCut
 from server.jobs.heartbeat import Heartbeat
-from server.jobs.job import Job, JobError, NotReady, RenderFailed
+from server.jobs.job import STOPPING, Job, JobError, NotReady, RenderFailed
 from server.jobs.limits import Limits
 from server.jobs.questions import Questions
 from server.jobs.running import JobMessage, Outcome, Running
@@ -34,7 +36,6 @@ from server.worker.messages import (
 
 log = logging.getLogger("ltx23.supervisor")
 
-RETRY_AFTER_S = 10
 # Delays by the number of worker exits and failed loads since the last clip.
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
 # Delay between attempts to start a worker while the system has no descriptor, process or memory left for it. The worker
@@ -45,7 +46,6 @@ STARVED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 # A job whose worker died before beginning it gets one more attempt.
 MAX_ATTEMPTS = 2
 
-STOPPING = "the server is stopping"
 SILENT = "silent"
 
 
@@ -75,7 +75,7 @@ class Supervisor:
         self._worker: Worker | None = None
         self._running: Running | None = None
         self._questions = Questions()
-        self._failures = 0
+        self._backoff = Backoff(RESTART_BACKOFF_S)
         self._is_starved = False
         self._restarts = 0
         self._model: ModelInfo | None = None
@@ -150,14 +150,13 @@ class Supervisor:
         finally:
             self._state = State.DRAINING
             self._questions.give_up()
-            self._end_job(NotReady(STOPPING, RETRY_AFTER_S))
+            self._end_job(NotReady(STOPPING))
 
     async def _back_off(self) -> None:
         if self._is_starved:
             await asyncio.sleep(STARVED_BACKOFF_S)
             return
-        delay_s = RESTART_BACKOFF_S[min(self._failures, len(RESTART_BACKOFF_S) - 1)]
-        self._failures += 1
+        delay_s = self._backoff.fail()
         log.warning("the next %s starts in %g s", self._name, delay_s)
         await asyncio.sleep(delay_s)
 
@@ -176,7 +175,7 @@ class Supervisor:
             self._fail_to_load(f"no worker process can be started: {exc}")
             return
         assert worker.returncode is not None
-        how = _exit_name(worker.returncode)
+        how = exit_name(worker.returncode)
         log.error("the %s ended with %s", self._name, how)
         if was_loading:
             self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
@@ -236,7 +235,7 @@ class Supervisor:
             return
         if not isinstance(outcome, JobError):
             # A clip shows that the worker is sound, and how long a render takes.
-            self._failures = 0
+            self._backoff.reset()
             self._callbacks.rendered(running.job)
         self._end_job(outcome)
 
@@ -272,11 +271,7 @@ class Supervisor:
 
     def _fail_to_load(self, reason: str) -> None:
         """Report that the model did not load, and count the failure, so that the next attempt waits longer."""
-        self._failures += 1
+        self._backoff.fail()
         if self._state is not State.DRAINING:
             self._state, self._load_error = State.FAILED, reason
             self._callbacks.failed(self)
-
-
-def _exit_name(returncode: int) -> str:
-    return f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.answers.clip import MODEL_ID
+from server.jobs.job import NotReady
 from server.jobs.status import State, Status, WorkerStatus
 from server.services import Services, services_of
 
 router = APIRouter()
-
-RETRY_AFTER_S = 10
 
 
 class LivezAnswer(BaseModel):
@@ -100,7 +99,7 @@ async def health(request: Request, response: Response) -> HealthAnswer:
     status = services.dispatcher.status
     if not status.admits:
         response.status_code = 503
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        response.headers["Retry-After"] = str(NotReady.retry_after_s)
     return _health(services, status)
 
 

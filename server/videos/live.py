@@ -10,8 +10,6 @@ from server.jobs.progress import JobProgress
 from server.videos.errors import VideosError
 from server.videos.video import Video, VideoStatus
 
-RETRY_S = 10
-
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -67,7 +65,7 @@ class Live:
         Raises NotReady if it has to wait for another worker, VideosError if it vanishes.
         """
         if self.job is None:
-            raise NotReady("the model is not ready; the video waits for it", RETRY_S)
+            raise NotReady("the model is not ready; the video waits for it")
         ended = self.job.ended
         waiting: list[asyncio.Future[Any]] = [self.finished, ended]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -8,13 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.media.preview import PreviewCancelled, write_spritesheet, write_thumbnail
-from server.jobs.job import NotReady
+from server.jobs.job import STOPPING, NotReady
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
 from server.videos.store import VideoStore
 from server.videos.video import Video
-
-RETRY_S = 10
 
 
 class Preview(StrEnum):
@@ -53,7 +51,7 @@ class Previews:
         except FileNotFoundError as exc:
             raise VideoNotFound(video.id) from exc
         except PreviewCancelled as exc:
-            raise NotReady("the server stops", RETRY_S) from exc
+            raise NotReady(STOPPING) from exc
         await self._count(video.id, size_bytes)
 
     async def _count(self, video_id: str, size_bytes: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from enhancer.backoff import Backoff
 from server.videos.errors import StoreError
 from server.videos.live import Live
 from server.videos.store import VideoStore
@@ -11,8 +12,8 @@ from server.videos.video import Video
 
 log = logging.getLogger("ltx23.videos")
 
-# Delays between attempts, by the number of failures; the last value repeats.
-RETRY_S = (1.0, 5.0, 15.0, 30.0)
+# Delays between attempts.
+RETRY_BACKOFF_S = (1.0, 5.0, 15.0, 30.0)
 
 
 class Recorder:
@@ -54,10 +55,11 @@ class Recorder:
             self._task = asyncio.create_task(self._retry(), name="records")
 
     async def _retry(self) -> None:
-        failures = 0
+        backoff = Backoff(RETRY_BACKOFF_S)
         while self._behind:
-            await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
-            failures = 0 if await self._write_all() else failures + 1
+            await asyncio.sleep(backoff.fail())
+            if await self._write_all():
+                backoff.reset()
 
     async def _write_all(self) -> bool:
         """Write all records and return True, or stop at the first failure and return False."""

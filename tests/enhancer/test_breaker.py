@@ -14,7 +14,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def breaker(clock: Clock) -> Breaker:
-    return Breaker("the fox", failures=3, pauses_s=(10.0, 30.0), clock=clock)
+    return Breaker("the fox", failures=3, delays_s=(10.0, 30.0), clock=clock)
 
 
 def call(breaker: Breaker, error: BaseException | None = None) -> None:

@@ -172,7 +172,7 @@ async def test_a_slow_model_is_not_waited_for(enhancing: Enhancing) -> None:
 
 
 async def test_a_model_that_is_down_is_left_alone_and_tried_again(enhancing: Enhancing) -> None:
-    async with enhancing(*[fails(500)] * 3, failures=2, pauses_s=(10.0, 20.0)) as rig:
+    async with enhancing(*[fails(500)] * 3, failures=2, backoff_s=(10.0, 20.0)) as rig:
         await rig.enhancer.enhance(T2V)
         assert rig.enhancer.state == EnhancerState(Status.DEGRADED, ("the prompt enhancer failed (status 500)",))
         await rig.enhancer.enhance(T2V)

@@ -41,7 +41,7 @@ def full(database: Path) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.videos.database.BUSY_TIMEOUT_S", 0.01)
-    monkeypatch.setattr("server.videos.recording.RETRY_S", (0.01,))
+    monkeypatch.setattr("server.videos.recording.RETRY_BACKOFF_S", (0.01,))
 
 
 def status_on_record(data: Path, video: Video) -> str:

@@ -33,7 +33,7 @@ async def test_it_is_started_again_after_its_death_and_leaves_nothing(tiny_llama
     before = processes()
     states: asyncio.Queue[ManagedState] = asyncio.Queue()
     managed = ManagedSglang(cpu_options(tiny_llama), states.put_nowait)
-    enhancer = Enhancer(Sglang(SglangOptions(managed.url, timeout_s=120)), limits=EnhancerLimits(pauses_s=(0.0,)))
+    enhancer = Enhancer(Sglang(SglangOptions(managed.url, timeout_s=120)), limits=EnhancerLimits(backoff_s=(0.0,)))
     try:
         managed.start()
         await managed.wait_until_ready()
