@@ -10,7 +10,7 @@ from server.contract.form import read_form
 from server.contract.form_body import parse_multipart, parse_urlencoded
 from server.contract.images import ResolvedImage
 from server.contract.openai import OpenAIRequest, read_openai_names, video_form_schema, video_schema
-from server.contract.resolve import ResolvedRequest, clip_size, draw_seed, resolve_request, to_spec, wants_json
+from server.contract.resolve import ResolvedRequest, draw_seed, resolve_request, to_spec, wants_json
 from server.contract.schema import enhance_schema, request_schema
 from server.contract.wire import GenerateRequest, KeyframeRequest
 
@@ -29,7 +29,6 @@ __all__ = [
     "Unwrapped",
     "adjustments_header",
     "adjustments_json",
-    "clip_size",
     "draw_seed",
     "enhance_schema",
     "parse_body",

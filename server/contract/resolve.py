@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,18 @@ RANDOM = -1
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """The clip to make. Sizes are in pixels; `prompt` is as sent."""
+    """The clip to make. spec: with the prompt as sent, and without the images, whose files are not written yet."""
 
-    prompt: str
-    width: int
-    height: int
-    num_frames: int
-    frame_rate: Fraction
-    seed: int
+    spec: GenerationSpec
     images: tuple[ResolvedImage, ...]
-    generate_audio: bool
-    container: Container
     enhance_prompt: bool
-    return_json: bool
     adjustments: tuple[Adjustment, ...]
     requested_duration_s: float | None = None
+
+    @property
+    def clip_size(self) -> ClipSize:
+        """What determines the clip's memory; where the images' files are makes no difference to it."""
+        return ClipSize.of(to_spec(self, [Path()] * len(self.images), self.spec.prompt))
 
 
 def draw_seed() -> int:
@@ -74,21 +70,17 @@ def _resolve(sent: SentRequest, strict: bool, random_seed: Callable[[], int]) ->
     report_ignored(request, sent, report)
     if strict:
         report.raise_if_any()
-    return ResolvedRequest(
+    spec = GenerationSpec(
         prompt=request.prompt,
+        seed=_resolve_seed(request, random_seed),
         width=width,
         height=height,
         num_frames=timing.num_frames,
         frame_rate=timing.frame_rate,
-        seed=_resolve_seed(request, random_seed),
-        images=images,
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
-        enhance_prompt=request.enhance_prompt,
-        return_json=request.return_json,
-        adjustments=report.adjustments,
-        requested_duration_s=request.duration,
     )
+    return ResolvedRequest(spec, images, request.enhance_prompt, report.adjustments, request.duration)
 
 
 def _resolve_size(request: GenerateRequest, report: Report) -> tuple[int, int]:
@@ -111,34 +103,11 @@ def _resolve_seed(request: GenerateRequest, random_seed: Callable[[], int]) -> i
 
 def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2) -> GenerationSpec:
     """Return the specification to render. `image_paths`: one per image. `prompt`: the enhanced one, if there is one."""
-    return GenerationSpec(
-        prompt=prompt,
-        seed=resolved.seed,
-        width=resolved.width,
-        height=resolved.height,
-        num_frames=resolved.num_frames,
-        frame_rate=resolved.frame_rate,
-        keyframes=tuple(
-            Keyframe(path, image.frame_idx, image.strength, image.crf)
-            for path, image in zip(image_paths, resolved.images, strict=True)
-        ),
-        generate_audio=resolved.generate_audio,
-        container=resolved.container,
-        stages=stages,
+    keyframes = tuple(
+        Keyframe(path, image.frame_idx, image.strength, image.crf)
+        for path, image in zip(image_paths, resolved.images, strict=True)
     )
-
-
-def clip_size(resolved: ResolvedRequest) -> ClipSize:
-    """Return what determines the clip's memory, before its specification exists."""
-    return ClipSize(
-        width=resolved.width,
-        height=resolved.height,
-        num_frames=resolved.num_frames,
-        frame_rate=resolved.frame_rate,
-        is_conditioned=bool(resolved.images),
-        later_keyframes=sum(image.frame_idx > 0 for image in resolved.images),
-        has_audio=resolved.generate_audio,
-    )
+    return replace(resolved.spec, prompt=prompt, keyframes=keyframes, stages=stages)
 
 
 def wants_json(raw: Mapping[str, Any]) -> bool:

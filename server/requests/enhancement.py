@@ -91,18 +91,18 @@ async def enhance_request(
     RequestInvalid if handling is strict and there is no enhancer.
     """
     if not resolved.enhance_prompt:
-        return UsedPrompt(resolved.prompt)
+        return UsedPrompt(resolved.spec.prompt)
     if enhancer.state.status is Status.OFF and strict:
         raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
     if enhancer.state.status is Status.OFF and not required:
-        return UsedPrompt(resolved.prompt, adjustments=(Adjustment("enhance_prompt", True, False, NO_ENHANCER),))
+        return UsedPrompt(resolved.spec.prompt, adjustments=(Adjustment("enhance_prompt", True, False, NO_ENHANCER),))
     begun = time.monotonic()
     request = EnhanceRequest(
-        prompt=resolved.prompt,
+        prompt=resolved.spec.prompt,
         mode=mode_of(resolved),
         image_path=first_image(resolved, image_paths),
-        seed=resolved.seed,
-        duration_s=float(resolved.num_frames / resolved.frame_rate),
+        seed=resolved.spec.seed,
+        duration_s=float(resolved.spec.duration_s),
     )
     # `handling=strict` allows no deviation from the request.
     enhancement = await enhancer.enhance(request, required=required or strict)

@@ -12,7 +12,6 @@ from server.contract import (
     Adjustment,
     RequestInvalid,
     ResolvedRequest,
-    clip_size,
     report_crops,
     resolve_request,
     to_spec,
@@ -49,7 +48,7 @@ async def prepare_request(
     """
     image_paths = await write_images(folder, [image.data for image in resolved.images])
     pictures = await check_images(services.images, resolved.images, image_paths, owner)
-    crops = report_crops(resolved.images, pictures, Size(resolved.width, resolved.height), strict=strict)
+    crops = report_crops(resolved.images, pictures, Size(resolved.spec.width, resolved.spec.height), strict=strict)
     if resolved.enhance_prompt:
         # Do not rewrite the prompt of a clip that would not be accepted.
         services.dispatcher.validate_admits(owner)
@@ -59,7 +58,7 @@ async def prepare_request(
     cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=used.enhanced, strict=strict),)
     return PreparedRequest(
         spec=to_spec(resolved, image_paths, used.prompt, services.settings.stages),
-        original_prompt=resolved.prompt,
+        original_prompt=resolved.spec.prompt,
         enhanced=used.enhanced,
         adjustments=resolved.adjustments + crops + used.adjustments + cut_adjustments,
         enhance_s=used.seconds,
@@ -84,6 +83,6 @@ def _validate_fits(services: Services, resolved: ResolvedRequest) -> None:
     plans = [model.plan for model in models if model is not None and model.plan is not None]
     try:
         for plan in plans:
-            plan.validate(clip_size(resolved))
+            plan.validate(resolved.clip_size)
     except SpecError as exc:
         raise RequestInvalid.at((), exc.message, "does_not_fit") from exc

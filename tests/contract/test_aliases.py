@@ -50,7 +50,7 @@ def test_an_alias_means_the_documented_field(resolve, alias: dict, documented: d
 )
 def test_a_named_size_sets_width_and_height(resolve, named: dict, size: tuple[int, int]) -> None:
     request = resolve(**named, strict=True)
-    assert (request.width, request.height) == size
+    assert (request.spec.width, request.spec.height) == size
 
 
 @pytest.mark.parametrize("named", [{"resolution": "large"}, {"aspect_ratio": "wide"}, {"aspect_ratio": "16:1"}])
@@ -161,12 +161,12 @@ def test_the_documented_name_wins(adjusted, sent: dict, expected: list) -> None:
 
 
 def test_an_alias_is_used_if_the_documented_field_is_null(resolve) -> None:
-    assert resolve(fps=None, frame_rate=25).frame_rate == Fraction(25)
+    assert resolve(fps=None, frame_rate=25).spec.frame_rate == Fraction(25)
 
 
 def test_resolution_fills_in_the_side_that_was_not_sent(resolve) -> None:
     request = resolve(width=640, resolution="1280x768")
-    assert (request.width, request.height) == (640, 768)
+    assert (request.spec.width, request.spec.height) == (640, 768)
 
 
 def test_keyframes_win_over_images(resolve) -> None:

@@ -23,7 +23,7 @@ ENVELOPES: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
 def test_an_envelope_is_removed_and_reported(body: dict[str, Any], path: tuple[str | int, ...]) -> None:
     request = resolve_request(body)
 
-    assert (request.prompt, request.width, request.seed) == ("a fox", 512, 7)
+    assert (request.spec.prompt, request.spec.width, request.spec.seed) == ("a fox", 512, 7)
     assert request.adjustments[-1].field == ".".join(part for part in path if isinstance(part, str))
     assert all("top level" in adjustment.reason for adjustment in request.adjustments)
 

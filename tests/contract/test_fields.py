@@ -19,25 +19,23 @@ STRINGS = ("prompt", "negative_prompt", "input_image_b64", "video_format")
 
 def test_defaults(resolve) -> None:
     request = resolve()
-    assert request.prompt == "a fox"
-    assert (request.width, request.height, request.num_frames) == (768, 512, 121)
-    assert request.frame_rate == Fraction(24)
+    assert request.spec.prompt == "a fox"
+    assert (request.spec.width, request.spec.height, request.spec.num_frames) == (768, 512, 121)
+    assert request.spec.frame_rate == Fraction(24)
     assert request.images == ()
-    assert request.generate_audio
-    assert request.container is Container.MP4
+    assert request.spec.generate_audio
+    assert request.spec.container is Container.MP4
     assert not request.enhance_prompt
-    assert not request.return_json
     assert request.adjustments == ()
 
 
 def test_sent_values_are_used(resolve) -> None:
     sent = {"generate_audio": False, "video_format": "webm", "enhance_prompt": True, "return_json": True}
     request = resolve(prompt="  as it is \n", **sent)
-    assert request.prompt == "  as it is \n"
-    assert not request.generate_audio
-    assert request.container is Container.WEBM
+    assert request.spec.prompt == "  as it is \n"
+    assert not request.spec.generate_audio
+    assert request.spec.container is Container.WEBM
     assert request.enhance_prompt
-    assert request.return_json
     assert request.adjustments == ()
 
 
@@ -171,7 +169,7 @@ def test_prompts_that_are_refused(refuse, prompt: str) -> None:
     "prompt", ["x", "x" * 10_000, "🦊" * 10_000, "a\x00b", "\ufeff狐", ".", "\u200d🦊\ufe0f", "각", "ก็"]
 )
 def test_prompts_that_are_accepted(resolve, prompt: str) -> None:
-    assert resolve(prompt=prompt).prompt == prompt
+    assert resolve(prompt=prompt).spec.prompt == prompt
 
 
 @pytest.mark.parametrize("value", [0, -1, -768, 16_385, 10**30, 1e300, -0.0])

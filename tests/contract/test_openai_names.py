@@ -189,7 +189,7 @@ def test_a_name_with_malformed_brackets_is_kept_as_it_is(name: str) -> None:
 def test_a_boolean_in_a_form_may_be_spelled_in_several_ways(text: str, audio: bool) -> None:
     fields = read_form([("prompt", "a fox"), ("generate_audio", text), ("seed", ""), ("fps", "24"), ("keyframes", "")])
 
-    assert resolve_request(read_openai_names(fields).values, strict=True).generate_audio is audio
+    assert resolve_request(read_openai_names(fields).values, strict=True).spec.generate_audio is audio
 
 
 def test_the_schema_has_both_vocabularies_and_no_defaults() -> None:

@@ -31,7 +31,7 @@ DRAWN = 7
     ],
 )
 def test_the_seed_used(resolve, sent: dict, seed: int) -> None:
-    assert resolve(**sent).seed == seed
+    assert resolve(**sent).spec.seed == seed
 
 
 @pytest.mark.parametrize("seed", [5, -1, None])
@@ -53,4 +53,4 @@ def test_drawn_seeds_differ_and_fit_a_javascript_number() -> None:
 
 
 def test_a_seed_is_drawn_by_default() -> None:
-    assert 0 <= resolve_request({"prompt": "a fox"}).seed < 2**32
+    assert 0 <= resolve_request({"prompt": "a fox"}).spec.seed < 2**32

@@ -18,4 +18,4 @@ def test_a_snapped_side_is_reported(adjusted, sent: dict, expected: list) -> Non
 
 def test_the_size_used(resolve) -> None:
     request = resolve(width=3840, height=2160, duration=1)
-    assert (request.width, request.height) == (3840, 2176)
+    assert (request.spec.width, request.spec.height) == (3840, 2176)

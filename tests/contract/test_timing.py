@@ -46,7 +46,7 @@ NTSC = Fraction(24000, 1001)
 )
 def test_frames_and_rate(resolve, sent: dict, num_frames: int, rate: Fraction) -> None:
     request = resolve(**sent)
-    assert (request.num_frames, request.frame_rate) == (num_frames, rate)
+    assert (request.spec.num_frames, request.spec.frame_rate) == (num_frames, rate)
 
 
 @pytest.mark.parametrize(
@@ -96,18 +96,18 @@ def test_adjustments(adjusted, sent: dict, expected: list) -> None:
 )
 def test_the_cap_follows_the_area_after_snapping(resolve, size: tuple[int, int], num_frames: int) -> None:
     request = resolve(width=size[0], height=size[1], duration=1000)
-    assert request.num_frames == num_frames
+    assert request.spec.num_frames == num_frames
     assert "duration" in {adjustment.field for adjustment in request.adjustments}
 
 
 def test_the_default_length_is_capped(resolve) -> None:
     request = resolve(width=3840, height=2176, fps=8)
-    assert request.num_frames == 41
+    assert request.spec.num_frames == 41
     [adjustment] = request.adjustments
     assert (adjustment.field, adjustment.requested, adjustment.used) == ("num_frames", None, 41)
 
 
 def test_a_derived_rate_comes_from_the_frames_before_the_cap(resolve) -> None:
     request = resolve(num_frames=481, duration=40)
-    assert request.frame_rate == Fraction(481, 40)
-    assert request.num_frames == 241
+    assert request.spec.frame_rate == Fraction(481, 40)
+    assert request.spec.num_frames == 241
