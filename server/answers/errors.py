@@ -20,6 +20,7 @@ from server.contract import RequestInvalid
 from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.requests.body import UnsupportedMediaType
+from server.requests.context import context_of
 from server.videos.errors import DataDirError, IdempotencyError, StoreError, VideoNotFinished, VideoNotFound
 
 log = logging.getLogger("ltx23.errors")
@@ -114,7 +115,7 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
     def handle(request: Request, exc: Exception) -> Response:
         headers = dict(answer.headers(exc))
         if answer.status == 422:
-            headers |= preference_applied(request)
+            headers |= context_of(request).preference_applied
         if isinstance(exc, StoreError | DataDirError):
             log.error("%s", exc)
         body = with_openai_error(route_path(request.scope), answer.status, answer.body(exc), getattr(exc, "code", None))
@@ -127,15 +128,3 @@ def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     body = with_openai_error(route_path(request.scope), exc.status_code, {"detail": str(exc.detail)})
     return AsciiJSONResponse(body, exc.status_code, exc.headers)
-
-
-def prefers_strict(request: Request) -> bool:
-    """Return whether a Prefer header contains `handling=strict`, perhaps among other preferences (RFC 7240)."""
-    preferences = ",".join(request.headers.getlist("prefer")).lower().split(",")
-    return any(
-        preference.split(";")[0].replace(" ", "").replace('"', "") == "handling=strict" for preference in preferences
-    )
-
-
-def preference_applied(request: Request) -> dict[str, str]:
-    return {"Preference-Applied": "handling=strict"} if prefers_strict(request) else {}

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 
-from server.contract import RequestInvalid, parse_body, parse_multipart, parse_urlencoded, read_form
+from server.contract import Adjustment, RequestInvalid, parse_body, parse_multipart, parse_urlencoded, read_form
 from server.contract.form_body import Fields
 
 FORM_TYPES = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
@@ -25,10 +25,14 @@ class UnsupportedMediaType(Exception):
 
 @dataclass(frozen=True)
 class RequestBody:
-    """The body of a request. fields: under the names sent. digest: equal for equal requests, whatever their framing."""
+    """The body of a request.
+
+    digest: equal for equal requests, whatever their framing. adjustments: those made while the body was read.
+    """
 
     fields: dict[str, Any]
     digest: bytes
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 async def read_body(request: Request) -> RequestBody:

@@ -1,9 +1,8 @@
 """Validate a request and make it a PreparedRequest. Every error in a request is found here, before it is queued."""
 
 import asyncio
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipelines.errors import SpecError
 from pipelines.media.image_crop import Size
@@ -17,28 +16,28 @@ from server.contract import (
     to_spec,
 )
 from server.images.checks import check_images
+from server.requests.body import RequestBody
+from server.requests.context import RequestContext
 from server.requests.enhancement import enhance_request
 from server.requests.prepared import PreparedRequest
 from server.requests.workspace import write_images
 from server.services import Services
 
 
-async def accept_request(
-    services: Services, raw: Mapping[str, Any], strict: bool, owner: str | None
-) -> ResolvedRequest:
+async def accept_request(services: Services, context: RequestContext, body: RequestBody) -> ResolvedRequest:
     """Resolve a request and check that the queue has room for it now. Its images are not checked yet.
 
     Raises RequestInvalid, QueueFull or NotReady.
     """
     # Off the event loop, because decoding megabytes of base64 takes a while.
-    resolved = await asyncio.to_thread(resolve_request, raw, strict=strict)
+    resolved = await asyncio.to_thread(resolve_request, body.fields, strict=context.is_strict)
     _validate_fits(services, resolved)
-    services.dispatcher.validate_admits(owner)
-    return resolved
+    services.dispatcher.validate_admits(context.owner)
+    return replace(resolved, adjustments=body.adjustments + resolved.adjustments)
 
 
 async def prepare_request(
-    services: Services, resolved: ResolvedRequest, folder: Path, strict: bool, owner: str | None
+    services: Services, context: RequestContext, resolved: ResolvedRequest, folder: Path
 ) -> PreparedRequest:
     """Check the images and return what to render, with the prompt enhanced if the request asks for it.
 
@@ -46,12 +45,13 @@ async def prepare_request(
     Raises RequestInvalid for an image or, if strict, for any adjustment; EnhancerError if a required rewrite fails;
     QueueFull; and NotReady if the server stops or no worker can measure the prompt.
     """
+    strict = context.is_strict
     image_paths = await write_images(folder, [image.data for image in resolved.images])
-    pictures = await check_images(services.images, resolved.images, image_paths, owner)
+    pictures = await check_images(services.images, resolved.images, image_paths, context.owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.spec.width, resolved.spec.height), strict=strict)
     if resolved.enhance_prompt:
         # Do not rewrite the prompt of a clip that would not be accepted.
-        services.dispatcher.validate_admits(owner)
+        services.dispatcher.validate_admits(context.owner)
     required = services.settings.enhancer_required
     used = await enhance_request(services.enhancer, resolved, image_paths, required=required, strict=strict)
     cut = await services.dispatcher.find_cut(used.prompt)

@@ -2,74 +2,52 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
 
 from pipelines.media.codecs import FORMATS
 from server.answers.clip import Rendered
-from server.answers.errors import prefers_strict
-from server.contract import Adjustment
 from server.jobs.job import Job
 from server.requests.body import RequestBody
+from server.requests.context import context_of
 from server.requests.disconnect import disconnected, unless_disconnected
-from server.requests.idempotency import read_idempotency, store_video
+from server.requests.idempotency import HEADER, store_video
 from server.requests.prepare import accept_request, prepare_request
-from server.services import Services, services_of
-from server.videos.video import Idempotency
-
-Adjustments = tuple[Adjustment, ...]
+from server.services import services_of
 
 
-async def render_clip(
-    request: Request, body: RequestBody, fields: Mapping[str, Any], adjustments: Adjustments = ()
-) -> Rendered:
-    """Render what `fields` ask for. Raises RequestInvalid, EnhancerError, IdempotencyError, JobError or VideosError.
-
-    adjustments: those made between the body and `fields`.
-    """
-    services = services_of(request)
-    idempotency = read_idempotency(request, body.digest)
-    if idempotency is None:
-        return await _render(request, services, fields, adjustments)
-    return await _render_once(request, services, fields, idempotency, adjustments)
+async def render_clip(request: Request, body: RequestBody) -> Rendered:
+    """Render a clip. Raises RequestInvalid, EnhancerError, IdempotencyError, JobError or VideosError."""
+    return await (_render_stored(request, body) if HEADER in request.headers else _render(request, body))
 
 
-async def _render(
-    request: Request, services: Services, fields: Mapping[str, Any], adjustments: Adjustments
-) -> Rendered:
-    strict, owner = prefers_strict(request), request.state.key_id
-    resolved = await accept_request(services, fields, strict, owner)
-    resolved = replace(resolved, adjustments=adjustments + resolved.adjustments)
+async def _render(request: Request, body: RequestBody) -> Rendered:
+    services, context = services_of(request), context_of(request)
+    resolved = await accept_request(services, context, body)
     with services.workspace.job_folder() as folder:
-        prepared = await unless_disconnected(request, prepare_request(services, resolved, folder, strict, owner))
+        work = prepare_request(services, context, resolved, folder)
+        context.prepared = prepared = await unless_disconnected(request, work)
         path = folder / f"clip{FORMATS[prepared.spec.container].suffix}"
-        job = Job(request.state.request_id, prepared.spec, path, owner)
-        # Used by the log and the traces.
-        request.state.job, request.state.enhance_s = job, prepared.enhance_s
-        request.state.adjustments = prepared.adjustments
+        context.job = job = Job(context.id, prepared.spec, path, context.owner)
         services.dispatcher.submit(job)
-        stages_s = await _await_job(request, services, job)
+        stages_s = await _await_job(request, job)
         timings_s = {"queue": job.queued_s, "enhance": prepared.enhance_s, **stages_s}
         data = await asyncio.to_thread(path.read_bytes)
         return Rendered(job.id, data, prepared, timings_s, job.peak_memory_bytes)
 
 
-async def _render_once(
-    request: Request, services: Services, fields: Mapping[str, Any], idempotency: Idempotency, adjustments: Adjustments
-) -> Rendered:
+async def _render_stored(request: Request, body: RequestBody) -> Rendered:
     """Render or find the stored video. It continues if the client disconnects, because the client may come back."""
-    video, job = await store_video(request, services, fields, idempotency, adjustments)
-    if job is not None:
-        request.state.job, request.state.enhance_s = job, video.request.enhance_s
-    request.state.video = video = await services.videos.wait(video.id)
+    videos, context = services_of(request).videos, context_of(request)
+    video, context.job = await store_video(request, body)
+    context.video = video = await videos.wait(video.id)
     video.raise_if_failed()
-    data = await asyncio.to_thread(services.videos.read, video)
+    data = await asyncio.to_thread(videos.read, video)
     return Rendered(video.id, data, video.request, video.timings_s, video.peak_memory_bytes)
 
 
-async def _await_job(request: Request, services: Services, job: Job) -> Mapping[str, float]:
+async def _await_job(request: Request, job: Job) -> Mapping[str, float]:
     """Return the job's timings, or raise its error. If the client disconnects, cancel the job.
 
     Returns only once the job has ended, so that its folder lasts as long.
@@ -81,6 +59,6 @@ async def _await_job(request: Request, services: Services, job: Job) -> Mapping[
     finally:
         gone.cancel()
         if not job.ended.done():
-            services.dispatcher.cancel(job)
+            services_of(request).dispatcher.cancel(job)
             await asyncio.wait([job.ended])
     return job.ended.result()

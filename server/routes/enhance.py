@@ -13,6 +13,7 @@ from server.answers.error_schema import errors
 from server.contract import ResolvedEnhance, enhance_schema, resolve_enhance
 from server.images.checks import check_images
 from server.requests.body import read_body
+from server.requests.context import context_of
 from server.requests.disconnect import unless_disconnected
 from server.requests.workspace import write_images
 from server.services import Services, services_of
@@ -44,7 +45,7 @@ async def enhance_prompt(request: Request) -> EnhancementAnswer:
     body = await read_body(request)
     resolved = await asyncio.to_thread(resolve_enhance, body.fields)
     with services.workspace.job_folder() as folder:
-        work = _enhance(services, resolved, folder, request.state.key_id)
+        work = _enhance(services, resolved, folder, context_of(request).owner)
         enhancement = await unless_disconnected(request, work)
     return enhancement_json(enhancement)
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from server.answers.clip import CLIP, ClipAnswer, clip_headers, clip_json
 from server.answers.error_schema import RENDER, RENDER_HEADERS, errors
-from server.answers.errors import AsciiJSONResponse, preference_applied
+from server.answers.errors import AsciiJSONResponse
 from server.contract import request_schema, wants_json
 from server.requests.body import read_body
+from server.requests.context import context_of
 from server.requests.rendering import render_clip
 
 router = APIRouter()
@@ -29,8 +30,8 @@ router = APIRouter()
 )
 async def generate(request: Request) -> Response:
     body = await read_body(request)
-    rendered = await render_clip(request, body, body.fields)
-    headers = clip_headers(rendered) | preference_applied(request)
+    rendered = await render_clip(request, body)
+    headers = clip_headers(rendered) | context_of(request).preference_applied
     if wants_json(body.fields):
         answer = await asyncio.to_thread(lambda: AsciiJSONResponse(clip_json(rendered).model_dump(), headers=headers))
         del answer.headers["Content-Disposition"]

@@ -10,6 +10,7 @@ from pipelines.media.codecs import FORMATS
 from server.answers.byte_ranges import RangedFile
 from server.answers.clip import BINARY, CLIP
 from server.answers.error_schema import READ, errors
+from server.requests.context import context_of
 from server.services import services_of
 from server.videos.errors import VideoNotFinished, VideoNotFound
 from server.videos.library import Videos
@@ -37,7 +38,7 @@ async def download_video(
     request: Request, video_id: str, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
 ) -> Response:
     videos = services_of(request).videos
-    video = (await videos.get(video_id, request.state.key_id)).video
+    video = (await videos.get(video_id, context_of(request).owner)).video
     if video.status is not VideoStatus.COMPLETED:
         raise VideoNotFinished(f"the video is {video.status}: it has no file" + _how_it_ended(video.failure))
     path = await _path(videos, video, variant)

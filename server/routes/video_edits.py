@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from server.answers.errors import Unsupported
 from server.requests.body import read_body
+from server.requests.context import context_of
 from server.services import services_of
 
 router = APIRouter(prefix="/v1/videos", include_in_schema=False)
@@ -41,7 +42,7 @@ async def characters() -> None:
 async def _refuse(request: Request, video_id: str | None) -> NoReturn:
     """Raise VideoNotFound if the video does not exist, else Unsupported."""
     if video_id is not None:
-        await services_of(request).videos.get(video_id, request.state.key_id)
+        await services_of(request).videos.get(video_id, context_of(request).owner)
     action = request.url.path.rpartition("/")[2]
     raise Unsupported(
         f"{action} is not supported: this server makes new videos only. POST /v1/videos with a prompt; to go on from "

@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 
 from server.answers.error_schema import READ, errors
 from server.answers.video import VideoAnswer, progress_json
+from server.requests.context import context_of
 from server.routes.video_links import video_answer
 from server.services import services_of
 from server.videos.errors import VideoNotFound
@@ -40,7 +41,7 @@ EVENTS: dict[str, Any] = {
     responses=errors(*READ, 404) | {200: EVENTS, 204: {"description": "The last event was seen before"}},
 )
 async def watch_video(request: Request, video_id: str) -> Response:
-    videos, owner = services_of(request).videos, request.state.key_id
+    videos, owner = services_of(request).videos, context_of(request).owner
     if request.headers.get("last-event-id") == LAST:
         return Response(status_code=204)
     await videos.get(video_id, owner)

@@ -4,6 +4,7 @@ from fastapi import Request
 
 from server.answers.video import VideoAnswer, video_json
 from server.edge.signed_links import SignedLinks
+from server.requests.context import context_of
 from server.services import services_of
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
@@ -25,7 +26,7 @@ def _link(request: Request, path: str) -> str:
     """
     address = str(request.base_url).rstrip("/") + path
     links: SignedLinks = request.app.state.links
-    if request.state.key_id is None:
+    context = context_of(request)
+    if context.owner is None:
         return address
-    not_after: int | None = getattr(request.state, "link_expires", None)
-    return f"{address}?{links.sign(path, request.state.key_id, not_after)}"
+    return f"{address}?{links.sign(path, context.owner, context.link_expires)}"

@@ -3,24 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from server.answers.clip import CLIP, MODEL_ID, clip_headers, performance_headers
 from server.answers.error_schema import READ, RENDER, RENDER_HEADERS, errors
-from server.answers.errors import preference_applied, prefers_strict
 from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
-from server.contract import (
-    Adjustment,
-    OpenAIRequest,
-    RequestInvalid,
-    read_openai_names,
-    video_form_schema,
-    video_schema,
-)
+from server.contract import Adjustment, RequestInvalid, read_openai_names, video_form_schema, video_schema
 from server.requests.body import RequestBody, read_body
-from server.requests.idempotency import read_idempotency, store_video
+from server.requests.context import context_of
+from server.requests.idempotency import store_video
 from server.requests.rendering import render_clip
 from server.routes.video_links import video_answer
 from server.services import services_of
@@ -44,14 +38,11 @@ ONE_MODEL = "this server has no other model"
     openapi_extra={"parameters": RENDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video(request: Request, response: Response) -> VideoAnswer:
-    services = services_of(request)
-    body = await read_body(request)
-    idempotency = read_idempotency(request, body.digest)
-    openai, adjustments = await _read_names(request, body)
-    async with _names_as_sent(openai):
-        video, _ = await store_video(request, services, openai.values, idempotency, adjustments)
-    response.headers.update(preference_applied(request))
-    return video_answer(request, await services.videos.get(video.id, request.state.key_id))
+    async with _openai_body(request) as body:
+        video, _ = await store_video(request, body)
+    context = context_of(request)
+    response.headers.update(context.preference_applied)
+    return video_answer(request, await services_of(request).videos.get(video.id, context.owner))
 
 
 @router.post(
@@ -62,11 +53,9 @@ async def create_video(request: Request, response: Response) -> VideoAnswer:
     openapi_extra={"parameters": RENDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video_sync(request: Request) -> Response:
-    body = await read_body(request)
-    openai, adjustments = await _read_names(request, body)
-    async with _names_as_sent(openai):
-        rendered = await render_clip(request, body, openai.values, adjustments)
-    headers = clip_headers(rendered) | performance_headers(rendered) | preference_applied(request)
+    async with _openai_body(request) as body:
+        rendered = await render_clip(request, body)
+    headers = clip_headers(rendered) | performance_headers(rendered) | context_of(request).preference_applied
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)
 
 
@@ -78,7 +67,9 @@ async def list_videos(
     order: Literal["asc", "desc"] = "desc",
 ) -> VideoListAnswer:
     services = services_of(request)
-    found = await services.videos.page(request.state.key_id, after or None, limit + 1, newest_first=order == "desc")
+    found = await services.videos.page(
+        context_of(request).owner, after or None, limit + 1, newest_first=order == "desc"
+    )
     data = [video_answer(request, snapshot) for snapshot in found[:limit]]
     return VideoListAnswer(
         data=data,
@@ -90,28 +81,26 @@ async def list_videos(
 
 @router.get("/{video_id}", summary="Get a video: its parameters, progress and result", responses=errors(*READ, 404))
 async def retrieve_video(request: Request, video_id: str) -> VideoAnswer:
-    return video_answer(request, await services_of(request).videos.get(video_id, request.state.key_id))
+    return video_answer(request, await services_of(request).videos.get(video_id, context_of(request).owner))
 
 
 @router.delete("/{video_id}", summary="Delete a video; cancel it if it is not finished", responses=errors(*READ, 404))
 async def delete_video(request: Request, video_id: str) -> VideoDeletedAnswer:
-    await services_of(request).videos.delete(video_id, request.state.key_id)
+    await services_of(request).videos.delete(video_id, context_of(request).owner)
     return VideoDeletedAnswer(id=video_id)
 
 
-async def _read_names(request: Request, body: RequestBody) -> tuple[OpenAIRequest, tuple[Adjustment, ...]]:
-    strict = prefers_strict(request)
-    openai = await asyncio.to_thread(read_openai_names, body.fields, strict=strict)
-    if openai.model in (None, MODEL_ID):
-        return openai, openai.adjustments
-    if strict:
-        raise RequestInvalid.at(openai.paths["model"], f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
-    return openai, (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL), *openai.adjustments)
-
-
 @asynccontextmanager
-async def _names_as_sent(openai: OpenAIRequest) -> AsyncIterator[None]:
+async def _openai_body(request: Request) -> AsyncIterator[RequestBody]:
+    """Read the body with the names of POST /generate. Errors inside the context name the fields as they were sent."""
+    body, strict = await read_body(request), context_of(request).is_strict
+    openai = await asyncio.to_thread(read_openai_names, body.fields, strict=strict)
+    adjustments = openai.adjustments
+    if openai.model not in (None, MODEL_ID):
+        if strict:
+            raise RequestInvalid.at(openai.paths["model"], f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
+        adjustments = (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL), *adjustments)
     try:
-        yield
+        yield replace(body, fields=openai.values, adjustments=adjustments)
     except RequestInvalid as exc:
         raise openai.as_sent(exc) from exc

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.edge.exchange import Exchange
-from server.jobs.job import Job
+from server.requests.context import RequestContext, context_in
 from server.settings import SettingsError
-from server.telemetry.log_fields import clip_fields, job_of, timings_s
+from server.telemetry.log_fields import clip_fields, timings_s
 
 try:
+    from opentelemetry.context import Context
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -40,6 +41,7 @@ class Tracing:
     with_prompts: bool = False
 
     def on_exchange(self, exchange: Exchange) -> None:
+        context = context_in(exchange.state)
         tracer = self.provider.get_tracer(SERVICE)
         # The wall-clock time at which the monotonic clock was zero.
         epoch_s = time.time() - time.monotonic()
@@ -48,38 +50,38 @@ class Tracing:
             f"{exchange.method} {exchange.route}",
             TraceContextTextMapPropagator().extract(carrier),
             SpanKind.SERVER,
-            self._attributes(exchange),
+            self._attributes(exchange, context),
             start_time=_ns(epoch_s + exchange.began_at),
         )
         if exchange.status >= 500:
             span.set_status(StatusCode.ERROR)
-        job = job_of(exchange)
-        if job is not None:
-            _add_parts(tracer, set_span_in_context(span), epoch_s, exchange, job)
+        _add_parts(tracer, set_span_in_context(span), epoch_s, context)
         span.end(_ns(epoch_s + exchange.began_at + exchange.seconds))
 
     def close(self) -> None:
         self.provider.shutdown()
 
-    def _attributes(self, exchange: Exchange) -> dict[str, Any]:
+    def _attributes(self, exchange: Exchange, context: RequestContext) -> dict[str, Any]:
         """Use OpenTelemetry's names where it defines them."""
-        clip = clip_fields(exchange, with_prompt=self.with_prompts)
+        clip = clip_fields(context, with_prompt=self.with_prompts)
         return {
             "http.request.method": exchange.method,
             "http.route": exchange.route,
             "http.response.status_code": exchange.status,
             "http.response.body.size": exchange.body_bytes,
-            "ltx23.request_id": exchange.state.get("request_id", ""),
+            "ltx23.request_id": context.id,
             **{f"ltx23.{name}": _attribute(value) for name, value in clip.items()},
         }
 
 
-def _add_parts(tracer: Tracer, context: Any, epoch_s: float, exchange: Exchange, job: Job) -> None:
-    seconds = timings_s(exchange, job)
-    at = epoch_s + job.submitted_at - seconds["enhance"]
+def _add_parts(tracer: Tracer, parent: Context, epoch_s: float, context: RequestContext) -> None:
+    if context.job is None:
+        return
+    seconds = timings_s(context)
+    at = epoch_s + context.job.submitted_at - seconds["enhance"]
     for name, duration in seconds.items():
         if duration or name == "queue":
-            span = tracer.start_span(name, context, start_time=_ns(at))
+            span = tracer.start_span(name, parent, start_time=_ns(at))
             at += duration
             span.end(_ns(at))
 
