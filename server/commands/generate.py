@@ -16,6 +16,7 @@ from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
+from server.process.allocator import configure_allocator
 from server.process.threads import wait_passively
 from server.services import worker_config
 from server.settings import SettingsError, WeightSettings, load_settings
@@ -31,6 +32,7 @@ KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\
 
 def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     wait_passively()
+    configure_allocator()
     trace = ConsoleTrace(keep_tensors=save_latents is not None)
     try:
         weight_options = {name: options.pop(name, None) for name in WeightSettings.model_fields}

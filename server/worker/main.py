@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from enhancer.parent_death import die_with_parent
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
+from server.process.allocator import configure_allocator
 from server.process.heap import Heap, keep_one_heap
 from server.process.logs import configure_logging
 from server.process.threads import wait_passively
@@ -175,6 +176,7 @@ def main() -> int:
     die_with_parent()
     keep_one_heap()
     wait_passively()
+    configure_allocator()
     return run(Pipe(int(sys.argv[1])))
 
 
