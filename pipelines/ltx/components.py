@@ -63,6 +63,7 @@ def load_components(
 
     Raises WeightsError with the file's name if a file is wrong, and before any tensor is read if the models do not fit.
     """
+    compute_exact_float32()
     opened = open_models(files, dtype, fp8, text_quantization)
     plan = choose_plan(memory, opened.sizes(), opened.widths(), capacity_bytes)
     validate_room(plan, files.checkpoint)
@@ -75,6 +76,15 @@ def load_components(
     return Components(
         **({"upsampler": None} | modules), encode_prompt=encode_prompt, plan=plan, device=device, dtype=dtype
     )
+
+
+def compute_exact_float32() -> None:
+    """Keep float32 from being rounded to TF32's 10 bits on a card: torch's default for convolutions.
+
+    The vocoder is float32 because less is not enough.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def validate_room(plan: MemoryPlan, checkpoint: Path) -> None:
