@@ -199,7 +199,7 @@ class WeightSettings(SettingsGroup):
     """Folder in which `ltx23 weights` stores what it fetches and in which names are looked up."""
 
     device: str = "auto"
-    """Device to run on: `auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
+    """Device to run on: `auto` (the first GPU, or the CPU if there is none), `cpu`, `cuda` or `cuda:N`."""
 
     devices: Annotated[tuple[str, ...], NoDecode] = ()
     """Several devices, separated by commas (cuda:0,cuda:1), or `all` for every GPU; each gets a worker behind the one
@@ -217,7 +217,7 @@ class WeightSettings(SettingsGroup):
     transformer (`low`). The rest streams from host memory. `auto` is the first that fits the default clip."""
 
     vram: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Gigabytes of device memory to use. Default: what is free when the worker starts."""
+    """Gigabytes of device memory to use; torch allocates no more. Default: what is free when the worker starts."""
 
     stages: Annotated[int, Field(ge=1, le=2)] = 2
     """2 renders at half size, upsamples and refines; 1 runs all steps at full size without the upsampler."""

@@ -64,11 +64,20 @@ def kept_bytes(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Return what the driver has left and what torch holds unused, or None on a CPU."""
+    """Return what torch may still allocate on a card, or None on a CPU."""
     if device.type != "cuda":
         return None
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = round(total * torch.cuda.get_per_process_memory_fraction(device))
+    return usable_bytes(free, allowed, torch.cuda.memory_reserved(device), torch.cuda.memory_allocated(device))
+
+
+def usable_bytes(free: int, allowed: int, reserved: int, allocated: int) -> int:
+    """Return the bytes that fit beside those allocated, of what the driver has left and torch has reserved.
+
+    allowed: the most that torch may reserve.
+    """
+    return min(free + reserved, allowed) - allocated
 
 
 def to_frames(chunk: torch.Tensor) -> np.ndarray:

@@ -52,7 +52,7 @@ def find_card(settings: Settings) -> Card:
     import torch
 
     from pipelines.ltx.fp8 import Fp8Mode, resolve_fp8_mode
-    from server.worker.model import resolve_capacity, resolve_device
+    from server.worker.device import resolve_capacity, resolve_device, unusable_card
 
     device = resolve_device(settings.device)
     wanted_bytes = None if settings.vram is None else round(settings.vram * 1e9)
@@ -62,7 +62,8 @@ def find_card(settings: Settings) -> Card:
             wanted_bytes or free_bytes, resolve_fp8_mode(settings.fp8, device), torch.cuda.get_device_name(device)
         )
     if wanted_bytes is None:
-        raise setting_error("vram", "is needed, in GB: there is no CUDA device here whose free memory would be taken")
+        reason = unusable_card() or "there is no CUDA device here whose free memory would be taken"
+        raise setting_error("vram", f"is needed, in GB: {reason}")
     if settings.fp8 == "auto":
         return Card(wanted_bytes, Fp8Mode.SCALED, "a card that multiplies FP8 is assumed")
     return Card(wanted_bytes, Fp8Mode(settings.fp8))

@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
 from pipelines.errors import OutOfMemory
@@ -18,6 +17,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
+from server.worker.device import DeviceError, limit_memory, resolve_capacity, resolve_device, unusable_card
 from server.worker.host_memory import host_memory
 from server.worker.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
@@ -64,8 +64,10 @@ class Model:
 def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     """Load the model. Raises WeightsError if a file is wrong or missing, or the device does not exist."""
     device = resolve_device(config.device)
+    warnings = validate_card(config, device)
     dtype = resolve_dtype(config.dtype, device)
     files = resolve_files(config)
+    limit_memory(device, config.vram_bytes)
     components = load_components(
         files,
         device,
@@ -84,33 +86,9 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         size_bytes=_size_by_dtype(components),
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
         plan=components.plan,
-        warnings=find_warnings(config, files),
+        warnings=warnings + find_warnings(config, files),
     )
     return Model(components, info)
-
-
-def resolve_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as exc:
-        raise ConfigError(f"unknown device {name!r}: write auto, cpu, cuda or cuda:N") from exc
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
-    if device.type == "cuda":
-        # For tensors without an explicit device, which would go to the first GPU, perhaps another worker's.
-        torch.cuda.set_device(device.index or 0)
-    return device
-
-
-def resolve_capacity(device: torch.device, limit_bytes: int | None) -> int:
-    """Return the bytes available to the models and their clips: the GPU's free memory, or the host's without a GPU.
-
-    limit_bytes: an upper bound, or None.
-    """
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    return free if limit_bytes is None else min(free, limit_bytes)
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -134,6 +112,17 @@ def resolve_files(config: WorkerConfig) -> WeightFiles:
         raise ConfigError("two stages need --upscaler, the file of the x2 latent upsampler; or set --stages 1")
     used_upsampler = upsampler if config.stages == 2 else None
     return WeightFiles(config.checkpoint, text_encoder, used_upsampler, config.companions, tokenizer)
+
+
+def validate_card(config: WorkerConfig, device: torch.device) -> tuple[str, ...]:
+    """Return a warning if `auto` fell back to the CPU although there is a card.
+
+    Raises DeviceError unless it is the tiny model: the published weights would take 141 GB in float32.
+    """
+    problem = unusable_card() if config.device == "auto" and device.type == "cpu" else None
+    if problem and config.checkpoint is not None:
+        raise DeviceError(problem)
+    return (problem,) if problem else ()
 
 
 def find_warnings(config: WorkerConfig, files: WeightFiles) -> tuple[str, ...]:

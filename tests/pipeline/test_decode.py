@@ -12,6 +12,7 @@ from pipelines.ltx.decode import (
     decode_video,
     stream_decoder,
     to_frames,
+    usable_bytes,
 )
 
 
@@ -52,6 +53,15 @@ def test_a_long_clip_comes_in_chunks(components: Components) -> None:
 )
 def test_chunks_are_as_large_as_memory_allows(free: int | None, chunk_bytes: int) -> None:
     assert chunk_bytes_for(free, kept=3 * 10**9) == chunk_bytes
+
+
+@pytest.mark.parametrize(
+    ("allowed", "usable"),
+    [(80, 45), (60, 45), (50, 35), (15, 0)],
+    ids=["all of the card", "all that is free", "less than is free", "no more"],
+)
+def test_the_memory_left_is_that_which_the_driver_has_and_torch_may_take(allowed: int, usable: int) -> None:
+    assert usable_bytes(free=40, allowed=allowed, reserved=20, allocated=15) == usable
 
 
 def test_frames_are_rounded_bytes() -> None:
