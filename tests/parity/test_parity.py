@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
+from server.cli import main
 
 TOLERANCE = 2e-4
 RESULTS = ["stage_1_video", "stage_1_audio", "upsampled_video", "stage_2_video", "stage_2_audio", "waveform"]
@@ -52,7 +54,19 @@ def test_contexts_equal_the_reference(case, components: dict[str, Components], r
     assert relative_error(context.audio, case.golden["context_audio"]) < TOLERANCE
 
 
-def saved_latents(case, folder: Path, **weights: Path) -> dict[str, torch.Tensor]:
+def run_process(args: list[str]) -> int:
+    return subprocess.run([sys.executable, "-m", "server.cli", *args]).returncode
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("LTX23_")]:
+        monkeypatch.delenv(name)
+
+
+def saved_latents(
+    case, folder: Path, run: Callable[[list[str]], int] = main, **weights: Path
+) -> dict[str, torch.Tensor]:
     """What `ltx23 generate` saves; it also writes the clip."""
     spec = case.spec
     arguments = {
@@ -68,10 +82,10 @@ def saved_latents(case, folder: Path, **weights: Path) -> dict[str, torch.Tensor
         "--save-latents": folder / "latents.safetensors",
         "-o": folder / "clip.mp4",
     }
-    command = [sys.executable, "-m", "server.cli", "generate", *(str(x) for pair in arguments.items() for x in pair)]
+    args = ["generate", *(str(x) for pair in arguments.items() for x in pair)]
     for k in spec.keyframes:
-        command += ["--keyframe", f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}"]
-    subprocess.run(command, check=True, env={k: v for k, v in os.environ.items() if not k.startswith("LTX23_")})
+        args += ["--keyframe", f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}"]
+    assert run(args) == 0
     assert (folder / "clip.mp4").stat().st_size > 0
     return load_file(folder / "latents.safetensors")
 
@@ -95,7 +109,7 @@ def test_the_command_saves_what_equals_the_reference(
 def test_a_diffusers_folder_is_enough_and_equals_the_reference(
     case, folder: Path, tmp_path: Path, relative_error
 ) -> None:
-    found = saved_latents(case, tmp_path, checkpoint=folder)
+    found = saved_latents(case, tmp_path, run_process, checkpoint=folder)
 
     errors = {name: relative_error(found[name], case.golden[name]) for name in RESULTS}
     print(case.name, {name: f"{error:.1e}" for name, error in errors.items()})
