@@ -14,8 +14,9 @@ setup: $(VENV)/.installed
 
 dev: $(VENV)/.installed-dev
 
+# A process per core, up to 4: each has servers and a torch of its own, 1.5 GB.
 test: $(VENV)/.installed-dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
