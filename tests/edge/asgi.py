@@ -1,4 +1,4 @@
-"""One request to an ASGI application, without a socket."""
+"""Send one request to an ASGI application, without a socket."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ def ask(
 
 
 async def show(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with what the application sees of the request."""
+    """Answer with the request as the application sees it."""
     request = Request(scope, receive)
     seen = {
         "base_url": str(request.base_url),

@@ -1,4 +1,4 @@
-"""A real uvicorn in a thread, and a raw socket to it: what matters here is on the wire."""
+"""A real uvicorn server in a thread, and clients that speak to it over raw sockets."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ class Answer:
 
 
 class Wire:
-    """A client in full control of what it sends and when it reads."""
+    """A raw connection: the test decides which bytes are sent and when to read."""
 
     def __init__(self, address: Address) -> None:
         self._socket = socket.create_connection(address, timeout=20)
@@ -52,7 +52,7 @@ class Wire:
         self._socket.close()
 
     def is_reset(self) -> bool:
-        """Wait, without reading, until the server has cut the connection off; False when it does not."""
+        """Wait, without reading, until the server resets the connection; return whether it did."""
         poll = select.poll()
         poll.register(self._socket, 0)
         return any(event & select.POLLERR for _, event in poll.poll(20_000))
@@ -77,7 +77,7 @@ class Wire:
         return Answer(status, headers, self._reader.read(size))
 
     def rest(self) -> bytes:
-        """What follows until the server closes in good order; ConnectionResetError if it does not."""
+        """Return what arrives until the server closes the connection; a reset raises ConnectionResetError."""
         return self._reader.read()
 
 
@@ -98,7 +98,7 @@ def running(app: ASGIApp, limits: ConnectionLimits = LIMITS, **options: Any) -> 
 
 @pytest.fixture
 def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Address]]:
-    """Serves an application until the end of the test, which fails if the server has logged an error."""
+    """Return a function that serves an application until the test ends; the test fails if the server logs an error."""
     with ExitStack() as servers:
         yield lambda app, *args, **options: servers.enter_context(running(app, *args, **options))
     records = caplog.get_records("call") + caplog.get_records("teardown")

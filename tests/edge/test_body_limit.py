@@ -21,14 +21,14 @@ LARGE = b"x" * (32 << 20)
 CHUNKED = "Transfer-Encoding: chunked"
 EXPECT = "Expect: 100-continue"
 LAST_CHUNK = b"0\r\n\r\n"
-# A test that waited this long would fail on the client's own timeout.
+# Longer than the client's timeout, so a test that waited for this would fail.
 PATIENT = Linger(total_s=600, idle_s=600, expect_s=600)
 
 Connect = Callable[..., Any]
 
 
 class Counter:
-    """Reads the whole body, and answers with its size."""
+    """Read the whole body and answer with its size."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -70,7 +70,7 @@ def test_a_client_that_sends_everything_before_reading_is_not_reset(wire: Connec
     assert app.messages == []
 
 
-def test_a_declared_size_is_answered_before_any_of_the_body(wire: Connect) -> None:
+def test_a_declared_size_above_the_limit_is_refused_before_the_body_arrives(wire: Connect) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(f"Content-Length: {LIMIT + 1}")
     assert_too_large(client.answer())
@@ -78,7 +78,7 @@ def test_a_declared_size_is_answered_before_any_of_the_body(wire: Connect) -> No
     assert client.rest() == b""
 
 
-def test_a_slow_client_is_answered_and_may_go_on(wire: Connect) -> None:
+def test_a_client_may_go_on_sending_after_the_answer(wire: Connect) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(f"Content-Length: {LIMIT * 2}")
     client.send(b"x" * LIMIT)
@@ -87,7 +87,7 @@ def test_a_slow_client_is_answered_and_may_go_on(wire: Connect) -> None:
     assert client.rest() == b""
 
 
-def test_a_client_that_expects_100_gets_the_answer_in_its_place(wire: Connect) -> None:
+def test_a_client_that_expects_100_is_refused_instead(wire: Connect) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, Linger(expect_s=0.1, idle_s=600)))
     client.send_head(EXPECT, f"Content-Length: {len(LARGE)}")
     assert_too_large(client.answer())
@@ -110,7 +110,7 @@ def test_a_client_that_expects_100_is_told_to_continue_within_the_limit(wire: Co
     assert client.answer().json() == LIMIT
 
 
-def test_chunks_are_counted(wire: Connect) -> None:
+def test_chunks_above_the_limit_are_refused(wire: Connect) -> None:
     app = Counter()
     client = wire(BodyLimit(app, LIMITS, PATIENT))
     client.send_head(CHUNKED)
@@ -123,7 +123,7 @@ def test_chunks_are_counted(wire: Connect) -> None:
     assert not isinstance(app.unwound_by, Exception)
 
 
-def test_chunks_are_answered_when_they_cross_the_limit(wire: Connect) -> None:
+def test_chunks_are_refused_as_soon_as_they_cross_the_limit(wire: Connect) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send_head(EXPECT, CHUNKED)
     assert client.answer().status == 100
@@ -134,7 +134,7 @@ def test_chunks_are_answered_when_they_cross_the_limit(wire: Connect) -> None:
     assert client.rest() == b""
 
 
-def test_nothing_is_awaited_after_the_last_chunk(wire: Connect) -> None:
+def test_the_connection_closes_at_once_if_the_last_chunk_has_arrived(wire: Connect) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, PATIENT))
     client.send(
         b"POST / HTTP/1.1\r\nHost: h\r\n" + CHUNKED.encode() + b"\r\n\r\n3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"
@@ -143,7 +143,7 @@ def test_nothing_is_awaited_after_the_last_chunk(wire: Connect) -> None:
     assert client.rest() == b""
 
 
-def test_a_body_of_exactly_the_limit_passes_untouched(wire: Connect) -> None:
+def test_a_body_of_exactly_the_limit_passes_unchanged(wire: Connect) -> None:
     app = Counter()
     client = wire(BodyLimit(app, LIMITS))
     client.send_head(f"Content-Length: {LIMIT}")
@@ -156,7 +156,7 @@ def test_a_body_of_exactly_the_limit_passes_untouched(wire: Connect) -> None:
     assert b"".join(message["body"] for message in app.messages) == b"x" * LIMIT + b"y" * LIMIT
 
 
-def test_the_application_sees_no_more_than_was_declared(wire: Connect) -> None:
+def test_the_application_receives_no_more_than_the_declared_size(wire: Connect) -> None:
     app = Counter()
     client = wire(BodyLimit(app, LIMITS))
     client.send_head("Content-Length: 10")
@@ -165,7 +165,7 @@ def test_the_application_sees_no_more_than_was_declared(wire: Connect) -> None:
     assert client.answer().json() == 10
 
 
-def test_a_client_that_leaves_early_is_a_disconnect(wire: Connect) -> None:
+def test_the_application_is_told_when_a_client_disconnects(wire: Connect) -> None:
     app = Counter()
     has_read = threading.Event()
 
@@ -182,7 +182,7 @@ def test_a_client_that_leaves_early_is_a_disconnect(wire: Connect) -> None:
 
 
 @pytest.mark.parametrize("linger", [Linger(max_bytes=1 << 20), Linger(total_s=0.2)], ids=["bytes", "time"])
-def test_a_client_that_never_ends_is_cut_off(wire: Connect, linger: Linger) -> None:
+def test_a_client_that_never_ends_its_body_is_disconnected(wire: Connect, linger: Linger) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, linger))
     client.send_head(f"Content-Length: {1 << 60}")
     assert_too_large(client.answer())
@@ -190,7 +190,7 @@ def test_a_client_that_never_ends_is_cut_off(wire: Connect, linger: Linger) -> N
         client.send_all(itertools.repeat(LARGE[: 1 << 16]))
 
 
-def test_a_client_that_declares_more_than_it_sends_is_cut_off(wire: Connect) -> None:
+def test_a_client_that_declares_more_than_it_sends_is_disconnected(wire: Connect) -> None:
     client = wire(BodyLimit(Counter(), LIMITS, Linger(idle_s=0.1)))
     client.send_head(f"Content-Length: {len(LARGE)}")
     client.send(b"x")
@@ -204,7 +204,7 @@ def assert_too_many(answer: Any) -> None:
 
 
 def test_all_bodies_together_have_a_limit(serve: Connect) -> None:
-    """The first holds its 600 bytes until it has been answered, and is awaiting one more."""
+    """Refuse two other bodies while the first request holds 600 bytes and waits for one more."""
     entered = threading.Event()
 
     class Announced(Counter):
@@ -277,15 +277,15 @@ async def reads_in_a_task_group(scope: Scope, receive: Receive, send: Send) -> N
         await asyncio.Event().wait()
 
 
-async def answers_in_spite(scope: Scope, receive: Receive, send: Send) -> None:
+async def answers_anyway(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await Counter().read(receive)
     except BaseException:
         await JSONResponse({}, 500)(scope, receive, send)
 
 
-@pytest.mark.parametrize("app", [reads_in_a_task_group, answers_in_spite])
-def test_there_is_one_answer_however_the_application_takes_it(wire: Connect, app: Any) -> None:
+@pytest.mark.parametrize("app", [reads_in_a_task_group, answers_anyway])
+def test_there_is_one_answer_however_the_application_reacts(wire: Connect, app: Any) -> None:
     client = wire(BodyLimit(app, LIMITS, PATIENT))
     client.send_head(CHUNKED)
     client.send_chunks(LARGE)
@@ -294,7 +294,7 @@ def test_there_is_one_answer_however_the_application_takes_it(wire: Connect, app
     assert client.rest() == b""
 
 
-def test_an_answer_that_has_begun_is_not_followed_by_another(wire: Connect) -> None:
+def test_no_second_answer_follows_one_that_has_begun(wire: Connect) -> None:
     app = Counter()
 
     async def answers_first(scope: Scope, receive: Receive, send: Send) -> None:
@@ -313,7 +313,7 @@ def test_an_answer_that_has_begun_is_not_followed_by_another(wire: Connect) -> N
     assert app.messages[-1] == {"type": "http.disconnect"}
 
 
-def test_errors_of_the_application_pass_as_they_are() -> None:
+def test_errors_of_the_application_pass_unchanged() -> None:
     async def post() -> None:
         transport = httpx.ASGITransport(BodyLimit(fails, LIMITS))
         async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:

@@ -1,4 +1,4 @@
-"""Web pages against a server without keys."""
+"""Requests from web pages to a server without keys."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def answered(host: str, method: str = "POST", **headers: str) -> int:
         *("[::1]:8000", "[::1]", "192.168.1.5:8000", "[2001:db8::1]:8000", "gpu.example.lan:8000", "GPU.example.lan"),
     ],
 )
-def test_names_that_a_stranger_cannot_point_here_are_served(host: str) -> None:
+def test_host_names_that_nobody_else_can_rebind_are_served(host: str) -> None:
     assert answered(host) == answered(host, "GET") == 200
 
 
@@ -32,7 +32,7 @@ def test_names_that_a_stranger_cannot_point_here_are_served(host: str) -> None:
         *("gpu.example.lan.evil.example", "1.evil", "localhost:8000:1", "localhost@evil.example", "[::1].evil"),
     ],
 )
-def test_a_rebound_name_is_misdirected(host: str) -> None:
+def test_a_rebound_host_name_gets_a_421(host: str) -> None:
     for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
         assert answered(host, method) == 421
 
@@ -46,7 +46,7 @@ def test_the_refusals_name_their_settings() -> None:
     assert "evil" not in rebound + foreign
 
 
-def test_a_client_without_a_host_is_no_browser() -> None:
+def test_a_client_without_a_host_header_is_served() -> None:
     assert ask(OPEN, headers={"Host": ""}).status_code == 200
 
 
@@ -64,11 +64,11 @@ def test_a_page_of_another_origin_is_refused(origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:8000", "https://localhost:8000", "https://studio.example.com"])
-def test_its_own_page_and_a_listed_one_are_served(origin: str) -> None:
+def test_the_servers_own_page_and_a_listed_one_are_served(origin: str) -> None:
     assert answered("localhost:8000", Origin=origin, Sec_Fetch_Site="cross-site") == 200
 
 
-def test_a_star_lists_every_page() -> None:
+def test_a_star_allows_every_page() -> None:
     headers = {"Host": "localhost", "Origin": "null"}
     assert ask(BrowserGuard(show, (), ["*"]), headers=headers).status_code == 200
 
@@ -81,12 +81,12 @@ def test_a_form_of_another_site_is_refused(content_type: str, site: str) -> None
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-def test_its_own_page_may_send_a_form(site: str) -> None:
+def test_the_servers_own_page_may_send_a_form(site: str) -> None:
     assert answered("localhost", Sec_Fetch_Site=site, **{"Content_Type": "text/plain"}) == 200
 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "application/json"])
-def test_a_program_sends_what_it_likes(content_type: str) -> None:
+def test_a_program_may_send_any_content_type(content_type: str) -> None:
     assert answered("localhost:8000", Content_Type=content_type) == 200
 
 

@@ -1,4 +1,4 @@
-"""What is no HTTP, and clients that make the server wait: on the wire."""
+"""Invalid HTTP, and clients that make the server wait, over raw sockets."""
 
 import itertools
 import threading
@@ -19,7 +19,7 @@ Connect = Callable[..., Any]
 HEAD = b"POST / HTTP/1.1\r\nHost: h\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
 SOON = Pace(stall_s=0.2, min_bytes_per_s=1000)
-# A test that waited this long would fail on the client's own timeout.
+# Longer than the client's timeout, so a test that waited for this would fail.
 NEVER = 600.0
 # More than the socket buffers of both sides hold together.
 LARGE = b"x" * (32 << 20)
@@ -33,7 +33,7 @@ async def read_all(receive: Receive) -> Message:
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the path, once the body is there."""
+    """Answer with the path after the whole body has arrived."""
     if (await read_all(receive))["type"] == "http.request":
         await PlainTextResponse(scope["path"])(scope, receive, send)
 
@@ -71,7 +71,7 @@ async def answer_at_once(scope: Scope, receive: Receive, send: Send) -> None:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     ],
 )
-def test_what_is_not_http_is_refused_and_ends_the_connection(wire: Connect, request_bytes: bytes, status: int) -> None:
+def test_invalid_http_is_refused_and_closes_the_connection(wire: Connect, request_bytes: bytes, status: int) -> None:
     client = wire(echo)
     client.send(request_bytes + SMUGGLED)
     answer = client.answer()
@@ -90,7 +90,7 @@ def test_a_head_that_is_too_large_is_refused(wire: Connect) -> None:
     assert client.rest() == b""
 
 
-def test_http_1_0_and_the_same_length_twice_are_served(wire: Connect) -> None:
+def test_http_1_0_and_a_repeated_equal_content_length_are_served(wire: Connect) -> None:
     client = wire(echo)
     client.send(HEAD + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx")
     assert client.answer().body == b"/"
@@ -98,20 +98,20 @@ def test_http_1_0_and_the_same_length_twice_are_served(wire: Connect) -> None:
     assert client.answer().body == b"/old"
 
 
-def test_half_a_head_is_answered_408(wire: Connect) -> None:
+def test_an_incomplete_head_gets_a_408(wire: Connect) -> None:
     client = wire(echo, ConnectionLimits(head_s=0.2))
     client.send(HEAD)
     assert client.answer().status == 408
     assert client.rest() == b""
 
 
-def test_a_head_that_comes_byte_by_byte_is_cut_off(wire: Connect) -> None:
+def test_a_client_that_sends_its_head_byte_by_byte_is_disconnected(wire: Connect) -> None:
     client = wire(echo, ConnectionLimits(head_s=0.2))
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         client.send_all(itertools.chain([HEAD, b"Name: "], itertools.repeat(b"x")))
 
 
-def test_half_a_head_after_an_answer_is_cut_off(wire: Connect) -> None:
+def test_an_incomplete_head_after_an_answer_gets_a_408(wire: Connect) -> None:
     client = wire(echo, ConnectionLimits(head_s=0.2), timeout_keep_alive=600)
     client.send(b"GET /first HTTP/1.1\r\nHost: h\r\n\r\n")
     assert client.answer().body == b"/first"
@@ -121,7 +121,7 @@ def test_half_a_head_after_an_answer_is_cut_off(wire: Connect) -> None:
 
 
 @pytest.mark.parametrize("requests", [0, 2])
-def test_silence_is_closed(wire: Connect, requests: int) -> None:
+def test_a_silent_connection_is_closed(wire: Connect, requests: int) -> None:
     client = wire(echo, timeout_keep_alive=1)
     for _ in range(requests):
         client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -130,7 +130,7 @@ def test_silence_is_closed(wire: Connect, requests: int) -> None:
 
 
 @pytest.mark.parametrize("declared", ["Content-Length: 10", "Transfer-Encoding: chunked"])
-def test_a_body_that_stalls_is_answered_408(wire: Connect, declared: str) -> None:
+def test_a_body_that_stalls_gets_a_408(wire: Connect, declared: str) -> None:
     client = wire(BodyLimit(echo, BodyLimits(1000, pace=SOON)))
     client.send_head(declared)
     client.send(b"1\r\n")
@@ -140,21 +140,21 @@ def test_a_body_that_stalls_is_answered_408(wire: Connect, declared: str) -> Non
     assert client.rest() == b""
 
 
-def test_a_body_without_end_that_comes_too_slowly_is_cut_off(wire: Connect) -> None:
+def test_a_client_that_sends_an_endless_body_too_slowly_is_disconnected(wire: Connect) -> None:
     client = wire(BodyLimit(echo, BodyLimits(1 << 30, pace=Pace(stall_s=0.2, min_bytes_per_s=1e12))))
     client.send_head("Transfer-Encoding: chunked")
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         client.send_all(itertools.repeat(b"1\r\nx\r\n"))
 
 
-def test_a_body_may_take_long_where_it_goes_on(wire: Connect) -> None:
+def test_a_slow_body_is_accepted_while_it_does_not_stall(wire: Connect) -> None:
     client = wire(BodyLimit(echo, BodyLimits(1 << 30, pace=Pace(NEVER, 1e12))))
     client.send_head("Content-Length: 1000")
     client.send(*[b"x"] * 1000)
     assert client.answer().status == 200
 
 
-def test_a_body_that_nobody_asked_for_is_not_awaited(wire: Connect) -> None:
+def test_the_server_does_not_wait_for_a_body_that_was_not_read(wire: Connect) -> None:
     client = wire(answer_at_once, ConnectionLimits(head_s=0.2), timeout_keep_alive=600)
     client.send_head("Content-Length: 1000000000")
     assert client.answer().status == 200
@@ -163,7 +163,7 @@ def test_a_body_that_nobody_asked_for_is_not_awaited(wire: Connect) -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 32])
-def test_an_answer_that_is_not_read_is_given_up(wire: Connect, pieces: int) -> None:
+def test_the_connection_is_reset_if_the_client_does_not_read_the_answer(wire: Connect, pieces: int) -> None:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(pieces):
@@ -175,7 +175,7 @@ def test_an_answer_that_is_not_read_is_given_up(wire: Connect, pieces: int) -> N
     assert client.is_reset()
 
 
-def test_a_large_answer_that_is_read_arrives(wire: Connect) -> None:
+def test_a_large_answer_arrives_whole(wire: Connect) -> None:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(LARGE)(scope, receive, send)
 
@@ -184,7 +184,7 @@ def test_a_large_answer_that_is_read_arrives(wire: Connect) -> None:
     assert client.answer().body == LARGE
 
 
-def test_the_connection_that_is_idle_longest_makes_room(serve: Connect) -> None:
+def test_the_connection_idle_for_longest_is_closed_to_make_room(serve: Connect) -> None:
     address = serve(echo, ConnectionLimits(max_connections=2))
     with Wire(address) as first, Wire(address) as second:
         for client in (first, second, first):
@@ -197,7 +197,7 @@ def test_the_connection_that_is_idle_longest_makes_room(serve: Connect) -> None:
             assert second.rest() == b""
 
 
-def test_a_connection_too_many_is_told_where_all_are_busy(serve: Connect) -> None:
+def test_a_new_connection_gets_a_503_if_all_others_are_busy(serve: Connect) -> None:
     entered = threading.Event()
 
     async def echo_late(scope: Scope, receive: Receive, send: Send) -> None:

@@ -52,7 +52,7 @@ def test_a_listed_page_may_read_every_answer(status: int, options: dict[str, Any
     assert "Origin" in answer.headers["vary"]
 
 
-def test_another_page_may_not() -> None:
+def test_a_page_that_is_not_listed_may_not_read() -> None:
     other = {"Origin": "https://evil.example"}
     refused = asked("OPTIONS", headers=PREFLIGHT | other)
     read = asked(headers=other | {"X-API-Key": "key"})
@@ -63,7 +63,7 @@ def test_another_page_may_not() -> None:
     assert [name for name in (*refused.headers, *read.headers) if name == "access-control-allow-origin"] == []
 
 
-def test_a_star_is_for_every_page() -> None:
+def test_a_star_allows_every_page() -> None:
     assert asked(origins="*", headers={"Origin": "null"}).headers["access-control-allow-origin"] == "*"
 
 

@@ -1,4 +1,4 @@
-"""What is told of a request, on a real wire."""
+"""What is reported about each request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +52,7 @@ def app(told: list[Exchange]) -> ASGIApp:
         ("BREW", "/generate", KEY, 0, ("OTHER", "/generate", 405)),
     ],
 )
-def test_a_request_is_named_by_words_of_the_house(
+def test_a_request_is_reported_by_its_route_and_method_without_text_from_the_client(
     http: Connect,
     app: ASGIApp,
     told: list[Exchange],
@@ -64,7 +64,7 @@ def test_a_request_is_named_by_words_of_the_house(
 ) -> None:
     client: httpx.Client = http(app)
     response = client.request(method, path, headers=headers, content=b"x" * size_bytes)
-    client.get("/videos/last", headers=KEY)  # what is told comes after the answer, and before the next one's
+    client.get("/videos/last", headers=KEY)  # an exchange is reported after its answer and before the next one
 
     exchange = told[0]
     assert (exchange.method, exchange.route, exchange.status) == expected
@@ -74,7 +74,7 @@ def test_a_request_is_named_by_words_of_the_house(
     assert bool(exchange.state["key_id"]) == bool(headers)
 
 
-def test_a_trace_that_the_client_has_begun_is_known(http: Connect, app: ASGIApp, told: list[Exchange]) -> None:
+def test_the_clients_traceparent_is_reported(http: Connect, app: ASGIApp, told: list[Exchange]) -> None:
     client = http(app)
     for headers in ({"traceparent": "00-1-2-01"}, {}):
         client.post("/generate", headers=KEY | headers)

@@ -21,7 +21,7 @@ def seen(client: str, headers: dict[str, str], *trusted: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("trusted", ["10.1.2.3", "10.0.0.0/8"])
-def test_a_trusted_proxy_is_believed(trusted: str) -> None:
+def test_headers_of_a_trusted_proxy_are_used(trusted: str) -> None:
     answer = seen(PROXY, FORWARDED, "192.168.0.1", trusted)
 
     assert answer["base_url"] == "https://video.example.org/tools/video/"
@@ -31,13 +31,13 @@ def test_a_trusted_proxy_is_believed(trusted: str) -> None:
 
 @pytest.mark.parametrize("trusted", [(), (PROXY,)], ids=["none", "another"])
 @pytest.mark.parametrize("client", [STRANGER, "127.0.0.1"])
-def test_nobody_else_is(trusted: tuple[str, ...], client: str) -> None:
+def test_headers_of_anyone_else_are_ignored(trusted: tuple[str, ...], client: str) -> None:
     answer = seen(client, FORWARDED, *trusted)
 
     assert (answer["base_url"], answer["path"], answer["client"]) == ("http://h/", "/generate", client)
 
 
-def test_the_last_value_counts_because_the_proxy_added_it() -> None:
+def test_the_last_value_is_used_because_the_proxy_added_it() -> None:
     headers = FORWARDED | {
         "X-Forwarded-For": f"1.1.1.1, {CLIENT}",
         "X-Forwarded-Host": "forged.example, video.example.org",
@@ -50,10 +50,10 @@ def test_the_last_value_counts_because_the_proxy_added_it() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "video", '/"><script>', "/a//b", "//evil.example", "/a?b", "/a b"])
-def test_a_prefix_that_could_leave_a_link_is_ignored(prefix: str) -> None:
+def test_an_invalid_prefix_is_ignored(prefix: str) -> None:
     assert seen(PROXY, {"X-Forwarded-Prefix": prefix}, PROXY)["base_url"] == "http://h/"
 
 
 @pytest.mark.parametrize("host", ["", "a/b", "a b", "u@h", "<h>"])
-def test_a_host_that_is_none_is_ignored(host: str) -> None:
+def test_an_invalid_host_is_ignored(host: str) -> None:
     assert seen(PROXY, {"X-Forwarded-Host": host}, PROXY)["base_url"] == "http://h/"

@@ -26,7 +26,7 @@ def status(ring: KeyRing, key: str) -> int:
     return ask(ApiKeys(show, ring), headers={"X-API-Key": key}).status_code
 
 
-def test_a_removed_key_opens_nothing_and_a_new_one_does(file: Path) -> None:
+def test_a_removed_key_stops_working_and_a_new_one_works(file: Path) -> None:
     ring = KeyRing(["sk-fixed"], file)
     assert [status(ring, key) for key in ("sk-one", "sk-two", "sk-new", "sk-fixed")] == [200, 200, 401, 200]
 
@@ -35,8 +35,8 @@ def test_a_removed_key_opens_nothing_and_a_new_one_does(file: Path) -> None:
     assert [status(ring, key) for key in ("sk-one", "sk-two", "sk-new", "sk-fixed")] == [401, 200, 200, 200]
 
 
-def test_a_file_that_replaces_it_is_read(file: Path, tmp_path: Path) -> None:
-    """With the same size and time: editors and secret managers rename a new file over the old one."""
+def test_a_replaced_file_is_read_again(file: Path, tmp_path: Path) -> None:
+    """The new file has the same size and times; editors and secret managers rename a new file over the old one."""
     ring = KeyRing(key_file=file)
     new = tmp_path / "new"
     write(new, "sk-ten\nsk-two\n")
@@ -48,8 +48,8 @@ def test_a_file_that_replaces_it_is_read(file: Path, tmp_path: Path) -> None:
     assert [status(ring, key) for key in ("sk-one", "sk-ten")] == [401, 200]
 
 
-def test_a_link_that_leads_elsewhere_is_followed(file: Path, tmp_path: Path) -> None:
-    """A mounted Kubernetes secret changes so."""
+def test_a_symlink_that_changes_its_target_is_followed(file: Path, tmp_path: Path) -> None:
+    """This is how a mounted Kubernetes secret changes."""
     link, other = tmp_path / "link", tmp_path / "other"
     write(other, "sk-six\nsk-two\n")
     link.symlink_to(file)
@@ -64,7 +64,7 @@ def test_a_link_that_leads_elsewhere_is_followed(file: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "broken", [None, "", "# none\n", "two words\n"], ids=["missing", "empty", "comments", "no key"]
 )
-def test_a_broken_file_changes_nothing_and_is_logged_once(
+def test_an_unusable_file_changes_nothing_and_is_logged_once(
     file: Path, broken: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     ring = KeyRing(key_file=file)
@@ -81,7 +81,7 @@ def test_a_broken_file_changes_nothing_and_is_logged_once(
 
 
 def test_a_pipe_is_read_once(caplog: pytest.LogCaptureFixture) -> None:
-    """As of `--api-keys-file <(...)` in a shell."""
+    """A shell passes a pipe for `--api-keys-file <(...)`."""
     reader, writer = os.pipe()
     os.write(writer, b"sk-one\n")
     os.close(writer)
@@ -92,7 +92,7 @@ def test_a_pipe_is_read_once(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records == []
 
 
-def test_a_pipe_in_its_place_does_not_stop_the_server(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fifo_in_place_of_the_file_does_not_block_the_server(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     ring = KeyRing(key_file=file)
     file.unlink()
     os.mkfifo(file)
@@ -104,7 +104,7 @@ def test_a_pipe_in_its_place_does_not_stop_the_server(file: Path, caplog: pytest
 @pytest.mark.parametrize(
     ("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True), (0o660, True)]
 )
-def test_a_file_that_others_can_read_is_warned_of(
+def test_a_warning_is_logged_if_others_can_read_the_file(
     file: Path, mode: int, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.chmod(mode)

@@ -28,7 +28,7 @@ def guarded(*keys: str) -> ApiKeys:
     return ApiKeys(show_key_id, KeyRing(keys or (KEY, OTHER_KEY)), linger=PATIENT)
 
 
-def test_a_key_opens_in_each_of_its_spellings(wire: Connect) -> None:
+def test_a_key_is_accepted_in_each_of_its_headers(wire: Connect) -> None:
     client = wire(guarded())
     for headers in [
         [f"Authorization: Bearer {KEY}"],
@@ -72,7 +72,7 @@ def test_every_method_needs_a_key(http: Connect) -> None:
         assert client.request(method, "/generate").status_code == 401, method
 
 
-def test_a_key_beyond_ascii_is_wrong_and_nothing_else(wire: Connect) -> None:
+def test_a_key_with_non_ascii_characters_is_invalid(wire: Connect) -> None:
     client = wire(guarded())
     for name in ("Authorization: Bearer", "Authorization:", "X-API-Key:"):
         client.send_head(f"{name} clé-鍵")
@@ -81,7 +81,7 @@ def test_a_key_beyond_ascii_is_wrong_and_nothing_else(wire: Connect) -> None:
         assert answer.json() == {"detail": "The API key is not valid."}
 
 
-def test_every_key_of_the_ring_opens(http: Connect) -> None:
+def test_every_key_of_the_ring_is_accepted(http: Connect) -> None:
     client = http(guarded(KEY, OTHER_KEY))
     assert [client.get("/", headers={"X-API-Key": key}).status_code for key in (KEY, OTHER_KEY)] == [200, 200]
 
@@ -93,13 +93,13 @@ def test_open_paths_need_no_key(http: Connect) -> None:
         assert client.head(path).status_code == 200, path
 
 
-def test_other_paths_do(http: Connect) -> None:
+def test_all_other_paths_need_a_key(http: Connect) -> None:
     client = http(guarded())
     for path in ("/healthy", "/health/", "/health/%2e%2e/generate", "/Health", "//health", "/x/health", "/"):
         assert client.get(path).status_code == 401, path
 
 
-def test_open_paths_are_chosen_by_the_caller(http: Connect) -> None:
+def test_the_caller_chooses_the_open_paths(http: Connect) -> None:
     client = http(ApiKeys(show_key_id, KeyRing([KEY]), open_paths=["/docs"]))
     assert [client.get(path).status_code for path in ("/docs", "/health")] == [200, 401]
 
@@ -120,13 +120,13 @@ def test_a_preflight_passes_and_other_options_do_not(http: Connect) -> None:
     assert client.post("/generate", headers=preflight).status_code == 401
 
 
-def test_an_empty_ring_lets_everyone_pass(http: Connect) -> None:
+def test_an_empty_ring_accepts_every_request(http: Connect) -> None:
     client = http(ApiKeys(show_key_id, KeyRing()))
     assert client.post("/generate").json() is None
     assert client.post("/generate", headers={"Authorization": "Bearer any"}).json() is None
 
 
-def test_a_connection_is_kept_when_there_is_no_body_to_discard(wire: Connect) -> None:
+def test_the_connection_is_kept_if_there_is_no_body_to_discard(wire: Connect) -> None:
     client = wire(guarded())
     for method in ("GET", "HEAD"):
         client.send_head(method=method)
@@ -154,7 +154,7 @@ def test_a_client_without_a_key_is_answered_before_its_body(wire: Connect) -> No
     assert client.rest() == b""
 
 
-def test_a_client_without_a_key_is_not_reset_by_a_body_limit_further_out(wire: Connect) -> None:
+def test_a_client_without_a_key_is_not_reset_by_an_outer_body_limit(wire: Connect) -> None:
     client = wire(BodyLimit(guarded(), BodyLimits(1000)))
     client.send_head("Transfer-Encoding: chunked")
     assert client.answer().status == 401
@@ -173,7 +173,7 @@ def test_keys_come_from_a_collection_and_a_file(tmp_path: Path) -> None:
     assert ring.identify(f"#{KEY}-old".encode()) is None
 
 
-def test_a_ring_holds_and_shows_no_key() -> None:
+def test_a_ring_neither_stores_nor_shows_keys() -> None:
     ring = KeyRing([KEY, OTHER_KEY])
     assert repr(ring) == "KeyRing(2 keys)"
     assert KEY not in str(vars(ring))
@@ -197,13 +197,13 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "clé", "line\nbreak"])
-def test_a_key_that_no_header_carries_is_refused_unseen(key: str) -> None:
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) -> None:
     with pytest.raises(KeyRingError, match="API key 2") as caught:
         KeyRing([KEY, key])
     assert KEY not in str(caught.value)
     assert "words" not in str(caught.value)
 
 
-def test_one_string_is_not_taken_for_a_collection_of_letters() -> None:
+def test_a_single_string_is_not_accepted_as_a_collection_of_keys() -> None:
     with pytest.raises(TypeError):
         KeyRing(KEY)

@@ -19,12 +19,12 @@ async def home() -> str:
 
 @pytest.mark.parametrize("path", ["/v1/videos", "/v1/videos/", "//v1//videos//", "/v1/videos///", "/%2Fv1/videos/"])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-def test_slashes_too_many_are_served_and_not_redirected(path: str, method: str) -> None:
+def test_paths_with_extra_slashes_are_served_without_a_redirect(path: str, method: str) -> None:
     assert ask(CleanPaths(app), path, method).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "//", "///"])
-def test_the_root_stays(path: str) -> None:
+def test_the_root_is_served_with_extra_slashes(path: str) -> None:
     assert ask(CleanPaths(app), path).json() == "home"
 
 
@@ -38,7 +38,7 @@ def test_a_prefix_is_served_whether_the_proxy_removes_it_or_not(path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/video", "/video/", "/"])
-def test_the_root_below_a_prefix(path: str) -> None:
+def test_the_root_is_served_below_a_prefix(path: str) -> None:
     assert ask(CleanPaths(app, "/video"), path).json() == "home"
 
 

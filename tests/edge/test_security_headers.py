@@ -13,7 +13,7 @@ async def embeddable(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse(None, headers={"x-frame-options": "SAMEORIGIN"})(scope, receive, send)
 
 
-def test_answers_are_taken_for_what_they_say_and_routes_may_differ(http: Connect) -> None:
+def test_answers_have_the_headers_and_routes_may_override_them(http: Connect) -> None:
     headers = http(SecurityHeaders(embeddable)).get("/", headers={"Origin": "https://page"}).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"

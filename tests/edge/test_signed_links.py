@@ -37,7 +37,7 @@ def opened(
     return ask(ApiKeys(show, ring, links=links), f"{path}?{query}", method)
 
 
-def test_a_link_stands_for_its_key(links: SignedLinks) -> None:
+def test_a_link_acts_for_its_key(links: SignedLinks) -> None:
     query = links.sign(PATH, str(KEY_ID))
 
     assert opened(links, query).json()["key_id"] == KEY_ID
@@ -45,7 +45,7 @@ def test_a_link_stands_for_its_key(links: SignedLinks) -> None:
     assert opened(links, query, method="HEAD").status_code == 200
 
 
-def test_it_opens_nothing_else(links: SignedLinks) -> None:
+def test_a_link_opens_only_its_path_for_get_and_head(links: SignedLinks) -> None:
     query = links.sign(PATH, str(KEY_ID))
 
     for path in ("/v1/videos/video_2/content", "/v1/videos/video_1/events", "/v1/videos/video_1", "/v1/videos"):
@@ -54,7 +54,7 @@ def test_it_opens_nothing_else(links: SignedLinks) -> None:
         assert opened(links, query, method=method).status_code == 401
 
 
-def test_it_expires(links: SignedLinks, clock: Clock) -> None:
+def test_a_link_expires(links: SignedLinks, clock: Clock) -> None:
     query = links.sign(PATH, str(KEY_ID))
     clock.now += 59
     assert opened(links, query).status_code == 200
@@ -67,7 +67,7 @@ def test_it_expires(links: SignedLinks, clock: Clock) -> None:
     assert "has expired" in answer.json()["error"]["message"]
 
 
-def test_a_link_made_with_a_link_ends_with_it(links: SignedLinks, clock: Clock) -> None:
+def test_a_link_obtained_through_a_link_expires_with_it(links: SignedLinks, clock: Clock) -> None:
     query = links.sign(PATH, str(KEY_ID))
     _, expires = links.verify(PATH, query.encode(), RING.key_ids())
     clock.now += 30
@@ -90,7 +90,7 @@ def test_a_link_made_with_a_link_ends_with_it(links: SignedLinks, clock: Clock) 
         lambda expires, signature: f"expires={expires}&signature={'0' * 64}",
     ],
 )
-def test_a_forged_one_is_not_valid(links: SignedLinks, forge: object) -> None:
+def test_a_forged_link_is_not_valid(links: SignedLinks, forge: object) -> None:
     good = httpx.QueryParams(links.sign(PATH, str(KEY_ID)))
     assert callable(forge)
 
@@ -106,17 +106,17 @@ def test_another_servers_link_is_not_valid(links: SignedLinks, clock: Clock) -> 
     assert opened(links, query).status_code == 401
 
 
-def test_a_removed_keys_links_open_nothing(links: SignedLinks) -> None:
+def test_the_links_of_a_removed_key_stop_working(links: SignedLinks) -> None:
     query = links.sign(PATH, str(KEY_ID))
 
     assert opened(links, query, ring=KeyRing(["other"])).status_code == 401
 
 
-def test_the_secret_is_shown_by_nothing(links: SignedLinks) -> None:
+def test_the_repr_of_the_links_omits_the_secret(links: SignedLinks) -> None:
     assert "secret" not in repr(links)
 
 
-def test_the_secret_outlives_the_server_and_is_its_users_alone(tmp_path: Path) -> None:
+def test_the_secret_is_kept_in_a_file_that_only_its_user_can_read(tmp_path: Path) -> None:
     secret = read_or_create_secret(tmp_path / "data")
     [file] = (tmp_path / "data").iterdir()
 
@@ -126,7 +126,7 @@ def test_the_secret_outlives_the_server_and_is_its_users_alone(tmp_path: Path) -
     assert read_or_create_secret(tmp_path / "other") != secret
 
 
-def test_a_secret_that_was_cut_off_is_replaced(tmp_path: Path) -> None:
+def test_a_truncated_secret_is_replaced(tmp_path: Path) -> None:
     secret = read_or_create_secret(tmp_path)
     [file] = tmp_path.iterdir()
     file.write_bytes(secret[:7])
@@ -134,7 +134,7 @@ def test_a_secret_that_was_cut_off_is_replaced(tmp_path: Path) -> None:
     assert len(read_or_create_secret(tmp_path)) == 32
 
 
-def test_a_secret_that_cannot_be_kept_names_its_file(tmp_path: Path) -> None:
+def test_a_secret_that_cannot_be_stored_is_an_error_that_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"--data-dir: .*link-secret"):
         read_or_create_secret(tmp_path / "file")

@@ -1,4 +1,4 @@
-"""All middlewares in their order, around a FastAPI application."""
+"""All middlewares, in order, around a FastAPI application."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def app() -> ASGIApp:
     return stacked(api)
 
 
-def test_every_answer_is_named_and_secured(http: Connect, app: ASGIApp) -> None:
+def test_every_answer_has_a_request_id_and_security_headers(http: Connect, app: ASGIApp) -> None:
     client = http(app)
     for status, method, path, key, size in [
         (200, "GET", "/health", {}, 0),
@@ -61,12 +61,12 @@ def test_every_answer_is_named_and_secured(http: Connect, app: ASGIApp) -> None:
         assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_application_knows_the_request_and_the_key(http: Connect, app: ASGIApp) -> None:
+def test_the_application_knows_the_request_id_and_the_key(http: Connect, app: ASGIApp) -> None:
     response = http(app).post("/generate", headers={**KEY, "X-Request-ID": "mine"}, content=b"12345")
     assert response.json() == {"size": 5, "request_id": "mine", "has_key": True}
 
 
-def test_an_answer_to_a_crash_is_named_too(app: ASGIApp) -> None:
+def test_the_answer_to_a_crash_has_a_request_id(app: ASGIApp) -> None:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
@@ -77,7 +77,7 @@ def test_an_answer_to_a_crash_is_named_too(app: ASGIApp) -> None:
 
 
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
-def test_other_scopes_pass_as_they_are(kind: str) -> None:
+def test_other_scopes_pass_unchanged(kind: str) -> None:
     calls: list[tuple[Scope, Receive, Send]] = []
 
     async def record(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Async tests, the rule that nothing is left behind, and what the language model's texts are made of."""
+"""Fixtures for async tests, and the check that no process, thread or descriptor is left behind."""
 
 from tests.jobs.conftest import nothing_is_left, pytest_pyfunc_call, started
 

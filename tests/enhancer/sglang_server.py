@@ -1,4 +1,4 @@
-"""A server on loopback that speaks as much of SGLang's API as its client hears, with the manners a test asks for."""
+"""A server on loopback with the part of SGLang's API that the client uses, which answers as a test tells it to."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class Seen:
 
 
 class SglangServer:
-    """Answers from its queue; when that is empty, always with `otherwise`."""
+    """Give the answers in the queue one after another, then `otherwise` each time."""
 
     def __init__(self, otherwise: Answer) -> None:
         self.url = ""
@@ -36,7 +36,7 @@ class SglangServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def held(self, answer: Answer) -> Answer:
-        """Given when the test says so."""
+        """Give the answer once the test sets `release`."""
 
         async def hold(writer: asyncio.StreamWriter) -> None:
             await self.release.wait()
@@ -87,7 +87,7 @@ async def _read_request(reader: asyncio.StreamReader) -> Seen:
 
 
 def sends(body: bytes, status: int = 200, length: int | None = None) -> Answer:
-    """`length`: announced in place of the true one."""
+    """Send a body. `length` is announced in place of its true length."""
 
     async def send(writer: asyncio.StreamWriter) -> None:
         size = len(body) if length is None else length
@@ -115,7 +115,7 @@ def fails(status: int) -> Answer:
 
 
 async def breaks_off(writer: asyncio.StreamWriter) -> None:
-    """Without a word, though the request was read."""
+    """Close the connection without an answer, after the request was read."""
 
 
 async def hangs(writer: asyncio.StreamWriter) -> None:
@@ -123,7 +123,7 @@ async def hangs(writer: asyncio.StreamWriter) -> None:
 
 
 async def trickles(writer: asyncio.StreamWriter) -> None:
-    """Begins an answer that never ends, so slowly that it is never too long."""
+    """Begin an answer and never finish it."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
     await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""The circuit breaker, with a clock of the test's own."""
+"""The circuit breaker, with a clock that the test moves."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def circuit(breaker: Breaker) -> Circuit:
 
 
 @pytest.mark.parametrize("error", [Unavailable, TimedOut, Busy])
-def test_it_opens_after_failures_in_a_row(breaker: Breaker, error: type[EnhancerError]) -> None:
+def test_the_circuit_opens_after_failures_in_a_row(breaker: Breaker, error: type[EnhancerError]) -> None:
     fail(breaker, 2, error)
     call(breaker)
     fail(breaker, 2, error)
@@ -46,7 +46,7 @@ def test_it_opens_after_failures_in_a_row(breaker: Breaker, error: type[Enhancer
 
 
 @pytest.mark.parametrize("error", [Refused, BadAnswer])
-def test_an_answer_is_an_answer(breaker: Breaker, error: type[EnhancerError]) -> None:
+def test_a_refusal_or_a_bad_answer_resets_the_count_of_failures(breaker: Breaker, error: type[EnhancerError]) -> None:
     fail(breaker, 2)
     fail(breaker, 5, error)
     fail(breaker, 2)

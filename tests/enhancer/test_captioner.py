@@ -1,4 +1,4 @@
-"""The captioner over real processes that fail in one way each. An image's name is an order to the program."""
+"""The captioner with real processes that each fail in one way. An image's name tells the program what to do."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ def state(captioner: Captioner) -> CaptionerState:
     return captioner.state
 
 
-async def test_a_process_is_started_when_the_first_caption_is_wanted(captioning: Captioning) -> None:
+async def test_a_process_is_started_for_the_first_caption(captioning: Captioning) -> None:
     async with captioning("behaves") as captioner:
         assert state(captioner) is CaptionerState.IDLE
         assert await captioner.caption(Path("fox.png")) == "An image of fox."
@@ -59,7 +59,7 @@ async def test_a_process_is_started_when_the_first_caption_is_wanted(captioning:
     assert state(captioner) is CaptionerState.IDLE
 
 
-async def test_it_can_be_started_before(captioning: Captioning) -> None:
+async def test_the_process_can_be_started_before_the_first_caption(captioning: Captioning) -> None:
     async with captioning("behaves") as captioner:
         captioner.start()
         captioner.start()
@@ -67,7 +67,7 @@ async def test_it_can_be_started_before(captioning: Captioning) -> None:
         assert await captioner.caption(Path("fox.png")) == "An image of fox."
 
 
-async def test_captions_are_made_one_after_another_by_one_process(captioning: Captioning, tmp_path: Path) -> None:
+async def test_one_process_makes_captions_one_after_another(captioning: Captioning, tmp_path: Path) -> None:
     async with captioning("behaves") as captioner:
         names = [f"image{i}" for i in range(MAX_WAITING)]
         captions = await asyncio.gather(*(captioner.caption(Path(name)) for name in names))
@@ -75,7 +75,7 @@ async def test_captions_are_made_one_after_another_by_one_process(captioning: Ca
     assert asked(tmp_path) == names
 
 
-async def test_an_image_that_cannot_be_read_is_not_the_captioners_fault(captioning: Captioning) -> None:
+async def test_an_image_that_cannot_be_read_is_not_a_failure_of_the_captioner(captioning: Captioning) -> None:
     async with captioning("behaves") as captioner:
         with pytest.raises(CaptionError, match="the image cannot be read"):
             await captioner.caption(Path("refuse.png"))
@@ -93,7 +93,7 @@ async def test_an_image_that_cannot_be_read_is_not_the_captioners_fault(captioni
         ),
     ],
 )
-async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, order: str, reason: str) -> None:
+async def test_a_broken_process_is_replaced(captioning: Captioning, order: str, reason: str) -> None:
     async with captioning("misbehaves") as captioner:
         with pytest.raises(CaptionerDown, match=reason):
             await captioner.caption(Path(order))
@@ -102,7 +102,7 @@ async def test_a_process_that_is_of_no_use_is_replaced(captioning: Captioning, o
         assert captioner.failure is None
 
 
-async def test_answers_that_nobody_asked_for_are_invalid(captioning: Captioning) -> None:
+async def test_answers_without_a_request_are_invalid(captioning: Captioning) -> None:
     async with captioning("misbehaves") as captioner:
         assert await captioner.caption(Path("flood-lines")) == "An image of flood-lines."
         with pytest.raises(CaptionerDown, match="invalid response"):
@@ -120,7 +120,9 @@ async def test_a_process_that_hangs_is_killed(captioning: Captioning, started: S
         assert await captioner.caption(Path("fox")) == "An image of fox."
 
 
-async def test_a_process_that_leaves_between_captions_is_not_missed(captioning: Captioning, started: Started) -> None:
+async def test_a_process_that_exits_between_captions_is_replaced_without_an_error(
+    captioning: Captioning, started: Started
+) -> None:
     async with captioning("misbehaves") as captioner:
         assert await captioner.caption(Path("leave")) == "An image of leave."
         (process,) = started()
@@ -129,12 +131,14 @@ async def test_a_process_that_leaves_between_captions_is_not_missed(captioning: 
         assert captioner.failure is None
 
 
-async def test_a_process_that_was_just_killed_is_not_missed(captioning: Captioning, started: Started) -> None:
+async def test_a_process_that_was_just_killed_is_replaced_without_an_error(
+    captioning: Captioning, started: Started
+) -> None:
     async with captioning("behaves") as captioner:
         await captioner.caption(Path("fox"))
         (process,) = started()
         process.kill()
-        assert has_ended(process)  # and the event loop has not had a turn since
+        assert has_ended(process)  # and the event loop has not run since
         assert await captioner.caption(Path("fox")) == "An image of fox."
 
 
@@ -150,7 +154,7 @@ async def test_each_failure_delays_the_next_process(captioning: Captioning, cloc
     assert (tmp_path / "lives").read_text() == "III"
 
 
-async def test_a_model_that_is_not_there_is_said_without_its_path(
+async def test_the_error_for_a_missing_model_omits_its_path(
     captioning: Captioning, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with captioning("cannot_load") as captioner:
@@ -159,21 +163,21 @@ async def test_a_model_that_is_not_there_is_said_without_its_path(
     assert f"{tmp_path}/secret is no Florence-2" in caplog.text
 
 
-async def test_nobody_waits_for_a_model_longer_than_allowed(captioning: Captioning) -> None:
+async def test_a_caption_waits_a_limited_time_for_the_model(captioning: Captioning) -> None:
     async with captioning("never_ready", wait_s=0.05) as captioner:
         with pytest.raises(CaptionError, match="still loading"):
             await captioner.caption(Path("fox"))
         assert state(captioner) is CaptionerState.LOADING
 
 
-async def test_a_model_that_never_loads_is_given_up(captioning: Captioning) -> None:
+async def test_a_model_that_does_not_load_in_time_is_a_failure(captioning: Captioning) -> None:
     async with captioning("never_ready", load_timeout_s=0.05) as captioner:
         with pytest.raises(CaptionerDown, match="does not load within"):
             await captioner.caption(Path("fox"))
         assert state(captioner) is CaptionerState.FAILED
 
 
-async def test_closing_ends_what_the_process_has_started(captioning: Captioning, tmp_path: Path) -> None:
+async def test_closing_ends_the_processs_children(captioning: Captioning, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pids")
     async with captioning("never_ready") as captioner:
         captioner.start()
@@ -183,14 +187,14 @@ async def test_closing_ends_what_the_process_has_started(captioning: Captioning,
         await captioner.caption(Path("fox"))
 
 
-async def test_a_program_that_cannot_be_started_is_down(tmp_path: Path) -> None:
+async def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     captioner = Captioner(CaptionerOptions(), (str(tmp_path / "no-such-python"),))
     with pytest.raises(CaptionerDown, match="cannot be started"):
         await captioner.caption(Path("fox"))
     await captioner.aclose()
 
 
-async def test_only_so_many_wait_and_only_so_long(captioning: Captioning, tmp_path: Path) -> None:
+async def test_waiting_captions_are_limited_in_number_and_time(captioning: Captioning, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fox")
     async with captioning("waits_for_leave") as captioner:
         running = [asyncio.create_task(captioner.caption(Path("fox"))) for _ in range(MAX_WAITING + 1)]
@@ -203,7 +207,7 @@ async def test_only_so_many_wait_and_only_so_long(captioning: Captioning, tmp_pa
         assert await running[0] == "An image of fox."
 
 
-async def test_a_cancelled_caption_is_not_the_next_ones(captioning: Captioning, tmp_path: Path) -> None:
+async def test_the_caption_of_a_cancelled_call_is_not_given_to_the_next(captioning: Captioning, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "first")
     os.mkfifo(tmp_path / "second")
     async with captioning("waits_for_leave") as captioner:
@@ -217,7 +221,7 @@ async def test_a_cancelled_caption_is_not_the_next_ones(captioning: Captioning, 
         assert first.cancelled()
 
 
-async def test_closing_ends_what_is_under_way(captioning: Captioning, tmp_path: Path) -> None:
+async def test_closing_ends_captions_in_progress(captioning: Captioning, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fox")
     async with captioning("waits_for_leave") as captioner:
         captions = [asyncio.create_task(captioner.caption(Path("fox"))) for _ in range(2)]

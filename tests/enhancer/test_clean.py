@@ -1,4 +1,4 @@
-"""From what a language model wrote to one paragraph."""
+"""Reduce a language model's answer to one paragraph."""
 
 from string import ascii_lowercase
 
@@ -71,11 +71,11 @@ def test_only_the_paragraph_is_left(text: str) -> None:
         "A family 👨‍👩‍👧 walks at 5 o'clock; snow_fall.wav plays.",
     ],
 )
-def test_prose_is_left_as_it_is(text: str) -> None:
+def test_prose_is_not_changed(text: str) -> None:
     assert clean(text) == text
 
 
-def test_a_sentence_is_told_once() -> None:
+def test_a_repeated_sentence_is_dropped() -> None:
     assert clean(f"{FOX} Snow falls. {FOX} The wind howls. Snow falls!") == f"{FOX} Snow falls. The wind howls."
 
 
@@ -98,28 +98,28 @@ def test_a_sentence_that_the_model_did_not_finish_is_dropped(text: str, cut: str
 
 
 def numbered(count: int) -> list[str]:
-    """Words that are not alike, and short: the tokens must not be what is too many."""
+    """Return different words, short enough that the limit of words is reached before that of tokens."""
     return [f"q{first}{second}" for first in ascii_lowercase for second in ascii_lowercase][:count]
 
 
-def test_a_long_text_ends_with_a_sentence() -> None:
+def test_a_long_text_is_cut_at_the_end_of_a_sentence() -> None:
     sentences = [f"Fox number {i} runs over hill number {i}." for i in range(100)]
     words = clean(" ".join(sentences))
     assert words == " ".join(sentences[: MAX_WORDS // 8])
 
 
-def test_a_long_sentence_ends_with_a_word() -> None:
+def test_a_long_sentence_is_cut_at_the_end_of_a_word() -> None:
     words = numbered(600)
     assert clean(" ".join(words)) == " ".join(words[:MAX_WORDS]) + "."
 
 
-def test_speech_is_not_cut_in_two() -> None:
+def test_quoted_speech_is_not_cut() -> None:
     before = numbered(MAX_WORDS - 2)
     assert clean(" ".join(before) + ' "one two three four" five') == " ".join(before) + "."
 
 
 @pytest.mark.parametrize("script", ["狐", "л", "𓀀", "7", "a1b2"])
-def test_no_script_has_more_tokens_than_the_model_reads(script: str) -> None:
+def test_a_text_in_any_script_fits_the_models_tokens(script: str) -> None:
     text = clean("".join(f"{script}{chr(0x4E00 + i)}" for i in range(1000)))
     assert len(text) > 100
     assert fits(text)
@@ -133,7 +133,7 @@ def test_no_script_has_more_tokens_than_the_model_reads(script: str) -> None:
         *("<html><body></body></html>", "```\n```", "<think>well"),
     ],
 )
-def test_what_has_no_words_is_no_answer(text: str) -> None:
+def test_a_text_without_words_is_a_bad_answer(text: str) -> None:
     with pytest.raises(BadAnswer, match="no words"):
         clean(text)
 
@@ -147,13 +147,13 @@ def test_what_has_no_words_is_no_answer(text: str) -> None:
         "As an AI model, I do not see.",
     ],
 )
-def test_a_refusal_is_no_answer(text: str) -> None:
+def test_a_refusal_is_a_bad_answer(text: str) -> None:
     with pytest.raises(BadAnswer, match="declined"):
         clean(text)
 
 
 @given(TEXTS, st.booleans())
-def test_whatever_comes_out_is_a_bounded_paragraph(text: str, is_cut: bool) -> None:
+def test_the_result_is_always_a_paragraph_of_limited_length(text: str, is_cut: bool) -> None:
     try:
         paragraph = clean(text, is_cut)
     except BadAnswer:

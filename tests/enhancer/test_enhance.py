@@ -1,4 +1,4 @@
-"""From a request to the prompt that is used, against a language model on loopback and real captioner processes."""
+"""Prompt enhancement with a language model on loopback and real captioner processes."""
 
 import asyncio
 import sys
@@ -34,7 +34,7 @@ class Rig:
     results: list[Result]
 
     def image(self, name: str, content: str = "") -> EnhanceRequest:
-        """A request with an image whose name is an order to the captioner."""
+        """Return a request with an image whose name tells the captioner what to do."""
         path = self.folder / name
         path.write_text(content or name)
         return EnhanceRequest("it looks up", Mode.I2V, path, seed=7)
@@ -84,10 +84,10 @@ async def test_a_prompt_is_rewritten(enhancing: Enhancing) -> None:
         assert "a red fox" in rig.server.seen[0].messages[1]["content"]
 
 
-async def test_each_result_is_told_to_whoever_counts(enhancing: Enhancing) -> None:
+async def test_each_result_is_reported_to_the_callback(enhancing: Enhancing) -> None:
     async with enhancing(says(FOX), says(FOX), fails(500), fails(500)) as rig:
         await rig.enhancer.enhance(T2V)
-        await rig.enhancer.enhance(T2V)  # it is known by now
+        await rig.enhancer.enhance(T2V)  # this one is answered from the cache
         await rig.enhancer.enhance(rig.image("fox.png"))
         await rig.enhancer.enhance(replace(T2V, prompt="another fox"))
         with pytest.raises(EnhancerError):
@@ -96,7 +96,7 @@ async def test_each_result_is_told_to_whoever_counts(enhancing: Enhancing) -> No
         assert rig.results == ["enhanced", "enhanced", "without_caption", "failed", "failed"]
 
 
-async def test_a_rewrite_that_leaves_out_what_is_said_is_not_used(enhancing: Enhancing) -> None:
+async def test_a_rewrite_that_omits_quoted_speech_is_not_used(enhancing: Enhancing) -> None:
     kept = 'In the snow a fox says "Good evening!" and bows.'
     async with enhancing(says(FOX), says(kept)) as rig:
         request = replace(T2V, prompt='a fox called Reineke says "Good evening!" in the snow')
@@ -114,20 +114,20 @@ async def test_a_rewrite_that_leaves_out_what_is_said_is_not_used(enhancing: Enh
         ("a sign says 'OPEN'", "A neon sign with the word OPEN flickers above a door in the rain."),
     ],
 )
-async def test_a_good_rewrite_is_used_as_it_is(enhancing: Enhancing, prompt: str, rewrite: str) -> None:
+async def test_a_good_rewrite_is_used_unchanged(enhancing: Enhancing, prompt: str, rewrite: str) -> None:
     async with enhancing(says(rewrite)) as rig:
         assert (await rig.enhancer.enhance(replace(T2V, prompt=prompt))).prompt == rewrite
 
 
 @pytest.mark.parametrize("mode", [Mode.I2V, Mode.KEYFRAMES])
-async def test_the_first_image_is_looked_at(enhancing: Enhancing, mode: Mode) -> None:
+async def test_the_first_image_is_captioned(enhancing: Enhancing, mode: Mode) -> None:
     async with enhancing(captioner="behaves") as rig:
         enhancement = await rig.enhancer.enhance(replace(rig.image("fox"), mode=mode))
         assert (enhancement.caption, enhancement.prompt, enhancement.notes) == ("An image of fox.", FOX, ())
         assert "<picture>\nAn image of fox.\n</picture>" in rig.server.seen[0].messages[1]["content"]
 
 
-async def test_text_to_video_has_no_image(enhancing: Enhancing) -> None:
+async def test_text_to_video_asks_for_no_caption(enhancing: Enhancing) -> None:
     async with enhancing(captioner="behaves") as rig:
         enhancement = await rig.enhancer.enhance(replace(rig.image("fox"), mode=Mode.T2V))
         assert (enhancement.caption, enhancement.prompt) == (None, FOX)
@@ -148,7 +148,7 @@ async def test_text_to_video_has_no_image(enhancing: Enhancing) -> None:
         (says("ha" * 5000), BadAnswer),
     ],
 )
-async def test_on_failure_the_prompt_is_used_as_it_came(
+async def test_the_original_prompt_is_used_on_failure(
     enhancing: Enhancing, answer: Answer, error: type[EnhancerError]
 ) -> None:
     async with enhancing(answer, answer, failures=3) as rig:
@@ -164,14 +164,14 @@ async def test_on_failure_the_prompt_is_used_as_it_came(
         assert rig.enhancer.state == EnhancerState(Status.OK)
 
 
-async def test_a_slow_model_is_not_waited_for(enhancing: Enhancing) -> None:
+async def test_a_slow_model_times_out(enhancing: Enhancing) -> None:
     async with enhancing(hangs, hangs, timeout_s=0.1) as rig:
         assert (await rig.enhancer.enhance(T2V)).prompt == "a red fox"
         with pytest.raises(TimedOut):
             await rig.enhancer.enhance(T2V, required=True)
 
 
-async def test_a_model_that_is_down_is_left_alone_and_tried_again(enhancing: Enhancing) -> None:
+async def test_a_model_that_is_down_is_tried_again_after_a_pause(enhancing: Enhancing) -> None:
     async with enhancing(*[fails(500)] * 3, failures=2, backoff_s=(10.0, 20.0)) as rig:
         await rig.enhancer.enhance(T2V)
         assert rig.enhancer.state == EnhancerState(Status.DEGRADED, ("the prompt enhancer failed (status 500)",))
@@ -195,7 +195,7 @@ async def test_no_caption_is_made_for_a_model_that_is_down(enhancing: Enhancing)
         assert not (rig.folder / "asked").exists()
 
 
-async def test_a_bad_answer_to_one_prompt_says_nothing_of_the_next(enhancing: Enhancing) -> None:
+async def test_a_bad_answer_does_not_open_the_circuit(enhancing: Enhancing) -> None:
     bad_answers = [says("I cannot do that."), sends(b"<html>no</html>"), floods]
     async with enhancing(*bad_answers, failures=1) as rig:
         for _ in bad_answers:
@@ -204,7 +204,7 @@ async def test_a_bad_answer_to_one_prompt_says_nothing_of_the_next(enhancing: En
 
 
 @pytest.mark.parametrize("order", ["die", "nonsense"])
-async def test_without_a_caption_the_prompt_is_rewritten_all_the_same(enhancing: Enhancing, order: str) -> None:
+async def test_the_prompt_is_rewritten_if_no_caption_can_be_made(enhancing: Enhancing, order: str) -> None:
     async with enhancing(captioner="misbehaves") as rig:
         enhancement = await rig.enhancer.enhance(rig.image(order))
         assert (enhancement.caption, enhancement.prompt, enhancement.enhanced) == (None, FOX, True)
@@ -220,7 +220,7 @@ async def test_without_a_caption_the_prompt_is_rewritten_all_the_same(enhancing:
         assert rig.enhancer.state == EnhancerState(Status.OK)
 
 
-async def test_an_image_that_is_not_there_is_a_note(enhancing: Enhancing, tmp_path: Path) -> None:
+async def test_a_missing_image_is_reported_in_a_note(enhancing: Enhancing, tmp_path: Path) -> None:
     async with enhancing(captioner="behaves") as rig:
         request = EnhanceRequest("it looks up", Mode.I2V, tmp_path / "gone" / "refuse.png")
         enhancement = await rig.enhancer.enhance(request)
@@ -229,14 +229,14 @@ async def test_an_image_that_is_not_there_is_a_note(enhancing: Enhancing, tmp_pa
             await rig.enhancer.enhance(request, required=True)
 
 
-async def test_without_a_captioner_a_note_says_so(enhancing: Enhancing) -> None:
+async def test_a_note_says_that_there_is_no_captioner(enhancing: Enhancing) -> None:
     async with enhancing() as rig:
         enhancement = await rig.enhancer.enhance(rig.image("fox"), required=True)
         assert enhancement.enhanced
         assert "no captioner is configured" in enhancement.notes[0]
 
 
-async def test_the_same_again_is_known(enhancing: Enhancing) -> None:
+async def test_an_equal_request_is_answered_from_the_cache(enhancing: Enhancing) -> None:
     async with enhancing(captioner="behaves") as rig:
         first = await rig.enhancer.enhance(rig.image("fox", "the same bytes"))
         again = await rig.enhancer.enhance(rig.image("other-name", "the same bytes"))
@@ -244,7 +244,7 @@ async def test_the_same_again_is_known(enhancing: Enhancing) -> None:
         assert (len(rig.server.seen), rig.asked_of_captioner()) == (1, ["fox"])
 
 
-async def test_what_differs_is_asked_again(enhancing: Enhancing) -> None:
+async def test_a_request_that_differs_is_not_answered_from_the_cache(enhancing: Enhancing) -> None:
     async with enhancing(captioner="behaves") as rig:
         base = rig.image("fox")
         different = [
@@ -260,7 +260,7 @@ async def test_what_differs_is_asked_again(enhancing: Enhancing) -> None:
         assert len(rig.server.seen) == len(different)
 
 
-async def test_failures_are_not_remembered(enhancing: Enhancing) -> None:
+async def test_failures_are_not_cached(enhancing: Enhancing) -> None:
     async with enhancing(breaks_off, breaks_off, captioner="misbehaves") as rig:
         assert not (await rig.enhancer.enhance(T2V)).enhanced
         assert (await rig.enhancer.enhance(T2V)).enhanced
@@ -271,14 +271,14 @@ async def test_failures_are_not_remembered(enhancing: Enhancing) -> None:
         assert len(rig.server.seen) == asked + 1
 
 
-async def test_only_so_much_is_remembered(enhancing: Enhancing) -> None:
+async def test_the_cache_has_a_limited_size(enhancing: Enhancing) -> None:
     async with enhancing(cached=2) as rig:
-        for seed in (1, 2, 1, 3, 1, 2):  # 2 has been out of use longest when 3 comes
+        for seed in (1, 2, 1, 3, 1, 2):  # 2 is the least recently used when 3 is added
             await rig.enhancer.enhance(replace(T2V, seed=seed))
         assert len(rig.server.seen) == 4
 
 
-async def test_calls_that_are_alike_share_one_rewrite(enhancing: Enhancing) -> None:
+async def test_equal_calls_share_one_rewrite(enhancing: Enhancing) -> None:
     async with enhancing() as rig:
         rig.server.otherwise = rig.server.held(says(FOX))
         calls = [asyncio.create_task(rig.enhancer.enhance(T2V)) for _ in range(5)]
@@ -291,7 +291,7 @@ async def test_calls_that_are_alike_share_one_rewrite(enhancing: Enhancing) -> N
         assert len(rig.server.seen) == 1
 
 
-async def test_a_call_that_nobody_waits_for_ends(enhancing: Enhancing) -> None:
+async def test_a_rewrite_is_cancelled_when_its_callers_are(enhancing: Enhancing) -> None:
     async with enhancing(running=1) as rig:
         rig.server.answers.append(hangs)
         calls = [asyncio.create_task(rig.enhancer.enhance(T2V)) for _ in range(2)]
@@ -299,10 +299,10 @@ async def test_a_call_that_nobody_waits_for_ends(enhancing: Enhancing) -> None:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        assert (await rig.enhancer.enhance(T2V)).enhanced  # the one slot is free
+        assert (await rig.enhancer.enhance(T2V)).enhanced  # the only slot is free again
 
 
-async def test_a_failure_is_every_callers(enhancing: Enhancing) -> None:
+async def test_a_failure_reaches_every_caller(enhancing: Enhancing) -> None:
     async with enhancing() as rig:
         rig.server.otherwise = rig.server.held(fails(400))
         soft, hard = (asyncio.create_task(rig.enhancer.enhance(T2V, required=required)) for required in (False, True))
@@ -314,7 +314,7 @@ async def test_a_failure_is_every_callers(enhancing: Enhancing) -> None:
         assert len(rig.server.seen) == 1
 
 
-async def test_only_so_many_run_and_wait(enhancing: Enhancing) -> None:
+async def test_running_and_waiting_calls_are_limited(enhancing: Enhancing) -> None:
     async with enhancing(running=1, waiting=1) as rig:
         rig.server.otherwise = rig.server.held(says(FOX))
         first = asyncio.create_task(rig.enhancer.enhance(replace(T2V, seed=1)))
@@ -330,7 +330,7 @@ async def test_only_so_many_run_and_wait(enhancing: Enhancing) -> None:
         assert rig.enhancer.state == EnhancerState(Status.OK)
 
 
-async def test_a_slot_is_not_waited_for_long(enhancing: Enhancing) -> None:
+async def test_a_call_waits_a_limited_time_for_a_slot(enhancing: Enhancing) -> None:
     async with enhancing(hangs, running=1, wait_s=0.05) as rig:
         first = asyncio.create_task(rig.enhancer.enhance(replace(T2V, seed=1)))
         await rig.server.arrived.wait()
@@ -339,7 +339,7 @@ async def test_a_slot_is_not_waited_for_long(enhancing: Enhancing) -> None:
         first.cancel()
 
 
-async def test_without_a_model_it_is_off() -> None:
+async def test_enhancement_is_off_without_a_model() -> None:
     enhancer = Enhancer()
     assert enhancer.state == EnhancerState(Status.OFF)
     enhancement = await enhancer.enhance(T2V)
@@ -352,14 +352,14 @@ async def test_without_a_model_it_is_off() -> None:
     await enhancer.aclose()
 
 
-async def test_readiness_is_asked_for(enhancing: Enhancing) -> None:
+async def test_check_ready_asks_the_model(enhancing: Enhancing) -> None:
     async with enhancing(sends(b""), fails(503)) as rig:
         await rig.enhancer.check_ready()
         with pytest.raises(Busy):
             await rig.enhancer.check_ready()
 
 
-async def test_closing_cancels_what_waits(enhancing: Enhancing) -> None:
+async def test_closing_cancels_waiting_calls(enhancing: Enhancing) -> None:
     async with enhancing(hangs) as rig:
         call = asyncio.create_task(rig.enhancer.enhance(T2V))
         await rig.server.arrived.wait()

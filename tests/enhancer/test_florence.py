@@ -1,4 +1,4 @@
-"""The real captioner's process with a tiny Florence-2."""
+"""The real captioner process with a tiny Florence-2."""
 
 import json
 import shutil
@@ -32,15 +32,15 @@ file.unlink()
 
 @pytest.fixture(scope="session")
 def florence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Written by another process: this one has no need of torch's threads."""
+    """Write the model in another process, so that torch's threads stay out of this one."""
     folder = tmp_path_factory.mktemp("florence")
     subprocess.run([sys.executable, "-c", WRITE, str(folder)], check=True)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The server is started where a project of the user's lies."""
+def foreign_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Run in the folder of a user's project, which has a module `enhancer`."""
     project = tmp_path_factory.mktemp("project")
     (project / "enhancer.py").write_text("raise SystemExit('this is not the enhancer')")
     monkeypatch.chdir(project)
@@ -86,7 +86,7 @@ async def test_images_of_every_kind_get_captions(florence: Path, tmp_path: Path)
     ("options", "reason"),
     [({}, "model: "), ({"device": "cuda:99"}, "device: "), ({"dtype": "int8"}, "dtype: ")],
 )
-async def test_what_cannot_be_loaded_is_said_in_the_log(
+async def test_the_log_says_why_a_model_cannot_be_loaded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, str], reason: str
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
@@ -103,7 +103,7 @@ def pickled(florence: Path, tmp_path: Path) -> Path:
     return folder
 
 
-async def test_pickled_weights_are_not_read(pickled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_pickled_weights_are_refused(pickled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with captioning(pickled, device="cpu") as captioner:
         with pytest.raises(CaptionerDown, match="cannot load its model"):
             await captioner.caption(save(tmp_path / "a.png"))

@@ -1,4 +1,4 @@
-"""What the server's process loads with the enhancer."""
+"""What the server process imports with the enhancer."""
 
 import subprocess
 import sys
@@ -11,6 +11,6 @@ print(sorted({"torch", "transformers", "PIL", "fastapi", "pydantic", "pipelines"
 """
 
 
-def test_nothing_heavy_comes_with_the_enhancer() -> None:
+def test_the_enhancer_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", CHECK], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

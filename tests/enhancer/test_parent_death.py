@@ -1,4 +1,4 @@
-"""A child whose parent is killed ends as well, even one that is stopped."""
+"""A child process ends when its parent is killed, even if the child is stopped."""
 
 import subprocess
 import sys

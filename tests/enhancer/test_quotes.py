@@ -1,4 +1,4 @@
-"""Which of the words that the user put in quotation marks a rewrite has lost."""
+"""Find the quotations of a prompt that its rewrite omits."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ REWRITE = "A man walks along a quiet street and talks to a dog."
         *("'Come here!'", "‘Come here!’", "「おいで」", '"Иди сюда"', "'don't go'", "‘don’t go’", '"OPEN"'),
     ],
 )
-def test_what_is_not_said_is_lost(quote: str) -> None:
+def test_a_quotation_that_the_rewrite_omits_is_found(quote: str) -> None:
     assert [lost.raw for lost in lost_quotes(f"a man says {quote} to his dog", REWRITE)] == [quote]
     assert lost_quotes(f"a man says {quote} to his dog", f"{REWRITE} He says {quote}") == []
 
@@ -38,11 +38,11 @@ def test_what_is_not_said_is_lost(quote: str) -> None:
         ('he says "..."', REWRITE),
     ],
 )
-def test_what_is_there_is_not_lost(original: str, rewrite: str) -> None:
+def test_a_quotation_that_the_rewrite_has_is_not_reported(original: str, rewrite: str) -> None:
     assert lost_quotes(original, rewrite) == []
 
 
-def test_a_word_in_passing_is_no_speech() -> None:
+def test_the_same_word_outside_a_quotation_does_not_count() -> None:
     assert lost_quotes('a man shouts "Stop!"', "The car comes to a stop.")
 
 
@@ -51,7 +51,7 @@ MARKS = st.sampled_from(['""', "“”", "„“", "«»", "「」", "‘’", "
 
 
 @given(st.lists(st.tuples(MARKS, WORDS), min_size=1, max_size=4))
-def test_speech_is_found_in_every_pair_of_marks(speeches: list[tuple[str, str]]) -> None:
+def test_quotations_are_found_in_every_pair_of_marks(speeches: list[tuple[str, str]]) -> None:
     original = "; ".join(f"a man says: {marks[0]}{words}{marks[1]}" for marks, words in speeches)
 
     assert [quote.words for quote in find_quotes(original)] == [words for _, words in speeches]
@@ -59,5 +59,5 @@ def test_speech_is_found_in_every_pair_of_marks(speeches: list[tuple[str, str]])
 
 
 @given(TEXTS)
-def test_no_text_loses_what_it_says_itself(text: str) -> None:
+def test_a_text_omits_none_of_its_own_quotations(text: str) -> None:
     assert lost_quotes(text, text) == []

@@ -1,4 +1,4 @@
-"""The client of the language model, against a server on loopback that misbehaves in every way."""
+"""The client of the language model, with a server on loopback that fails in many ways."""
 
 import asyncio
 import socket
@@ -52,7 +52,7 @@ async def test_a_question_is_answered() -> None:
     assert "authorization" not in seen.headers
 
 
-async def test_an_answer_that_was_cut_says_so() -> None:
+async def test_a_truncated_answer_is_marked() -> None:
     async with serving(says("A red fox", "length")) as server, client(server.url) as sglang:
         assert await sglang.complete(QUESTION) == Completion("A red fox", is_cut=True)
 
@@ -64,7 +64,7 @@ async def test_a_key_is_sent() -> None:
     assert "sk-fox" not in repr(SglangOptions(server.url, api_key="sk-fox"))
 
 
-async def test_any_text_can_be_asked() -> None:
+async def test_any_text_can_be_sent() -> None:
     question: list[Message] = [{"role": "user", "content": "\ud800 狐 \x00 🦊"}]
     async with serving() as server, client(server.url) as sglang:
         await sglang.complete(question)
@@ -72,21 +72,21 @@ async def test_any_text_can_be_asked() -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", " "])
-async def test_an_address_may_be_written_in_several_ways(suffix: str) -> None:
+async def test_an_address_may_have_several_forms(suffix: str) -> None:
     async with serving() as server, client(server.url + suffix) as sglang:
         await sglang.complete(QUESTION)
         await sglang.check_ready()
     assert [seen.path for seen in server.seen] == ["/v1/chat/completions", "/ready"]
 
 
-async def test_a_server_may_live_below_a_path() -> None:
+async def test_a_server_may_be_below_a_path() -> None:
     async with serving() as server, client(f"{server.url}/llama/v1") as sglang:
         await sglang.complete(QUESTION)
     assert server.seen[0].path == "/llama/v1/chat/completions"
 
 
 @pytest.mark.parametrize("url", ["", "fox", "127.0.0.1:30000", "ftp://host", "http://", "http://host:fox"])
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"url: .* write http://HOST:PORT"):
         resolve_base_url(url)
 
@@ -96,7 +96,7 @@ def test_a_key_that_no_header_can_carry_is_refused() -> None:
         Sglang(SglangOptions("http://127.0.0.1:1", api_key="füchse\n"))
 
 
-async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_in_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with serving() as server, client(server.url) as sglang:
@@ -132,9 +132,7 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         (answers(["a list"]), BadAnswer),
     ],
 )
-async def test_an_answer_that_is_none_is_an_error_without_a_second_try(
-    answer: Answer, error: type[EnhancerError]
-) -> None:
+async def test_an_invalid_answer_is_an_error_without_a_retry(answer: Answer, error: type[EnhancerError]) -> None:
     async with serving(answer) as server, client(server.url) as sglang:
         with pytest.raises(error) as raised:
             await sglang.complete(QUESTION)
@@ -145,7 +143,7 @@ async def test_an_answer_that_is_none_is_an_error_without_a_second_try(
 
 
 @pytest.mark.parametrize("answer", [breaks_off, sends(b'{"choices": [', length=1000), floods_headers])
-async def test_a_connection_that_breaks_is_tried_once_more(answer: Answer) -> None:
+async def test_a_broken_connection_is_retried_once(answer: Answer) -> None:
     async with serving(answer) as server, client(server.url) as sglang:
         assert (await sglang.complete(QUESTION)).text == "A red fox runs through deep snow."
         assert len(server.seen) == 2
@@ -155,7 +153,7 @@ async def test_a_connection_that_breaks_is_tried_once_more(answer: Answer) -> No
         assert len(server.seen) == 4
 
 
-async def test_nobody_there_is_unavailable() -> None:
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     async with client(url) as sglang:
@@ -166,13 +164,13 @@ async def test_nobody_there_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("answer", [hangs, trickles])
-async def test_the_deadline_is_the_whole_calls(answer: Answer) -> None:
+async def test_the_deadline_covers_the_whole_call(answer: Answer) -> None:
     async with serving(breaks_off, otherwise=answer) as server, client(server.url, timeout_s=0.1) as sglang:
         with pytest.raises(TimedOut, match=r"longer than 0\.1 s"):
             await sglang.complete(QUESTION)
 
 
-async def test_a_connection_that_nobody_accepts_times_out() -> None:
+async def test_a_connection_that_is_not_accepted_times_out() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -188,7 +186,7 @@ async def test_a_connection_that_nobody_accepts_times_out() -> None:
     ("replies", "paths"),
     [([sends(b"")], ["/ready"]), ([fails(404), sends(b"")], ["/ready", "/health"])],
 )
-async def test_a_server_says_that_it_is_ready(replies: list[Answer], paths: list[str]) -> None:
+async def test_a_ready_server_passes_the_check(replies: list[Answer], paths: list[str]) -> None:
     async with serving(*replies) as server, client(server.url) as sglang:
         await sglang.check_ready()
     assert [seen.path for seen in server.seen] == paths
@@ -204,7 +202,7 @@ async def test_a_server_says_that_it_is_ready(replies: list[Answer], paths: list
         ([breaks_off], Unavailable),
     ],
 )
-async def test_a_server_may_not_be_ready(replies: list[Answer], error: type[EnhancerError]) -> None:
+async def test_a_server_that_is_not_ready_fails_the_check(replies: list[Answer], error: type[EnhancerError]) -> None:
     async with serving(*replies) as server, client(server.url) as sglang:
         with pytest.raises(error):
             await sglang.check_ready()

@@ -1,4 +1,4 @@
-"""`ltx23 enhancer install` with real virtual environments and the real pip, which may not use any index."""
+"""`ltx23 enhancer install` with real virtual environments and the real pip, without a package index."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ PROGRAMS = Path(__file__).parent / "programs" / "launch_server"
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two releases with a `launch_server` that serves, and something that has none."""
+    """Write two releases with a `launch_server` that serves, and one without it."""
     folder = tmp_path_factory.mktemp("wheels")
     manners = (PROGRAMS / "manners.py").read_text()
     serves = (PROGRAMS / "serves.py").read_text().replace("from manners", "from sglang.manners")
@@ -29,13 +29,13 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(wheels: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Pip finds the wheels, and nothing else."""
+    """Run the command; pip finds only the wheels."""
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
     command = [sys.executable, "-m", "server.cli", "enhancer", *args]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | offline | env)
 
 
-async def test_what_is_installed_is_found_and_runs(wheels: Path, tmp_path: Path) -> None:
+async def test_an_installation_is_found_and_runs(wheels: Path, tmp_path: Path) -> None:
     folder = tmp_path / "made" / "here"
     done = run(wheels, "install", "--dir", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
@@ -59,7 +59,7 @@ async def test_what_is_installed_is_found_and_runs(wheels: Path, tmp_path: Path)
     assert run(wheels, "where", "--dir", str(folder)).returncode == 1
 
 
-def test_half_an_installation_is_none_and_is_begun_anew(wheels: Path, tmp_path: Path) -> None:
+def test_an_incomplete_installation_is_not_used_and_is_replaced(wheels: Path, tmp_path: Path) -> None:
     failed = run(wheels, "install", "--dir", str(tmp_path / "sglang"), "--requirement", "sglang==9.9")
     assert failed.returncode == 1
     assert "No matching distribution found for sglang==9.9" in failed.stderr  # pip's own words
@@ -75,7 +75,7 @@ def test_half_an_installation_is_none_and_is_begun_anew(wheels: Path, tmp_path: 
     assert "Successfully installed sglang-0.5.24" in mended.stdout
 
 
-def test_a_folder_of_somebody_else_is_not_touched(wheels: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_touched(wheels: Path, tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / "thesis.txt").write_text("three years of work")
     done = run(wheels, "install", "--dir", str(tmp_path))
@@ -86,7 +86,7 @@ def test_a_folder_of_somebody_else_is_not_touched(wheels: Path, tmp_path: Path) 
     assert [path.name for path in tmp_path.rglob("*")] == ["venv", "thesis.txt"]
 
 
-def test_two_at_a_time_do_not_meet(wheels: Path, tmp_path: Path) -> None:
+def test_a_second_installation_at_the_same_time_is_refused(wheels: Path, tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = run(wheels, "install", "--dir", str(tmp_path))
@@ -101,13 +101,13 @@ def test_two_at_a_time_do_not_meet(wheels: Path, tmp_path: Path) -> None:
         ("/bin/false", "/bin/false cannot make a virtual environment in {}/venv: install its venv module"),
     ],
 )
-def test_a_python_that_will_not_do_is_said(wheels: Path, tmp_path: Path, python: str, reason: str) -> None:
+def test_an_unsuitable_python_is_an_error(wheels: Path, tmp_path: Path, python: str, reason: str) -> None:
     done = run(wheels, "install", "--dir", str(tmp_path), "--python", python)
     assert done.returncode == 1
     assert done.stderr.startswith(f"ltx23: error: {reason.format(tmp_path)}")
 
 
-def test_a_folder_that_cannot_be_made_is_said(wheels: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(wheels: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run(wheels, "install", "--dir", str(tmp_path / "file"))
     assert done.returncode == 1

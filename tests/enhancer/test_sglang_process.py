@@ -1,4 +1,4 @@
-"""A managed SGLang over real processes that fail in one way each, in place of its `launch_server`."""
+"""A managed SGLang with real processes that each fail in one way, in place of its `launch_server`."""
 
 import asyncio
 import json
@@ -35,14 +35,14 @@ KILLED_SERVER = Path(__file__).parents[1] / "programs" / "is_killed_with_sglang.
 
 
 class Rig(ManagedSglang):
-    """With the states that it has gone through."""
+    """A managed server that records its states."""
 
     def __init__(self, options: ManagedOptions, clock: Clock) -> None:
         self._states: asyncio.Queue[ManagedState] = asyncio.Queue()
         super().__init__(options, self._states.put_nowait, clock)
 
     async def told(self, status: ManagedStatus) -> ManagedState:
-        """The next state of this kind."""
+        """Wait for the next state with this status."""
         while (state := await self._states.get()).status is not status:
             pass
         return state
@@ -52,7 +52,7 @@ Managing = Callable[..., AbstractAsyncContextManager[Rig]]
 
 
 def python_that_runs(program: str, folder: Path) -> Path:
-    """What is given as SGLang's python, and runs the program of that name instead."""
+    """Write a script to pass as SGLang's python, which runs the named program instead."""
     script = folder / "python"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} {PROGRAMS / program}.py "$@"\n')
     script.chmod(0o755)
@@ -86,7 +86,7 @@ def lives(folder: Path) -> list[dict[str, Any]]:
 
 
 def process_of(folder: Path) -> psutil.Process:
-    """Of the last life."""
+    """Return the process that was started last."""
     return psutil.Process(lives(folder)[-1]["pid"])
 
 
@@ -103,7 +103,7 @@ def status(managed: ManagedSglang) -> ManagedStatus:
     return managed.state.status
 
 
-async def test_it_is_started_made_ready_and_ended(managing: Managing, tmp_path: Path) -> None:
+async def test_the_process_is_started_and_stopped(managing: Managing, tmp_path: Path) -> None:
     async with managing("serves") as managed:
         assert status(managed) is ManagedStatus.STARTING
         await managed.wait_until_ready()
@@ -116,7 +116,9 @@ async def test_it_is_started_made_ready_and_ended(managing: Managing, tmp_path: 
         get(f"{managed.url}/ready")
 
 
-async def test_it_is_told_to_share_the_card_and_to_listen_on_loopback(managing: Managing, tmp_path: Path) -> None:
+async def test_the_process_is_told_to_share_the_gpu_and_to_listen_on_loopback(
+    managing: Managing, tmp_path: Path
+) -> None:
     async with managing("serves", extra_args=("--device", "cpu")) as managed:
         await managed.wait_until_ready()
     (life,) = lives(tmp_path)
@@ -137,7 +139,7 @@ async def test_it_is_told_to_share_the_card_and_to_listen_on_loopback(managing: 
     }
 
 
-async def test_its_temporary_files_go_with_it(managing: Managing, tmp_path: Path) -> None:
+async def test_temporary_files_are_removed_with_the_process(managing: Managing, tmp_path: Path) -> None:
     async with managing("serves") as managed:
         await managed.wait_until_ready()
         temp_dir = lives(tmp_path)[0]["tmp"]
@@ -146,7 +148,7 @@ async def test_its_temporary_files_go_with_it(managing: Managing, tmp_path: Path
         os.listdir(temp_dir)
 
 
-async def test_one_that_is_slow_is_waited_for(managing: Managing, tmp_path: Path) -> None:
+async def test_a_slow_start_is_waited_for(managing: Managing, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     async with managing("ready_late") as managed:
         waiting = asyncio.create_task(managed.wait_until_ready())
@@ -157,7 +159,7 @@ async def test_one_that_is_slow_is_waited_for(managing: Managing, tmp_path: Path
         assert status(managed) is ManagedStatus.READY
 
 
-async def test_one_that_is_never_ready_is_given_up(managing: Managing, tmp_path: Path) -> None:
+async def test_a_process_that_is_not_ready_in_time_is_a_failure(managing: Managing, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "spawned")
     async with managing("never_ready", ready_timeout_s=2) as managed:
         grandchild = psutil.Process(int(await asyncio.to_thread((tmp_path / "spawned").read_text)))
@@ -166,7 +168,7 @@ async def test_one_that_is_never_ready_is_given_up(managing: Managing, tmp_path:
         assert has_ended(grandchild)
 
 
-async def test_one_that_dies_at_start_is_started_again(
+async def test_a_process_that_dies_while_starting_is_restarted(
     managing: Managing, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "ltx23.sglang")
@@ -188,13 +190,13 @@ async def test_one_that_dies_at_start_is_started_again(
     ]
 
 
-async def test_one_that_dies_later_is_started_again_at_the_same_address(
+async def test_a_process_that_dies_later_is_restarted_at_the_same_address(
     managing: Managing, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with managing("serves") as managed:
         for _ in range(2):
             await managed.told(ManagedStatus.READY)
-            clock.now_s += STABLE_S  # and so its failures are not in a row
+            clock.now_s += STABLE_S  # so the failures are not in a row
             with pytest.raises(ConnectionError):
                 await asyncio.to_thread(get, f"{managed.url}/die")
             assert (await managed.told(ManagedStatus.RESTARTING)).reason == f"{REASON} exit code 9"
@@ -205,14 +207,14 @@ async def test_one_that_dies_later_is_started_again_at_the_same_address(
     assert fractions == ["0.12", str(RESTART_MEM_FRACTION), str(RESTART_MEM_FRACTION)]
 
 
-async def test_what_is_deaf_to_sigterm_is_killed_with_all_that_it_started(managing: Managing, tmp_path: Path) -> None:
+async def test_a_process_that_ignores_sigterm_is_killed_with_its_children(managing: Managing, tmp_path: Path) -> None:
     async with managing("ignores_sigterm", grace_s=0.1) as managed:
         await managed.wait_until_ready()
         processes = [process_of(tmp_path), spawned(tmp_path)]
     assert all(map(has_ended, processes))
 
 
-async def test_a_guard_that_is_killed_takes_it_along(managing: Managing, tmp_path: Path) -> None:
+async def test_the_process_ends_when_its_guard_is_killed(managing: Managing, tmp_path: Path) -> None:
     async with managing("serves") as managed:
         await managed.wait_until_ready()
         process = process_of(tmp_path)
@@ -224,7 +226,7 @@ async def test_a_guard_that_is_killed_takes_it_along(managing: Managing, tmp_pat
         await managed.wait_until_ready()
 
 
-async def test_a_flood_is_cut_and_counted_and_holds_up_nobody(
+async def test_a_flood_of_output_is_cut_and_counted_and_delays_nothing(
     managing: Managing, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "ltx23.sglang")
@@ -238,7 +240,7 @@ async def test_a_flood_is_cut_and_counted_and_holds_up_nobody(
     assert caplog.messages[-1].endswith(" more lines were left out")
 
 
-async def test_a_python_that_is_not_there_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_missing_python_is_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "ltx23.sglang")
     managed = ManagedSglang(ManagedOptions(tmp_path / "absent"))
     managed.start()
@@ -248,7 +250,7 @@ async def test_a_python_that_is_not_there_is_said(tmp_path: Path, caplog: pytest
     assert f"{tmp_path}/absent cannot be started: No such file or directory" in caplog.messages
 
 
-async def test_one_that_is_closed_while_it_starts_leaves_nothing(managing: Managing, tmp_path: Path) -> None:
+async def test_closing_during_the_start_leaves_nothing_behind(managing: Managing, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "spawned")
     async with managing("never_ready") as managed:
         waiting = asyncio.create_task(managed.wait_until_ready())
@@ -260,14 +262,14 @@ async def test_one_that_is_closed_while_it_starts_leaves_nothing(managing: Manag
         await managed.wait_until_ready()
 
 
-async def test_one_that_was_never_started_can_be_closed(tmp_path: Path) -> None:
+async def test_a_server_that_was_never_started_can_be_closed(tmp_path: Path) -> None:
     managed = ManagedSglang(ManagedOptions(tmp_path))
     with pytest.raises(Unavailable, match="not started"):
         await managed.wait_until_ready()
     await managed.aclose()
 
 
-def test_it_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
+def test_the_process_ends_when_the_server_is_killed(tmp_path: Path) -> None:
     python = python_that_runs("ignores_sigterm", tmp_path)
     done = subprocess.run([sys.executable, str(KILLED_SERVER), str(python), str(tmp_path)])
 

@@ -1,8 +1,8 @@
-"""What language models and users write, for properties that hold of every text."""
+"""Texts as language models and users write them, for tests of properties."""
 
 from hypothesis import strategies as st
 
-# What the code looks for, in every order.
+# The marks that the code looks for, in any order.
 PIECES = [
     *("A red fox runs", ' "Go!" ', '"', "'", "“", "”", "„", "«", "»", ". ", "! ", "...", ": ", ", ", "  ", "(", ")"),
     *("\n", "\n\n", "**", "*", "_", "`", "```", "# ", "- ", "1. ", "> ", "[a](b)", '{"prompt": "', '"}'),

@@ -1,10 +1,10 @@
-"""A Florence-2 of random weights, as a folder that transformers reads: its captions are noise, all else is real."""
+"""A Florence-2 with random weights in transformers' format. Its captions are meaningless; all else is real."""
 
 from pathlib import Path
 from typing import Any
 
 SIDE = 96
-# DaViT halves five times; one token more is their mean.
+# DaViT halves the size five times; one more token is the mean.
 IMAGE_TOKENS = (SIDE // 32) ** 2 + 1
 
 POST_PROCESSES = (
@@ -51,7 +51,7 @@ def _tokenizer() -> Any:
         extra_special_tokens={"image_token": "<image>"},
         model_max_length=1024,
     )
-    # Tokens of the published ones, which the processor looks for.
+    # Tokens of the published model that the processor looks for.
     fast.add_tokens([f"<loc_{i}>" for i in range(1000)])
     return fast
 

@@ -1,4 +1,4 @@
-"""A wheel of a package named sglang, written here: what pip installs, and a virtual environment then runs, is real."""
+"""Write a wheel of a package named sglang, which pip can install."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Captions whatever it is asked to; an image named "refuse" cannot be read."""
+"""Caption every image; report that an image named "refuse" cannot be read."""
 
 from manners import Pipe
 

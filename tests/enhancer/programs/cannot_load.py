@@ -1,4 +1,4 @@
-"""Says that its model is not there, with a path."""
+"""Report that the model is missing, in a message with a path."""
 
 from manners import Pipe
 

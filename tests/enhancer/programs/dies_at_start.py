@@ -1,4 +1,4 @@
-"""Ends before it is ready, in its first two lives."""
+"""Exit before being ready, the first two times that it is started."""
 
 import sys
 

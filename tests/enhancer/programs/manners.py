@@ -1,6 +1,6 @@
-"""What the programs beside this file share: a captioner's end of the socket, and how one behaves that behaves well.
+"""The captioner's end of the socket, and correct behaviour, for the programs in this folder.
 
-Each program is a captioner that commits one failure, where an image's name (or its own life) asks for it.
+Each program is a captioner that fails in one way, for images of a certain name or the first times that it is started.
 """
 
 import json
@@ -27,7 +27,7 @@ class Pipe:
         self.send({"ready": "cpu"})
 
     def requests(self) -> Iterator[tuple[int, str]]:
-        """Number and image's name, until the server closes the socket."""
+        """Yield the number and image name of each request until the server closes the socket."""
         for line in self._received:
             request = json.loads(line)
             name = Path(request["image"]).stem
@@ -39,7 +39,7 @@ class Pipe:
         self.send({"id": number, "caption": f"An image of {name}."})
 
     def life(self) -> int:
-        """How many captioners there have been in this folder, this one included."""
+        """Count the captioners that were started in this folder, including this one."""
         with (self.folder / "lives").open("a+") as lives:
             lives.write("I")
             return lives.tell()

@@ -1,4 +1,4 @@
-"""Does what the image's name says. An image with another name gets its caption."""
+"""Fail as the image's name says; caption images of any other name."""
 
 import os
 import signal

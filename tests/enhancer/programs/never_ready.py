@@ -1,4 +1,4 @@
-"""Loads for ever, with a child of its own that holds on to nothing."""
+"""Load for ever, with a child process that has no pipe to this one."""
 
 import subprocess
 import sys

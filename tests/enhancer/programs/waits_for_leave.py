@@ -1,4 +1,4 @@
-"""Makes a caption once the test has opened and closed a named pipe of the image's name."""
+"""Caption an image once the test has opened and closed the named pipe of its name."""
 
 from manners import Pipe
 

@@ -1,4 +1,4 @@
-"""Is ready, and prints without end: lines, and a line that never ends."""
+"""Serve, and print without end: lines, and a line that never ends."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""Is ready, deaf to SIGTERM, and has started something that is as well."""
+"""Serve and ignore SIGTERM, with a child process that ignores it too."""
 
 import signal
 

@@ -1,6 +1,6 @@
-"""What the programs beside this file share: `python -P -m sglang.launch_server` as far as its manager sees it.
+"""Stand in for `python -P -m sglang.launch_server`, as far as its manager sees it.
 
-Each program commits one failure. The folder given as its model tells of its lives.
+Each program in this folder fails in one way. The folder given as its model records each start in the file `lives`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ class Launch:
         ThreadingHTTPServer(("127.0.0.1", self.args.port), _Handler).serve_forever()
 
     def spawn(self) -> None:
-        """A process in a session of its own, which no signal to our group reaches."""
+        """Start a process in its own session, which signals to this process's group do not reach."""
         child = subprocess.Popen([sys.executable, "-c", HANGS], start_new_session=True)
         (self.folder / "spawned").write_text(str(child.pid))
 
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_POST(self) -> None:
-        """Every prompt has the same rewrite."""
+        """Answer every prompt with the same rewrite."""
         message = {"content": "A red fox runs through deep snow."}
         body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -1,4 +1,4 @@
-"""Loads for ever, and has started something that is deaf to SIGTERM and in a session of its own."""
+"""Load for ever, with a child process that ignores SIGTERM and has its own session."""
 
 from manners import Launch, hang
 

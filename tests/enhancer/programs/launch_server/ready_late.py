@@ -1,4 +1,4 @@
-"""Is ready once the test has opened and closed the named pipe `go`."""
+"""Serve once the test has opened and closed the named pipe `go`."""
 
 from manners import Launch
 

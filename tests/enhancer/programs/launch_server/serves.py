@@ -1,4 +1,4 @@
-"""Is ready, and dies of GET /die. Leaves a file in its temporary folder."""
+"""Serve, exit at GET /die, and leave a file in the temporary folder."""
 
 import tempfile
 
