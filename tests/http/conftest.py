@@ -1,4 +1,4 @@
-"""Ways to ask the session's server for clips and refusals, images to send, and servers with settings of their own."""
+"""Requests to the session's server, images to send, and servers with other settings."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ from weights.tiny import TinyFiles
 
 __all__ = ["loading"]
 
-# Half the time of one with sound.
+# Takes half the time of a clip with sound.
 SMALL = {
     "prompt": "a red fox",
     "width": 256,
@@ -31,7 +31,7 @@ SMALL = {
     "seed": 7,
     "generate_audio": False,
 }
-# Seconds of work even for the tiny model; no test waits for its end.
+# Takes seconds even with the tiny model; no test waits for its end.
 LONG = {"prompt": "a long walk", "width": 768, "height": 512, "num_frames": 121}
 STRICT = {"Prefer": "handling=strict"}
 
@@ -80,7 +80,7 @@ class Refusal:
 
 @pytest.fixture(scope="session")
 def generate(client: httpx.Client) -> Callable[..., Clip]:
-    """A small clip; `headers` go with the request, all else in its body."""
+    """Return a function that requests a small clip: `headers` are sent as headers, all else in the body."""
 
     def generate(headers: dict[str, str] | None = None, **fields: Any) -> Clip:
         response = client.post("/generate", json=SMALL | fields, headers=headers)
@@ -92,7 +92,7 @@ def generate(client: httpx.Client) -> Callable[..., Clip]:
 
 @pytest.fixture(scope="session")
 def refuse(client: httpx.Client) -> Callable[..., Refusal]:
-    """What a body is refused with: bytes as they are, or fields beside those of a small clip."""
+    """Return a function that sends bytes, or a small clip's body with changed fields, and returns the refusal."""
 
     def refuse(body: bytes | None = None, headers: dict[str, str] | None = None, **fields: Any) -> Refusal:
         content = json.dumps(SMALL | fields).encode() if body is None else body
@@ -121,7 +121,7 @@ def picture(
 
 
 def png(width: int, height: int, data: bytes) -> bytes:
-    """A PNG whose structure is right, whatever it holds."""
+    """Return a PNG with a valid structure around any pixel data."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
@@ -132,7 +132,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 @pytest.fixture(scope="session")
 def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Keys, listening everywhere; a small body limit and no queue; prompts are in the log."""
+    """Run a server with keys on all addresses, a small body limit, no queue, and prompts in its log."""
     key_file = tmp_path_factory.mktemp("keys") / "keys.txt"
     key_file.write_text(f"# who may come in\n\n{FILE_KEY}\n")
     with run_server(
@@ -147,15 +147,15 @@ def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def forlorn(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Require enhancement and traces without a language model and a collector; metrics need no key.
+def without_services(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run a server that requires enhancement and sends traces, without a language model and a collector.
 
-    The server has to stop cleanly all the same.
+    Its metrics need no key. It has to stop cleanly all the same.
     """
     nobody = f"http://127.0.0.1:{closed_port()}"
     with run_server(
         cache_dir,
-        tmp_path_factory.mktemp("forlorn"),
+        tmp_path_factory.mktemp("without_services"),
         *("--sglang-url", nobody, "--captioner", "off", "--otel-endpoint", nobody),
         LTX23_ENHANCER_REQUIRED="1",
         LTX23_API_KEYS=KEY,

@@ -1,6 +1,6 @@
-"""A server whose model is still loading, for as long as a test needs: its worker is stopped.
+"""A server whose model is still loading: its worker is suspended for as long as a test needs.
 
-The checkpoint is not one, so that the server ends once the worker goes on.
+The checkpoint is invalid, so that the server ends once the worker resumes.
 """
 
 import os
@@ -33,10 +33,10 @@ class Loading:
 
 
 def stopped_worker(pid: int) -> psutil.Process:
-    """Stop the server's worker before it reads a file: importing its program takes longer than this."""
+    """Suspend the server's worker before it reads a file: its imports take longer than this."""
     while True:
         for child in psutil.Process(pid).children():
-            # Before exec it still has the server's command line, and stopping it would stop the server.
+            # Before exec, the child has the server's command line, and suspending it would suspend the server.
             if "server.worker.main" in child.cmdline():
                 child.suspend()
                 return child
@@ -62,6 +62,6 @@ def loading(tmp_path: Path) -> Iterator[Loading]:
                 yield running
         finally:
             process.kill()
-            # It may not have come to asking for its parent's death signal.
+            # It may not have asked for its parent's death signal yet.
             with suppress(psutil.NoSuchProcess):
                 running.worker.kill()

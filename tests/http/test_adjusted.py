@@ -1,4 +1,4 @@
-"""What does not fit is adjusted and reported; or refused, for who prefers that."""
+"""Values that do not fit are adjusted and reported, or refused if the client prefers that."""
 
 from collections.abc import Callable
 from typing import Any
@@ -60,12 +60,12 @@ def test_strict_handling_refuses_each(refuse: Callable, fields: dict, changes: l
     ],
     ids=str,
 )
-def test_strict_handling_names_what_would_be_adjusted(refuse: Callable, fields: dict, names: list[str]) -> None:
-    """The same adjustments, where the clip would take long or be another each time."""
+def test_strict_handling_names_every_adjustment(refuse: Callable, fields: dict, names: list[str]) -> None:
+    """Sizes and lengths whose clips would take long."""
     assert refuse(headers=STRICT, **fields).locs == [f"body.{name}" for name in names]
 
 
-def test_strict_handling_serves_what_fits(generate: Callable) -> None:
+def test_strict_handling_serves_a_request_that_fits(generate: Callable) -> None:
     clip = generate(headers={"Prefer": "respond-async, HANDLING=strict; wait=10"}, num_inference_steps=50)
 
     assert clip.headers["preference-applied"] == "handling=strict"
@@ -80,11 +80,11 @@ def test_other_preferences_change_nothing(generate: Callable, prefer: str) -> No
     assert clip.changes == [("num_frames", 10, 9)]
 
 
-def test_a_refusal_of_a_wrong_type_says_that_it_was_strict(refuse: Callable) -> None:
+def test_a_refused_type_is_marked_as_strict_too(refuse: Callable) -> None:
     assert refuse(headers=STRICT, width="wide").response.headers["preference-applied"] == "handling=strict"
 
 
-def test_defaults_and_nulls_are_no_adjustment(client: httpx.Client) -> None:
+def test_defaults_and_nulls_are_not_adjustments(client: httpx.Client) -> None:
     defaults = client.get("/models").json()["data"][0]["defaults"]
     nulls = dict.fromkeys(
         ["duration", "frames", "fps", "keyframes", "input_image_b64", "images", "resolution", "image"]
@@ -101,7 +101,7 @@ def test_defaults_and_nulls_are_no_adjustment(client: httpx.Client) -> None:
 @pytest.mark.parametrize("name", ["unknown_{}", "\U0001f98a" * 100 + "{}", "\x7f" * 100 + "{}"], ids=ascii)
 @pytest.mark.parametrize("return_json", [False, True])
 def test_all_headers_fit_a_proxys_buffer(generate: Callable, name: str, return_json: bool) -> None:
-    """Nginx takes 4 KiB by default; what is longer is a 502 after the render."""
+    """Nginx accepts 4 KiB of headers by default; longer ones become a 502 after the render."""
     unknown = {name.format(i): "\U0001f98a" * 1000 for i in range(100)}
     headers = {"X-Request-ID": "x" * 128}
 
@@ -125,7 +125,7 @@ def test_keyframes_win_over_a_single_image(generate: Callable) -> None:
     assert len(change[1]) <= 64
 
 
-def test_without_an_enhancer_the_prompt_is_used_as_it_came(generate: Callable) -> None:
+def test_without_an_enhancer_the_original_prompt_is_used(generate: Callable) -> None:
     body = generate(enhance_prompt=True, return_json=True).response.json()
 
     assert (body["prompt"], body["original_prompt"], body["enhanced"]) == ("a red fox", "a red fox", False)

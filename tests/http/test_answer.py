@@ -1,4 +1,4 @@
-"""What an answer with a clip says about it, in headers and in JSON."""
+"""How an answer describes its clip, in headers and in JSON."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ STAGES = ["queue", "enhance", "encode", "denoise", "decode", "mux"]
 
 
 @pytest.mark.parametrize("container", ["mp4", "webm"])
-def test_headers(generate: Callable, container: str) -> None:
+def test_headers_describe_the_clip(generate: Callable, container: str) -> None:
     clip = generate(video_format=container)
 
     assert clip.headers["content-type"] == f"video/{container}"
@@ -51,13 +51,13 @@ def test_a_request_id_that_is_not_safe_is_replaced(client: httpx.Client, sent: s
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
 
 
-def test_requests_of_one_id_do_not_disturb_each_other(generate: Callable) -> None:
+def test_requests_with_the_same_id_do_not_interfere(generate: Callable) -> None:
     first, second = (generate(headers={"X-Request-ID": "same"}, seed=seed) for seed in (1, 2))
 
     assert first.content != second.content
 
 
-def test_json(client: httpx.Client) -> None:
+def test_json_describes_the_clip(client: httpx.Client) -> None:
     response = client.post("/generate", json=SMALL | {"return_json": True})
     body = response.json()
 
@@ -91,7 +91,7 @@ def test_json_of_another_kind_of_clip(generate: Callable) -> None:
     assert (body["content_type"], body["has_audio"], body["fps"]) == ("video/webm", True, 29.97003)
 
 
-def test_everything_is_ascii_and_comes_back_whole(generate: Callable) -> None:
+def test_answers_are_ascii_and_preserve_any_text(generate: Callable) -> None:
     prompt = "ein Füchslein, 狐 \U0001f98a\x7f"
     clip = generate(prompt=prompt, return_json=True, **{"größe": "µ", "\x7f\n": "\r\n"})
 

@@ -1,6 +1,6 @@
-"""The alerts and the Grafana board in `deploy/` ask for what a real server's /metrics has.
+"""The alerts and the Grafana board in `deploy/` use only metrics that a real server has.
 
-Their expressions are read as far as names, labels and brackets go; promtool would read all of it.
+The tests check names, labels and brackets of their expressions; promtool would check everything.
 """
 
 import json
@@ -28,16 +28,16 @@ MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 DURATION = re.compile(r"\[(\d+[smhd]|\$__rate_interval)\]")
 FUNCTIONS = {"sum", "rate", "increase", "histogram_quantile", "by", "and"}
 
-# What Prometheus itself adds to a series, or has one of its own with.
+# Labels that Prometheus itself adds to a series, or has on its own series.
 SCRAPED = {"instance", "job"}
-# Samples that are there only where there is a GPU.
+# Samples that only a server with a GPU has.
 GPU = {"ltx23_gpu_allocated_bytes", "ltx23_gpu_total_bytes"}
 CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
 @pytest.fixture(scope="module")
 def series(client: httpx.Client) -> dict[str, dict[str, set[str]]]:
-    """By a sample's name: its labels, and the values that they have here."""
+    """Return the labels of each sample, by its name, with the values that they have here."""
     assert client.post("/generate", json=SMALL).status_code == 200
     found: dict[str, dict[str, set[str]]] = {name: {} for name in GPU}
     for family in text_string_to_metric_families(client.get("/metrics").text):
@@ -56,7 +56,9 @@ def test_there_are_alerts_and_panels() -> None:
 
 
 @pytest.mark.parametrize(("where", "expr"), EXPRESSIONS)
-def test_an_expression_asks_for_what_there_is(where: str, expr: str, series: dict[str, dict[str, set[str]]]) -> None:
+def test_an_expression_uses_metrics_and_labels_that_exist(
+    where: str, expr: str, series: dict[str, dict[str, set[str]]]
+) -> None:
     names = set(NAME.findall(expr))
     assert names or expr.startswith("up{")
     assert names <= series.keys()
@@ -66,18 +68,18 @@ def test_an_expression_asks_for_what_there_is(where: str, expr: str, series: dic
                 continue
             assert label in series[name], f"{name} has no label {label}"
             wanted = set(value.split("|")) if operator == "=~" else {value}
-            # A status is there once somebody was answered with it.
+            # A status appears with the first answer that has it.
             assert wanted <= series[name][label] or label == "status"
 
 
 @pytest.mark.parametrize(("where", "expr"), EXPRESSIONS)
-def test_an_expression_is_whole(where: str, expr: str) -> None:
+def test_an_expression_is_well_formed(where: str, expr: str) -> None:
     open_brackets: list[str] = []
     for char in re.sub(r'"[^"]*"', '""', expr):
         if char in "([{":
             open_brackets.append(char)
         elif char in CLOSES:
-            assert open_brackets, f"{char} closes nothing"
+            assert open_brackets, f"unmatched {char}"
             assert open_brackets.pop() == CLOSES[char]
     assert open_brackets == []
     assert len(DURATION.findall(expr)) == expr.count("[")
@@ -86,15 +88,15 @@ def test_an_expression_is_whole(where: str, expr: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_says_what_a_person_needs(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_severity_and_a_description(rule: dict[str, Any]) -> None:
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
     assert re.fullmatch(r"\d+[smh]", rule.get("for", "0s"))
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"].keys() == {"summary", "description"}
-    assert re.search(r"[<>=]", re.sub(r"\{[^}]*\}", "", rule["expr"])), "an alert compares"
+    assert re.search(r"[<>=]", re.sub(r"\{[^}]*\}", "", rule["expr"])), "the expression compares nothing"
 
 
-def test_the_example_scrapes_this_server_and_reads_these_rules(client: httpx.Client) -> None:
+def test_the_example_configuration_scrapes_this_server_and_loads_these_rules(client: httpx.Client) -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())
 
     (scrape,) = config["scrape_configs"]

@@ -1,4 +1,4 @@
-"""Public clients, replayed: what each sends, and what it relies on in the answer."""
+"""The requests of public clients, and the parts of the answers that each relies on."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def test_a_studio_back_end(client: httpx.Client) -> None:
 
 
 def test_a_command_line(client: httpx.Client) -> None:
-    """Curl -d sends forms unless told otherwise, and -d '{}' goes with its GETs too."""
+    """With -d, curl sends a form by default, and a body even with GET."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}'
 
@@ -59,7 +59,7 @@ def test_a_command_line(client: httpx.Client) -> None:
 
 
 def test_a_node_of_a_workflow_tool(client: httpx.Client) -> None:
-    """Discovers what makes videos and its fields, then sends names of its own."""
+    """Find the endpoint and its fields in the schema, then send other names."""
     path, properties = discover(client.get("/openapi.json").json())
     assert path == "/generate"
     assert {"prompt", "width", "height", "seed", "keyframes"} <= properties.keys()
@@ -86,7 +86,7 @@ def test_a_node_of_a_workflow_tool(client: httpx.Client) -> None:
 
 
 def discover(openapi: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """As the tool does it: the last POST path whose JSON body has a prompt; `$ref` is not followed."""
+    """Return the last POST path whose JSON body has a prompt, as the tool does; it does not follow `$ref`."""
     found: tuple[str, dict[str, Any]] = ("", {})
     for path, methods in openapi["paths"].items():
         content = methods.get("post", {}).get("requestBody", {}).get("content", {})
@@ -106,7 +106,7 @@ def test_a_node_that_sends_one_image(generate: Callable) -> None:
 
 
 def test_a_media_server_for_agents(client: httpx.Client) -> None:
-    """Sends the bare key, and looks for base64 under the names it knows."""
+    """Send the key without a scheme, and look for base64 under the names that the client knows."""
     sent = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "return_json": True}
 
     body = client.post("/generate", json=sent, headers={"Authorization": "sk-bare"}).json()
@@ -116,7 +116,7 @@ def test_a_media_server_for_agents(client: httpx.Client) -> None:
 
 
 def test_the_chutes_provider_of_the_ai_sdk(client: httpx.Client) -> None:
-    """Calls a path for each kind of clip."""
+    """Call one path for each kind of clip."""
     sent = {"prompt": "a red fox", "resolution": "256*256", "num_frames": 9, "steps": 25, "seed": 1}
     image = encode(picture("JPEG"))
 

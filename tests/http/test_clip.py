@@ -1,4 +1,4 @@
-"""What was asked for is in the file."""
+"""The file has the requested properties."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -42,7 +42,7 @@ def test_frames_and_duration_derive_the_frame_rate(generate: Callable) -> None:
         ({"frames": 33, "num_frames": 9.0}, 9),
     ],
 )
-def test_the_number_of_frames(generate: Callable, fields: dict, frames: int) -> None:
+def test_the_file_has_the_requested_number_of_frames(generate: Callable, fields: dict, frames: int) -> None:
     clip = generate(**{"num_frames": None} | fields)
 
     assert clip.headers["x-ltx-frames"] == str(frames)
@@ -50,7 +50,7 @@ def test_the_number_of_frames(generate: Callable, fields: dict, frames: int) -> 
         assert sum(1 for _ in file.decode(video=0)) == frames
 
 
-def test_the_size(generate: Callable) -> None:
+def test_the_file_has_the_requested_size(generate: Callable) -> None:
     clip = generate(width=300, height=400)
 
     with clip.open() as file:
@@ -59,13 +59,13 @@ def test_the_size(generate: Callable) -> None:
 
 
 @pytest.mark.parametrize(("container", "codecs"), [("mp4", ["h264", "aac"]), ("webm", ["vp9", "opus"])])
-def test_containers(generate: Callable, container: str, codecs: list[str]) -> None:
+def test_the_file_has_the_requested_container(generate: Callable, container: str, codecs: list[str]) -> None:
     with generate(video_format=container, generate_audio=True).open() as file:
         assert container in file.format.name
         assert [stream.codec_context.codec.canonical_name for stream in file.streams] == codecs
 
 
 @pytest.mark.parametrize("container", ["mp4", "webm"])
-def test_no_sound(generate: Callable, container: str) -> None:
+def test_sound_can_be_left_out(generate: Callable, container: str) -> None:
     with generate(video_format=container, generate_audio=False).open() as file:
         assert [stream.type for stream in file.streams] == ["video"]

@@ -1,4 +1,4 @@
-"""Settings of connections, and a server without file descriptors."""
+"""Settings for connections, and a server that has run out of file descriptors."""
 
 import socket
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ KEY = "sk-of-a-client"
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.URL]:
-    """A server whose every time is short, with a key and room for one body."""
+    """Run a server with short timeouts, a key and room for one body."""
     work = tmp_path_factory.mktemp("impatient")
     settings = {
         "api_keys": KEY,
@@ -55,13 +55,13 @@ def test_a_body_that_stalls_ends_the_connection(wire: Wire, path: str, key: str,
     assert wire.rest() == b""
 
 
-def test_half_a_head_ends_the_connection(wire: Wire) -> None:
+def test_an_incomplete_head_ends_the_connection(wire: Wire) -> None:
     wire.send(b"POST /generate HTTP/1.1\r\n")
     assert wire.answer().status == 408
     assert wire.rest() == b""
 
 
-def test_silence_ends_the_connection(wire: Wire) -> None:
+def test_a_silent_connection_is_closed(wire: Wire) -> None:
     assert wire.rest() == b""
 
 
@@ -71,7 +71,7 @@ def test_a_connection_is_kept_for_the_next_request(wire: Wire) -> None:
         assert wire.answer().status == 200
 
 
-def test_a_server_without_descriptors_says_so_once_and_recovers(server: Server, client: httpx.Client) -> None:
+def test_a_server_without_descriptors_logs_it_once_and_recovers(server: Server, client: httpx.Client) -> None:
     process = psutil.Process(server.process.pid)
     limits = process.rlimit(psutil.RLIMIT_NOFILE)
     address = urlsplit(server.url)

@@ -1,4 +1,4 @@
-"""A server with two workers, here on one CPU."""
+"""A server with two workers, which share one CPU here."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from tests.http.test_startup import serve
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Both find no tiny model, and write it."""
+    """Run a server whose two workers find no tiny model, and both write it."""
     cache_dir, temp_dir = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("work")
     with run_server(cache_dir, temp_dir, "--devices", "cpu,cpu") as server:
         with server.client() as client:
@@ -39,7 +39,7 @@ def wait_for_queue(client: httpx.Client, **queue: int) -> None:
         pass
 
 
-def test_health_and_metrics_tell_of_each(client: httpx.Client) -> None:
+def test_health_and_metrics_report_each_worker(client: httpx.Client) -> None:
     health = client.get("/health").json()
     now = values(client)
 
@@ -50,7 +50,7 @@ def test_health_and_metrics_tell_of_each(client: httpx.Client) -> None:
     assert all(now[sample("ltx23_worker_resident_bytes", worker=number)] > 0 for number in ("0", "1"))
 
 
-def test_both_render_at_once_and_alike(client: httpx.Client) -> None:
+def test_both_workers_render_at_once_and_give_the_same_clip(client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
         clips = [pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 97}) for _ in range(2)]
         wait_for_queue(client, running=2, depth=0)
@@ -60,7 +60,7 @@ def test_both_render_at_once_and_alike(client: httpx.Client) -> None:
     assert first.content == second.content
 
 
-def test_one_is_killed_and_the_other_goes_on(pair: Server, client: httpx.Client) -> None:
+def test_one_worker_goes_on_when_the_other_is_killed(pair: Server, client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
         clips = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]
         wait_for_queue(client, running=2, depth=0)
@@ -84,7 +84,7 @@ def test_one_is_killed_and_the_other_goes_on(pair: Server, client: httpx.Client)
         (("--devices", "cpu", "--device", "cpu"), "not both"),
     ],
 )
-def test_devices_that_cannot_be_meant(args: tuple[str, ...], reason: str) -> None:
+def test_invalid_devices_are_refused_in_one_sentence(args: tuple[str, ...], reason: str) -> None:
     done = serve(*args)
 
     assert done.returncode == 1

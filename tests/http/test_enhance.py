@@ -1,4 +1,4 @@
-"""Prompt enhancement through the real server, beside a language model that behaves or does not."""
+"""Prompt enhancement by the real server, with a language model that works or fails."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ STRICT = {"Prefer": "handling=strict"}
 
 @contextmanager
 def language_model() -> Iterator[SglangServer]:
-    """On a loop of its own: the tests wait for HTTP, and not on any."""
+    """Run the language model in a thread with its own event loop, because the tests block on HTTP."""
     ready, done = threading.Event(), asyncio.Event()
     kept: list[Any] = []
 
@@ -76,7 +76,7 @@ def image_b64() -> str:
     return base64.b64encode(data.getvalue()).decode()
 
 
-def test_the_rewrite_is_what_is_rendered_and_both_prompts_are_told(client: httpx.Client, sglang: SglangServer) -> None:
+def test_the_rewrite_is_rendered_and_both_prompts_are_reported(client: httpx.Client, sglang: SglangServer) -> None:
     answer = client.post("/generate", json=ENHANCED)
 
     body = answer.json()
@@ -91,7 +91,7 @@ def test_the_rewrite_is_what_is_rendered_and_both_prompts_are_told(client: httpx
     assert not plain["enhanced"]
 
 
-def test_a_rewrite_that_is_cut_says_so(client: httpx.Client, sglang: SglangServer) -> None:
+def test_a_rewrite_that_is_cut_is_reported(client: httpx.Client, sglang: SglangServer) -> None:
     rewrite = " ".join(f"Around the red fox the flakes of winter number {i} whirl silently." for i in range(16))
     sglang.answers.extend([says(rewrite), says(rewrite)])
     answer = client.post("/generate", json=ENHANCED | {"prompt": "a long red fox"})
@@ -104,7 +104,7 @@ def test_a_rewrite_that_is_cut_says_so(client: httpx.Client, sglang: SglangServe
     assert refused.json()["detail"][0]["loc"] == ["body", "prompt"]
 
 
-def test_nobody_is_asked_unless_the_request_says_so(client: httpx.Client, sglang: SglangServer) -> None:
+def test_the_model_is_asked_only_if_the_request_says_so(client: httpx.Client, sglang: SglangServer) -> None:
     before = len(sglang.seen)
     assert client.post("/generate", json=CLIP).json()["timings"]["enhance"] == 0
     assert len(sglang.seen) == before
@@ -127,7 +127,7 @@ def test_nothing_is_rewritten_for_a_request_that_is_refused(client: httpx.Client
         (says(""), "the prompt enhancer"),
     ],
 )
-def test_a_failure_is_soft_and_told(
+def test_a_failure_is_reported_and_the_clip_is_rendered(
     answer: Callable[..., Any], note: str, client: httpx.Client, sglang: SglangServer
 ) -> None:
     sglang.answers.append(answer)
@@ -139,11 +139,11 @@ def test_a_failure_is_soft_and_told(
     (adjustment,) = body["adjustments"]
     assert (adjustment["field"], adjustment["requested"], adjustment["used"]) == ("enhance_prompt", True, False)
     assert note in adjustment["reason"]
-    # One that works closes the circuit again.
+    # A success closes the circuit again.
     assert client.post("/generate", json=ENHANCED | {"prompt": prompt + "!"}).json()["enhanced"]
 
 
-def test_strict_takes_no_original_for_a_rewrite(client: httpx.Client, sglang: SglangServer) -> None:
+def test_strict_handling_refuses_to_render_the_original_prompt(client: httpx.Client, sglang: SglangServer) -> None:
     sglang.answers.append(fails(500))
 
     answer = client.post("/generate", json=ENHANCED | {"prompt": "a strict fox"}, headers=STRICT)
@@ -153,7 +153,7 @@ def test_strict_takes_no_original_for_a_rewrite(client: httpx.Client, sglang: Sg
     assert "the prompt enhancer" in answer.json()["detail"]
 
 
-def test_the_rewrite_alone(client: httpx.Client) -> None:
+def test_enhance_answers_with_the_rewrite(client: httpx.Client) -> None:
     answer = client.post("/enhance", json={"prompt": "a red fox", "input_image_b64": image_b64()})
 
     assert answer.status_code == 200
@@ -173,14 +173,14 @@ def test_the_rewrite_alone(client: httpx.Client) -> None:
         ({"prompt": "a fox", "duration": -1}, ["body", "duration"]),
     ],
 )
-def test_a_wrong_field_is_named(body: dict[str, Any], loc: list[str], client: httpx.Client) -> None:
+def test_enhance_names_an_invalid_field(body: dict[str, Any], loc: list[str], client: httpx.Client) -> None:
     answer = client.post("/enhance", json=body)
 
     assert answer.status_code == 422
     assert [error["loc"] for error in answer.json()["detail"]] == [loc]
 
 
-def test_a_failed_rewrite_alone_is_an_error(client: httpx.Client, sglang: SglangServer) -> None:
+def test_enhance_answers_a_failure_with_an_error(client: httpx.Client, sglang: SglangServer) -> None:
     sglang.answers.extend([breaks_off, breaks_off])
 
     answer = client.post("/enhance", json={"prompt": "a fox without words"})
@@ -189,7 +189,7 @@ def test_a_failed_rewrite_alone_is_an_error(client: httpx.Client, sglang: Sglang
     assert "a fox without words" not in answer.text
 
 
-def test_health_and_models_know_of_it(client: httpx.Client, server: Server) -> None:
+def test_health_and_models_describe_the_enhancer(client: httpx.Client, server: Server) -> None:
     client.post("/enhance", json={"prompt": "a fox in good health"})
     assert client.get("/health").json()["enhancer"] == {"status": "ok", "reasons": []}
     assert client.get("/models").json()["data"][0]["enhance_prompt"] is True
@@ -199,7 +199,7 @@ def test_health_and_models_know_of_it(client: httpx.Client, server: Server) -> N
         assert off.post("/enhance", json={"prompt": "a fox"}).status_code == 503
 
 
-def test_generate_is_still_the_last_path_with_a_prompt(client: httpx.Client) -> None:
+def test_generate_is_the_last_path_with_a_prompt(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
 
     def asks_for_a_prompt(operations: dict[str, Any]) -> bool:
@@ -211,15 +211,15 @@ def test_generate_is_still_the_last_path_with_a_prompt(client: httpx.Client) -> 
     assert paths[-1] == "/generate"
 
 
-def test_where_it_is_required_a_clip_waits_for_better_days(forlorn: Server) -> None:
-    with forlorn.client(headers={"x-api-key": KEY}) as client:
+def test_a_clip_is_refused_if_required_enhancement_is_unavailable(without_services: Server) -> None:
+    with without_services.client(headers={"x-api-key": KEY}) as client:
         answer = client.post("/generate", json=ENHANCED)
         assert answer.status_code == 503
         assert client.post("/generate", json=CLIP).status_code == 200
         assert client.get("/health").status_code == 200
 
 
-def test_an_image_is_looked_at(sglang: SglangServer, tmp_path: Path) -> None:
+def test_an_image_is_captioned(sglang: SglangServer, tmp_path: Path) -> None:
     florence = tmp_path / "florence"
     write_tiny_florence(florence)
     options = {"sglang_url": sglang.url, "captioner": str(florence)}
@@ -227,7 +227,7 @@ def test_an_image_is_looked_at(sglang: SglangServer, tmp_path: Path) -> None:
         served.told(Ready)
         picture = {"input_image_b64": image_b64()}
         while (answer := served.client.post("/enhance", json={"prompt": "it moves"} | picture)).status_code == 503:
-            pass  # the captioner loads, which takes as long as it takes
+            pass  # the captioner is still loading
         assert answer.json()["caption"]
         assert "<picture>" in sglang.seen[-1].messages[1]["content"]
         body = served.client.post("/generate", json=ENHANCED | {"prompt": "it moves on"} | picture).json()
@@ -236,7 +236,7 @@ def test_an_image_is_looked_at(sglang: SglangServer, tmp_path: Path) -> None:
     assert body["adjustments"] == []
 
 
-def test_from_the_command_line(sglang: SglangServer) -> None:
+def test_the_command_enhances_a_prompt(sglang: SglangServer) -> None:
     done = run_command("--prompt", "a red fox", "--sglang-url", sglang.url, "--captioner", "off")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, REWRITE + "\n", "")
@@ -251,7 +251,7 @@ def test_from_the_command_line(sglang: SglangServer) -> None:
         (["--sglang-url", "http://127.0.0.1:9"], "the prompt enhancer"),
     ],
 )
-def test_says_what_is_wrong_in_its_last_line(options: list[str], message: str) -> None:
+def test_the_last_line_of_the_command_says_what_is_wrong(options: list[str], message: str) -> None:
     done = run_command("--prompt", "a fox", *options)
 
     assert done.returncode == 1

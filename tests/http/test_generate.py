@@ -1,4 +1,4 @@
-"""POST /generate end to end: a real server, worker, tiny model and encoder."""
+"""POST /generate end to end, with a real server, worker, tiny model and encoder."""
 
 import base64
 import io
@@ -37,7 +37,7 @@ def test_the_same_seed_gives_the_same_bytes(client: httpx.Client) -> None:
     assert first != other
 
 
-def test_json_holds_the_same_clip_and_what_was_used(client: httpx.Client) -> None:
+def test_json_has_the_same_clip_and_the_values_used(client: httpx.Client) -> None:
     response = client.post("/generate", json=SMALL | {"seed": 7, "return_json": True, "width": 250})
 
     body = response.json()
@@ -61,7 +61,7 @@ def clip(client: httpx.Client) -> bytes:
     ],
     ids=["numbers", "booleans", "empties"],
 )
-def test_every_spelling_of_a_request_is_the_same_clip(client: httpx.Client, clip: bytes, spelling: dict) -> None:
+def test_every_spelling_of_a_request_gives_the_same_clip(client: httpx.Client, clip: bytes, spelling: dict) -> None:
     response = client.post("/generate", json=SILENT | spelling, headers=STRICT)
 
     assert response.status_code == 200, response.text
@@ -69,7 +69,7 @@ def test_every_spelling_of_a_request_is_the_same_clip(client: httpx.Client, clip
 
 
 @pytest.mark.parametrize("body", [{"input": SILENT}, {"args": [SILENT]}, {"data": {"parameters": SILENT}}], ids=str)
-def test_an_envelope_is_taken_off(client: httpx.Client, clip: bytes, body: dict[str, Any]) -> None:
+def test_an_envelope_is_removed(client: httpx.Client, clip: bytes, body: dict[str, Any]) -> None:
     response = client.post("/generate", json=body)
 
     assert response.content == clip
@@ -77,7 +77,7 @@ def test_an_envelope_is_taken_off(client: httpx.Client, clip: bytes, body: dict[
     assert client.post("/generate", json=body, headers=STRICT).status_code == 422
 
 
-def test_an_error_inside_an_envelope_is_named_there(client: httpx.Client) -> None:
+def test_an_error_names_the_field_inside_the_envelope(client: httpx.Client) -> None:
     response = client.post("/generate", json={"input": SILENT | {"width": "wide", "image": "!"}})
 
     assert [error["loc"] for error in response.json()["detail"]] == [["body", "input", "width"]]
@@ -93,7 +93,7 @@ def test_first_and_last_frame_are_keyframes_in_any_order(generate: Callable) -> 
     assert named.content != generate(input_image_b64=FIRST).content
 
 
-def test_the_last_of_the_frames_that_were_asked_for_stays_the_last(generate: Callable) -> None:
+def test_the_last_requested_frame_stays_the_last(generate: Callable) -> None:
     keyframes = [{"image_b64": FIRST, "frame_idx": 0}, {"image_b64": LAST, "frame_idx": 13}]
 
     clip = generate(num_frames=14, keyframes=keyframes)

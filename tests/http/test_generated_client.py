@@ -1,4 +1,4 @@
-"""A client that openapi-python-client generates from /openapi.json, against a server with a key."""
+"""A client that openapi-python-client generates from /openapi.json, with a server that needs a key."""
 
 import importlib
 import io
@@ -17,13 +17,13 @@ from tests.http.conftest import KEY, picture
 from tests.http.videos import finish
 
 OPERATIONS = ("create_video", "retrieve_video", "list_videos", "download_video", "delete_video", "generate", "health")
-# Its word for a file.
+# The generator's name for a file.
 FILES = dict.fromkeys(("video/mp4", "video/webm", "image/webp", "image/jpeg"), "application/octet-stream")
 
 
 @pytest.fixture(scope="module")
 def sdk(guarded: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The generated package: its operations, models and types, and a client with a key."""
+    """Generate the package; yield its operations, models and types, and a client with a key."""
     folder = tmp_path_factory.mktemp("generated")
     with guarded.client() as client:
         (folder / "openapi.json").write_text(json.dumps(client.get("/openapi.json").json()))
@@ -70,7 +70,7 @@ def test_a_clip_from_creation_to_deletion(sdk: SimpleNamespace, guarded: Server)
     assert "there is no video" in sdk.retrieve_video.sync(done.id, client=sdk.client).detail
 
 
-def test_a_first_frame_goes_as_a_file(sdk: SimpleNamespace, guarded: Server) -> None:
+def test_a_first_frame_is_uploaded_as_a_file(sdk: SimpleNamespace, guarded: Server) -> None:
     image = sdk.types.File(io.BytesIO(picture()), "first.png", "image/png")
     body = sdk.models.CreateVideoFilesVideoForm(
         prompt="a boat", input_reference=image, seed=1, size="256x256", num_frames=9, generate_audio=False
@@ -82,8 +82,8 @@ def test_a_first_frame_goes_as_a_file(sdk: SimpleNamespace, guarded: Server) -> 
     sdk.delete_video.sync(made.id, client=sdk.client)
 
 
-def test_a_clip_at_once(sdk: SimpleNamespace) -> None:
-    """The defaults that are published are sent too."""
+def test_generate_returns_the_clip(sdk: SimpleNamespace) -> None:
+    """The client also sends the defaults in the schema."""
     body = sdk.models.GenerateGenerateRequest(prompt="a red fox", seed=7, width=320, height=256, num_frames=9)
     answer = sdk.generate.sync_detailed(client=sdk.client, body=body)
 

@@ -1,4 +1,4 @@
-"""Idempotency-Key: a request that is sent again is not made again."""
+"""Idempotency-Key: a request that is sent again is not rendered again."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ def named(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
 
 
-def test_the_same_request_is_the_same_video(client: httpx.Client) -> None:
+def test_the_same_request_gives_the_same_video(client: httpx.Client) -> None:
     first, again = (create(client, named("one"), seed=None) for _ in range(2))
     assert first["id"] == again["id"]
     assert first["seed"] == again["seed"]
@@ -32,7 +32,7 @@ def test_the_same_request_is_the_same_video(client: httpx.Client) -> None:
         delete(client, video)
 
 
-def test_a_form_is_the_same_whatever_its_boundary(client: httpx.Client) -> None:
+def test_equal_forms_with_different_boundaries_are_the_same_request(client: httpx.Client) -> None:
     def send(boundary: str, color: str = "orange") -> httpx.Response:
         files = {"input_reference": ("a.png", picture(color=color), "image/png")}
         data = {name: json.dumps(value) if name != "prompt" else value for name, value in SMALL.items()}
@@ -47,8 +47,8 @@ def test_a_form_is_the_same_whatever_its_boundary(client: httpx.Client) -> None:
     delete(client, first.json())
 
 
-def test_at_the_same_time(client: httpx.Client) -> None:
-    """Even while the first is being looked at: its image has to be decoded."""
+def test_requests_at_the_same_time_give_the_same_video(client: httpx.Client) -> None:
+    """The requests overlap because the image of the first has to be decoded."""
     together = threading.Barrier(4)
 
     def send() -> str:
@@ -75,12 +75,12 @@ def test_another_request_under_the_same_key_is_refused(client: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
-def test_what_is_no_key(client: httpx.Client, key: str) -> None:
+def test_an_invalid_key_is_refused(client: httpx.Client, key: str) -> None:
     assert client.post(PATH, json=SMALL, headers=named(key)).status_code == 422
     assert client.post("/generate", json=SMALL, headers=named(key)).status_code == 422
 
 
-def test_generate_answers_the_same_clip(client: httpx.Client) -> None:
+def test_generate_returns_the_same_clip_again(client: httpx.Client) -> None:
     first, again = (client.post("/generate", json=WITHOUT_SEED, headers=named("clip")) for _ in range(2))
 
     assert first.status_code == again.status_code == 200
@@ -92,7 +92,7 @@ def test_generate_answers_the_same_clip(client: httpx.Client) -> None:
     delete(client, video)
 
 
-def test_a_client_that_went_away_finds_its_clip(server: Server, client: httpx.Client) -> None:
+def test_a_client_that_disconnected_gets_its_clip_later(server: Server, client: httpx.Client) -> None:
     body = SMALL | {"num_frames": 25, "return_json": True}
     with server.client() as impatient, pytest.raises(httpx.ReadTimeout):
         impatient.post("/generate", json=body, headers=named("again"), timeout=0.3)
@@ -103,12 +103,12 @@ def test_a_client_that_went_away_finds_its_clip(server: Server, client: httpx.Cl
     delete(client, video)
 
 
-def test_a_refused_request_leaves_its_key_free(client: httpx.Client) -> None:
+def test_a_refused_request_does_not_use_up_its_key(client: httpx.Client) -> None:
     assert client.post(PATH, json=SMALL | {"width": 0}, headers=named("free")).status_code == 422
     delete(client, create(client, named("free")))
 
 
-def test_who_waits_for_a_video_that_is_deleted_is_told(server: Server, client: httpx.Client) -> None:
+def test_a_client_waiting_for_a_video_that_is_deleted_gets_a_404(server: Server, client: httpx.Client) -> None:
     with ThreadPoolExecutor(1) as pool, server.client() as other:
         answer = pool.submit(other.post, "/generate", json=SLOW, headers=named("gone"))
         while not (videos := client.get(PATH).json()["data"]):

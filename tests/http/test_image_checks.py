@@ -1,4 +1,4 @@
-"""What it may take to look at the images of a request, and what ends it."""
+"""Limits on checking the images of a request, and what ends a check."""
 
 import http.client
 import json
@@ -19,8 +19,8 @@ def keyframes(images: list[str]) -> list[dict[str, object]]:
     return [{"image_b64": image, "frame_idx": i} for i, image in enumerate(images)]
 
 
-def test_the_pixels_of_a_request_are_bounded_in_sum(refuse: Callable) -> None:
-    """By what the headers announce: these have no pixels, which decoding would find out."""
+def test_the_sum_of_pixels_in_a_request_is_limited(refuse: Callable) -> None:
+    """The limit is checked from the headers: these images have no pixels, which decoding would report."""
     images = [encode(png(8000, 8000, zlib.compress(bytes([i])))) for i in range(6)]
 
     refusal = refuse(keyframes=keyframes(images))
@@ -29,15 +29,15 @@ def test_the_pixels_of_a_request_are_bounded_in_sum(refuse: Callable) -> None:
     assert "more than 256 megapixels" in refusal.detail[0]["msg"]
 
 
-def test_an_image_that_is_sent_often_is_decoded_once(refuse: Callable) -> None:
-    """Nine of it would be too many pixels; it is refused for what decoding it finds."""
+def test_an_image_sent_several_times_is_decoded_once(refuse: Callable) -> None:
+    """Nine images of this size have too many pixels; this one counts once and is refused as damaged."""
     refusal = refuse(keyframes=keyframes([encode(png(8000, 8000, zlib.compress(b"")))] * 9))
 
     assert refusal.locs == [f"body.keyframes.{i}.image_b64" for i in range(9)]
     assert "cut short or damaged" in refusal.detail[0]["msg"]
 
 
-def test_every_place_of_an_image_that_is_refused(refuse: Callable) -> None:
+def test_a_refusal_names_every_field_with_the_image(refuse: Callable) -> None:
     bad = encode(b"text")
 
     refusal = refuse(keyframes=keyframes([bad, encode(picture()), bad]))
@@ -46,7 +46,7 @@ def test_every_place_of_an_image_that_is_refused(refuse: Callable) -> None:
 
 
 def slow_jpeg() -> str:
-    """64 megapixels, gone over by 90 more scans."""
+    """Return a JPEG of 64 megapixels with 90 extra scans."""
     data = bytearray(picture("JPEG", progressive=True))
     frame = data.index(b"\xff\xc2")
     data[frame + 5 : frame + 9] = b"\x1f\x40\x1f\x40"
@@ -58,7 +58,7 @@ SLOW = slow_jpeg()
 
 
 @pytest.mark.parametrize("path", ["/generate", "/v1/videos", "/enhance"])
-def test_a_client_that_leaves_leaves_nothing(server: Server, path: str) -> None:
+def test_a_client_that_disconnects_leaves_no_files(server: Server, path: str) -> None:
     fields = {"prompt": "a fox"} if path == "/enhance" else SMALL
     url = urlsplit(server.url)
 
@@ -75,8 +75,8 @@ def test_a_client_that_leaves_leaves_nothing(server: Server, path: str) -> None:
         assert client.get("/v1/videos").json()["data"] == []
 
 
-def test_a_server_that_stops_waits_for_no_image(loading: Loading) -> None:
-    """Its answer would otherwise be that there is no enhancer, once the image has been looked at."""
+def test_a_stopping_server_does_not_wait_for_an_image_check(loading: Loading) -> None:
+    """If it waited, the answer would be that there is no enhancer."""
     url = urlsplit(str(loading.client.base_url))
     connection = http.client.HTTPConnection(url.netloc, timeout=120)
     connection.request("POST", "/enhance", json.dumps({"prompt": "a fox", "input_image_b64": SLOW}))

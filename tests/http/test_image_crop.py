@@ -1,4 +1,4 @@
-"""A picture of another shape than the clip is cropped, and the answer says so."""
+"""A picture whose aspect ratio differs from the clip's is cropped, and the answer says so."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def keyframes(*images: str) -> list[dict[str, object]]:
     return [{"image_b64": image, "frame_idx": 8 * i} for i, image in enumerate(images)]
 
 
-def test_the_part_that_is_shown_and_the_size_that_would_show_all(generate: Callable) -> None:
+def test_the_crop_and_the_size_that_would_show_everything_are_reported(generate: Callable) -> None:
     [adjustment] = generate(input_image_b64=WIDE).adjustments
 
     assert adjustment == {
@@ -28,7 +28,7 @@ def test_the_part_that_is_shown_and_the_size_that_would_show_all(generate: Calla
     }
 
 
-def test_an_upright_photograph_in_a_clip_of_the_default_size(client: httpx.Client) -> None:
+def test_an_upright_photograph_is_cropped_after_it_is_rotated(client: httpx.Client) -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"  # orientation 6
     photograph = encode(picture("JPEG", size=(1152, 768), exif=exif))
     body = {"prompt": "a fox", "num_frames": 9, "generate_audio": False, "input_image_b64": photograph}
@@ -42,13 +42,13 @@ def test_an_upright_photograph_in_a_clip_of_the_default_size(client: httpx.Clien
 
 
 @pytest.mark.parametrize("name", ["keyframes", "images"])
-def test_each_keyframe_under_its_own_path(generate: Callable, name: str) -> None:
+def test_each_cropped_keyframe_is_reported_under_its_own_path(generate: Callable, name: str) -> None:
     clip = generate(**{name: keyframes(SQUARE, WIDE)})
 
     assert [adjustment["field"] for adjustment in clip.adjustments] == ["keyframes.1.image_b64"]
 
 
-def test_what_rounding_takes_is_not_told(generate: Callable) -> None:
+def test_a_crop_due_to_rounding_is_not_reported(generate: Callable) -> None:
     nearly_square = encode(picture(size=(2000, 1960)))
 
     assert generate(STRICT, input_image_b64=nearly_square).adjustments == []
@@ -64,7 +64,7 @@ def test_what_rounding_takes_is_not_told(generate: Callable) -> None:
     ],
     ids=["input_image_b64", "image", "keyframes", "images"],
 )
-def test_strict(refuse: Callable, fields: dict[str, object], loc: str) -> None:
+def test_strict_handling_refuses_a_crop(refuse: Callable, fields: dict[str, object], loc: str) -> None:
     refusal = refuse(headers=STRICT, **fields)
 
     assert refusal.locs == [loc]
@@ -72,7 +72,7 @@ def test_strict(refuse: Callable, fields: dict[str, object], loc: str) -> None:
     assert "a clip of 1024x256 would show it whole" in refusal.detail[0]["msg"]
 
 
-def test_a_stored_video(client: httpx.Client) -> None:
+def test_a_stored_video_reports_a_crop(client: httpx.Client) -> None:
     video = client.post("/v1/videos", json=SMALL | {"input_reference": WIDE}).json()
     strict = client.post("/v1/videos", json=SMALL | {"input_reference": WIDE}, headers=STRICT)
 

@@ -1,4 +1,4 @@
-"""A large image is not kept, in whatever form, once its request has been answered."""
+"""Memory of large images is released once their requests have been answered."""
 
 import psutil
 
@@ -7,8 +7,8 @@ from tests.http.conftest import encode, picture
 from tests.http.loading import Loading
 
 
-def test_the_memory_of_large_images_is_given_back(loading: Loading) -> None:
-    """To /enhance, which looks at an image to its last pixel, and has no enhancer here. It needs no model."""
+def test_the_memory_of_large_images_is_released(loading: Loading) -> None:
+    """Send images to /enhance, which decodes them fully and needs no model; there is no enhancer here."""
     process = psutil.Process(loading.process.pid)
 
     def look_at(width: int, height: int) -> int:

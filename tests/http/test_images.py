@@ -1,4 +1,4 @@
-"""Images that condition a clip: how they may be sent, and what is refused, each at its own field."""
+"""Images that condition a clip: the ways to send them, and refusals that name the field."""
 
 import io
 import struct
@@ -28,7 +28,7 @@ def from_image(generate: Callable) -> bytes:
     return generate(input_image_b64=IMAGE).content
 
 
-def test_the_image_matters(generate: Callable, from_image: bytes) -> None:
+def test_the_image_changes_the_clip(generate: Callable, from_image: bytes) -> None:
     assert len({generate().content, from_image, generate(input_image_b64=OTHER).content}) == 3
 
 
@@ -42,7 +42,7 @@ def test_the_image_matters(generate: Callable, from_image: bytes) -> None:
     ],
     ids=["data", "data-in-capitals", "lines", "url-safe"],
 )
-def test_spellings_of_base64(generate: Callable, from_image: bytes, text: str) -> None:
+def test_every_variant_of_base64_is_accepted(generate: Callable, from_image: bytes, text: str) -> None:
     assert generate(input_image_b64=text).content == from_image
 
 
@@ -56,7 +56,7 @@ def test_spellings_of_base64(generate: Callable, from_image: bytes, text: str) -
     ],
     ids=str,
 )
-def test_other_names_of_the_image(generate: Callable, from_image: bytes, fields: dict) -> None:
+def test_other_names_of_the_image_are_accepted(generate: Callable, from_image: bytes, fields: dict) -> None:
     clip = generate(**fields)
 
     assert clip.content == from_image
@@ -83,7 +83,7 @@ def test_other_names_of_the_image(generate: Callable, from_image: bytes, fields:
         "jpeg-without-end",
     ],
 )
-def test_formats(generate: Callable, image: bytes) -> None:
+def test_every_image_format_is_accepted(generate: Callable, image: bytes) -> None:
     assert generate(input_image_b64=encode(image)).adjustments == []
 
 
@@ -94,7 +94,7 @@ def _saved(image: Image.Image, image_format: str = "PNG", **options: object) -> 
 
 
 def _turned() -> tuple[bytes, bytes]:
-    """A picture that says how it is to be turned, and the same one turned."""
+    """Return a picture with an EXIF orientation, and the same picture rotated."""
     picture = Image.linear_gradient("L").convert("RGB")
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -111,7 +111,7 @@ def _animated() -> tuple[bytes, bytes]:
 
 
 def _with_profile() -> tuple[bytes, bytes]:
-    """A picture as an iPhone stores it, in Display P3, and the same colours in sRGB."""
+    """Return a picture in Display P3, as an iPhone stores it, and the same colours in sRGB."""
     picture = Image.new("RGB", (64, 64), (200, 30, 40))
     profile = ImageCms.ImageCmsProfile(io.BytesIO(rgb_profile()))
     srgb = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"))
@@ -124,13 +124,15 @@ def _with_profile() -> tuple[bytes, bytes]:
     [_turned(), _transparent(), _animated(), _with_profile()],
     ids=["turned", "transparent", "animated", "profile"],
 )
-def test_an_image_is_read_as_it_is_meant(generate: Callable, pair: tuple[bytes, bytes]) -> None:
+def test_orientation_transparency_animation_and_profile_are_applied(
+    generate: Callable, pair: tuple[bytes, bytes]
+) -> None:
     sent, meant = (generate(input_image_b64=encode(image)).content for image in pair)
 
     assert sent == meant
 
 
-def test_keyframes(generate: Callable, from_image: bytes) -> None:
+def test_keyframes_change_the_clip(generate: Callable, from_image: bytes) -> None:
     clip = generate(keyframes=[keyframe(0), keyframe(8, OTHER)])
     weak = generate(keyframes=[keyframe(0), keyframe(8, OTHER, strength=0.5)])
     named = generate(images=[{"image_b64": IMAGE, "frame_index": 0}, {"image_b64": OTHER, "frame_index": 8}])
@@ -140,7 +142,7 @@ def test_keyframes(generate: Callable, from_image: bytes) -> None:
     assert clip.adjustments == named.adjustments == []
 
 
-def test_order_is_free_and_minus_one_is_the_last(generate: Callable) -> None:
+def test_keyframes_may_come_in_any_order_and_minus_one_is_the_last_frame(generate: Callable) -> None:
     forth = generate(keyframes=[keyframe(0), keyframe(8, OTHER)])
     back = generate(keyframes=[keyframe(-1, OTHER), keyframe(0)])
 
@@ -173,7 +175,7 @@ def test_keyframes_that_are_refused(refuse: Callable, keyframes: object, locs: l
     assert refuse(keyframes=keyframes).locs == [f"body.{loc}" for loc in locs]
 
 
-def test_several_images_need_their_frames(refuse: Callable) -> None:
+def test_several_images_without_frames_are_refused(refuse: Callable) -> None:
     images = [{"image_b64": IMAGE, "frame_index": 0}, {"image_b64": IMAGE}]
 
     assert refuse(images=images).locs == ["body.images.1.frame_index"]
@@ -196,7 +198,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", ["input_image_b64", "image"])
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
-def test_what_is_no_whole_image_is_refused_at_its_field(refuse: Callable, data: bytes, name: str) -> None:
+def test_an_incomplete_image_is_refused_at_its_field(refuse: Callable, data: bytes, name: str) -> None:
     refusal = refuse(**{name: encode(data)})
 
     assert refusal.locs == [f"body.{name}"]
@@ -206,12 +208,12 @@ def test_what_is_no_whole_image_is_refused_at_its_field(refuse: Callable, data: 
 @pytest.mark.parametrize(
     "text", ["not base64!", "é", IMAGE[:-1] + "*", "data:image/png;base64,", "A", "data:image/png"]
 )
-def test_what_is_no_base64_is_refused(refuse: Callable, text: str) -> None:
+def test_invalid_base64_is_refused(refuse: Callable, text: str) -> None:
     assert refuse(input_image_b64=text).locs == ["body.input_image_b64"]
 
 
 def _jpeg_bomb() -> bytes:
-    """A small JPEG that announces 65,535 x 65,535 pixels."""
+    """Return a small JPEG whose header says 65,535 x 65,535 pixels."""
     data = bytearray(picture("JPEG"))
     start = data.index(b"\xff\xc0")
     struct.pack_into(">HH", data, start + 5, 65_535, 65_535)
@@ -226,8 +228,8 @@ def _webp_bomb() -> bytes:
 @pytest.mark.parametrize(
     "data", [png(60_000, 60_000, zlib.compress(b"")), _jpeg_bomb(), _webp_bomb()], ids=["png", "jpeg", "webp"]
 )
-def test_a_bomb_is_refused_by_its_header(refuse: Callable, data: bytes) -> None:
-    """Its pixels are not there: whoever decoded first would find the file cut short."""
+def test_a_decompression_bomb_is_refused_by_its_header(refuse: Callable, data: bytes) -> None:
+    """The files have no pixels: decoding them first would report a truncated file."""
     refusal = refuse(input_image_b64=encode(data))
 
     assert refusal.locs == ["body.input_image_b64"]

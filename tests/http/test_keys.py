@@ -1,4 +1,4 @@
-"""A server with keys: in its environment and in a file."""
+"""A server with keys in its environment and in a file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +18,11 @@ def stranger(guarded: Server) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize("key", [KEY, FILE_KEY, "sk-other"])
 @pytest.mark.parametrize(("name", "prefix"), [("Authorization", "Bearer "), ("Authorization", ""), ("x-api-key", "")])
-def test_a_key_opens_in_each_of_its_spellings(stranger: httpx.Client, key: str, name: str, prefix: str) -> None:
+def test_a_key_is_accepted_in_each_of_its_headers(stranger: httpx.Client, key: str, name: str, prefix: str) -> None:
     headers = {name: prefix + key}
 
     assert stranger.get("/models", headers=headers).status_code == 200
-    # Let in, and refused for what it asks.
+    # The key is accepted, and the request refused for its content.
     assert stranger.post("/generate", content=b"{}", headers=headers).status_code == 422
 
 
@@ -41,7 +41,9 @@ def test_a_key_opens_in_each_of_its_spellings(stranger: httpx.Client, key: str, 
     ids=str,
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", "/generate"), ("GET", "/models"), ("GET", "/nowhere")])
-def test_without_one_nothing_opens(stranger: httpx.Client, headers: dict[str, str], method: str, path: str) -> None:
+def test_a_request_without_a_valid_key_is_refused(
+    stranger: httpx.Client, headers: dict[str, str], method: str, path: str
+) -> None:
     response = stranger.request(method, path, headers=headers)
 
     assert response.status_code == 401
@@ -55,11 +57,11 @@ def test_without_one_nothing_opens(stranger: httpx.Client, headers: dict[str, st
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/openapi.json", "/health/", "//openapi.json"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
-def test_what_probes_and_discoverers_read_needs_none(stranger: httpx.Client, path: str, headers: dict) -> None:
+def test_health_and_the_schema_need_no_key(stranger: httpx.Client, path: str, headers: dict) -> None:
     assert stranger.get(path, headers=headers).status_code == 200
 
 
-def test_a_key_that_is_removed_from_the_file_opens_nothing(guarded: Server, stranger: httpx.Client) -> None:
+def test_a_key_that_is_removed_from_the_file_stops_working(guarded: Server, stranger: httpx.Client) -> None:
     assert isinstance(guarded.process.args, list)
     [key_file] = [Path(value) for value in map(str, guarded.process.args) if value.endswith("keys.txt")]
     before = key_file.read_text()
@@ -81,7 +83,7 @@ def test_keys_are_not_printed(guarded: Server) -> None:
     assert not any(key in said for key in (KEY, FILE_KEY))
 
 
-def test_with_a_key_it_listens_where_it_was_told(guarded: Server) -> None:
+def test_with_a_key_the_server_listens_on_the_host_of_the_settings(guarded: Server) -> None:
     url = httpx.URL(guarded.url).copy_with(host="127.0.0.2")
 
     assert httpx.get(url.join("/livez"), trust_env=False).status_code == 200

@@ -1,4 +1,4 @@
-"""Too large and too many."""
+"""Limits on the size of a body and on the queue."""
 
 import http.client
 import json
@@ -25,16 +25,16 @@ def assert_too_large(response: httpx.Response) -> None:
     assert "x-request-id" in response.headers
 
 
-def test_a_body_above_the_limit(insider: httpx.Client) -> None:
+def test_a_body_above_the_limit_is_refused(insider: httpx.Client) -> None:
     assert_too_large(insider.post("/generate", content=b"x" * (MAX_BODY_BYTES + 1)))
 
 
-def test_a_body_at_the_limit_is_read(insider: httpx.Client) -> None:
+def test_a_body_at_the_limit_is_accepted(insider: httpx.Client) -> None:
     assert insider.post("/generate", content=b"x" * MAX_BODY_BYTES).status_code == 422
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
-def test_a_client_that_keeps_sending_gets_its_answer(insider: httpx.Client, declared: bool) -> None:
+def test_a_client_that_keeps_sending_gets_the_answer(insider: httpx.Client, declared: bool) -> None:
     pieces = 512
     headers = {"Content-Length": str(pieces << 16)} if declared else {}
 
@@ -43,13 +43,14 @@ def test_a_client_that_keeps_sending_gets_its_answer(insider: httpx.Client, decl
     assert_too_large(response)
 
 
-def test_a_stranger_is_not_told_the_limit(guarded: Server) -> None:
+def test_a_large_body_without_a_key_is_refused_for_its_key(guarded: Server) -> None:
     with guarded.client() as stranger:
         assert stranger.post("/generate", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 401
 
 
-def test_while_nothing_more_would_be_served(guarded: Server, insider: httpx.Client) -> None:
-    """The queue has no room: a request would be told to come back, but an invalid one that it is invalid."""
+def test_a_full_queue_refuses_valid_requests_with_429_and_invalid_ones_with_422(
+    guarded: Server, insider: httpx.Client
+) -> None:
     url = urlsplit(guarded.url)
     running = http.client.HTTPConnection(url.netloc, timeout=120)
     running.request("POST", "/generate", json.dumps(LONG), {"x-api-key": KEY})

@@ -1,4 +1,4 @@
-"""A server whose model is not there yet, and one whose model turns out to be none."""
+"""A server whose model is loading, or turns out to be invalid."""
 
 import signal
 
@@ -9,7 +9,7 @@ from tests.http.conftest import SMALL
 from tests.http.loading import Loading
 
 
-def test_while_it_loads(loading: Loading) -> None:
+def test_a_loading_server_answers_and_refuses_clips(loading: Loading) -> None:
     client = loading.client
 
     assert client.get("/livez").status_code == 200
@@ -27,7 +27,7 @@ def test_while_it_loads(loading: Loading) -> None:
     assert list(loading.temp_dir.rglob("job-*")) == []
 
 
-def test_a_checkpoint_that_is_none_ends_the_server(loading: Loading) -> None:
+def test_an_invalid_checkpoint_ends_the_server(loading: Loading) -> None:
     assert loading.client.get("/livez").status_code == 200
     loading.worker.resume()
 
@@ -41,7 +41,7 @@ def test_a_checkpoint_that_is_none_ends_the_server(loading: Loading) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order(loading: Loading, signum: signal.Signals) -> None:
+def test_a_signal_ends_a_loading_server_cleanly(loading: Loading, signum: signal.Signals) -> None:
     assert loading.client.get("/livez").status_code == 200
     workers = psutil.Process(loading.process.pid).children(recursive=True)
     assert len(workers) == 1

@@ -1,4 +1,4 @@
-"""A server whose SGLang is a process of its own, with a small program in SGLang's place."""
+"""A server that starts SGLang itself, with a small program in SGLang's place."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def as_options(settings: dict[str, str]) -> list[str]:
     return [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
 
 
-def test_prompts_are_rewritten_by_a_process_that_ends_with_the_server(
+def test_the_process_rewrites_prompts_and_ends_with_the_server(
     cache_dir: Path, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     options = as_options(managed("serves", tmp_path))
@@ -48,12 +48,12 @@ def test_prompts_are_rewritten_by_a_process_that_ends_with_the_server(
     assert life["argv"][-2:] == ["--device", "cpu"]
     assert has_ended(process)
     said = [line for line in server.lines if "is ready" in line]
-    assert "language model" in said[0]  # before the model, with which it shares the card
+    assert "language model" in said[0]  # before the model, because they share the GPU
     assert "LTX-23-Video" in said[1]
 
 
-def test_without_it_clips_are_made_from_prompts_as_they_came(tmp_path: Path) -> None:
-    (tmp_path / "lives").mkdir()  # and so every life of it ends with an error
+def test_original_prompts_are_rendered_if_the_process_cannot_start(tmp_path: Path) -> None:
+    (tmp_path / "lives").mkdir()  # so the program fails each time it starts
     settings = managed("serves", tmp_path)
     with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, **settings) as served:
         served.told(Ready)
@@ -76,7 +76,7 @@ def test_without_it_clips_are_made_from_prompts_as_they_came(tmp_path: Path) -> 
         (("--sglang-args", "'"), "LTX23_SGLANG_ARGS / --sglang-args: No closing quotation"),
     ],
 )
-def test_it_says_what_is_wrong_with_its_settings(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_invalid_settings_are_reported_in_one_sentence(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "server.cli", "serve", "--enhancer", "managed", "--port", "0", *options]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HOME": str(tmp_path)})
 

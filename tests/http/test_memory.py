@@ -1,4 +1,4 @@
-"""A clip that memory does not allow is refused before it is queued, and what is where is told."""
+"""A clip that does not fit into memory is refused before it is queued; the placement of models is reported."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ TOO_LARGE = {"prompt": "a fox", "width": 3840, "height": 2160, "num_frames": 121
 
 @pytest.fixture(scope="module")
 def small(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One gigabyte of memory, and everything streamed that can be."""
+    """Run a server with one gigabyte of memory that streams as much as it can."""
     with run_server(cache_dir, tmp_path_factory.mktemp("work"), "--vram", "1", "--memory", "low") as server:
         yield server
 
@@ -24,7 +24,7 @@ def client(small: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_answer_names_sizes_that_fit_and_they_do(client: httpx.Client) -> None:
+def test_the_refusal_names_sizes_that_really_fit(client: httpx.Client) -> None:
     answer = client.post("/generate", json=TOO_LARGE)
 
     assert answer.status_code == 422
@@ -40,14 +40,14 @@ def test_the_answer_names_sizes_that_fit_and_they_do(client: httpx.Client) -> No
     assert int(width) % 64 == 0
 
 
-def test_what_fits_is_rendered(client: httpx.Client) -> None:
+def test_a_clip_that_fits_is_rendered(client: httpx.Client) -> None:
     answer = client.post("/generate", json={"prompt": "a fox", "width": 256, "height": 256, "num_frames": 9})
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "video/mp4"
 
 
-def test_models_tells_what_is_where(client: httpx.Client) -> None:
+def test_models_reports_where_each_model_is(client: httpx.Client) -> None:
     memory = client.get("/models").json()["data"][0]["memory"]
 
     assert memory["level"] == "low"
@@ -59,7 +59,7 @@ def test_models_tells_what_is_where(client: httpx.Client) -> None:
     assert memory["resident_bytes"] < memory["default_clip_peak_bytes"] < 10**9
 
 
-def test_the_terminal_says_so_too(small: Server) -> None:
+def test_the_terminal_shows_where_each_model_is(small: Server) -> None:
     (line,) = [line for line in small.lines if "Memory: " in line]
 
     assert "text_encoder and transformer streamed from host memory; a default clip peaks at " in line

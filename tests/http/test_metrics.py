@@ -37,7 +37,7 @@ def sample(name: str, **labels: str) -> Sample:
 
 @pytest.fixture(scope="module")
 def counting(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An enhancer that nobody answers for."""
+    """Run a server whose language model is not there."""
     url = f"http://127.0.0.1:{closed_port()}"
     with run_server(cache_dir, tmp_path_factory.mktemp("work"), "--sglang-url", url, "--captioner", "off") as server:
         yield server
@@ -70,7 +70,7 @@ def test_a_clip_is_counted_everywhere(client: httpx.Client) -> None:
         assert grown("ltx23_stage_seconds_sum", stage=stage) >= 0
 
 
-def test_what_the_server_knows_of_itself(client: httpx.Client) -> None:
+def test_the_server_reports_its_state(client: httpx.Client) -> None:
     health = client.get("/health").json()
     now = values(client)
 
@@ -81,7 +81,7 @@ def test_what_the_server_knows_of_itself(client: httpx.Client) -> None:
     assert now[sample("ltx23_worker_resident_bytes", worker="0")] > 0
     assert now[sample("ltx23_model_info", checkpoint=health["checkpoint"], device="cpu", dtype="float32")] == 1
     assert now[sample("ltx23_model_size_bytes", dtype="float32")] > 0
-    # Where there is no GPU it has no memory.
+    # Without a GPU there is no GPU memory to report.
     assert sample("ltx23_gpu_allocated_bytes") not in now
 
 
@@ -95,7 +95,7 @@ def test_a_prompt_that_was_not_enhanced_is_counted(client: httpx.Client) -> None
     assert sum(now[sample("ltx23_enhancer_status", status=name)] for name in ("ok", "degraded", "down", "off")) == 1
 
 
-def test_clients_cannot_make_new_series(client: httpx.Client) -> None:
+def test_clients_cannot_create_new_series(client: httpx.Client) -> None:
     def ask(i: int) -> None:
         client.get(f"/nowhere-{i}?x={i}")
         client.request(f"M{i}", "/health", headers={"X-Request-ID": f"id-{i}", "User-Agent": f"agent-{i}"})
@@ -113,14 +113,14 @@ def test_clients_cannot_make_new_series(client: httpx.Client) -> None:
     assert after[sample("ltx23_http_requests_total", method="OTHER", route="/health", status="405")] == 4
 
 
-def test_where_there_are_keys_it_needs_one(guarded: Server) -> None:
+def test_a_server_with_keys_requires_one_for_metrics(guarded: Server) -> None:
     with guarded.client() as client:
         assert client.get("/metrics").status_code == 401
         assert client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
         assert KEY not in client.get("/metrics", headers={"x-api-key": KEY}).text
 
 
-def test_unless_it_was_opened(forlorn: Server) -> None:
-    with forlorn.client() as client:
+def test_open_metrics_need_no_key(without_services: Server) -> None:
+    with without_services.client() as client:
         assert client.get("/metrics").status_code == 200
         assert client.get("/models").status_code == 401

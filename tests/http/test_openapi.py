@@ -1,4 +1,4 @@
-"""The schema as public clients read it: `properties` in place, and no `$ref` to follow."""
+"""The schema as public clients read it: inline `properties`, and no `$ref`."""
 
 import json
 from typing import Any
@@ -43,13 +43,13 @@ def test_defaults_are_the_documented_ones(schema: dict[str, Any]) -> None:
     }
 
 
-def test_nothing_is_referred_to(schema: dict[str, Any]) -> None:
+def test_the_schema_has_no_references(schema: dict[str, Any]) -> None:
     assert "$ref" not in json.dumps(schema)
     [keyframes] = [option for option in schema["properties"]["keyframes"]["anyOf"] if option["type"] == "array"]
     assert set(keyframes["items"]["properties"]) == {"image_b64", "frame_idx", "strength", "crf"}
 
 
-def test_generate_is_the_last_to_make_something_of_a_prompt(openapi: dict[str, Any]) -> None:
+def test_generate_is_the_last_path_with_a_prompt(openapi: dict[str, Any]) -> None:
     posts = [path for path, methods in openapi["paths"].items() if _takes_a_prompt(methods.get("post", {}))]
 
     assert posts[-1] == "/generate"
@@ -62,7 +62,7 @@ def _takes_a_prompt(operation: dict[str, Any]) -> bool:
     return bool({"prompt", "text"} & properties.keys())
 
 
-def test_the_example_is_a_request_that_is_served(client: httpx.Client, schema: dict[str, Any]) -> None:
+def test_the_example_can_be_rendered(client: httpx.Client, schema: dict[str, Any]) -> None:
     small = {"width": 256, "height": 256, "duration": 0}
 
     response = client.post("/generate", json=schema["example"] | small, headers={"Prefer": "handling=strict"})
@@ -74,7 +74,7 @@ def test_the_answer_is_described(openapi: dict[str, Any]) -> None:
     assert {"video/mp4", "video/webm"} <= openapi["paths"]["/generate"]["post"]["responses"]["200"]["content"].keys()
 
 
-def test_every_operation_has_a_name_of_its_own_and_tells_its_answers(openapi: dict[str, Any]) -> None:
+def test_every_operation_has_a_unique_id_and_documents_its_answers(openapi: dict[str, Any]) -> None:
     operations = [operation for methods in openapi["paths"].values() for operation in methods.values()]
     names = [operation["operationId"] for operation in operations]
 

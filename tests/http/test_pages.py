@@ -1,4 +1,4 @@
-"""GET / and /docs: pages that load nothing from elsewhere, also below a prefix."""
+"""GET / and /docs: pages that load nothing from other hosts, also below a prefix."""
 
 import re
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ PAGES = ["/", "/docs"]
 
 
 class References(HTMLParser):
-    """Collects what a page loads and links to; fails on a script or a style inside the page."""
+    """Collect what a page loads and links to; fail on an inline script or style."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class References(HTMLParser):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_stands_alone(client: httpx.Client, path: str) -> None:
+def test_a_page_loads_nothing_from_other_hosts(client: httpx.Client, path: str) -> None:
     page = client.get(path)
     base, *references = References(page.text).found
 
@@ -38,11 +38,11 @@ def test_a_page_stands_alone(client: httpx.Client, path: str) -> None:
     assert base == "/"
     assert len(references) > 2
     for reference in references:
-        assert re.fullmatch(r"[\w./-]+", reference), "an address of another host"
+        assert re.fullmatch(r"[\w./-]+", reference), "the address of another host"
         assert client.get(f"{base}{reference}").status_code == 200, reference
 
 
-def test_the_docs_load_the_schema_of_this_server(client: httpx.Client) -> None:
+def test_the_docs_load_this_servers_schema(client: httpx.Client) -> None:
     script = client.get("/docs/start.js")
 
     assert script.headers["content-type"].startswith("text/javascript")
@@ -51,7 +51,7 @@ def test_the_docs_load_the_schema_of_this_server(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"])
-def test_the_root_is_a_page_for_people(client: httpx.Client, accept: str | None) -> None:
+def test_the_root_is_html_for_browsers(client: httpx.Client, accept: str | None) -> None:
     headers = {} if accept is None else {"Accept": accept}
 
     assert client.get("/", headers=headers).headers["content-type"].startswith("text/html")

@@ -1,4 +1,4 @@
-"""The whole application below a path prefix, as a proxy's clients see it."""
+"""The whole application below a path prefix, as clients of a proxy see it."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ PROXY = "10.0.0.1"
 
 @pytest.fixture(params=["setting", "header"])
 def get(request: pytest.FixtureRequest, tmp_path: Path) -> object:
-    """Ask for a path below /video, which the settings or the proxy's header name. It needs a key."""
+    """Return a function that gets a path below /video, a prefix from the settings or from the proxy's header."""
     root_path, headers = ("/video", {}) if request.param == "setting" else ("", {"X-Forwarded-Prefix": "/video"})
     settings = load_settings(api_keys="key", root_path=root_path, trusted_proxies=PROXY, data_dir=tmp_path)
     app = create_app(settings)
@@ -38,7 +38,7 @@ def test_pages_and_the_schema_name_the_prefix(get: object, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/video"], ids=["removed", "kept"])
-def test_keys_and_errors_are_those_of_the_route(get: object, prefix: str) -> None:
+def test_keys_and_errors_follow_the_route_without_the_prefix(get: object, prefix: str) -> None:
     assert callable(get)
     refused = get(f"{prefix}/v1/videos")
     unknown = get(f"{prefix}/v1/nowhere", **{"x-api-key": "key"})

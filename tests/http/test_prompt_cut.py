@@ -1,4 +1,4 @@
-"""A prompt that is longer than the text encoder reads: what is left out is reported, or refused where strict."""
+"""A prompt longer than the text encoder reads: the rest is reported, or refused with strict handling."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 from tests.http.conftest import SMALL, STRICT
 from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 
-# A token a byte, and <bos>.
+# One token per byte, and <bos>.
 LONG = "the camera pans over a harbour at dawn, " * 30 + "then the last boat sinks"
 REASON = (
     'the prompt has 1225 tokens, and the text encoder reads 1024; the last 201, "harbour at dawn, the camera pans over '
@@ -19,7 +19,7 @@ CUT = {"field": "prompt", "requested": "1225 tokens", "used": "1024 tokens", "re
 
 
 @pytest.mark.parametrize("return_json", [False, True])
-def test_generate_reports_what_it_leaves_out(return_json: bool, client: httpx.Client) -> None:
+def test_generate_reports_the_part_that_is_cut(return_json: bool, client: httpx.Client) -> None:
     answer = client.post("/generate", json=SMALL | {"prompt": LONG, "return_json": return_json})
 
     assert answer.status_code == 200
@@ -29,7 +29,7 @@ def test_generate_reports_what_it_leaves_out(return_json: bool, client: httpx.Cl
         assert answer.json()["prompt"] == LONG
 
 
-def test_a_prompt_of_exactly_as_many_tokens_is_left_alone(client: httpx.Client) -> None:
+def test_a_prompt_of_exactly_the_maximum_is_not_cut(client: httpx.Client) -> None:
     answer = client.post("/generate", json=SMALL | {"prompt": f"  {'é' * 511}x  "}, headers=STRICT)
 
     assert answer.status_code == 200
@@ -37,7 +37,7 @@ def test_a_prompt_of_exactly_as_many_tokens_is_left_alone(client: httpx.Client) 
 
 
 @pytest.mark.parametrize("path", ["/generate", PATH])
-def test_a_strict_request_is_refused_before_it_is_rendered(path: str, client: httpx.Client) -> None:
+def test_strict_handling_refuses_a_long_prompt_before_the_render(path: str, client: httpx.Client) -> None:
     answer = client.post(path, json=SMALL | {"prompt": "é" * 512}, headers=STRICT)
 
     assert answer.status_code == 422
@@ -46,7 +46,7 @@ def test_a_strict_request_is_refused_before_it_is_rendered(path: str, client: ht
     assert error["msg"].startswith("Should be shorter: the prompt has 1025 tokens")
 
 
-def test_a_stored_video_reports_it_from_the_start(client: httpx.Client) -> None:
+def test_a_stored_video_reports_the_cut_when_it_is_created(client: httpx.Client) -> None:
     created = create(client, prompt=LONG)
     finished: dict[str, Any] = finish(client, created)
 

@@ -1,4 +1,4 @@
-"""Bodies that are refused: the field is named, and its value is not shown."""
+"""Refused bodies: the answer names the field and does not show its value."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ SECRET = "c2VjcmV0"
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_json_object_is_refused_at_the_body(refuse: Callable, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(refuse: Callable, body: bytes) -> None:
     assert refuse(body).locs == ["body"]
 
 
@@ -76,11 +76,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "name"), WRONG, ids=lambda value: str(value)[:40])
-def test_a_value_of_the_wrong_kind_is_refused_at_its_field(refuse: Callable, fields: dict, name: str) -> None:
+def test_a_value_of_the_wrong_type_is_refused_at_its_field(refuse: Callable, fields: dict, name: str) -> None:
     assert refuse(**fields).locs == [f"body.{name}"]
 
 
-def test_every_wrong_field_is_named(refuse: Callable) -> None:
+def test_every_invalid_field_is_named(refuse: Callable) -> None:
     refusal = refuse(prompt="", width="wide", seed=-2)
 
     assert sorted(refusal.locs) == ["body.prompt", "body.seed", "body.width"]
@@ -104,7 +104,7 @@ def test_a_refusal_does_not_repeat_the_value(refuse: Callable, fields: dict) -> 
     assert SECRET not in refuse(**fields).response.text
 
 
-def test_a_large_bad_image_makes_a_small_refusal(refuse: Callable) -> None:
+def test_the_refusal_of_a_large_image_is_small(refuse: Callable) -> None:
     assert len(refuse(input_image_b64="%" * 5_000_000).response.content) < 500
 
 
@@ -118,7 +118,7 @@ def test_a_large_bad_image_makes_a_small_refusal(refuse: Callable) -> None:
         "application/json; charset=x",
     ],
 )
-def test_the_body_is_read_as_json_whatever_its_type(refuse: Callable, content_type: str | None) -> None:
+def test_the_body_is_read_as_json_whatever_its_content_type(refuse: Callable, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     body = b'\xef\xbb\xbf{"prompt": "a fox", "width": "wide"}'
 
@@ -138,7 +138,7 @@ def test_the_body_is_read_as_json_whatever_its_type(refuse: Callable, content_ty
         ("DELETE", "/models", 405),
     ],
 )
-def test_other_paths_and_methods(client: httpx.Client, method: str, path: str, status: int) -> None:
+def test_other_paths_and_methods_are_refused(client: httpx.Client, method: str, path: str, status: int) -> None:
     response = client.request(method, path, json=SMALL)
 
     assert response.status_code == status
@@ -147,7 +147,7 @@ def test_other_paths_and_methods(client: httpx.Client, method: str, path: str, s
     assert ("allow" in response.headers) == (status == 405)
 
 
-def test_head_of_what_cannot_be_had_has_no_body(client: httpx.Client) -> None:
+def test_a_refused_head_request_has_no_body(client: httpx.Client) -> None:
     response = client.head("/generate")
 
     assert (response.status_code, response.content) == (405, b"")

@@ -1,4 +1,4 @@
-"""What a body may be, on every path that reads one: each is refused for a field that was read from it."""
+"""The kinds of body that each path accepts. The refusal of a field shows that the body was read."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ def test_json_and_forms_are_read(client: httpx.Client, path: str, body: bytes, c
 
 
 @pytest.mark.parametrize("charset", ["punycode", "undefined", "utf-7", "unicode_escape", "idna", "zip", "nonsense"])
-def test_a_form_is_utf_8_whatever_codec_it_names(client: httpx.Client, path: str, charset: str) -> None:
+def test_a_form_is_read_as_utf_8_whatever_codec_it_names(client: httpx.Client, path: str, charset: str) -> None:
     assert post(client, path, FORM, f"{MULTIPART}; charset={charset}")["loc"] == ["body", "prompt"]
 
 
@@ -53,7 +53,7 @@ def test_a_form_without_a_boundary_is_refused(client: httpx.Client, path: str) -
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "Identity, GZIP", "x" * 5000])
-def test_a_compressed_body_is_refused_by_its_coding(client: httpx.Client, path: str, coding: str) -> None:
+def test_a_compressed_body_is_refused(client: httpx.Client, path: str, coding: str) -> None:
     response = client.post(path, content=gzip.compress(JSON), headers={"Content-Encoding": coding})
     assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
     detail = response.json()["detail"]
@@ -61,13 +61,13 @@ def test_a_compressed_body_is_refused_by_its_coding(client: httpx.Client, path: 
     assert (coding.lower() in detail) == (len(coding) < 100)
 
 
-def test_identity_is_no_coding(client: httpx.Client, path: str) -> None:
+def test_the_coding_identity_is_accepted(client: httpx.Client, path: str) -> None:
     response = client.post(path, content=JSON, headers={"Content-Encoding": "identity"})
     assert response.json()["detail"][0]["loc"] == ["body", "prompt"]
 
 
 @pytest.mark.parametrize("content_type", ["text/xml", "application/msgpack", "multipart/mixed; boundary=B"])
-def test_another_type_is_named(client: httpx.Client, path: str, content_type: str) -> None:
+def test_an_unsupported_content_type_is_named(client: httpx.Client, path: str, content_type: str) -> None:
     response = client.post(path, content=b"\x81\xa6prompt", headers={"Content-Type": content_type})
     assert response.status_code == 415
     assert content_type.partition(";")[0] in response.json()["detail"]

@@ -1,4 +1,4 @@
-"""What a server writes of its requests: one line each, and nothing that is its clients' own."""
+"""The request log: one line for each request, without anything private of its client."""
 
 import json
 from pathlib import Path
@@ -20,12 +20,12 @@ CLIP: dict[str, Any] = SMALL | {
     "input_image_b64": encode(picture()),
 }
 NAMED = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine"}
-# A video that is created, and found once it is done; a clip that is awaited, and found. In this order.
+# In this order, the requests create a video, render a clip, find the clip, and find the video.
 STORED = ((PATH, "created"), ("/generate", "awaited"), ("/generate", "awaited"), (PATH, "created"))
 
 
 class Log:
-    """A server that has ended, by what it wrote."""
+    """The log of a server that has ended."""
 
     def __init__(self, lines: list[str]) -> None:
         self.text = "".join(lines)
@@ -44,7 +44,7 @@ class Log:
 
 
 def ask(server: Server) -> httpx.Response:
-    """A clip, with an enhancer that does not answer; three requests that come to nothing; and stored videos."""
+    """Request a clip with an enhancer that does not answer, three refusals, and stored videos."""
     with server.client() as client:
         clip = client.post("/generate", json=CLIP, headers=NAMED)
         client.post("/generate", json=CLIP | {"width": "wide"}, headers=NAMED)
@@ -93,12 +93,12 @@ def test_each_request_has_one_line(in_text: tuple[httpx.Response, Log]) -> None:
     assert "route=none status=404 " in lost
 
 
-def test_no_key_prompt_image_or_path_is_written_even_for_debugging(in_text: tuple[httpx.Response, Log]) -> None:
+def test_keys_prompts_images_and_paths_are_not_logged_even_for_debugging(in_text: tuple[httpx.Response, Log]) -> None:
     _, log = in_text
 
     for private in (KEY, "sk-wrong", "in-the-query", "private fox", "forged", CLIP["input_image_b64"], "no/such/path"):
         assert private not in log.text
-    # Another has written these lines, in its own way, about the same.
+    # These lines are not from the request log, but about the same requests.
     assert "uvicorn.access" not in log.text
 
 
@@ -119,7 +119,7 @@ def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) ->
     assert "timings" not in refused
 
 
-def test_an_ordered_video_has_not_ended_and_one_that_is_found_has(in_json: tuple[httpx.Response, Log]) -> None:
+def test_only_a_video_that_was_found_has_an_outcome(in_json: tuple[httpx.Response, Log]) -> None:
     _, log = in_json
 
     created, found = log.requests_of(PATH)
@@ -132,7 +132,7 @@ def test_an_ordered_video_has_not_ended_and_one_that_is_found_has(in_json: tuple
     assert found["outcome"] == "done"
 
 
-def test_an_awaited_video_has_the_fields_of_a_clip_and_one_that_is_found_no_times(
+def test_an_awaited_video_has_timings_and_one_that_was_found_has_none(
     in_json: tuple[httpx.Response, Log],
 ) -> None:
     _, log = in_json
@@ -146,7 +146,7 @@ def test_an_awaited_video_has_the_fields_of_a_clip_and_one_that_is_found_no_time
     assert (found["video_id"], found["outcome"]) == (awaited["video_id"], "done")
 
 
-def test_prompts_are_written_where_it_is_asked_for_and_keys_are_not(in_json: tuple[httpx.Response, Log]) -> None:
+def test_prompts_are_logged_with_the_setting_and_keys_never(in_json: tuple[httpx.Response, Log]) -> None:
     _, log = in_json
 
     assert [line["prompt"] for line in log.objects if "prompt" in line] == [PROMPT] * (1 + len(STORED))
@@ -154,7 +154,7 @@ def test_prompts_are_written_where_it_is_asked_for_and_keys_are_not(in_json: tup
     assert CLIP["input_image_b64"] not in log.text
 
 
-def test_a_prompt_in_text_stays_on_its_line(guarded: Server) -> None:
+def test_a_prompt_in_the_text_log_stays_on_one_line(guarded: Server) -> None:
     with guarded.client(headers=NAMED) as client:
         assert client.post("/generate", json=SMALL | {"prompt": PROMPT}).status_code == 200
     while not (made := [line for line in guarded.lines if "request_id=mine" in line]):

@@ -1,4 +1,4 @@
-"""What SECURITY.md promises and no other test shows; and that it names tests which exist."""
+"""Promises of SECURITY.md that no other test covers, and a check that the tests it names exist."""
 
 import ast
 import http.client
@@ -35,15 +35,15 @@ def test_each_promise_names_a_test_that_exists(promise: str) -> None:
         assert name in {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def test_settings_show_no_key() -> None:
+def test_printed_settings_omit_keys() -> None:
     settings = load_settings(api_keys=f"{KEY}, sk-other", sglang_api_key="sk-sglang")
 
     shown = f"{settings!r} {settings} {settings.model_dump_json()}"
     assert [key for key in (KEY, "sk-other", "sk-sglang") if key in shown] == []
 
 
-def test_no_file_is_named_by_a_client(server: Server) -> None:
-    """Its client goes away once there is a file to see."""
+def test_file_names_contain_no_text_from_the_client(server: Server) -> None:
+    """The client disconnects once there is a file to look at."""
     body = SMALL | {
         "prompt": "../../prompt",
         "num_frames": 241,
@@ -62,7 +62,7 @@ def test_no_file_is_named_by_a_client(server: Server) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
-def test_an_image_is_data_and_never_an_address(scheme: str, client: httpx.Client) -> None:
+def test_the_url_of_an_image_is_not_fetched(scheme: str, client: httpx.Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         address = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/image.png"
@@ -78,7 +78,7 @@ def test_an_image_is_data_and_never_an_address(scheme: str, client: httpx.Client
     [{"Origin": "https://page.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
     ids=["origin", "null", "form"],
 )
-def test_a_page_of_another_origin_may_neither_render_nor_read(client: httpx.Client, headers: dict[str, str]) -> None:
+def test_a_page_of_another_origin_can_neither_render_nor_read(client: httpx.Client, headers: dict[str, str]) -> None:
     """A form needs no preflight, and sends JSON as text/plain."""
     rendered = client.post("/generate", json=SMALL, headers=headers | {"Content-Type": "text/plain"})
     preflight = client.options("/generate", headers=headers | {"Access-Control-Request-Method": "POST"})
@@ -90,24 +90,24 @@ def test_a_page_of_another_origin_may_neither_render_nor_read(client: httpx.Clie
         assert not any(name.startswith("access-control-") for name in response.headers)
 
 
-def test_a_page_that_is_allowed_may_read_every_header_of_a_clip(generate: Callable[..., Clip]) -> None:
+def test_an_allowed_page_can_read_every_header_of_a_clip(generate: Callable[..., Clip]) -> None:
     exposed = {name.lower() for name in EXPOSED_HEADERS}
 
     assert {name for name in generate().headers if name.startswith(("x-ltx", "server-", "content-disp"))} <= exposed
 
 
-def test_a_rebound_name_reaches_nothing(client: httpx.Client) -> None:
+def test_a_rebound_host_name_is_refused(client: httpx.Client) -> None:
     for method, path in [("GET", "/models"), ("POST", "/generate"), ("GET", "/v1/videos")]:
         response = client.request(method, path, headers={"Host": "page.example:8000"})
         assert response.status_code == 421
         assert "--allowed-hosts" in response.json()["detail"]
 
 
-def test_a_page_of_its_own_may_render(client: httpx.Client) -> None:
+def test_the_servers_own_page_can_render(client: httpx.Client) -> None:
     assert client.post("/generate", json=SMALL, headers={"Origin": str(client.base_url)}).status_code == 200
 
 
-def test_curl_may_send_json_as_a_form(client: httpx.Client) -> None:
+def test_curl_can_send_json_as_a_form(client: httpx.Client) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
 
     assert client.post("/generate", json=SMALL, headers=form).status_code == 200
@@ -117,7 +117,7 @@ def test_curl_may_send_json_as_a_form(client: httpx.Client) -> None:
     ("method", "path", "status"),
     [("GET", "/health", 200), ("GET", "/docs", 200), ("POST", "/generate", 401), ("GET", "/metrics", 401)],
 )
-def test_every_answer_has_the_headers(guarded: Server, method: str, path: str, status: int) -> None:
+def test_every_answer_has_the_security_headers(guarded: Server, method: str, path: str, status: int) -> None:
     with guarded.client() as stranger:
         response = stranger.request(method, path)
 
@@ -126,14 +126,14 @@ def test_every_answer_has_the_headers(guarded: Server, method: str, path: str, s
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_text_is_run(path: Path) -> None:
-    """No shell, no eval, no pickle of weights, no code from a hub."""
+def test_the_product_runs_no_text_as_code(path: Path) -> None:
+    """Find no shell, no eval, no unpickling of weights, and no code from a hub."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             function = node.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
             owner = getattr(function.value, "id", "") if isinstance(function, ast.Attribute) else ""
-            # A model's own `eval()` takes no text.
+            # `model.eval()` takes no text.
             assert name not in RUNS_TEXT or (name == "eval" and not node.args)
             assert (owner, name) != ("torch", "load")
             assert all(keyword.arg != "shell" for keyword in node.keywords)

@@ -1,4 +1,4 @@
-"""A server that is told to stop while it renders, as an operator tells it."""
+"""A server that gets a signal to stop while it renders."""
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from tests.http.conftest import LONG, SMALL
 from weights.tiny import TinyFiles
 
 
-def test_what_outlasts_the_grace_is_answered(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_requests_that_outlast_the_grace_period_get_a_503(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     with run_server(cache_dir, tmp_path, LTX23_DRAIN_S="0.5") as server, ThreadPoolExecutor(2) as pool:
         workers = psutil.Process(server.process.pid).children(recursive=True)
         with server.client() as client:
@@ -34,7 +34,7 @@ def test_what_outlasts_the_grace_is_answered(cache_dir: Path, tiny: TinyFiles, t
     assert not any("Traceback" in line for line in server.lines)
 
 
-def test_what_runs_is_finished(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_running_clip_is_finished(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     with run_server(cache_dir, tmp_path) as server, ThreadPoolExecutor(2) as pool:
         with server.client() as client:
             running = pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 97})
@@ -53,13 +53,13 @@ def test_what_runs_is_finished(cache_dir: Path, tiny: TinyFiles, tmp_path: Path)
     assert not any("Traceback" in line for line in server.lines)
 
 
-def test_a_second_signal_ends_what_runs(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_second_signal_ends_a_running_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     with run_server(cache_dir, tmp_path, LTX23_DRAIN_S="600") as server, ThreadPoolExecutor(2) as pool:
         with server.client() as client:
             running = pool.submit(client.post, "/generate", json=LONG | {"num_frames": 481})
             wait_for_queue(client, running=1, depth=0)
 
-            # Two of one kind may arrive as one.
+            # Two signals of one kind may be delivered as one.
             for signum in (signal.SIGINT, signal.SIGTERM):
                 server.process.send_signal(signum)
 

@@ -1,4 +1,4 @@
-"""A server of one stage that was told to listen everywhere and has no key; and what its jobs leave behind."""
+"""A server with one stage, told to listen everywhere but without a key; and the files that its jobs leave."""
 
 import socket
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def left_behind(temp_dir: Path) -> list[Path]:
     return list(temp_dir.rglob("job-*"))
 
 
-def test_without_a_key_only_loopback_is_listened_on(single: Server) -> None:
+def test_a_server_without_a_key_listens_only_on_loopback(single: Server) -> None:
     url = httpx.URL(single.url)
 
     assert url.host == "127.0.0.1"
@@ -43,7 +43,7 @@ def test_without_a_key_only_loopback_is_listened_on(single: Server) -> None:
         httpx.get(url.copy_with(host="127.0.0.2").join("/livez"), trust_env=False)
 
 
-def test_one_stage_makes_the_same_kind_of_clip(client: httpx.Client) -> None:
+def test_one_stage_renders_the_same_kind_of_clip(client: httpx.Client) -> None:
     assert client.get("/models").json()["data"][0]["stages"] == 1
 
     response = client.post("/generate", json=SMALL)
@@ -52,7 +52,7 @@ def test_one_stage_makes_the_same_kind_of_clip(client: httpx.Client) -> None:
     assert response.headers["x-ltx-width"] == "256"
 
 
-def test_an_image_matters_there_too(client: httpx.Client, temp_dir: Path) -> None:
+def test_an_image_changes_a_clip_of_one_stage(client: httpx.Client, temp_dir: Path) -> None:
     bodies = [SMALL, SMALL | {"input_image_b64": encode(picture())}]
 
     plain, conditioned = (client.post("/generate", json=body) for body in bodies)
@@ -62,14 +62,14 @@ def test_an_image_matters_there_too(client: httpx.Client, temp_dir: Path) -> Non
     assert left_behind(temp_dir) == []
 
 
-def test_a_refused_request_leaves_nothing(client: httpx.Client, temp_dir: Path) -> None:
+def test_a_refused_request_leaves_no_files(client: httpx.Client, temp_dir: Path) -> None:
     damaged = encode(png(64, 64, b"garbage"))
 
     assert client.post("/generate", json=SMALL | {"input_image_b64": damaged}).status_code == 422
     assert left_behind(temp_dir) == []
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(single: Server, client: httpx.Client) -> None:
+def test_a_client_that_disconnects_in_its_body_causes_no_error(single: Server, client: httpx.Client) -> None:
     url = httpx.URL(single.url)
     with socket.create_connection((url.host, url.port)) as leaver:
         leaver.sendall(f"POST /generate HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 100\r\n\r\n{{".encode())
@@ -79,7 +79,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(single: Serv
 
 
 def test_a_failure_of_the_server_shows_no_stack_trace(client: httpx.Client, temp_dir: Path, tmp_path: Path) -> None:
-    """Its folder for jobs is gone."""
+    """The server fails because its folder for jobs is gone."""
     [root] = temp_dir.iterdir()
     root.rename(aside := tmp_path / "aside")
     root.touch()
@@ -96,7 +96,7 @@ def test_a_failure_of_the_server_shows_no_stack_trace(client: httpx.Client, temp
     assert client.post("/generate", json=SMALL).status_code == 200
 
 
-def test_the_server_has_never_loaded_torch(single: Server, client: httpx.Client) -> None:
+def test_the_server_does_not_load_torch(single: Server, client: httpx.Client) -> None:
     assert client.post("/generate", json=SMALL).status_code == 200
 
     files = [Path(mapped.path).name for mapped in psutil.Process(single.process.pid).memory_maps()]

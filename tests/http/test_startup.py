@@ -1,4 +1,4 @@
-"""What the server process loads, and settings it cannot start with."""
+"""The imports of the server process, and settings that prevent a start."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def test_the_server_imports_nothing_heavy() -> None:
 
 
 def test_a_worker_with_a_plain_text_encoder_loads_no_bitsandbytes(server: Server) -> None:
-    """Which takes longer to import than a small model to load."""
+    """Importing bitsandbytes takes longer than loading a small model."""
     (worker,) = worker_processes(server.process.pid)
     loaded = [Path(mapped.path).name for mapped in worker.memory_maps()]
 
@@ -54,7 +54,7 @@ def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_a_setting_that_cannot_be_used_is_one_sentence(env: dict[str, str], named: str) -> None:
+def test_an_invalid_setting_is_reported_in_one_sentence(env: dict[str, str], named: str) -> None:
     done = serve(**env)
 
     assert done.returncode == 1
@@ -65,7 +65,7 @@ def test_a_setting_that_cannot_be_used_is_one_sentence(env: dict[str, str], name
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
-def test_answers_are_not_held_back_for_an_acknowledgement(host: str) -> None:
+def test_connections_have_tcp_nodelay(host: str) -> None:
     with (
         listen(load_settings(host=host, port=0)) as listener,
         socket.create_connection(listener.getsockname()[:2]),
@@ -74,7 +74,7 @@ def test_answers_are_not_held_back_for_an_acknowledgement(host: str) -> None:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = serve("--port", str(port), "--temp-dir", str(tmp_path))

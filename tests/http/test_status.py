@@ -1,4 +1,4 @@
-"""GET /health, /livez, /models: what a ready server says of itself."""
+"""GET /health, /livez and /models of a ready server."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.http.videos import create, delete, finish
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/models", "/v1/models", "/openapi.json"])
-def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
+def test_a_get_may_have_a_body(client: httpx.Client, path: str) -> None:
     response = client.request("GET", path, content=b"{}", headers={"Content-Type": "application/x-www-form-urlencoded"})
 
     assert response.status_code == 200
@@ -21,7 +21,7 @@ def test_a_get_may_carry_a_body(client: httpx.Client, path: str) -> None:
 
 @pytest.fixture(scope="module")
 def readable(client: httpx.Client) -> Iterator[list[str]]:
-    """Every path that answers GET, with a video that is done."""
+    """Return every path that answers GET, with a video that is done."""
     video = finish(client, create(client))
     described = [path for path, methods in client.get("/openapi.json").json()["paths"].items() if "get" in methods]
     described += ["/", "/docs", "/docs/start.js", "/openapi.json", "/nowhere", "/generate"]
@@ -29,7 +29,7 @@ def readable(client: httpx.Client) -> Iterator[list[str]]:
     delete(client, video)
 
 
-def test_head_is_answered_wherever_get_is(client: httpx.Client, readable: list[str]) -> None:
+def test_head_is_answered_on_every_path_that_answers_get(client: httpx.Client, readable: list[str]) -> None:
     assert len(readable) > 12
     for path in readable:
         with client.stream("GET", path) as get:
@@ -42,7 +42,7 @@ def test_head_is_answered_wherever_get_is(client: httpx.Client, readable: list[s
 
 
 @pytest.mark.parametrize("path", ["/health/", "//health", "/v1//models/"])
-def test_slashes_too_many_are_served(client: httpx.Client, path: str) -> None:
+def test_paths_with_extra_slashes_are_served(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""Traces, as a collector on loopback gets them."""
+"""Traces as a collector on loopback receives them."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes whatever is sent to /v1/traces."""
+    """A server that keeps whatever is sent to /v1/traces."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -102,7 +102,7 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 def parts(collector: Collector, span: Span) -> list[Span]:
-    """Its children, the first first."""
+    """Return the children of a span, by their start."""
     children = [child for child in collector.spans if child.parent_span_id == span.span_id]
     return sorted(children, key=lambda child: child.start_time_unix_nano)
 
@@ -112,7 +112,7 @@ def clip(collector: Collector) -> Span:
     return request_span(collector, "mine")
 
 
-def test_a_request_is_a_span_of_its_clients_trace(clip: Span) -> None:
+def test_a_request_is_a_span_of_the_clients_trace(clip: Span) -> None:
     assert (clip.name, clip.kind) == ("POST /generate", Span.SPAN_KIND_SERVER)
     assert (clip.trace_id.hex(), clip.parent_span_id.hex()) == (TRACE_ID, PARENT_ID)
     values = attributes(clip)
@@ -123,7 +123,7 @@ def test_a_request_is_a_span_of_its_clients_trace(clip: Span) -> None:
 
 
 @pytest.mark.parametrize("request_id", ["mine", "awaited"])
-def test_the_parts_of_a_clip_are_its_children_one_after_the_other(collector: Collector, request_id: str) -> None:
+def test_the_stages_of_a_clip_are_consecutive_child_spans(collector: Collector, request_id: str) -> None:
     clip = request_span(collector, request_id)
     children = parts(collector, clip)
 
@@ -135,7 +135,7 @@ def test_the_parts_of_a_clip_are_its_children_one_after_the_other(collector: Col
     assert ends[-1] < clip.end_time_unix_nano
 
 
-def test_a_video_that_is_found_or_created_has_its_fields_and_no_parts(collector: Collector) -> None:
+def test_a_video_that_is_created_or_found_has_attributes_and_no_child_spans(collector: Collector) -> None:
     awaited, found, created = (
         attributes(request_span(collector, request_id)) for request_id in ("awaited", "found", "created")
     )
@@ -148,7 +148,7 @@ def test_a_video_that_is_found_or_created_has_its_fields_and_no_parts(collector:
     assert not parts(collector, request_span(collector, "created"))
 
 
-def test_a_refusal_is_a_span_of_a_trace_of_its_own(collector: Collector) -> None:
+def test_a_refusal_is_a_span_of_its_own_trace(collector: Collector) -> None:
     (refusal,) = (s for s in collector.spans if attributes(s).get("http.response.status_code") == 422)
 
     assert (refusal.name, refusal.parent_span_id) == ("POST /generate", b"")
@@ -157,7 +157,7 @@ def test_a_refusal_is_a_span_of_a_trace_of_its_own(collector: Collector) -> None
     assert not parts(collector, refusal)
 
 
-def test_no_key_and_no_prompt_is_sent(collector: Collector) -> None:
+def test_traces_contain_no_key_and_no_prompt(collector: Collector) -> None:
     sent = b"".join(request.SerializeToString() for request in collector.received)
 
     assert KEY.encode() not in sent
@@ -172,14 +172,14 @@ def test_no_key_and_no_prompt_is_sent(collector: Collector) -> None:
     assert service == "ltx23-server"
 
 
-def test_a_collector_that_is_not_there_costs_no_clip(forlorn: Server) -> None:
-    """Nor does it hold the server's end up: the fixture looks at that."""
-    with forlorn.client(headers={"x-api-key": KEY}) as client:
+def test_clips_are_rendered_if_the_collector_is_not_there(without_services: Server) -> None:
+    """The fixture checks that the server also stops without it."""
+    with without_services.client(headers={"x-api-key": KEY}) as client:
         assert client.post("/generate", json=SMALL).status_code == 200
 
 
-def test_without_the_extra_it_says_so_and_does_not_start() -> None:
-    """In a process that finds no opentelemetry.sdk: a name that stands for nothing cannot be imported."""
+def test_a_server_without_the_otel_extra_does_not_start_and_says_why() -> None:
+    """A None in `sys.modules` makes the import of opentelemetry.sdk fail."""
     program = (
         "import sys; sys.modules['opentelemetry.sdk'] = None\n"
         "from server.cli import main\n"
@@ -193,7 +193,7 @@ def test_without_the_extra_it_says_so_and_does_not_start() -> None:
     assert "ltx23-server[otel]" in sentence
 
 
-def test_an_endpoint_that_is_no_address_is_one_sentence() -> None:
+def test_an_invalid_endpoint_is_reported_in_one_sentence() -> None:
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--otel-endpoint", "collector"]
     done = subprocess.run(command, capture_output=True, text=True)
 
@@ -202,7 +202,7 @@ def test_an_endpoint_that_is_no_address_is_one_sentence() -> None:
     assert "LTX23_OTEL_ENDPOINT / --otel-endpoint" in sentence
 
 
-def test_the_server_loads_no_opentelemetry_for_nobody() -> None:
+def test_the_server_does_not_import_opentelemetry_without_an_endpoint() -> None:
     program = "import sys, server.commands.serve, server.app; print('opentelemetry.sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

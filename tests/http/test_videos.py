@@ -1,4 +1,4 @@
-"""/v1/videos as it is on the wire: the file and its ranges, deletion in every state, fields by their names."""
+"""/v1/videos over HTTP: the file and its ranges, deletion in every state, and errors by field."""
 
 import io
 import sqlite3
@@ -30,7 +30,7 @@ def clip(client: httpx.Client, done: dict[str, Any]) -> bytes:
     return client.get(f"{PATH}/{done['id']}/content").content
 
 
-def test_the_file_is_that_of_generate(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
+def test_the_file_equals_that_of_generate(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
     assert clip == client.post("/generate", json=SMALL).content
     assert done["size_bytes"] == len(clip)
     assert look(client, done) == done
@@ -45,7 +45,9 @@ def test_the_file_is_that_of_generate(client: httpx.Client, done: dict[str, Any]
         ("bytes=0-99999999", slice(None)),
     ],
 )
-def test_a_part_of_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str, part: slice) -> None:
+def test_a_range_returns_a_part_of_the_file(
+    client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str, part: slice
+) -> None:
     response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted})
 
     start, stop, _ = part.indices(len(clip))
@@ -55,8 +57,10 @@ def test_a_part_of_the_file(client: httpx.Client, done: dict[str, Any], clip: by
     assert response.headers["content-type"] == "video/mp4"
 
 
-def test_several_parts_of_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
-    """Those that are in it; one that is not takes nothing from the others."""
+def test_several_ranges_return_several_parts_of_the_file(
+    client: httpx.Client, done: dict[str, Any], clip: bytes
+) -> None:
+    """A range beyond the file is left out."""
     wanted = f"bytes=0-9, {len(clip)}-, -5"
     response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted})
 
@@ -69,7 +73,9 @@ def test_several_parts_of_the_file(client: httpx.Client, done: dict[str, Any], c
 
 
 @pytest.mark.parametrize("wanted", ["bytes={size}-", "bytes={size}-{size}", "bytes=-0", "bytes={size}-, -0"])
-def test_a_part_beyond_the_file(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str) -> None:
+def test_a_range_beyond_the_file_gets_a_416(
+    client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str
+) -> None:
     response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted.format(size=len(clip))})
 
     assert response.status_code == 416
@@ -83,15 +89,13 @@ def test_a_part_beyond_the_file(client: httpx.Client, done: dict[str, Any], clip
     "wanted",
     ["", "bytes", "bytes=", "bytes=x", "bytes=-", "bytes=9-5", "bytes=0-5,x", "bytes=+1-5", "frames=0-5", "0-5"],
 )
-def test_a_range_that_is_none_is_ignored(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str) -> None:
+def test_an_invalid_range_is_ignored(client: httpx.Client, done: dict[str, Any], clip: bytes, wanted: str) -> None:
     response = client.get(f"{PATH}/{done['id']}/content", headers={"Range": wanted})
 
     assert (response.status_code, response.content) == (200, clip)
 
 
-def test_a_range_is_for_the_file_that_its_client_has_seen(
-    client: httpx.Client, done: dict[str, Any], clip: bytes
-) -> None:
+def test_if_range_returns_the_whole_file_if_it_changed(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
     path = f"{PATH}/{done['id']}/content"
     seen = client.head(path).headers
 
@@ -103,8 +107,8 @@ def test_a_range_is_for_the_file_that_its_client_has_seen(
         assert (whole.status_code, whole.content) == (200, clip)
 
 
-def test_head_tells_of_the_file_and_sends_none(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
-    """A range is for GET alone."""
+def test_head_describes_the_file_without_sending_it(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
+    """HEAD ignores a range."""
     for headers in ({}, {"Range": "bytes=0-9"}):
         response = client.head(f"{PATH}/{done['id']}/content", headers=headers)
 
@@ -119,7 +123,7 @@ def test_head_tells_of_the_file_and_sends_none(client: httpx.Client, done: dict[
     # 9 frames of 256x256, in rows of 4.
     [("thumbnail", "image/webp", (256, 256)), ("spritesheet", "image/jpeg", (1024, 768))],
 )
-def test_a_preview_of_a_clip(
+def test_previews_show_the_clip(
     client: httpx.Client, done: dict[str, Any], clip: bytes, variant: str, media_type: str, size: tuple[int, int]
 ) -> None:
     path, params = f"{PATH}/{done['id']}/content", {"variant": variant}
@@ -141,7 +145,7 @@ def test_a_preview_of_a_clip(
     assert look(client, done)["size_bytes"] == len(clip)
 
 
-def test_previews_count_among_the_files_of_their_video(
+def test_previews_count_towards_the_size_of_their_video(
     server: Server, client: httpx.Client, done: dict[str, Any]
 ) -> None:
     for variant in ("thumbnail", "spritesheet"):
@@ -154,7 +158,7 @@ def test_previews_count_among_the_files_of_their_video(
     assert recorded == sum(files.values())
 
 
-def test_another_variant_is_refused_by_name(client: httpx.Client, done: dict[str, Any]) -> None:
+def test_an_unknown_variant_is_refused_by_name(client: httpx.Client, done: dict[str, Any]) -> None:
     response = client.get(f"{PATH}/{done['id']}/content", params={"variant": "poster"})
 
     assert response.status_code == 422
@@ -165,7 +169,7 @@ def test_another_variant_is_refused_by_name(client: httpx.Client, done: dict[str
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("suffix", ["", "/content", "/events"])
 @pytest.mark.parametrize("video_id", ["video_" + "0" * 32, "..%2f..%2fetc", "x" * 5000])
-def test_what_is_not_there_is_not_found(client: httpx.Client, method: str, suffix: str, video_id: str) -> None:
+def test_an_unknown_video_is_not_found(client: httpx.Client, method: str, suffix: str, video_id: str) -> None:
     response = client.request(method, f"{PATH}/{video_id}{suffix}")
 
     assert response.status_code in ({404} if method == "GET" or not suffix else {404, 405})
@@ -173,7 +177,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, method: str, suffi
     assert len(response.content) < 1000
 
 
-def test_deleted_while_it_waits_and_while_it_runs(client: httpx.Client) -> None:
+def test_a_video_can_be_deleted_while_it_waits_and_while_it_runs(client: httpx.Client) -> None:
     running, waiting = create(client, **SLOW), create(client, **SLOW)
     begin(client, running)
     assert [look(client, video)["status"] for video in (running, waiting)] == ["in_progress", "queued"]
@@ -191,7 +195,7 @@ def test_deleted_while_it_waits_and_while_it_runs(client: httpx.Client) -> None:
     assert not {running["id"], waiting["id"]} & {video["id"] for video in listed}
 
 
-def test_events_tell_its_life_in_order(client: httpx.Client) -> None:
+def test_events_report_the_progress_of_a_video_in_order(client: httpx.Client) -> None:
     ahead, behind = create(client, **SLOW), create(client)
     begin(client, ahead)
     told = events(client, behind)
@@ -211,12 +215,12 @@ def test_events_tell_its_life_in_order(client: httpx.Client) -> None:
     assert {"stage_1", "decode"} <= {data["stage"] for data in progress}
     assert all(data["step"] <= data["steps"] for data in progress)
     assert rest[-1][1] == look(client, behind)
-    # Who comes late gets the end at once.
+    # A late client gets the last event at once.
     assert [name for name, _ in events(client, behind)] == ["completed"]
     delete(client, behind)
 
 
-def test_events_of_one_that_is_deleted(client: httpx.Client) -> None:
+def test_events_report_a_deletion(client: httpx.Client) -> None:
     video = create(client, **SLOW)
     told = events(client, video)
     assert next(told)[0] == "progress"
@@ -225,13 +229,13 @@ def test_events_of_one_that_is_deleted(client: httpx.Client) -> None:
     assert list(told)[-1] == ("cancelled", {"id": video["id"], "status": "cancelled"})
 
 
-def test_a_browser_that_has_seen_the_end_is_told_to_stay_away(client: httpx.Client, done: dict[str, Any]) -> None:
+def test_a_browser_that_has_had_the_last_event_gets_a_204(client: httpx.Client, done: dict[str, Any]) -> None:
     response = client.get(f"{PATH}/{done['id']}/events", headers={"Last-Event-ID": "last"})
 
     assert response.status_code == 204
 
 
-def test_strict_handling(client: httpx.Client) -> None:
+def test_strict_handling_refuses_adjustments_by_field(client: httpx.Client) -> None:
     for fields, param in (({"model": "sora-2"}, "model"), ({"size": "250x256"}, "size"), ({"style": 1}, "style")):
         response = client.post(
             PATH, json={"prompt": "a fox", "num_frames": 9, "size": "256x256"} | fields, headers=STRICT
@@ -243,7 +247,7 @@ def test_strict_handling(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up"])
-def test_a_list_that_cannot_be_made(client: httpx.Client, query: str) -> None:
+def test_an_invalid_parameter_of_the_list_is_refused_by_name(client: httpx.Client, query: str) -> None:
     response = client.get(f"{PATH}?{query}")
 
     assert response.status_code == 422
@@ -259,7 +263,7 @@ def test_a_list_after_an_unknown_video_is_empty(client: httpx.Client, done: dict
 
 
 @pytest.mark.parametrize("action", ["remix", "edit", "edits", "extend", "extensions"])
-def test_what_openai_has_and_this_server_has_not(client: httpx.Client, done: dict[str, Any], action: str) -> None:
+def test_unsupported_operations_of_openai_are_refused(client: httpx.Client, done: dict[str, Any], action: str) -> None:
     refused = client.post(f"{PATH}/{done['id']}/{action}", json={"prompt": "again"})
     unknown = client.post(f"{PATH}/video_{'0' * 32}/{action}", json={"prompt": "again"})
 
@@ -268,7 +272,7 @@ def test_what_openai_has_and_this_server_has_not(client: httpx.Client, done: dic
     assert unknown.status_code == 404
 
 
-def test_a_clip_is_answered_at_once_where_that_is_asked(client: httpx.Client) -> None:
+def test_a_request_for_the_file_is_answered_with_the_clip(client: httpx.Client) -> None:
     response = client.post(f"{PATH}/sync", json={"prompt": "a fox", "size": "256x256"} | FIELDS | {"seed": 7})
 
     assert response.status_code == 200
@@ -288,11 +292,11 @@ def test_a_clip_is_answered_at_once_where_that_is_asked(client: httpx.Client) ->
         ({"duration": 1}, "1", 1.041667),
         ({"num_frames": 9}, "1", 0.375),
         ({"num_frames": 33}, "1", 1.375),
-        # It is shortened, which an adjustment tells.
+        # The clip is shortened, which an adjustment reports.
         ({"seconds": "90"}, "20", 20.041667),
     ],
 )
-def test_seconds_are_those_that_were_asked_for(
+def test_seconds_are_those_that_were_requested(
     client: httpx.Client, asked: dict[str, Any], seconds: str, duration: float
 ) -> None:
     video = client.post(PATH, json={"prompt": "a fox", "size": "256x256"} | asked).json()
@@ -301,7 +305,7 @@ def test_seconds_are_those_that_were_asked_for(
     assert (video["seconds"], video["duration"]) == (seconds, duration)
 
 
-def test_what_it_took_is_told(done: dict[str, Any]) -> None:
+def test_render_time_and_peak_memory_are_reported(done: dict[str, Any]) -> None:
     assert done["inference_time_s"] == pytest.approx(
         sum(seconds for name, seconds in done["timings"].items() if name not in {"queue", "enhance"}), abs=1e-3
     )
@@ -309,7 +313,7 @@ def test_what_it_took_is_told(done: dict[str, Any]) -> None:
 
 
 def test_a_form_as_a_browser_sends_it(client: httpx.Client) -> None:
-    """A box that is ticked, fields that were left blank, a file input without a file, and one with it."""
+    """Send a ticked box, blank fields, a file input without a file, and one with a file."""
     blank = [(name, (None, "")) for name in ("seconds", "fps", "keyframes", "model", "video_format")]
     files: list[tuple[str, Any]] = [
         ("prompt", (None, "a fox")),
@@ -330,7 +334,7 @@ def test_a_form_as_a_browser_sends_it(client: httpx.Client) -> None:
     assert (video["size"], video["has_audio"], video["adjustments"]) == ("512x512", False, [])
 
 
-def test_a_form_with_an_uneven_list(client: httpx.Client) -> None:
+def test_a_form_with_an_uneven_list_is_refused(client: httpx.Client) -> None:
     files = [("prompt", (None, "a fox"))]
     files += [("keyframes[][frame_idx]", (None, "0")), ("keyframes[][frame_idx]", (None, "-1"))]
     files += [("keyframes[][image_b64]", (None, "AAAA"))]
@@ -340,7 +344,7 @@ def test_a_form_with_an_uneven_list(client: httpx.Client) -> None:
     assert response.json()["error"]["code"] == "form_list_uneven"
 
 
-def test_a_form_that_is_none(client: httpx.Client) -> None:
+def test_an_invalid_form_is_refused(client: httpx.Client) -> None:
     for body, content_type in ((b"--x", "multipart/form-data"), (b"nonsense", "multipart/form-data; boundary=x")):
         response = client.post(PATH, content=body, headers={"Content-Type": content_type})
         assert response.status_code in {400, 422}

@@ -1,4 +1,4 @@
-"""Several API keys on one server: each has its own videos, and none fills the queue."""
+"""Several API keys on one server: each has its own videos, and none can fill the queue."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def b(shared: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_nobody_sees_another_keys_videos(a: httpx.Client, b: httpx.Client) -> None:
+def test_a_key_cannot_see_the_videos_of_another(a: httpx.Client, b: httpx.Client) -> None:
     named = {"Idempotency-Key": "the-same"}
     video = finish(a, create(a, named))
 
@@ -45,8 +45,8 @@ def test_nobody_sees_another_keys_videos(a: httpx.Client, b: httpx.Client) -> No
     delete(a, video)
 
 
-def test_a_page_may_load_a_video_by_its_links(shared: Server, a: httpx.Client) -> None:
-    """A <video> and an EventSource cannot send a key."""
+def test_a_page_can_load_a_video_by_its_links(shared: Server, a: httpx.Client) -> None:
+    """A <video> element and an EventSource cannot send a key."""
     created = create(a)
     with shared.client() as page:
         done = list(events(page, created, url=created["events_url"]))[-1][1]
@@ -59,7 +59,7 @@ def test_a_page_may_load_a_video_by_its_links(shared: Server, a: httpx.Client) -
     assert done["url"].startswith(f"{shared.url}{PATH}/{created['id']}/content?expires=")
     assert (clip.status_code, clip.headers["content-type"], head.status_code) == (206, "video/mp4", 200)
     assert (others, deleted) == ([401, 401], 401)
-    # A link that was got by a link does not outlive it.
+    # A link obtained through another link expires with it.
     assert _expires(done["url"]) == _expires(done["events_url"]) == _expires(created["events_url"])
     assert _expires(a.get(f"{PATH}/{created['id']}").json()["url"]) >= _expires(done["url"])
     assert "signature" not in "".join(shared.lines)
@@ -71,7 +71,7 @@ def _expires(url: str) -> int:
 
 
 @pytest.mark.parametrize("path", ["", "/video_0", "/video_0/content", "/video_0/events"])
-def test_without_a_key_there_is_nothing_to_see(shared: Server, path: str) -> None:
+def test_videos_cannot_be_seen_without_a_key(shared: Server, path: str) -> None:
     with shared.client() as stranger:
         response = stranger.get(PATH + path)
 
@@ -79,7 +79,7 @@ def test_without_a_key_there_is_nothing_to_see(shared: Server, path: str) -> Non
     assert response.json()["error"]["type"] == "authentication_error"
 
 
-def test_one_key_holds_half_of_the_queue_and_waits_for_its_turn(a: httpx.Client, b: httpx.Client) -> None:
+def test_one_key_gets_half_of_the_queue_and_takes_turns(a: httpx.Client, b: httpx.Client) -> None:
     running = create(a, **SLOW)
     begin(a, running)
     mine = [create(a), create(a)]

@@ -1,4 +1,4 @@
-"""The official client of OpenAI against a real server."""
+"""OpenAI's official client with a real server."""
 
 import io
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.http.conftest import KEY, encode, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
-# Values that this server takes, and that are not in the client's types.
+# Values that this server accepts and the client's types do not have.
 SIZE: Any = "256x256"
 SECONDS: Any = "1"
 FIELDS: dict[str, Any] = {"num_frames": 9, "generate_audio": False}
@@ -33,7 +33,7 @@ def openai(server: Server) -> Iterator[OpenAI]:
 
 
 def extra(video: Video) -> dict[str, Any]:
-    """What OpenAI's own videos do not have."""
+    """Return the fields that OpenAI's own videos do not have."""
     return video.model_extra or {}
 
 
@@ -76,7 +76,7 @@ def test_create_and_poll(openai: OpenAI) -> None:
 def test_a_first_frame_is_a_file_or_a_data_url(openai: OpenAI, client: httpx.Client) -> None:
     image = picture()
     extra = FIELDS | {"seed": 1}
-    # The client takes an object only beside its own argument, though its types allow it there.
+    # The client accepts an object only in `extra_body`, though its types allow it in `input_reference`.
     by_url = extra | {"input_reference": {"image_url": f"data:image/png;base64,{encode(image)}"}}
     clips = set()
     for fields in (
@@ -111,7 +111,7 @@ def test_our_own_fields_go_in_the_extra_body(openai: OpenAI, content_type: str) 
     openai.videos.delete(done.id)
 
 
-def test_pages_go_on_while_what_is_on_them_is_deleted(openai: OpenAI) -> None:
+def test_paging_goes_on_while_videos_are_deleted(openai: OpenAI) -> None:
     made = [openai.videos.create(prompt=str(i), size=SIZE, extra_body=FIELDS).id for i in range(5)]
 
     assert [video.id for video in openai.videos.list(limit=2, order="asc")] == made
@@ -123,7 +123,7 @@ def test_pages_go_on_while_what_is_on_them_is_deleted(openai: OpenAI) -> None:
     assert openai.videos.list().data == []
 
 
-def test_what_is_wrong_is_named_as_it_was_sent(openai: OpenAI) -> None:
+def test_an_error_names_the_field_as_it_was_sent(openai: OpenAI) -> None:
     for fields, param in (
         ({"seconds": "soon"}, "seconds"),
         ({"size": "large"}, "size"),
@@ -146,7 +146,7 @@ def test_the_model_is_found_by_its_id(openai: OpenAI) -> None:
     assert (refusal.value.code, refusal.value.type) == ("model_not_found", "invalid_request_error")
 
 
-def test_a_remix_is_refused_and_not_tried_again(openai: OpenAI) -> None:
+def test_a_remix_is_refused_and_not_retried(openai: OpenAI) -> None:
     with pytest.raises(NotFoundError):
         openai.videos.remix("video_0", prompt="again")
     for call in (
@@ -159,7 +159,7 @@ def test_a_remix_is_refused_and_not_tried_again(openai: OpenAI) -> None:
         assert refusal.value.code == "unsupported"
 
 
-def test_without_a_key_it_is_told_so(guarded: Server) -> None:
+def test_a_client_without_a_key_gets_an_authentication_error(guarded: Server) -> None:
     for client in connect(guarded, "wrong"):
         with pytest.raises(AuthenticationError) as refusal:
             client.videos.create(prompt="a fox")

@@ -1,4 +1,4 @@
-"""A server that is killed, stopped or started twice: what becomes of its videos."""
+"""Videos of a server that is killed, stopped or started twice."""
 
 import os
 import sqlite3
@@ -24,7 +24,7 @@ from weights.tiny import TinyFiles
 
 
 class Data:
-    """A data folder, which one server after the other uses."""
+    """A data folder that one server after another uses."""
 
     def __init__(self, cache_dir: Path, folder: Path) -> None:
         self._cache_dir, self._folder = cache_dir, folder
@@ -40,7 +40,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Killed:
-    """What a killed server left, the image of one video less; `client` is the next server's."""
+    """Videos that a killed server left, one of them without its image; `client` is that of the next server."""
 
     client: httpx.Client
     data: Data
@@ -66,14 +66,14 @@ def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
         worker.suspend()
         server.process.kill()
         server.process.wait()
-        assert has_ended(worker)  # though it was stopped
+        assert has_ended(worker)  # although it was suspended
     (data.dir / "videos" / without_image["id"] / "image-0").unlink()
 
     with data.start() as server, server.client() as client:
         yield Killed(client, data, done, file, running, waiting, without_image)
 
 
-def test_a_killed_server_forgets_nothing(killed: Killed) -> None:
+def test_the_next_server_continues_the_videos_of_a_killed_one(killed: Killed) -> None:
     client, done, waiting = killed.client, killed.done, killed.waiting
     assert steady(look(client, done)) == steady(done)
     assert look(client, done)["completed_at"] == done["completed_at"]
@@ -91,7 +91,7 @@ def test_a_killed_server_forgets_nothing(killed: Killed) -> None:
     assert steady(finished) == steady(waiting)
     assert [a["field"] for a in finished["adjustments"]] == ["guidance_scale"]
     while "image-0" in killed.data.files(waiting):
-        pass  # it goes once everybody has been told of the clip
+        pass  # it is removed once every client has been told of the clip
     assert killed.data.files(done, failed, waiting) == ["clip.mp4", "clip.mp4"]
 
     for video in (done, failed, waiting):
@@ -108,7 +108,7 @@ def steady(video: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in video.items() if name not in CHANGING}
 
 
-def test_what_waited_without_its_images_has_failed(killed: Killed) -> None:
+def test_a_waiting_video_without_its_images_fails(killed: Killed) -> None:
     error = look(killed.client, killed.without_image)["error"]
 
     assert error["code"] == "lost"
@@ -117,7 +117,7 @@ def test_what_waited_without_its_images_has_failed(killed: Killed) -> None:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A server that was told to stop while one video was rendered, and another was watched that waited."""
+    """A server that was told to stop while it rendered one video and streamed events of a waiting one."""
 
     data: Data
     returncode: int
@@ -140,7 +140,7 @@ def stopped(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathF
     return Stopped(data, returncode, server.lines, running, waiting, text)
 
 
-def test_a_server_that_is_told_to_stop_leaves_its_work_to_the_next(stopped: Stopped) -> None:
+def test_a_stopping_server_leaves_its_videos_to_the_next(stopped: Stopped) -> None:
     assert stopped.returncode == 0
     assert not any("Traceback" in line for line in stopped.lines)
     with stopped.data.start() as server, server.client() as client:
@@ -149,17 +149,17 @@ def test_a_server_that_is_told_to_stop_leaves_its_work_to_the_next(stopped: Stop
     assert statuses == ["completed", "completed"]
 
 
-def test_streams_end_with_the_server(stopped: Stopped) -> None:
+def test_event_streams_end_with_the_server(stopped: Stopped) -> None:
     assert "event: progress" in stopped.events
     assert "event: completed" not in stopped.events
     assert stopped.returncode == 0
 
 
 def test_a_damaged_database_is_moved_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is read before any worker is there: one that renders nothing will do."""
+    """The database is read before a worker starts, so a worker that does not really render is enough."""
 
     def complete_one() -> list[Any]:
-        """What was there before."""
+        """Complete one video; return those that were there before."""
         with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, data_dir=tmp_path / "data") as served:
             served.told(Ready)
             before = served.client.get(PATH).json()["data"]
@@ -183,7 +183,7 @@ def second_server(data_dir: Path, cache_dir: Path) -> subprocess.CompletedProces
     return subprocess.run(command, env=env | {"LTX23_CACHE_DIR": str(cache_dir)}, capture_output=True, text=True)
 
 
-def test_a_second_server_on_the_same_data_refuses(server: Server, cache_dir: Path) -> None:
+def test_a_second_server_refuses_to_use_the_same_data(server: Server, cache_dir: Path) -> None:
     done = second_server(server.data_dir, cache_dir)
 
     assert done.returncode == 1
@@ -193,7 +193,7 @@ def test_a_second_server_on_the_same_data_refuses(server: Server, cache_dir: Pat
     ]
 
 
-def test_a_database_of_a_newer_server_is_left_alone(tmp_path: Path, cache_dir: Path) -> None:
+def test_a_database_of_a_newer_server_is_not_changed(tmp_path: Path, cache_dir: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data" / "videos.sqlite3") as connection:
         connection.execute("PRAGMA user_version = 99")

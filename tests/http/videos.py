@@ -1,4 +1,4 @@
-"""What the tests of /v1/videos share: small videos, and ways to wait for what becomes of one."""
+"""Helpers of the tests of /v1/videos: create small videos and wait for them."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import httpx
 from tests.http.conftest import LONG, SMALL
 
 PATH = "/v1/videos"
-# Seconds of work; whoever creates it deletes it.
+# Takes seconds to render; the test that creates it deletes it.
 SLOW: dict[str, Any] = LONG | {"generate_audio": False}
 
 
@@ -24,12 +24,12 @@ def look(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
 
 
 def finish(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
-    """Its last event's data: the stream ends with it."""
+    """Wait for the end of the event stream; return the data of the last event."""
     return list(events(client, video))[-1][1]
 
 
 def begin(client: httpx.Client, video: dict[str, Any]) -> None:
-    """Until a worker renders it."""
+    """Wait until a worker renders the video."""
     for name, data in events(client, video):
         assert name == "progress"
         if data["stage"]:
