@@ -1,15 +1,14 @@
 """Answer with a finished clip: the file itself, or JSON that contains it."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from pipelines.media.codecs import FORMATS
-from pipelines.spec import GenerationSpec
-from server.contract import Adjustment, adjustments_header
+from server.contract import adjustments_header
 from server.requests.prepared import PreparedRequest
 from server.videos.video import inference_s
 
@@ -36,27 +35,51 @@ class AdjustmentAnswer(BaseModel):
     reason: str
 
 
-class ClipAnswer(BaseModel):
+class ClipFacts(BaseModel):
+    """What every answer tells about a clip."""
+
+    model: str
+    width: int
+    height: int
+    num_frames: int
+    fps: Decimal
+    duration: Decimal = Field(description="The length of the clip in seconds.")
+    has_audio: bool
+    seed: int
+    prompt: str = Field(description="The prompt that is rendered.")
+    original_prompt: str = Field(description="The prompt that was sent.")
+    enhanced: bool
+    adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
+    timings: dict[str, float] = Field(description="Seconds in each stage.")
+
+
+def clip_facts(request: PreparedRequest, timings_s: Mapping[str, float]) -> ClipFacts:
+    spec = request.spec
+    return ClipFacts(
+        model=MODEL_ID,
+        width=spec.width,
+        height=spec.height,
+        num_frames=spec.num_frames,
+        fps=decimal(spec.frame_rate),
+        duration=decimal(spec.duration_s),
+        has_audio=spec.generate_audio,
+        seed=spec.seed,
+        prompt=spec.prompt,
+        original_prompt=request.original_prompt,
+        enhanced=request.enhanced,
+        adjustments=[AdjustmentAnswer(**asdict(adjustment)) for adjustment in request.adjustments],
+        timings=rounded(timings_s),
+    )
+
+
+class ClipAnswer(ClipFacts):
     """A clip as JSON, the answer to `return_json`."""
 
     model_config = ConfigDict(title="Clip")
 
     id: str
-    model: str
     video: str = Field(description="The file in base64.")
     content_type: str
-    width: int
-    height: int
-    num_frames: int
-    fps: Decimal
-    duration: Decimal
-    has_audio: bool
-    seed: int
-    prompt: str = Field(description="The prompt that was rendered.")
-    original_prompt: str = Field(description="The prompt that was sent.")
-    enhanced: bool
-    adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
-    timings: dict[str, float] = Field(description="Seconds in each stage.")
 
 
 @dataclass(frozen=True)
@@ -70,65 +93,45 @@ class Rendered:
     peak_memory_bytes: int | None = None
 
     @property
-    def spec(self) -> GenerationSpec:
-        return self.request.spec
-
-    @property
-    def inference_s(self) -> float:
-        return inference_s(self.timings_s)
-
-    @property
     def media_type(self) -> str:
-        return FORMATS[self.spec.container].media_type
+        return FORMATS[self.request.spec.container].media_type
 
 
 def clip_headers(rendered: Rendered) -> dict[str, str]:
-    spec = rendered.spec
+    request = rendered.request
+    facts = clip_facts(request, rendered.timings_s)
     return {
-        "Content-Disposition": f'inline; filename="ltx-23-video-{spec.seed}{FORMATS[spec.container].suffix}"',
-        "X-LTX-Seed": str(spec.seed),
-        "X-LTX-Width": str(spec.width),
-        "X-LTX-Height": str(spec.height),
-        "X-LTX-Frames": str(spec.num_frames),
-        "X-LTX-FPS": str(decimal(spec.frame_rate)),
-        "X-LTX-Duration": str(decimal(spec.duration_s)),
-        "X-LTX-Adjustments": adjustments_header(rendered.request.adjustments),
+        "Content-Disposition": content_disposition(request, FORMATS[request.spec.container].suffix),
+        "X-LTX-Seed": str(facts.seed),
+        "X-LTX-Width": str(facts.width),
+        "X-LTX-Height": str(facts.height),
+        "X-LTX-Frames": str(facts.num_frames),
+        "X-LTX-FPS": str(facts.fps),
+        "X-LTX-Duration": str(facts.duration),
+        "X-LTX-Adjustments": adjustments_header(request.adjustments),
         "Server-Timing": ", ".join(f"{name};dur={1000 * s:.1f}" for name, s in rendered.timings_s.items()),
     }
 
 
+def content_disposition(request: PreparedRequest, suffix: str) -> str:
+    return f'inline; filename="ltx-23-video-{request.spec.seed}{suffix}"'
+
+
 def performance_headers(rendered: Rendered) -> dict[str, str]:
     """Return the headers of vLLM-Omni's POST /v1/videos/sync."""
-    headers = {"X-Inference-Time-S": f"{rendered.inference_s:.4f}"}
+    headers = {"X-Inference-Time-S": f"{inference_s(rendered.timings_s):.4f}"}
     if rendered.peak_memory_bytes is not None:
         headers["X-Peak-Memory-MB"] = f"{rendered.peak_memory_bytes / MEBIBYTE:.1f}"
     return headers
 
 
 def clip_json(rendered: Rendered) -> ClipAnswer:
-    spec = rendered.spec
     return ClipAnswer(
+        **dict(clip_facts(rendered.request, rendered.timings_s)),
         id=rendered.id,
-        model=MODEL_ID,
         video=base64.b64encode(rendered.data).decode("ascii"),
         content_type=rendered.media_type,
-        width=spec.width,
-        height=spec.height,
-        num_frames=spec.num_frames,
-        fps=decimal(spec.frame_rate),
-        duration=decimal(spec.duration_s),
-        has_audio=spec.generate_audio,
-        seed=spec.seed,
-        prompt=spec.prompt,
-        original_prompt=rendered.request.original_prompt,
-        enhanced=rendered.request.enhanced,
-        adjustments=adjustment_answers(rendered.request.adjustments),
-        timings=rounded(rendered.timings_s),
     )
-
-
-def adjustment_answers(adjustments: Sequence[Adjustment]) -> list[AdjustmentAnswer]:
-    return [AdjustmentAnswer(**asdict(adjustment)) for adjustment in adjustments]
 
 
 def rounded(timings_s: Mapping[str, float]) -> dict[str, float]:

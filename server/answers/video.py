@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.geometry import snap_num_frames
-from server.answers.clip import MEBIBYTE, MODEL_ID, AdjustmentAnswer, Decimal, adjustment_answers, decimal, rounded
+from server.answers.clip import MEBIBYTE, ClipFacts, clip_facts, decimal
 from server.requests.prepared import PreparedRequest
 from server.videos.live import Snapshot
 from server.videos.video import VideoStatus
@@ -21,37 +21,24 @@ class VideoFailure(BaseModel):
     message: str
 
 
-class VideoAnswer(BaseModel):
+class VideoAnswer(ClipFacts):
     """A video: its parameters, progress and result."""
 
     model_config = ConfigDict(title="Video")
 
     id: str
     object: Literal["video"] = "video"
-    model: str
     status: Status
     progress: int = Field(description="Progress in percent.")
     created_at: int = Field(description="Creation time in Unix seconds.")
     completed_at: int | None
     expires_at: int | None = Field(description="Unix seconds at which the video is deleted.")
     seconds: str = Field(description="The requested seconds; `duration` is the length of the clip.")
-    duration: Decimal = Field(description="The length of the clip in seconds.")
     size: str = Field(description="WIDTHxHEIGHT in pixels.")
-    prompt: str = Field(description="The prompt that is rendered.")
     error: VideoFailure | None
     remixed_from_video_id: str | None = None
-    original_prompt: str = Field(description="The prompt that was sent.")
-    enhanced: bool
-    seed: int
-    width: int
-    height: int
-    num_frames: int
-    fps: Decimal
-    has_audio: bool
     video_format: str
     size_bytes: int = Field(description="Size of the file; 0 until it exists.")
-    adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
-    timings: dict[str, float] = Field(description="Seconds in each stage.")
     inference_time_s: float | None = Field(description="Render time in seconds; null until completed.")
     peak_memory_mb: float | None = Field(description="Peak memory of the render in MiB, including the weights.")
     url: str | None = Field(default=None, description="Link to the file, once it exists.")
@@ -102,30 +89,18 @@ def video_json(
     spec, failure = request.spec, video.failure
     peak = video.peak_memory_bytes
     return VideoAnswer(
+        **dict(clip_facts(request, video.timings_s)),
         id=video.id,
-        model=MODEL_ID,
         status=_status(snapshot.status),
         progress=snapshot.percent,
         created_at=int(video.created_at),
         completed_at=_whole(video.completed_at),
         expires_at=_whole(expires_at),
         seconds=seconds_text(request),
-        duration=decimal(spec.duration_s),
         size=f"{spec.width}x{spec.height}",
-        prompt=spec.prompt,
         error=VideoFailure(code=failure.code, message=failure.message) if failure else None,
-        original_prompt=request.original_prompt,
-        enhanced=request.enhanced,
-        seed=spec.seed,
-        width=spec.width,
-        height=spec.height,
-        num_frames=spec.num_frames,
-        fps=decimal(spec.frame_rate),
-        has_audio=spec.generate_audio,
         video_format=str(spec.container),
         size_bytes=video.size_bytes,
-        adjustments=adjustment_answers(request.adjustments),
-        timings=rounded(video.timings_s),
         inference_time_s=None if video.inference_s is None else round(video.inference_s, 4),
         peak_memory_mb=None if peak is None else round(peak / MEBIBYTE, 1),
         url=url,

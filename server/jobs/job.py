@@ -114,6 +114,12 @@ class Job:
         return (self.started_at or time.monotonic()) - self.submitted_at
 
     @property
+    def timings_s(self) -> Mapping[str, float]:
+        """Return the worker's timings; empty unless the clip is done."""
+        is_done = self.ended.done() and not self.ended.cancelled() and self.ended.exception() is None
+        return self.ended.result() if is_done else {}
+
+    @property
     def running_s(self) -> float:
         return time.monotonic() - self.started_at if self.started_at is not None else 0.0
 

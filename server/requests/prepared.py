@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from pipelines.media.codecs import FORMATS
 from pipelines.spec import GenerationSpec
 from server.contract import Adjustment
+from server.jobs.job import Job
 
 
 @dataclass(frozen=True)
@@ -19,3 +21,11 @@ class PreparedRequest:
     adjustments: tuple[Adjustment, ...] = ()
     enhance_s: float = 0.0
     requested_duration_s: float | None = None
+
+    @property
+    def file_name(self) -> str:
+        return f"clip{FORMATS[self.spec.container].suffix}"
+
+    def timings_s(self, job: Job) -> dict[str, float]:
+        """Return the seconds of each stage: queue, enhance, and the worker's stages once `job` is done."""
+        return {"queue": job.queued_s, "enhance": self.enhance_s, **job.timings_s}

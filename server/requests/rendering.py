@@ -1,12 +1,10 @@
 """Render a clip while its client waits. With an Idempotency-Key it is stored, and a repeated request finds it."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
 
-from pipelines.media.codecs import FORMATS
 from server.answers.clip import Rendered
 from server.jobs.job import Job
 from server.requests.body import RequestBody
@@ -28,13 +26,12 @@ async def _render(request: Request, body: RequestBody) -> Rendered:
     with services.workspace.job_folder() as folder:
         work = prepare_request(services, context, resolved, folder)
         context.prepared = prepared = await unless_disconnected(request, work)
-        path = folder / f"clip{FORMATS[prepared.spec.container].suffix}"
+        path = folder / prepared.file_name
         context.job = job = Job(context.id, prepared.spec, path, context.owner)
         services.dispatcher.submit(job)
-        stages_s = await _await_job(request, job)
-        timings_s = {"queue": job.queued_s, "enhance": prepared.enhance_s, **stages_s}
+        await _await_job(request, job)
         data = await asyncio.to_thread(path.read_bytes)
-        return Rendered(job.id, data, prepared, timings_s, job.peak_memory_bytes)
+        return Rendered(job.id, data, prepared, prepared.timings_s(job), job.peak_memory_bytes)
 
 
 async def _render_stored(request: Request, body: RequestBody) -> Rendered:
@@ -47,8 +44,8 @@ async def _render_stored(request: Request, body: RequestBody) -> Rendered:
     return Rendered(video.id, data, video.request, video.timings_s, video.peak_memory_bytes)
 
 
-async def _await_job(request: Request, job: Job) -> Mapping[str, float]:
-    """Return the job's timings, or raise its error. If the client disconnects, cancel the job.
+async def _await_job(request: Request, job: Job) -> None:
+    """Wait until the job is done, or raise its error. If the client disconnects, cancel the job.
 
     Returns only once the job has ended, so that its folder lasts as long.
     """
@@ -61,4 +58,4 @@ async def _await_job(request: Request, job: Job) -> Mapping[str, float]:
         if not job.ended.done():
             services_of(request).dispatcher.cancel(job)
             await asyncio.wait([job.ended])
-    return job.ended.result()
+    job.ended.result()

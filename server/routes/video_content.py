@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from pipelines.media.codecs import FORMATS
 from server.answers.byte_ranges import RangedFile
-from server.answers.clip import BINARY, CLIP
+from server.answers.clip import BINARY, CLIP, content_disposition
 from server.answers.error_schema import READ, errors
 from server.requests.context import context_of
 from server.services import services_of
@@ -47,7 +47,7 @@ async def download_video(
     except FileNotFoundError as exc:
         raise VideoNotFound(video_id) from exc
     headers = {
-        "Content-Disposition": f'inline; filename="ltx-23-video-{video.request.spec.seed}{path.suffix}"',
+        "Content-Disposition": content_disposition(video.request, path.suffix),
         "Cache-Control": "private",
     }
     return RangedFile(path, media_type=MEDIA_TYPES[path.suffix], headers=headers, stat_result=stat)

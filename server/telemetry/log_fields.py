@@ -4,9 +4,9 @@ Times are shown only for the job that a request awaited: those of a video that w
 belong to this request.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
+from server.answers.clip import rounded
 from server.contract import adjustments_json, shorten_list
 from server.edge.exchange import Exchange
 from server.requests.context import RequestContext, context_in
@@ -63,11 +63,7 @@ def timings_s(context: RequestContext) -> dict[str, float]:
     job, prepared = context.job, context.prepared
     if job is None or prepared is None:
         return {}
-    stages: Mapping[str, float] = {}
-    if job.ended.done() and not job.ended.cancelled() and job.ended.exception() is None:
-        stages = job.ended.result()
-    seconds = {"enhance": prepared.enhance_s, "queue": job.queued_s, **stages}
-    return {name: round(value, 4) for name, value in seconds.items()}
+    return rounded({"enhance": prepared.enhance_s} | prepared.timings_s(job))
 
 
 def _outcome(context: RequestContext) -> str | None:

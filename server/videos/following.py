@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from server.jobs.job import Job, JobError, NotReady
@@ -43,7 +43,7 @@ class Follower:
             await self._recorder.record(live, live.video.begun())
         await asyncio.wait([job.ended])
         try:
-            await self._finish(live, await self._completed(live.video, job, job.ended.result()))
+            await self._finish(live, await self._completed(live.video, job))
         except OSError as exc:
             log.error("%s: its clip cannot be read: %s", live.video.id, exc)
             await self._finish(live, live.video.failed(self._clock(), LOST_CLIP))
@@ -54,10 +54,11 @@ class Follower:
         except JobError as exc:
             await self._finish(live, live.video.failed(self._clock(), Failure.of(exc)))
 
-    async def _completed(self, video: Video, job: Job, timings_s: Mapping[str, float]) -> Video:
+    async def _completed(self, video: Video, job: Job) -> Video:
+        """Return the video with the size and timings of its clip. Raises JobError or OSError if it has none."""
+        job.ended.result()
         stat = await asyncio.to_thread(job.path.stat)
-        timings_s = {"queue": job.queued_s, "enhance": video.request.enhance_s, **timings_s}
-        return video.completed(self._clock(), stat.st_size, timings_s, job.peak_memory_bytes)
+        return video.completed(self._clock(), stat.st_size, video.request.timings_s(job), job.peak_memory_bytes)
 
     async def _finish(self, live: Live, video: Video) -> None:
         """Record the finished video, then publish it.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from pipelines.media.codecs import FORMATS
 from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefused
 from server.requests.prepared import PreparedRequest
 
@@ -70,12 +69,8 @@ class Video:
     def inference_s(self) -> float | None:
         return inference_s(self.timings_s) if self.timings_s else None
 
-    @property
-    def file_name(self) -> str:
-        return f"clip{FORMATS[self.request.spec.container].suffix}"
-
     def path(self, folder: Path) -> Path:
-        return folder / self.file_name
+        return folder / self.request.file_name
 
     def raise_if_failed(self) -> None:
         """Raise the JobError that the video ended with, if it failed."""
