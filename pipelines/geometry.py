@@ -21,9 +21,8 @@ MAX_LONG_SIDE, MAX_SHORT_SIDE = 3840, 2176
 MIN_NUM_FRAMES = 9
 MIN_FRAME_RATE, MAX_FRAME_RATE = Fraction(8), Fraction(50)
 
-# Area in pixels -> seconds, as the hosted endpoint documents them: 1080p, 1440p, anything larger.
-DURATION_CAPS_S = ((1920 * 1088, 20), (2560 * 1472, 10))
-SMALLEST_DURATION_CAP_S = 5
+# Seconds up to the area of a size, as the hosted endpoint documents them: 1080p, 1440p, anything larger.
+MAX_DURATIONS_S = {(1920, 1088): 20, (2560, 1472): 10, (MAX_LONG_SIDE, MAX_SHORT_SIDE): 5}
 
 # Rates that a decimal only approximates.
 NTSC_RATES = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(48000, 1001))
@@ -108,8 +107,7 @@ def snap_num_frames(frames: int | Fraction) -> int:
 
 
 def max_duration_s(width: int, height: int) -> int:
-    caps = (seconds for area, seconds in DURATION_CAPS_S if width * height <= area)
-    return next(caps, SMALLEST_DURATION_CAP_S)
+    return max(seconds for (w, h), seconds in MAX_DURATIONS_S.items() if width * height <= w * h)
 
 
 def max_num_frames(width: int, height: int, frame_rate: Fraction) -> int:

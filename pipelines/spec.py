@@ -1,5 +1,6 @@
 """Define what to generate, with every default resolved."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -9,6 +10,9 @@ from pipelines.errors import SpecError
 
 # The H.264 CRF of the images LTX-2.3 was trained on: Lightricks/LTX-2, ltx_pipelines DEFAULT_IMAGE_CRF.
 DEFAULT_CRF = 33
+MAX_CRF = 51
+
+MAX_SEED = 2**64 - 1
 
 # Stage 1 runs at half size on a latent grid of 32 pixels.
 SIZE_MULTIPLE = 64
@@ -33,6 +37,22 @@ class Keyframe:
     frame_idx: int = 0
     strength: float = 1.0
     crf: int = DEFAULT_CRF
+
+
+class Misplaced(StrEnum):
+    """Why a keyframe cannot be at its frame: the clip does not have it, or an earlier keyframe is there."""
+
+    OUT_OF_RANGE = "frame_out_of_range"
+    REPEATED = "frame_repeated"
+
+
+def misplaced_keyframes(frames: Sequence[int], num_frames: int) -> Iterator[tuple[int, Misplaced]]:
+    """Yield the position in `frames` of each keyframe that cannot be there, and why."""
+    for i, frame in enumerate(frames):
+        if not 0 <= frame < num_frames:
+            yield i, Misplaced.OUT_OF_RANGE
+        elif frames.index(frame) < i:
+            yield i, Misplaced.REPEATED
 
 
 @dataclass(frozen=True)
@@ -60,7 +80,7 @@ class GenerationSpec:
                 raise SpecError(field, f"must be a positive multiple of {SIZE_MULTIPLE}, got {getattr(self, field)}")
         if self.num_frames < 9 or self.num_frames % 8 != 1:
             raise SpecError("num_frames", f"must be 8k + 1 and at least 9, got {self.num_frames}")
-        if not 0 <= self.seed < 2**64:
+        if not 0 <= self.seed <= MAX_SEED:
             raise SpecError("seed", f"must be in 0 .. 2**64 - 1, got {self.seed}")
         if self.frame_rate <= 0:
             raise SpecError("frame_rate", f"must be positive, got {self.frame_rate}")
@@ -74,14 +94,15 @@ class GenerationSpec:
 
 
 def _validate_keyframes(keyframes: tuple[Keyframe, ...], num_frames: int) -> None:
-    seen: set[int] = set()
+    frames = [keyframe.frame_idx for keyframe in keyframes]
+    for i, fault in misplaced_keyframes(frames, num_frames):
+        messages = {
+            Misplaced.OUT_OF_RANGE: f"must be in 0 .. {num_frames - 1}, got {frames[i]}",
+            Misplaced.REPEATED: f"frame {frames[i]} has a keyframe already",
+        }
+        raise SpecError(f"keyframes.{i}.frame_idx", messages[fault])
     for i, keyframe in enumerate(keyframes):
-        if not 0 <= keyframe.frame_idx < num_frames:
-            raise SpecError(f"keyframes.{i}.frame_idx", f"must be in 0 .. {num_frames - 1}, got {keyframe.frame_idx}")
-        if keyframe.frame_idx in seen:
-            raise SpecError(f"keyframes.{i}.frame_idx", f"frame {keyframe.frame_idx} has a keyframe already")
         if not 0 <= keyframe.strength <= 1:
             raise SpecError(f"keyframes.{i}.strength", f"must be in 0 .. 1, got {keyframe.strength}")
-        if not 0 <= keyframe.crf <= 51:
-            raise SpecError(f"keyframes.{i}.crf", f"must be in 0 .. 51, got {keyframe.crf}")
-        seen.add(keyframe.frame_idx)
+        if not 0 <= keyframe.crf <= MAX_CRF:
+            raise SpecError(f"keyframes.{i}.crf", f"must be in 0 .. {MAX_CRF}, got {keyframe.crf}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from pipelines.memory import DEFAULT_CLIP
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.setting_options import add_setting_options
@@ -77,11 +78,21 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--width", type=int, default=768, help="pixels, a multiple of 64 (default: %(default)s)")
-    parser.add_argument("--height", type=int, default=512, help="pixels, a multiple of 64 (default: %(default)s)")
-    parser.add_argument("--num-frames", type=int, default=121, help="number of frames, 8k + 1 (default: 121)")
     parser.add_argument(
-        "--fps", default="24", metavar="RATE", help="frames a second, such as 24, 23.976 or 30000/1001 (default: 24)"
+        "--width", type=int, default=DEFAULT_CLIP.width, help="pixels, a multiple of 64 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--height", type=int, default=DEFAULT_CLIP.height, help="pixels, a multiple of 64 (default: %(default)s)"
+    )
+    length = DEFAULT_CLIP.num_frames
+    parser.add_argument(
+        "--num-frames", type=int, default=length, help="number of frames, 8k + 1 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--fps",
+        default=str(DEFAULT_CLIP.frame_rate),
+        metavar="RATE",
+        help="frames a second, such as 24, 23.976 or 30000/1001 (default: %(default)s)",
     )
     parser.add_argument(
         "--keyframe",

@@ -6,7 +6,10 @@ Values are validated later.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipelines.memory import DEFAULT_CLIP
+from server.contract.absent import is_absent, is_empty
 from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.limits import MAX_KEYFRAMES
 from server.contract.named_size import agrees, is_automatic, read_named_size
 from server.contract.pictures import (
     could_be_picture,
@@ -17,8 +20,8 @@ from server.contract.pictures import (
     is_last_frame,
     picture_in,
 )
+from server.contract.scalars import LAST_FRAME
 from server.contract.sent import Overridden, SentRequest
-from server.contract.wire import MAX_KEYFRAMES, GenerateRequest
 
 ALIASES = {
     "frames": "num_frames",
@@ -30,11 +33,7 @@ ALIASES = {
 FIRST_FRAME_ORDER = ("image", "image_b64")
 SIZE_NAMES = ("resolution", "aspect_ratio")
 # A field that is sent with its default value is never reported.
-DEFAULT_SIZE = tuple(GenerateRequest.model_fields[name].default for name in ("width", "height"))
-
-ZERO_MEANS_ABSENT = frozenset({"fps", "frame_rate", "duration"})
-# Fields for which an empty object is an error, like any other object.
-SCALARS = GenerateRequest.model_fields.keys() - {"keyframes", "input_image_b64"}
+DEFAULT_SIZE = (DEFAULT_CLIP.width, DEFAULT_CLIP.height)
 
 UNUSED_PICTURE = (
     "This would not be used: send the first frame as input_image_b64, several as keyframes of image_b64 and frame_idx; "
@@ -68,7 +67,7 @@ def _refuse_unused_pictures(sent: SentRequest) -> None:
 
 class _Reader:
     def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.values = {name: value for name, value in raw.items() if not _is_absent(name, value)}
+        self.values = {name: value for name, value in raw.items() if not is_absent(name, value)}
         self.names: dict[Loc, Loc] = {}
         self.overridden: list[Overridden] = []
         self.single_image = False
@@ -104,7 +103,7 @@ class _Reader:
 
     def _take_picture(self, name: str) -> None:
         value = picture_in(self.values.pop(name))
-        if _is_absent(name, value):
+        if is_absent(name, value):
             return
         if isinstance(value, list) and "input_image_b64" not in self.values:
             raise RequestInvalid.at((name,), ONE_PICTURE, "too_many_images")
@@ -118,7 +117,7 @@ class _Reader:
         if "images" not in self.values:
             return
         images = self.values.pop("images")
-        single = sum(not _is_empty(entry) for entry in _entries(images)) == 1
+        single = sum(not is_empty(entry) for entry in _entries(images)) == 1
         if "keyframes" in self.values:
             self.overridden.append(Overridden(("keyframes",), ("images",), images))
         elif single and "input_image_b64" in self.values:
@@ -131,12 +130,12 @@ class _Reader:
         names = [name for name in self.values if is_last_frame(name) and could_be_picture(self.values[name])]
         for name in sorted(names):
             value = picture_in(self.values.pop(name))
-            if _is_absent(name, value):
+            if is_absent(name, value):
                 continue
             self._take_last_frame(name, value)
 
     def _take_last_frame(self, name: str, value: object) -> None:
-        last = {"image_b64": value, "frame_idx": -1}
+        last = {"image_b64": value, "frame_idx": LAST_FRAME}
         if self.single_image:
             self.values["keyframes"] = [*self.values["keyframes"], last]
             self.single_image = False
@@ -156,9 +155,9 @@ class _Reader:
         if name != "keyframes":
             self.names["keyframes",] = (name,)
         if isinstance(entries, list) and len(entries) <= MAX_KEYFRAMES:
-            sent = [((name, i), entry) for i, entry in enumerate(entries) if not _is_empty(entry)]
+            sent = [((name, i), entry) for i, entry in enumerate(entries) if not is_empty(entry)]
             entries = [self._read_entry(i, loc, entry) for i, (loc, entry) in enumerate(sent)]
-        if not _is_empty(entries):
+        if not is_empty(entries):
             self.values["keyframes"] = entries
 
     def _read_entry(self, i: int, loc: Loc, entry: Any) -> Any:
@@ -168,7 +167,7 @@ class _Reader:
             entry = {"image_b64": entry}
         if not isinstance(entry, dict):
             return entry
-        entry = {name: value for name, value in entry.items() if not _is_absent(name, value)}
+        entry = {name: value for name, value in entry.items() if not is_absent(name, value)}
         if "image_b64" in entry:
             entry["image_b64"] = picture_in(entry["image_b64"])
         images = [name for name, value in entry.items() if is_entry_image(name, value)]
@@ -185,7 +184,7 @@ class _Reader:
         field = str(path[-1])
         for alias in sorted(set(aliases) - {field}):
             value = picture_in(entry.pop(alias))
-            if _is_empty(value):
+            if is_empty(value):
                 continue
             if field in entry:
                 self.overridden.append(Overridden(path, (*loc, alias), value))
@@ -200,25 +199,3 @@ def _first_frame_rank(name: str) -> tuple[int, str]:
 
 def _entries(value: Any) -> list[Any]:
     return value if isinstance(value, list) and len(value) <= MAX_KEYFRAMES else []
-
-
-def _is_absent(name: str, value: object) -> bool:
-    """Return whether `value` means that the field was not sent, as in forms and generated clients."""
-    if name == "prompt":
-        return value is None
-    if name in SCALARS and value == {}:
-        return False
-    return _is_empty(value) or (name in ZERO_MEANS_ABSENT and _is_zero(value))
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or (isinstance(value, str | list | dict) and not value)
-
-
-def _is_zero(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return False
-    try:
-        return float(value) == 0
-    except (ValueError, OverflowError):
-        return False

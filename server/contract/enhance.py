@@ -10,9 +10,10 @@ from server.contract.aliases import read_names
 from server.contract.envelope import unwrap
 from server.contract.errors import RequestInvalid
 from server.contract.images import ResolvedImage, decode_keyframe
+from server.contract.limits import IMAGE
 from server.contract.scalars import Prompt, Seconds, Seed, Text
 from server.contract.sent import SentRequest
-from server.contract.wire import IMAGE, KeyframeList, KeyframeRequest, WireModel
+from server.contract.wire import KeyframeList, KeyframeRequest, WireModel
 
 DEFAULT_DURATION_S = 5.0
 
@@ -27,7 +28,9 @@ class EnhancePromptRequest(WireModel):
     keyframes: KeyframeList | None = Field(
         default=None, description="As in `POST /generate`; the rewrite should match the first of them."
     )
-    duration: Seconds | None = Field(default=None, description="Length of the clip in seconds; 5 if omitted.")
+    duration: Seconds | None = Field(
+        default=None, description=f"Length of the clip in seconds; {DEFAULT_DURATION_S:g} if omitted."
+    )
     seed: Seed = Field(default=0, description="A different seed may give a different rewrite.")
 
 

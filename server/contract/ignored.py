@@ -7,10 +7,16 @@ from pydantic import ValidationError
 from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import Loc
 from server.contract.sent import Overridden, SentRequest
-from server.contract.wire import DEFAULT_GUIDANCE_SCALE, DEFAULT_NEGATIVE_PROMPT, GenerateRequest, KeyframeRequest
+from server.contract.wire import (
+    CFG,
+    DEFAULT_GUIDANCE_SCALE,
+    DEFAULT_NEGATIVE_PROMPT,
+    GenerateRequest,
+    KeyframeRequest,
+)
 
-CFG = 1.0
 MAX_UNKNOWN_REPORTED = 64
+REASON = f"the distilled model does not use it, it runs at CFG {CFG:g}"
 
 
 def report_ignored(request: GenerateRequest, sent: SentRequest, report: Report) -> None:
@@ -22,9 +28,9 @@ def report_ignored(request: GenerateRequest, sent: SentRequest, report: Report) 
 
 def _report_guidance(request: GenerateRequest, report: Report) -> None:
     if request.guidance_scale != DEFAULT_GUIDANCE_SCALE:
-        report.add("guidance_scale", CFG, "the distilled model does not use it, it runs at CFG 1")
+        report.add("guidance_scale", CFG, REASON)
     if request.negative_prompt != DEFAULT_NEGATIVE_PROMPT:
-        report.add("negative_prompt", None, "the distilled model does not use it, it runs at CFG 1")
+        report.add("negative_prompt", None, REASON)
 
 
 def _report_overridden(overridden: Overridden, sent: SentRequest, report: Report) -> None:

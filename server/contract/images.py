@@ -9,6 +9,7 @@ from server.contract.base64_image import decode_base64_image
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.keyframes import place_keyframes
 from server.contract.pictures import is_url
+from server.contract.scalars import LAST_FRAME
 from server.contract.sent import SentRequest
 from server.contract.timing import Timing
 from server.contract.wire import GenerateRequest, KeyframeRequest
@@ -77,7 +78,7 @@ def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Tim
             raise exc.relocated(sent.as_sent) from exc
         reason = f"it moved with the end of the clip, which has {timing.num_frames} frames"
     for i, (frame, used) in enumerate(zip(asked, frames, strict=True)):
-        if used != frame and (frame != -1 or sent.single_image):
+        if used != frame and (frame != LAST_FRAME or sent.single_image):
             path = ("keyframes", i, "frame_idx")
             report.add(".".join(map(str, path)), used, reason, path=path)
     return frames

@@ -7,7 +7,9 @@ last frame, and those before it make room, each by at most 8 frames.
 
 from collections.abc import Iterator, Sequence
 
+from pipelines.spec import Misplaced, misplaced_keyframes
 from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.scalars import LAST_FRAME
 from server.contract.timing import Timing
 
 MAX_SHIFT = 8
@@ -24,7 +26,7 @@ def place_keyframes(sent: Sequence[int], timing: Timing) -> list[int]:
     sent: the requested frames, -1 for the last.
     """
     end = max(timing.num_frames, timing.asked_last.stop) - 1
-    frames = [end if frame == -1 else frame for frame in sent]
+    frames = [end if frame == LAST_FRAME else frame for frame in sent]
     errors = list(_errors(frames, end))
     if errors:
         raise RequestInvalid(errors)
@@ -36,14 +38,10 @@ def _errors(frames: Sequence[int], end: int) -> Iterator[FieldError]:
         yield FieldError(("keyframes",), TOO_FEW if frames == [0] else LAST_ALONE, "too_short")
     elif 0 not in frames:
         yield FieldError(("keyframes",), FIRST_MISSING, "first_frame_missing")
-    seen: set[int] = set()
-    for i, frame in enumerate(frames):
-        if frame > end:
-            msg = f"Input should be 0 .. {end}, or -1 for the last: the clip has {end + 1} frames"
-            yield FieldError(_loc(i), msg, "frame_out_of_range")
-        elif frame in seen:
-            yield FieldError(_loc(i), REPEATED, "frame_repeated")
-        seen.add(frame)
+    too_late = f"Input should be 0 .. {end}, or {LAST_FRAME} for the last: the clip has {end + 1} frames"
+    messages = {Misplaced.OUT_OF_RANGE: too_late, Misplaced.REPEATED: REPEATED}
+    for i, fault in misplaced_keyframes(frames, end + 1):
+        yield FieldError(_loc(i), messages[fault], fault.value)
 
 
 def _moved_with_the_end(frames: Sequence[int], timing: Timing) -> list[int]:
@@ -56,7 +54,7 @@ def _moved_with_the_end(frames: Sequence[int], timing: Timing) -> list[int]:
         places[frame] = min(frame, free)
         free = places[frame] - 1
     errors = [
-        FieldError(_loc(i), _no_room(timing), "frame_out_of_range")
+        FieldError(_loc(i), _no_room(timing), Misplaced.OUT_OF_RANGE.value)
         for i, f in enumerate(frames)
         if _is_lost(f, places[f], last)
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pipelines.geometry import MAX_LONG_SIDE, MIN_SIDE, snap_size
+from pipelines.memory import DEFAULT_CLIP
 from server.contract.errors import RequestInvalid
 
 # Values that leave the choice to the server.
@@ -13,8 +14,6 @@ AUTOMATIC = frozenset({"", "auto", "adaptive"})
 NAMED_SIDES = {"480p": 480, "540p": 540, "720p": 720, "768p": 768, "1080p": 1080, "1440p": 1440, "2160p": 2160}
 NAMED_SIDES |= {"4k": 2160}
 DEFAULT_RATIO = Fraction(16, 9)
-# The default size's, for a clip of which only the aspect ratio is known.
-DEFAULT_SHORT_SIDE = 512
 MAX_RATIO = Fraction(MAX_LONG_SIDE, MIN_SIDE)
 # Rounding to the grid changes the shape of a named size by at most this much.
 SHAPE_TOLERANCE = Fraction(1, 10)
@@ -55,7 +54,7 @@ def read_named_size(
         return sent_width, snap_size(sent_width, round(sent_width / ratio))[1]
     if ratio is not None and (sent_height := _pixels(height)):
         return snap_size(round(sent_height * ratio), sent_height)[0], sent_height
-    return _size_of(size.short_side or DEFAULT_SHORT_SIDE, ratio or DEFAULT_RATIO)
+    return _size_of(size.short_side or DEFAULT_CLIP.height, ratio or DEFAULT_RATIO)
 
 
 def names_same_size(sent: object, other: object, aspect_ratio: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.contract.absent import is_empty
 from server.contract.adjustments import Adjustment, refusal
 from server.contract.body import validate_value_count
 from server.contract.envelope import unwrap
@@ -67,9 +68,8 @@ class OpenAIRequest:
 def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAIRequest:
     """Translate the names. Raises RequestInvalid for a value that cannot be read or, if strict, that is not used."""
     unwrapped = unwrap(raw, strict=strict)
-    values = {name: value for name, value in unwrapped.fields.items() if not _is_empty(value)}
-    # Keep an empty prompt, which has an error of its own.
-    values |= {name: value for name, value in unwrapped.fields.items() if name == "prompt"}
+    # An empty prompt is kept, because it has an error of its own.
+    values = {name: value for name, value in unwrapped.fields.items() if name == "prompt" or not is_empty(value)}
     reader = _Reader(values, {name: unwrapped.as_sent((name,)) for name in values}, strict)
     for group in GROUPS:
         reader.read_group(group)
@@ -100,7 +100,7 @@ class _Reader:
             return
         path = self.paths[group]
         for name, value in _read_object(sent, path).items():
-            if not _is_empty(value):
+            if not is_empty(value):
                 self._offer(name, value, (*path, str(name)))
 
     def rename(self, name: str, ours: str) -> None:
@@ -189,10 +189,6 @@ def video_form_schema() -> dict[str, Any]:
 
 def _without_default(field: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in field.items() if name != "default"}
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str | list | dict) and not value)
 
 
 def _plain(value: Any) -> Any:

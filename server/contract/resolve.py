@@ -15,13 +15,10 @@ from server.contract.envelope import unwrap
 from server.contract.errors import RequestInvalid
 from server.contract.ignored import report_ignored
 from server.contract.images import ResolvedImage, resolve_images
+from server.contract.scalars import RANDOM_SEED
 from server.contract.sent import SentRequest
 from server.contract.timing import resolve_timing
-from server.contract.wire import GenerateRequest
-
-# The seed for `use_random_seed: false` without a seed.
-FIXED_SEED = 42
-RANDOM = -1
+from server.contract.wire import FIXED_SEED, GenerateRequest
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def _resolve_seed(request: GenerateRequest, random_seed: Callable[[], int]) -> i
     """Return the seed that was sent, the fixed one if random seeds are switched off, or a random one."""
     if request.seed is None and not request.use_random_seed:
         return FIXED_SEED
-    return random_seed() if request.seed in (None, RANDOM) else request.seed
+    return random_seed() if request.seed in (None, RANDOM_SEED) else request.seed
 
 
 def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2) -> GenerationSpec:

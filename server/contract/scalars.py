@@ -7,8 +7,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from pipelines.spec import MAX_CRF, MAX_SEED
+from server.contract.limits import MAX_PROMPT_CHARACTERS, MAX_SENT_SIDE
+
 MAX_FLOAT = int(sys.float_info.max)
-MAX_SEED = 2**64 - 1
+
+# Values with a meaning of their own.
+LAST_FRAME = -1
+RANDOM_SEED = -1
 
 # Controls, formats, separators, surrogates, and combining marks, which need a base letter.
 INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me"})
@@ -60,11 +66,11 @@ ENCODABLE = AfterValidator(_encodable)
 Integer = Annotated[int, INTEGER]
 Number = Annotated[float, NUMBER]
 Text = Annotated[str, ENCODABLE]
-Prompt = Annotated[str, Field(min_length=1, max_length=10_000), ENCODABLE, AfterValidator(_not_blank)]
-Side = Annotated[int, Field(gt=0, le=16_384), INTEGER]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS), ENCODABLE, AfterValidator(_not_blank)]
+Side = Annotated[int, Field(gt=0, le=MAX_SENT_SIDE), INTEGER]
 FrameCount = Annotated[int, Field(gt=0), INTEGER]
-FrameIndex = Annotated[int, Field(ge=-1), INTEGER]
+FrameIndex = Annotated[int, Field(ge=LAST_FRAME), INTEGER]
 Seconds = Annotated[float, Field(ge=0), NUMBER]
-Seed = Annotated[int, Field(ge=-1, le=MAX_SEED), INTEGER]
+Seed = Annotated[int, Field(ge=RANDOM_SEED, le=MAX_SEED), INTEGER]
 Strength = Annotated[float, Field(ge=0, le=1), NUMBER]
-Crf = Annotated[int, Field(ge=0, le=51), INTEGER]
+Crf = Annotated[int, Field(ge=0, le=MAX_CRF), INTEGER]

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from server.contract.errors import FieldError, Loc, RequestInvalid
-from server.contract.wire import MAX_KEYFRAMES, GenerateRequest, KeyframeRequest
+from server.contract.limits import MAX_KEYFRAMES
+from server.contract.wire import GenerateRequest, KeyframeRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -13,11 +13,9 @@ from pipelines.geometry import (
     max_num_frames,
     snap_num_frames,
 )
+from pipelines.memory import DEFAULT_CLIP
 from server.contract.adjustments import Report
 from server.contract.wire import GenerateRequest
-
-DEFAULT_FRAME_RATE = Fraction(24)
-DEFAULT_NUM_FRAMES = 121
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def _wanted_rate(request: GenerateRequest) -> Fraction:
     if request.fps is not None:
         return exact_frame_rate(request.fps)
     if request.num_frames is None or not request.duration:
-        return DEFAULT_FRAME_RATE
+        return DEFAULT_CLIP.frame_rate
     return snap_num_frames(request.num_frames) / _exact(request.duration)
 
 
@@ -73,7 +71,7 @@ def _wanted_frames(request: GenerateRequest, rate: Fraction) -> int:
         return snap_num_frames(request.num_frames)
     if request.duration:
         return snap_num_frames(_exact(request.duration) * rate)
-    return DEFAULT_NUM_FRAMES
+    return DEFAULT_CLIP.num_frames
 
 
 def _asked_last(request: GenerateRequest, rate: Fraction) -> range:
@@ -81,7 +79,7 @@ def _asked_last(request: GenerateRequest, rate: Fraction) -> range:
         asked_rate = exact_frame_rate(request.fps) if request.fps is not None and request.fps > 0 else rate
         frames = _exact(request.duration) * asked_rate
         return range(ceil(frames) - 1, floor(frames) + 1)
-    asked = request.num_frames or DEFAULT_NUM_FRAMES
+    asked = request.num_frames or DEFAULT_CLIP.num_frames
     return range(asked - 1, asked)
 
 

@@ -5,9 +5,21 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS
-from pipelines.spec import DEFAULT_CRF
+from pipelines.geometry import (
+    MAX_FRAME_RATE,
+    MAX_LONG_SIDE,
+    MAX_SHORT_SIDE,
+    MIN_FRAME_RATE,
+    MIN_NUM_FRAMES,
+    MIN_SIDE,
+)
+from pipelines.ltx.schedule import STAGE_1_SIGMAS
+from pipelines.memory import DEFAULT_CLIP
+from pipelines.spec import DEFAULT_CRF, SIZE_MULTIPLE
+from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES
 from server.contract.scalars import (
+    LAST_FRAME,
+    RANDOM_SEED,
     Crf,
     FrameCount,
     FrameIndex,
@@ -23,13 +35,14 @@ from server.contract.scalars import (
 
 DEFAULT_NEGATIVE_PROMPT = "shaky, glitchy, low quality, worst quality, deformed, distorted"
 DEFAULT_GUIDANCE_SCALE = 3.1
-# The longest clip has 1001 frames (20 s at 50 fps), with at most one keyframe each.
-MAX_KEYFRAMES = 1001
+NUM_INFERENCE_STEPS = len(STAGE_1_SIGMAS) - 1
+# The seed for `use_random_seed: false` without a seed.
+FIXED_SEED = 42
 
-IMAGE = (
-    "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC in base64, `data:` prefix or not, up to "
-    f"{MAX_FILE_BYTES // 2**20} MiB decoded and {MAX_PIXELS // 10**6} megapixels. Scaled to cover the clip and cropped."
-)
+CFG = 1.0
+_NOT_USED = f"not used: the distilled model runs at CFG {CFG:g}"
+_SNAPPED = f"Pixels, snapped to the nearest multiple of {SIZE_MULTIPLE} within"
+_LONG, _SHORT = f"{MIN_SIDE} .. {MAX_LONG_SIDE}", f"{MIN_SIDE} .. {MAX_SHORT_SIDE}"
 
 EXAMPLE: dict[str, JsonValue] = {
     "prompt": "A red fox trots through fresh snow at dawn, its steps crunching softly",
@@ -53,8 +66,8 @@ class KeyframeRequest(WireModel):
 
     image_b64: Text = Field(description=IMAGE)
     frame_idx: FrameIndex = Field(
-        description="0 to num_frames - 1, or -1 for the last frame. No two keyframes share one. When num_frames is "
-        "snapped or capped, a keyframe at its end moves along."
+        description=f"0 to num_frames - 1, or {LAST_FRAME} for the last frame. No two keyframes share one. When "
+        "num_frames is snapped or capped, a keyframe at its end moves along."
     )
     strength: Strength = Field(default=1.0, description="0 ignores the image, 1 keeps it unchanged.")
     crf: Crf = Field(
@@ -73,38 +86,33 @@ class GenerateRequest(WireModel):
     prompt: Prompt = Field(description="What the clip shows, and how it sounds.")
     negative_prompt: Text = Field(
         default=DEFAULT_NEGATIVE_PROMPT,
-        description="Accepted but not used: the distilled model runs at CFG 1.",
+        description=f"Accepted but {_NOT_USED}.",
     )
-    width: Side = Field(
-        default=768,
-        description="Pixels, snapped to the nearest multiple of 64 within 256 .. 3840 (256 .. 2176 in portrait).",
-    )
-    height: Side = Field(
-        default=512,
-        description="Pixels, snapped to the nearest multiple of 64 within 256 .. 2176 (256 .. 3840 in portrait).",
-    )
+    width: Side = Field(default=DEFAULT_CLIP.width, description=f"{_SNAPPED} {_LONG} ({_SHORT} in portrait).")
+    height: Side = Field(default=DEFAULT_CLIP.height, description=f"{_SNAPPED} {_SHORT} ({_LONG} in portrait).")
     num_frames: FrameCount | None = Field(
         default=None,
-        description="Snapped to the nearest 8k + 1, at least 9. Omit it to derive it from duration x fps; 121 when "
-        "duration is omitted too. At most 20 s up to 1080p, 10 s at 1440p, 5 s above.",
+        description=f"Snapped to the nearest 8k + 1, at least {MIN_NUM_FRAMES}. Omit it to derive it from duration x "
+        f"fps; {DEFAULT_CLIP.num_frames} when duration is omitted too. {DURATION}",
     )
     frames: FrameCount | None = Field(default=None, description="Another name for num_frames, which wins over it.")
     duration: Seconds | None = Field(
         default=None,
         description="Seconds; 0 counts as omitted. Derives num_frames from fps; with num_frames and without fps it "
-        "derives fps. At most 20 s up to 1080p, 10 s at 1440p, 5 s above.",
+        f"derives fps. {DURATION}",
     )
     fps: Number | None = Field(
         default=None,
-        description="Frames a second, clamped to 8 .. 50; fractions are fine (23.976). 24 unless it is derived.",
+        description=f"Frames a second, clamped to {MIN_FRAME_RATE} .. {MAX_FRAME_RATE}; fractions are fine (23.976). "
+        f"{DEFAULT_CLIP.frame_rate} unless it is derived.",
     )
     seed: Seed | None = Field(
         default=None,
-        description="The same request with the same seed gives the same clip. Random if omitted or -1.",
+        description=f"The same request with the same seed gives the same clip. Random if omitted or {RANDOM_SEED}.",
     )
     use_random_seed: bool = Field(
         default=True,
-        description="Without a seed, false means seed 42; otherwise a random one is drawn.",
+        description=f"Without a seed, false means seed {FIXED_SEED}; otherwise a random one is drawn.",
         # A generated client would send a published default, which is not the same as sending nothing.
         json_schema_extra=_without_default,
     )
@@ -119,9 +127,11 @@ class GenerateRequest(WireModel):
     generate_audio: bool = Field(default=True, description="False gives a silent file.")
     guidance_scale: Number = Field(
         default=DEFAULT_GUIDANCE_SCALE,
-        description="Accepted (1.0 .. 5.1) but not used: the distilled model runs at CFG 1.",
+        description=f"Accepted (1.0 .. 5.1) but {_NOT_USED}.",
     )
-    num_inference_steps: Integer = Field(default=8, description="Always 8, whatever is sent.")
+    num_inference_steps: Integer = Field(
+        default=NUM_INFERENCE_STEPS, description=f"Always {NUM_INFERENCE_STEPS}, whatever is sent."
+    )
     video_format: Literal["mp4", "webm"] = Field(default="mp4", description="The container of the file.")
     enhance_prompt: bool = Field(
         default=False,

@@ -7,21 +7,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from enhancer.enhancement import Status as EnhancerStatus
-from pipelines.geometry import (
-    MAX_FRAME_RATE,
-    MAX_LONG_SIDE,
-    MIN_FRAME_RATE,
-    MIN_NUM_FRAMES,
-    MIN_SIDE,
-    max_duration_s,
-)
-from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_REQUEST_PIXELS
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
-from pipelines.spec import SIZE_MULTIPLE
 from server.answers.clip import MODEL_ID
 from server.answers.error_schema import READ, errors
 from server.answers.errors import ModelNotFound
-from server.contract import GenerateRequest
+from server.contract import limits
+from server.contract.wire import NUM_INFERENCE_STEPS, GenerateRequest
 from server.services import services_of
 from server.worker.messages import ModelInfo
 from weights.licenses import VIDEO_LICENSES
@@ -29,17 +20,6 @@ from weights.licenses import VIDEO_LICENSES
 router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
-LIMITS = {
-    "width": {"min": MIN_SIDE, "max": MAX_LONG_SIDE, "multiple_of": SIZE_MULTIPLE},
-    "height": {"min": MIN_SIDE, "max": MAX_LONG_SIDE, "multiple_of": SIZE_MULTIPLE},
-    "num_frames": {"min": MIN_NUM_FRAMES, "form": "8k + 1"},
-    "fps": {"min": int(MIN_FRAME_RATE), "max": int(MAX_FRAME_RATE)},
-    "duration_s": {f"{w}x{h}": max_duration_s(w, h) for w, h in ((1920, 1088), (2560, 1472), (3840, 2176))},
-    "image_bytes": MAX_FILE_BYTES,
-    "image_pixels": MAX_PIXELS,
-    "request_pixels": MAX_REQUEST_PIXELS,
-    "prompt_characters": 10_000,
-}
 
 
 class MemoryAnswer(BaseModel):
@@ -123,10 +103,10 @@ def _model(request: Request) -> ModelAnswer:
         license=describe_licenses(model) if model else None,
         warnings=list(model.warnings) if model else [],
         stages=services.settings.stages,
-        num_inference_steps=8,
+        num_inference_steps=NUM_INFERENCE_STEPS,
         modes=MODES,
         enhance_prompt=services.enhancer.state.status is not EnhancerStatus.OFF,
-        limits=LIMITS,
+        limits=limits.PUBLISHED,
         defaults=_defaults(),
     )
 
