@@ -1,1 +1,1 @@
-"""Benchmarks behind the figures in docs/. Each prints its figures, with a ratio to something real."""
+"""Benchmarks for the figures in docs/. Each prints its figures, with a ratio to a baseline."""

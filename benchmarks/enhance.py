@@ -1,7 +1,7 @@
 """Measure what prompt enhancement adds to the language model's own time: `python -m benchmarks.enhance [--rounds N]`.
 
-The language model is a server on loopback that answers at once. First the latency of one rewrite, in this process and
-as POST /enhance; then the renders of four clients of the tiny model, with and without `enhance_prompt`, alternating.
+The language model is a server on loopback that answers at once. Measures the latency of a rewrite, in this process and
+as POST /enhance; then the render rate of four clients of the tiny model, alternately with and without `enhance_prompt`.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 async def time_rewrites(sglang_url: str) -> tuple[list[float], float]:
-    """Return the milliseconds of each call, and the mean CPU time, which is more telling on a busy machine."""
+    """Return the milliseconds of each call, and the mean CPU time, which a busy machine affects less."""
     enhancer = Enhancer(Sglang(SglangOptions(sglang_url)))
     await enhancer.enhance(EnhanceRequest(new_prompt()), required=True)
     latencies_ms = []
@@ -65,7 +65,7 @@ async def time_rewrites(sglang_url: str) -> tuple[list[float], float]:
 
 
 def compare(url: str, rounds: int) -> None:
-    """Return clips a second by round; the ratio compares neighbouring rounds."""
+    """Return clips per second by round; the ratio compares neighbouring rounds."""
     render_all(url, enhance=False), render_all(url, enhance=True)
     pairs = [(render_all(url, enhance=False), render_all(url, enhance=True)) for _ in range(rounds)]
     plain, enhanced = (statistics.median(column) for column in zip(*pairs, strict=True))
@@ -77,7 +77,7 @@ def compare(url: str, rounds: int) -> None:
 
 
 def render_all(url: str, *, enhance: bool) -> float:
-    """Return clips a second."""
+    """Return clips per second."""
 
     def client(_: int) -> None:
         for _ in range(CLIPS_PER_CLIENT):

@@ -1,9 +1,9 @@
-"""Run the whole 22B model with random weights on one CUDA card: `python -m benchmarks.gpu [--dir DIR]`.
+"""Run the whole 22B model with random weights on one CUDA GPU: `python -m benchmarks.gpu [--dir DIR]`.
 
 Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR and loads them as
 the server does. Prints memory by component, the FP8 Linear against BF16 (speed, error), the seconds of one clip by
 stage against its 0.97 PFLOP of matrix work, and its peak memory next to the plan's; then the same for each `--memory`
-level that is named. Needs a card with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low.
+level that is named. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low.
 
 `--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
 """
@@ -88,7 +88,7 @@ def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
     block = re.compile(rf"{re.escape(MODEL)}transformer_blocks\.(\d+)\.(?!.*norm).*\.weight$")
 
     def is_fp8(name: str) -> bool:
-        """Select the layers of the official file: every Linear of the blocks but the first four and the last."""
+        """Select the FP8 layers of the official file: every Linear of all blocks but the first four and the last."""
         match = block.match(name)
         return match is not None and 4 <= int(match[1]) < last
 

@@ -56,7 +56,7 @@ class RunningServer:
 
 @contextmanager
 def running_server(*args: str, **env: str) -> Iterator[RunningServer]:
-    """Serve on a free port, until ready. Of the environment's LTX23_* variables only the cache folder applies."""
+    """Serve on a free port and wait until ready. Of the LTX23_* variables, only the cache folder is kept."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("LTX23_") or k == "LTX23_CACHE_DIR"}
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args]
     with tempfile.TemporaryDirectory() as folder:

@@ -46,7 +46,7 @@ KILLED = "the worker process ended while it rendered this clip"
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the plan. moment and choice, within 0 .. 1, select when in it something happens, and what."""
+    """One step of the plan. `moment` and `choice` (0 to 1) select when something happens, and to what."""
 
     kind: str
     moment: float
@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent, and before which clips something goes wrong. The seed alone determines it."""
+    """The order of requests and faults, determined by the seed alone."""
 
     clips: int
     seed: int
@@ -63,7 +63,7 @@ class Plan:
     bursts: int
 
     def steps(self) -> list[Step]:
-        """Return the steps (clip, bad, gone, kill, burst): as many clips as asked for, with the others among them."""
+        """Return the steps (clip, bad, gone, kill, burst): `clips` clips, with the others in between."""
         order = random.Random(self.seed)
         others = ["bad"] * (self.clips // 5) + ["gone"] * (self.clips // 10)
         rest = ["clip"] * self.clips + others + ["kill"] * self.kills + ["burst"] * self.bursts
@@ -123,7 +123,7 @@ class Soak:
         self.growth.sample(self._server, sum(self.ledger.sent.values()))
 
     def wait_until_idle(self) -> dict[str, int]:
-        """Return the queue once nothing waits or runs; anything left shows in the table."""
+        """Return the queue once nothing waits or runs; the table shows anything left."""
         for _ in range(300):
             connection = HTTPConnection(self._address, timeout=60)
             connection.request("GET", "/health")
@@ -135,7 +135,7 @@ class Soak:
         return queue
 
     def _clip(self, step: Step) -> None:
-        """Retry as a client does that is told to come back; do not send a killed clip again."""
+        """Retry after a 429 or 503, as a client does; do not send a killed clip again."""
         body = json.dumps(CLIP | {"generate_audio": step.choice < 0.5}).encode()
         while self._exchange("clip", body, {200, 429, 500, 503}) in (429, 503):
             time.sleep(RETRY_S)
@@ -168,7 +168,7 @@ class Soak:
             list(crowd.map(lambda _: self._exchange("burst", body, {200, 429, 500, 503}), range(BURST)))
 
     def _exchange(self, kind: str, body: bytes, allowed: set[int]) -> int | None:
-        """Return the status, or None for a request that nobody answered, which must not happen."""
+        """Return the status, or None if there was no answer, which must not happen."""
         self.ledger.count_sent(kind)
         connection = HTTPConnection(self._address, timeout=600)
         try:

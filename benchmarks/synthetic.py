@@ -28,7 +28,7 @@ def write_checkpoint(
 ) -> None:
     """Write a checkpoint tensor by tensor, without ever holding it whole in memory.
 
-    takes: which published names; is_fp8: which of them in FP8.
+    `takes` selects published names, and `is_fp8` those of them that are in FP8.
     """
     published = published_tensors(config, text_layers)
     infos = dict(_with_scales({name: info for name, info in published.items() if takes(name)}, is_fp8))
@@ -58,7 +58,7 @@ def _with_scales(tensors: Mapping[str, TensorInfo], is_fp8: Callable[[str], bool
 
 
 def _values(name: str, info: TensorInfo, infos: Mapping[str, TensorInfo], pool: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Return values that keep signals about their size from layer to layer; norms, statistics and filters are real."""
+    """Return values that keep the size of signals from layer to layer; norms, statistics and filters are realistic."""
     if name.endswith(".weight_scale"):
         yield torch.tensor([1 / (FP8_STD * sqrt(infos[name.removesuffix("_scale")].shape[1]))])
         return

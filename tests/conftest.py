@@ -1,4 +1,4 @@
-"""What the tests share: the tiny model's files and a real server on loopback."""
+"""Shared fixtures: the tiny model's files and a real server on loopback."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def tiny(cache_dir: Path) -> TinyFiles:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model as a diffusers folder with everything in it; for tests that leave it as it is."""
+    """Write the tiny model as a complete diffusers folder, for tests that do not change it."""
     from pipelines.ltx.models import WeightFiles
     from tests.diffusers_folder import write_folder
 
@@ -42,14 +42,14 @@ def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 class Server:
-    """A running `ltx23 serve`, with what it printed so far."""
+    """A running `ltx23 serve`, with the lines that it has printed."""
 
     def __init__(self, process: subprocess.Popen[str], temp_dir: Path, data_dir: Path) -> None:
         self.process, self.temp_dir, self.data_dir = process, temp_dir, data_dir
         self.lines: list[str] = []
         self.url = ""
         self._spoke = threading.Event()
-        # Read to the end, or the pipe fills up and the server stops.
+        # Keep reading, or the pipe fills up and the server blocks.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -78,7 +78,7 @@ class Server:
 
 @contextmanager
 def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Iterator[Server]:
-    """`ltx23 serve` as a user starts it, on a free port, until ready. LTX23_* of this machine has no part in it."""
+    """Run `ltx23 serve` on a free port and wait until it is ready. LTX23_* variables of this machine are ignored."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
     with tempfile.TemporaryDirectory() as data_dir:
         folders = {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_TEMP_DIR": str(temp_dir), "LTX23_DATA_DIR": data_dir}
@@ -98,7 +98,7 @@ def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Itera
 
 @pytest.fixture(scope="session")
 def server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that leave it as they found it."""
+    """Run one server for all tests that do not change it."""
     with run_server(cache_dir, tmp_path_factory.mktemp("work")) as running:
         yield running
 

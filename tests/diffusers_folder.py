@@ -1,4 +1,4 @@
-"""A model as a diffusers folder, written by diffusers itself, in the state of the published one."""
+"""A model as a diffusers folder, written by diffusers itself, like the published one."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from pipelines.ltx.components import load_components
 from pipelines.ltx.models import WeightFiles
 
-# Of diffusers/LTX-2.3-Distilled-Diffusers.
+# From diffusers/LTX-2.3-Distilled-Diffusers.
 SCHEDULER = {
     "use_dynamic_shifting": False,
     "base_shift": 0.95,
@@ -21,7 +21,7 @@ SCHEDULER = {
 
 
 def write_folder(files: WeightFiles, folder: Path) -> Path:
-    """All values as `files` have them: BF16 but for the tables, in shards of a size that splits the transformer."""
+    """Write the values of `files` in BF16, except for the tables, in shards that split the transformer."""
     from diffusers import FlowMatchEulerDiscreteScheduler
     from diffusers.pipelines.ltx2 import LTX2Pipeline
     from diffusers.utils import logging
@@ -47,19 +47,19 @@ def write_folder(files: WeightFiles, folder: Path) -> Path:
     ).save_pretrained(folder, max_shard_size="200KB")
     assert components.upsampler is not None
     components.upsampler.save_pretrained(folder / "latent_upsampler")
-    # What the conversion that made the published folder lost.
+    # The published folder lacks this, because its conversion lost it.
     change_json(folder / "vocoder" / "config.json", final_act_fn=None)
     return folder
 
 
 def change_json(path: Path, **changes: Any) -> None:
-    """A key of value `...` is left out."""
+    """Change a JSON object; a key with the value `...` is removed."""
     merged = json.loads(path.read_text()) | changes
     path.write_text(json.dumps({key: value for key, value in merged.items() if value is not ...}))
 
 
 def copy_folder(source: Path, target: Path) -> Path:
-    """With a config and an index of its own; the tensors are links."""
+    """Copy configs and indices, and link to the tensors."""
     for path in source.rglob("*"):
         copy = target / path.relative_to(source)
         if path.is_file():

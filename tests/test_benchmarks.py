@@ -1,4 +1,4 @@
-"""The benchmark for a big card runs on none here: at tiny size, so that it works when it is needed."""
+"""The GPU benchmark at tiny size on the CPU, and a short soak."""
 
 import os
 import subprocess

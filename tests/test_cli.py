@@ -1,4 +1,4 @@
-"""`ltx23 generate` as a command: what it writes, and what it says when it cannot."""
+"""`ltx23 generate` and `ltx23 serve` as commands: their output files and their error messages."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(cache_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process, with nothing of this machine's settings."""
+    """Return a function that runs the command in this process, without this machine's settings."""
     for name in [name for name in os.environ if name.startswith("LTX23_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LTX23_CACHE_DIR", str(cache_dir))
@@ -48,7 +48,7 @@ def run(cache_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 def run_process(cache_dir: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process of its own, where it starts a server."""
+    """Run the command in a separate process, for commands that start a server."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
     folders = {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_DATA_DIR": str(cache_dir / "data")}
     command = [sys.executable, "-m", "server.cli", *args]
@@ -87,7 +87,7 @@ def test_keyframes_are_sorted_by_their_frame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("has_avx512_bf16", [False, True])
 @pytest.mark.parametrize("quantization", ["8bit", "4bit"])
-def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
+def test_quantising_the_text_encoder_prints_no_warnings(
     quantization: str,
     has_avx512_bf16: bool,
     tiny: TinyFiles,
@@ -130,7 +130,7 @@ def test_a_text_encoder_quantised_while_it_loads_says_nothing_of_its_own(
         ),
     ],
 )
-def test_says_what_is_wrong_in_one_line(args: list[str], message: str, run: Run, tmp_path: Path) -> None:
+def test_an_error_is_one_line(args: list[str], message: str, run: Run, tmp_path: Path) -> None:
     done = run("generate", *SMALL, "-o", str(tmp_path / "clip.mp4"), *args)
 
     assert done.returncode == 1
@@ -153,7 +153,7 @@ def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir
     assert "Traceback" not in done.stderr
 
 
-def test_serve_ends_before_it_listens_when_a_name_is_not_on_the_disk(run: Run, tmp_path: Path) -> None:
+def test_serve_ends_before_it_listens_when_named_weights_are_missing(run: Run, tmp_path: Path) -> None:
     done = run("serve", "--checkpoint", "hosted", "--text-encoder", "gemma-fp8", "--weights-dir", "absent")
 
     assert done.returncode == 1
@@ -172,9 +172,7 @@ def test_serve_ends_before_it_listens_when_a_name_is_not_on_the_disk(run: Run, t
         ("TEXT_ENCODER_QUANTIZATION", "2bit"),
     ],
 )
-def test_serve_names_the_setting_that_is_wrong(
-    variable: str, value: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_serve_names_an_invalid_setting(variable: str, value: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"LTX23_{variable}", value)
     done = run("serve")
 
@@ -183,7 +181,7 @@ def test_serve_names_the_setting_that_is_wrong(
     assert done.stderr.startswith("ltx23: error: ")
 
 
-def test_serve_names_the_key_file_that_is_wrong(tmp_path: Path) -> None:
+def test_serve_names_an_invalid_key_file(tmp_path: Path) -> None:
     done = run_process(tmp_path, "serve", "--port", "0", LTX23_API_KEYS_FILE="/absent")
 
     assert done.returncode == 1
@@ -191,7 +189,7 @@ def test_serve_names_the_key_file_that_is_wrong(tmp_path: Path) -> None:
     assert done.stderr.startswith("ltx23: error: ")
 
 
-def test_inspects_a_weight_file(tiny: TinyFiles, run: Run) -> None:
+def test_inspect_describes_a_weight_file(tiny: TinyFiles, run: Run) -> None:
     done = run("weights", "inspect", str(tiny.checkpoint))
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -199,7 +197,7 @@ def test_inspects_a_weight_file(tiny: TinyFiles, run: Run) -> None:
     assert "needs beside it" not in done.stdout
 
 
-def test_inspects_a_diffusers_folder(tiny_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_inspect_describes_a_diffusers_folder(tiny_folder: Path, run: Run, tmp_path: Path) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
     shutil.rmtree(folder / "connectors")
     shutil.rmtree(folder / "latent_upsampler")
@@ -211,7 +209,7 @@ def test_inspects_a_diffusers_folder(tiny_folder: Path, run: Run, tmp_path: Path
     assert "  lacks: connectors/\n  needs beside it: --upscaler\n" in done.stdout
 
 
-def test_a_diffusers_folder_is_served_with_what_is_inside(tiny_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_a_diffusers_folder_is_served_with_its_own_parts(tiny_folder: Path, run: Run, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     done = run("generate", *SMALL, "--checkpoint", str(tiny_folder), "-o", str(clip))
 
@@ -227,7 +225,7 @@ def test_a_diffusers_folder_is_served_with_what_is_inside(tiny_folder: Path, run
         ("latent_upsampler", "two stages need --upscaler"),
     ],
 )
-def test_says_what_a_diffusers_folder_does_not_bring(
+def test_the_parts_that_a_diffusers_folder_lacks_are_named(
     part: str, message: str, tiny_folder: Path, run: Run, tmp_path: Path
 ) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
@@ -239,7 +237,7 @@ def test_says_what_a_diffusers_folder_does_not_bring(
     assert done.stderr.count("\n") == 1
 
 
-def test_what_is_named_takes_the_place_of_what_a_diffusers_folder_has(
+def test_options_replace_parts_of_a_diffusers_folder(
     tiny: TinyFiles, tiny_folder: Path, run: Run, tmp_path: Path
 ) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
@@ -251,7 +249,7 @@ def test_what_is_named_takes_the_place_of_what_a_diffusers_folder_has(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_says_when_a_file_is_no_weight_file(run: Run) -> None:
+def test_inspect_refuses_a_file_that_is_not_a_weight_file(run: Run) -> None:
     done = run("weights", "inspect", "README.md")
 
     assert done.returncode == 1

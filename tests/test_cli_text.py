@@ -1,4 +1,4 @@
-"""Text that is not ASCII, bytes that are not UTF-8, and streams that are narrow, closed or full: no tracebacks."""
+"""Non-ASCII text, bytes that are not UTF-8, and output streams that are ASCII-only, closed or full: no tracebacks."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from weights.tiny import TinyFiles
 
 SMALL = ["--width", "64", "--height", "64", "--num-frames", "9", "--no-audio"]
 
-# What Python makes of a byte that is not UTF-8.
+# A byte that is not UTF-8, as Python decodes it.
 BYTE = "\udcff"
 
 
@@ -33,7 +33,7 @@ def own_settings(cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("folder", ["wö", "狐", f"w{BYTE}"])
-def test_what_a_stream_cannot_show_is_escaped(
+def test_characters_that_a_stream_cannot_encode_are_escaped(
     folder: str, encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, err = io.BytesIO(), io.BytesIO()
@@ -59,11 +59,11 @@ def run_with(streams: str, *args: str) -> tuple[int, list[str]]:
     return done.returncode, done.stderr.splitlines()
 
 
-def test_closed_streams() -> None:
+def test_closed_streams_cause_no_error() -> None:
     assert run_with(">&- 2>&- <&-", "weights", "list") == (0, [])
 
 
-def test_a_full_disk_behind_stdout() -> None:
+def test_a_full_disk_behind_stdout_is_reported() -> None:
     code, [line] = run_with(">/dev/full", "weights", "list")
 
     assert code == 1
@@ -71,7 +71,7 @@ def test_a_full_disk_behind_stdout() -> None:
     assert line.endswith("No space left on device")
 
 
-def test_a_reader_that_has_left() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "server.cli", "weights", "list"]
@@ -86,7 +86,7 @@ def test_a_reader_that_has_left() -> None:
     [
         ("a fox", "a fox"),
         ("Füchse 狐 🦊", "Füchse 狐 🦊"),
-        # As in a locale that has ASCII alone.
+        # As in an ASCII-only locale.
         ("F\udcc3\udcbcchse", "Füchse"),
     ],
 )
@@ -103,7 +103,9 @@ def test_a_prompt_that_is_not_utf_8_is_refused(argument: str) -> None:
 @pytest.mark.parametrize(
     "command", [["generate", "-o", "clip.mp4"], ["enhance", "--sglang-url", "http://127.0.0.1:9"]], ids=lambda c: c[0]
 )
-def test_the_commands_refuse_it(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_refuses_a_prompt_that_is_not_utf_8(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*command, "--prompt", f"bad {BYTE}"]) == 1
 
     assert capsys.readouterr().err == "ltx23: error: prompt: should be UTF-8 text\n"
@@ -147,7 +149,7 @@ def test_a_text_encoder_whose_path_is_not_utf_8_is_refused(
 
 @pytest.mark.parametrize("value", ["ö狐", BYTE], ids=["UTF-8", "not UTF-8"])
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_takes_text_or_says_why_not(
+def test_every_setting_accepts_any_text_or_is_an_error_of_one_line(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(f"LTX23_{name.upper()}", value)

@@ -1,4 +1,4 @@
-"""The container files name settings that exist, and keep what they promise."""
+"""The container files use settings that exist, and keep the promises in the docs."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from weights.store import Store
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
-# Read by compose itself.
+# Variables that compose itself reads.
 COMPOSE_ONLY = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH", "LTX23_MEMORY_LIMIT"}
 COMPOSE_ONLY |= {"LTX23_SGLANG_IMAGE", "LTX23_SGLANG_MEMORY_LIMIT"}
 
@@ -49,7 +49,7 @@ def test_compose_sets_only_settings_that_exist(service: dict[str, Any]) -> None:
     assert set(re.findall(r"\$\{(LTX23_\w+)", (ROOT / "compose.yaml").read_text())) <= SETTINGS | COMPOSE_ONLY
 
 
-def test_compose_asks_for_a_key(service: dict[str, Any]) -> None:
+def test_compose_requires_a_key(service: dict[str, Any]) -> None:
     assert service["environment"]["LTX23_API_KEYS"].startswith("${LTX23_API_KEYS:?")
 
 
@@ -73,7 +73,7 @@ def test_weights_are_read_only_and_the_port_is_on_loopback(service: dict[str, An
     assert service["ports"] == ["${LTX23_PUBLISH:-127.0.0.1:8000}:8000"]
 
 
-def test_what_may_be_written_is_the_volume_and_a_bounded_tmp(service: dict[str, Any]) -> None:
+def test_only_the_volume_and_a_limited_tmp_are_writable(service: dict[str, Any]) -> None:
     (tmp,) = service["tmpfs"]
     path, options = tmp.split(":")
     assert path == "/tmp"
@@ -86,7 +86,7 @@ def test_what_may_be_written_is_the_volume_and_a_bounded_tmp(service: dict[str, 
     assert all(home.startswith("/data") for home in homes)
 
 
-def test_the_image_is_built_from_one_that_is_pinned() -> None:
+def test_the_base_image_is_pinned() -> None:
     images = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
 
     assert images
@@ -101,11 +101,11 @@ def test_the_image_does_not_run_as_root() -> None:
     assert "--owner 10001 --group 10001 --mode 0700 /data" in dockerfile
 
 
-def test_compose_runs_it_as_the_images_user(service: dict[str, Any]) -> None:
+def test_compose_runs_the_server_as_the_images_user(service: dict[str, Any]) -> None:
     assert f"USER {service['user']}" in (ROOT / "Dockerfile").read_text()
 
 
-def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any]) -> None:
+def test_compose_reads_the_weights_from_where_a_pull_puts_them(service: dict[str, Any]) -> None:
     environment = service["environment"]
     named = {
         name.lower().removeprefix(PREFIX.lower()): value for name, value in environment.items() if "${" not in value
@@ -119,9 +119,7 @@ def test_compose_finds_the_weights_where_a_pull_puts_them(service: dict[str, Any
     assert any(volume.endswith(f":{store.root}:ro") for volume in service["volumes"])
 
 
-def test_sglang_is_there_only_when_asked_for_and_is_ready_first(
-    service: dict[str, Any], sglang: dict[str, Any]
-) -> None:
+def test_sglang_is_optional_and_has_to_be_ready_first(service: dict[str, Any], sglang: dict[str, Any]) -> None:
     assert sglang["profiles"] == ["enhancer"]
     assert service["depends_on"] == {"sglang": {"condition": "service_healthy", "required": False}}
     assert service["environment"]["LTX23_SGLANG_URL"].endswith("${COMPOSE_PROFILES:+http://sglang:30000}}")
@@ -129,14 +127,12 @@ def test_sglang_is_there_only_when_asked_for_and_is_ready_first(
     assert "ports" not in sglang
 
 
-def test_sglang_is_of_the_release_that_is_installed_elsewhere(sglang: dict[str, Any]) -> None:
+def test_sglang_is_the_release_that_the_enhancer_installs(sglang: dict[str, Any]) -> None:
     release = REQUIREMENT.removeprefix("sglang==")
     assert sglang["image"] == f"${{LTX23_SGLANG_IMAGE:-lmsysorg/sglang:v{release}}}"
 
 
-def test_sglang_has_the_memory_and_the_model_that_it_has_elsewhere(
-    service: dict[str, Any], sglang: dict[str, Any]
-) -> None:
+def test_sglang_has_the_same_options_as_a_managed_one(service: dict[str, Any], sglang: dict[str, Any]) -> None:
     options = dict(word.removeprefix("--").split("=") for word in sglang["command"][3:])
     defaults = ManagedOptions(Path("python"))
     for name in (

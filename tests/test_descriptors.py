@@ -10,14 +10,14 @@ SOFT = 512
 
 @pytest.fixture(autouse=True)
 def low_limit() -> Iterator[int]:
-    """The soft limit of this process, lowered for one test; the value is the hard one."""
+    """Lower the soft limit of this process for one test; yield the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT, hard))
     yield hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_the_soft_limit_becomes_the_hard_one(low_limit: int) -> None:
+def test_the_soft_limit_is_raised_to_the_hard_limit(low_limit: int) -> None:
     expected = WANTED if low_limit == resource.RLIM_INFINITY else min(low_limit, WANTED)
     assert raise_descriptor_limit() == expected
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (expected, low_limit)

@@ -10,12 +10,12 @@ from weights.licenses import ENHANCER_LICENSES, VIDEO_LICENSES, License
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-# Settings of compose, and of tests.
+# Variables of compose and of tests.
 OTHER_VARIABLES = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH", "LTX23_TEST_SGLANG_PYTHON"}
 OTHER_VARIABLES |= {"LTX23_MEMORY_LIMIT", "LTX23_SGLANG_MEMORY_LIMIT", "LTX23_SGLANG_IMAGE"}
 
 
-def test_troubleshooting_quotes_messages_that_are_printed() -> None:
+def test_troubleshooting_quotes_messages_in_the_code() -> None:
     folders = ("server", "pipelines", "weights", "enhancer")
     source = "\n".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
     rows = re.findall(r"^\| `([^`]+)`[^|]* \|", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
@@ -40,12 +40,12 @@ def test_pages_name_settings_that_exist(page: Path) -> None:
     assert set(re.findall(r"LTX23_[A-Z0-9_]*[A-Z0-9]", page.read_text())) <= known
 
 
-def test_the_readmes_links_lead_somewhere() -> None:
-    """`zensical build --strict` checks those of docs/."""
+def test_the_links_in_the_readme_lead_to_files() -> None:
+    """`zensical build --strict` checks the links in docs/."""
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", (ROOT / "README.md").read_text())
 
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_readme_fits_a_screen() -> None:
+def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 600

@@ -1,4 +1,4 @@
-"""Python's collector while models are loaded, in a process of its own: what is frozen here would stay so."""
+"""Garbage collection while models are loaded, tested in a separate process because it freezes objects for good."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ except OSError:
 """
 
 
-def test_what_was_loaded_is_left_out_of_later_collections() -> None:
+def test_loaded_objects_are_left_out_of_later_collections() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
 
     assert done.stdout == "(False, 0) True True\n"

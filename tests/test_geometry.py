@@ -37,7 +37,7 @@ def test_snap_size(sent: tuple[int, int], snapped: tuple[int, int]) -> None:
 
 @settings(deadline=None)
 @given(sides, sides)
-def test_a_snapped_size_is_on_the_grid_in_the_box_and_stays(width: int, height: int) -> None:
+def test_a_snapped_size_is_on_the_grid_within_the_limits_and_stable(width: int, height: int) -> None:
     snapped = geometry.snap_size(width, height)
     assert all(side % 64 == 0 and side >= 256 for side in snapped)
     assert max(snapped) <= 3840
@@ -71,7 +71,7 @@ def test_snap_num_frames_of_a_fraction(frames: Fraction, snapped: int) -> None:
 
 @settings(deadline=None)
 @given(st.fractions(min_value=0, max_value=10**6))
-def test_snapped_frames_are_8k_plus_1_nearest_and_stay(frames: Fraction) -> None:
+def test_snapped_frames_are_the_nearest_8k_plus_1_and_stable(frames: Fraction) -> None:
     snapped = geometry.snap_num_frames(frames)
     assert snapped % 8 == 1
     assert snapped == 9 or -4 < snapped - frames <= 4
@@ -92,7 +92,7 @@ def test_snapped_frames_are_8k_plus_1_nearest_and_stay(frames: Fraction) -> None
         ((2176, 3840), 5, 121),
     ],
 )
-def test_caps(size: tuple[int, int], seconds: int, frames: int) -> None:
+def test_the_maximum_length_depends_on_the_size(size: tuple[int, int], seconds: int, frames: int) -> None:
     assert geometry.max_duration_s(*size) == seconds
     assert geometry.max_num_frames(*size, Fraction(24)) == frames
 
@@ -152,7 +152,7 @@ def test_a_rate_survives_its_decimal_spelling(rate: Fraction) -> None:
     assert again == rate or min(abs(rate - ntsc) for ntsc in geometry.NTSC_RATES) < geometry.NTSC_TOLERANCE
 
 
-def test_latents() -> None:
+def test_the_latent_grid_has_the_size_of_the_clip() -> None:
     spec = GenerationSpec("a fox", 0, 768, 512, 121, Fraction(24))
     grid = geometry.latent_grid(spec)
     assert (grid.frames, grid.height, grid.width) == (16, 16, 24)
@@ -165,5 +165,5 @@ def test_latents() -> None:
     ("rate", "fps"),
     [(Fraction(24000, 1001), 23.976), (Fraction(30000, 1001), 29.97), (Fraction(25, 2), 12.5)],
 )
-def test_positions_count_with_the_decimal_of_a_rate(rate: Fraction, fps: float) -> None:
+def test_positions_use_the_decimal_of_a_rate(rate: Fraction, fps: float) -> None:
     assert geometry.position_fps(rate) == fps

@@ -1,4 +1,4 @@
-"""The locks hold what constraints.txt pins: `make lock` was run after the last change."""
+"""The lock files have the versions in constraints.txt: `make lock` was run after the last change."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_every_pin_but_torch_is_locked() -> None:
     constraints = pins("constraints.txt")
     del constraints["torch"]
 
-    # The lock has the packages of other platforms, too.
+    # The lock also has packages of other platforms.
     assert constraints.items() <= pins("requirements-dev.lock").items()
 
 

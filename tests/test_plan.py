@@ -1,4 +1,4 @@
-"""`ltx23 weights plan`: the sizes that loading gives, the published ones where nothing is on the disk, a verdict."""
+"""`ltx23 weights plan`: sizes as loaded, published sizes if no files are there, and the verdict."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ from weights.registry import REGISTRY, Role
 from weights.tiny import TinyFiles
 
 FULL = PlannedFiles(checkpoint=None)
-NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card whose memory is taken")
+NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU's memory would be used")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def sizes(files: PlannedFiles, fp8: Fp8Mode = Fp8Mode.SCALED) -> dict[str, Compo
     return shape_models(files, torch.bfloat16, fp8, TextQuantization.NONE).sizes()
 
 
-def test_the_sizes_are_those_that_loading_finds(tiny: TinyFiles) -> None:
+def test_planned_sizes_equal_loaded_sizes(tiny: TinyFiles) -> None:
     planned = PlannedFiles(tiny.checkpoint, (), tiny.upsampler, tiny.text_encoder)
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     found = load_components(files, torch.device("cpu"), torch.bfloat16, fp8=Fp8Mode.SCALED).plan
@@ -53,10 +53,10 @@ def test_the_sizes_are_those_that_loading_finds(tiny: TinyFiles) -> None:
 @pytest.mark.parametrize(
     ("fp8", "name"), [(Fp8Mode.DEQUANTIZE, "bf16"), (Fp8Mode.SCALED, "fp8")], ids=["dequantize", "scaled"]
 )
-def test_without_files_the_sizes_are_those_of_the_published_ones(fp8: Fp8Mode, name: str) -> None:
-    """Allow for headers, a few float32 tensors in the files, the float32 vocoder here, and the text encoder.
+def test_without_files_the_published_sizes_are_planned(fp8: Fp8Mode, name: str) -> None:
+    """The tolerances are for headers, some float32 tensors, the float32 vocoder, and the text encoder.
 
-    Only the approximate size of the text encoder is known.
+    The size of the text encoder is known only approximately.
     """
     published = {part.role: part.size_bytes for part in REGISTRY.find(name).parts}
     found = {component: size.size_bytes for component, size in sizes(FULL, fp8).items()}
@@ -70,7 +70,7 @@ def test_a_single_stage_has_no_upsampler() -> None:
     assert "upsampler" not in sizes(PlannedFiles(checkpoint=None, stages=1))
 
 
-def test_a_file_of_another_width_needs_its_text_encoder(tiny: TinyFiles) -> None:
+def test_a_checkpoint_of_another_width_needs_its_own_text_encoder(tiny: TinyFiles) -> None:
     with pytest.raises(UnsupportedError, match=r"needs a text encoder of 3 layers of width 64: give --text-encoder"):
         sizes(PlannedFiles(tiny.checkpoint, upsampler=tiny.upsampler))
 
@@ -80,7 +80,9 @@ def test_a_text_encoder_of_another_size_is_refused(tiny: TinyFiles) -> None:
         sizes(PlannedFiles(checkpoint=None, text_encoder=tiny.text_encoder))
 
 
-def test_the_default_set_is_planned_before_it_is_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_default_set_can_be_planned_before_it_is_fetched(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert plan("--vram", "24") == 0
 
     out = capsys.readouterr().out
@@ -107,9 +109,7 @@ def test_a_text_encoder_in_4_bits_stays_on_the_device(capsys: pytest.CaptureFixt
     assert out.endswith("\n--memory low: the default clip fits.\n")
 
 
-def test_files_that_are_there_are_planned_from_their_headers(
-    tiny: TinyFiles, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_existing_files_are_planned_from_their_headers(tiny: TinyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan(*options(tiny), "--vram", "1") == 0
 
     out = capsys.readouterr().out
@@ -118,7 +118,7 @@ def test_files_that_are_there_are_planned_from_their_headers(
     assert out.endswith("\n--memory auto takes resident: the default clip fits.\n")
 
 
-def test_a_folder_is_planned_with_what_is_inside(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_is_planned_with_its_own_parts(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan("--checkpoint", str(tiny_folder), "--vram", "1", "--fp8", "dequantize") == 0
 
     out = capsys.readouterr().out
@@ -133,7 +133,7 @@ def test_a_folder_is_planned_with_what_is_inside(tiny_folder: Path, capsys: pyte
         ("0.1", 1, r"--memory auto takes low: nothing fits\."),
     ],
 )
-def test_says_what_fits_where_the_default_clip_does_not(
+def test_sizes_that_fit_are_named_if_the_default_clip_does_not(
     vram: str, code: int, told: str, tiny: TinyFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plan(*options(tiny), "--vram", vram) == code
@@ -141,7 +141,7 @@ def test_says_what_fits_where_the_default_clip_does_not(
 
 
 @NO_CUDA
-def test_without_a_card_its_memory_must_be_said(tiny: TinyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_gpu_its_memory_has_to_be_given(tiny: TinyFiles, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan(*options(tiny)) == 1
     assert capsys.readouterr().err == (
         "ltx23: error: LTX23_VRAM / --vram: is needed, in GB: "
@@ -158,7 +158,7 @@ def test_without_a_card_its_memory_must_be_said(tiny: TinyFiles, capsys: pytest.
         (["--vram", "0"], "LTX23_VRAM / --vram: "),
     ],
 )
-def test_what_cannot_be_planned_is_one_sentence(
+def test_an_impossible_plan_is_an_error_of_one_sentence(
     args: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plan("--vram", "24", *args) == 1

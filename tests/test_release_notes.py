@@ -1,4 +1,4 @@
-"""A release's notes: the changelog's section of the version that the tag names."""
+"""The notes of a release are the changelog's section for the version in the tag."""
 
 import importlib.util
 from collections.abc import Callable

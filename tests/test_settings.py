@@ -44,12 +44,12 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "-1", "soon"])
-def test_a_time_that_is_no_number_of_seconds_is_an_error(value: str) -> None:
+def test_an_invalid_number_of_seconds_is_an_error(value: str) -> None:
     with pytest.raises(SettingsError, match="LTX23_DEADLINE_S / --deadline-s: "):
         load_settings(deadline_s=value)
 
 
-def test_the_command_and_the_api_tell_the_packages_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_and_the_api_report_the_packages_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args(["--version"])
 

@@ -1,4 +1,4 @@
-"""GenerationSpec refuses what no clip can be, by the name of the field."""
+"""GenerationSpec refuses impossible values and names the field."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_duration_is_exact() -> None:
         ("keyframes.0.crf", {"keyframes": keyframes(0, crf=52)}),
     ],
 )
-def test_names_the_field(field: str, changes: dict[str, object]) -> None:
+def test_an_impossible_value_is_refused_by_field(field: str, changes: dict[str, object]) -> None:
     with pytest.raises(SpecError) as caught:
         GenerationSpec(**VALID | changes)
     assert caught.value.field == field

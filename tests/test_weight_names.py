@@ -1,4 +1,4 @@
-"""Names of the registry in place of paths: what they stand for, and what is said when it is not there."""
+"""Names from the registry in place of paths: the files that they mean, and the errors if these are missing."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def put(store: Store, *parts: Part) -> None:
-    """Of the published size, and empty: a name asks for no more."""
+    """Write sparse files of the published sizes, which is all that a name checks."""
     for part in parts:
         path = store.path(part) if part.file else store.path(part) / "model.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def paths(found: Settings) -> dict[str, Path]:
     return {role.value: path for role in Role if (path := getattr(found, role.value)) is not None}
 
 
-def test_a_sets_name_brings_all_its_parts(store: Store) -> None:
+def test_the_name_of_a_set_selects_all_its_parts(store: Store) -> None:
     put(store, *HOSTED.values())
 
     found = resolve_weights(settings(store, checkpoint="hosted"))
@@ -42,7 +42,7 @@ def test_a_sets_name_brings_all_its_parts(store: Store) -> None:
     assert paths(found) == {role.value: store.path(part) for role, part in HOSTED.items()}
 
 
-def test_what_is_given_is_not_filled_in(store: Store, tmp_path: Path) -> None:
+def test_parts_that_are_given_are_not_replaced(store: Store, tmp_path: Path) -> None:
     put(store, *(part for role, part in HOSTED.items() if role not in (Role.UPSCALER, Role.TEXT_ENCODER)), GEMMA_FP8)
     upscaler = tmp_path / "mine.safetensors"
 
@@ -61,7 +61,7 @@ def test_a_single_stage_needs_no_upscaler(store: Store) -> None:
         resolve_weights(settings(store, checkpoint="hosted"))
 
 
-def test_each_option_takes_the_names_of_its_role(store: Store, tmp_path: Path) -> None:
+def test_each_option_accepts_the_names_of_its_role(store: Store, tmp_path: Path) -> None:
     put(store, *HOSTED.values())
     file = tmp_path / "transformer.safetensors"
     options = {role.value: "hosted" for role in HOSTED if role != Role.CHECKPOINT}
@@ -78,7 +78,7 @@ def test_without_names_nothing_changes(store: Store, tmp_path: Path) -> None:
     assert resolve_weights(settings(store)) == settings(store)
 
 
-def test_what_is_there_under_a_name_wins(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_wins_over_a_name(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(store, *HOSTED.values())
     monkeypatch.chdir(tmp_path)
     Path("hosted").mkdir()
@@ -86,8 +86,8 @@ def test_what_is_there_under_a_name_wins(store: Store, tmp_path: Path, monkeypat
     assert paths(resolve_weights(settings(store, checkpoint="hosted"))) == {"checkpoint": Path("hosted")}
 
 
-def test_a_set_without_a_file_of_the_role_has_no_name_there(store: Store) -> None:
-    """Its checkpoint holds that."""
+def test_a_set_without_a_file_for_a_role_is_not_a_name_for_it(store: Store) -> None:
+    """The checkpoint of such a set contains the part."""
     assert list(names_of(Role.VIDEO_VAE)) == ["hosted"]
     assert list(names_of(Role.TEXT_ENCODER)) == ["hosted", "bf16", "fp8", "gemma", "gemma-bnb-4bit", "gemma-fp8"]
     with pytest.raises(SettingsError, match=r"--video-vae: 'bf16' is neither .* nor a name; names are hosted$"):
@@ -97,7 +97,7 @@ def test_a_set_without_a_file_of_the_role_has_no_name_there(store: Store) -> Non
 @pytest.mark.parametrize(
     ("size_bytes", "suffix", "told"), [(5, "", "there, but wrong size"), (5, ".part", "there, but partial")]
 )
-def test_what_is_not_whole_is_refused_with_the_command_that_fetches_it(
+def test_an_incomplete_set_is_refused_with_the_command_that_fetches_it(
     size_bytes: int, suffix: str, told: str, store: Store
 ) -> None:
     put(store, GEMMA)
@@ -112,14 +112,14 @@ def test_what_is_not_whole_is_refused_with_the_command_that_fetches_it(
     assert str(caught.value) == f"LTX23_UPSCALER / --upscaler: bf16: {path} is {told}; fetch it with: {command}"
 
 
-def test_a_text_encoder_by_its_own_name_comes_with_the_checkpoints_set(store: Store) -> None:
+def test_the_fetch_command_includes_a_text_encoder_given_by_name(store: Store) -> None:
     put(store, *(part for part in REGISTRY.find("fp8").parts if part.role != Role.TEXT_ENCODER))
 
     with pytest.raises(SettingsError, match=r"fetch it with: ltx23 weights pull fp8 --text-encoder gemma-bnb-4bit --"):
         resolve_weights(settings(store, checkpoint="fp8", text_encoder="gemma-bnb-4bit"))
 
 
-def test_the_environment_may_name_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_work_in_environment_variables(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     put(store, *REGISTRY.find("bf16").parts)
     monkeypatch.setenv("LTX23_CHECKPOINT", "bf16")
     monkeypatch.setenv("LTX23_WEIGHTS_DIR", str(store.root))

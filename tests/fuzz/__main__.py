@@ -1,7 +1,7 @@
-"""`make fuzz`, `python -m tests.fuzz [--calls N] [--seed N]`: a real server under whatever can be sent to it.
+"""Send thousands of requests of every kind to a real server: `python -m tests.fuzz [--calls N] [--seed N]`.
 
-No answer of 500 and above but 503 and 504, no connection without an answer, and nothing that grows: memory of server
-and worker, open files, folders of jobs. Ends with 1 when that is not so.
+Ends with exit code 1 if a request gets no answer, or a status of 500 or above other than 503 and 504, or if memory,
+open files or folders of jobs grow in the server or its worker.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from benchmarks.running_server import RunningServer, running_server
 from tests.fuzz.calls import Fuzzed
 from tests.fuzz.families import FAMILIES, fuzz, settle
 
-# A leak of one small body for each call is above this; an allocator that settles is below.
+# A leak of one small body per call is above this; the growth of an allocator's caches is below.
 MAX_GROWTH_BYTES_PER_CALL = 2000
 MAX_NEW_FILES = 4
 
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print("$ python -m tests.fuzz " + shlex.join(sys.argv[1:]), flush=True)
-    # A clip that is not small although it was made so is refused or stopped, both of which are answers.
+    # Clips that are large all the same are refused or stopped, and both are valid answers.
     with running_server("--vram", "1", LTX23_DEADLINE_S="20") as server:
         fuzzed, begun = Fuzzed(server), time.monotonic()
         fuzz(server.url, fuzzed, options.calls, options.seed)

@@ -1,4 +1,4 @@
-"""Bodies as bytes, from almost right to hopeless: any nesting, any number, any text, names twice, JSON with holes."""
+"""Request bodies as bytes, from nearly valid to random: deep nesting, odd values, repeated names, damaged JSON."""
 
 import json
 from typing import Any
@@ -58,7 +58,7 @@ texts = st.sampled_from([b"", b"on", b"256", b"[{}]", b"\r\n--B", b"\xff", b"a f
 extras = st.sampled_from(
     [b"", b'; filename=""', b'; filename="a.png"', b"; filename*=x", b"\r\nContent-Type: text/plain"]
 )
-# Some are cut off near their end.
+# Some are truncated near their end.
 forms = st.tuples(st.lists(st.tuples(names, extras, texts), max_size=5), st.sampled_from([0, 0, 0, 1, 4, 9])).map(_form)
 urlencoded = st.lists(st.tuples(names, texts), max_size=5).map(urlencode).map(str.encode)
 

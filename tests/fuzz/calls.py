@@ -1,4 +1,4 @@
-"""Calls to a running server, and what was wrong with their answers. Knows nothing of what is sent."""
+"""Count the calls to a running server, and record the answers that are wrong."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import requests
 
 from benchmarks.growth import Growth, Measured
 
-# Of an answer to any request whatsoever: the others of 500 and above are faults of the server.
+# Every other status of 500 and above is a fault of the server, whatever the request.
 ALLOWED_FAILURES = frozenset({503, 504})
 
 
 @dataclass
 class Fuzzed:
-    """Answers by family and status; `wrong` says what should not have been."""
+    """Answers by family and status; `wrong` describes each answer that is wrong."""
 
     server: Measured
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class Fuzzed:
         self.growth.sample(self.server, self.calls)
 
     def record(self, family: str, what: str, send: Callable[[], "httpx.Response | requests.Response"]) -> None:
-        """`what` was sent, in words."""
+        """Send a request and record its answer. `what` describes the request."""
         self.calls += 1
         try:
             response = send()

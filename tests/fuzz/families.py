@@ -1,4 +1,4 @@
-"""What is sent, family by family: operations of the schema, raw bodies, images."""
+"""The families of requests: operations of the schema, raw bodies, images."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ Family = Callable[[str, Fuzzed, int, int], None]
 
 
 def _each(strategy: st.SearchStrategy, count: int, number: int, action: Callable) -> None:
-    """`action` on so many examples, or on all there are."""
+    """Call `action` with `count` examples, or with all if there are fewer."""
 
     @seed(number)
     @settings(
@@ -53,7 +53,7 @@ def _each(strategy: st.SearchStrategy, count: int, number: int, action: Callable
     def run(example: object) -> None:
         action(example)
 
-    # An operation without parameters cannot be called wrongly.
+    # An operation without parameters has no invalid calls.
     with suppress(Unsatisfiable):
         run()
 
@@ -64,7 +64,7 @@ def _valid(result: Ok[APIOperation] | Err[InvalidSchema]) -> APIOperation:
 
 
 def fuzz_operations(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
-    """Every operation of the server's own schema, as it says and as it does not say."""
+    """Call every operation of the server's schema, following the schema and breaking it."""
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     operations = [_valid(result) for result in schema.get_all_operations()]
     with requests.Session() as session:
@@ -89,7 +89,7 @@ class _Caller:
         if isinstance(case.body, dict):
             case.body = made_small(case.body)
         try:
-            # What HTTP does not allow is refused by the client, before it is sent.
+            # The client itself refuses to send what HTTP does not allow.
             request = case.as_transport_kwargs(base_url=self.url)
             prepared = self.session.prepare_request(requests.Request(**_sendable(request)))
         except (ValueError, requests.exceptions.InvalidHeader):
@@ -118,7 +118,7 @@ def fuzz_bodies(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
 
 
 def fuzz_images(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
-    """Mostly to /enhance, which looks at an image to its last pixel and then has no enhancer: no clip is rendered."""
+    """Send images, mostly to /enhance, which decodes them fully and renders no clip; there is no enhancer here."""
     shots = st.tuples(images, st.sampled_from(["/enhance"] * 15 + ["/generate"]))
     with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
 
@@ -136,7 +136,7 @@ FAMILIES: dict[str, tuple[Family, float]] = {
     "bodies": (fuzz_bodies, 0.35),
     "images": (fuzz_images, 0.35),
 }
-# Of one round, each with a seed of its own; hypothesis keeps what it has made in a round.
+# Calls in a round. Each round has its own seed, because hypothesis keeps all examples of a run in memory.
 ROUND = 500
 
 
@@ -153,14 +153,14 @@ def settle(url: str) -> None:
 
 @cache
 def large_image() -> str:
-    """In base64; 75 MB once it is open."""
+    """Return an image in base64 that takes 75 MB when it is decoded."""
     png = io.BytesIO()
     Image.new("RGB", (5000, 5000)).save(png, "PNG")
     return base64.b64encode(png.getvalue()).decode()
 
 
 def fuzz(url: str, fuzzed: Fuzzed, calls: int, number: int) -> None:
-    """So many calls and a few more."""
+    """Make `calls` calls and a few more."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         while fuzzed.calls < calls:

@@ -1,4 +1,4 @@
-"""Image files that are damaged, lie about their size, or are built to be slow or large once they are opened."""
+"""Image files that are damaged, state a wrong size, or are slow or large to decode."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ from tests.http.conftest import picture, png
 
 @cache
 def whole() -> tuple[bytes, ...]:
-    """One of each kind that a decoder tells apart."""
+    """Return one valid image of each kind that decoders distinguish."""
     exif = Image.Exif()
     exif[0x0112] = 6
     grey = io.BytesIO()
@@ -68,7 +68,7 @@ def _webp_of_size(width: int, height: int) -> bytes:
 
 
 def _png_text_bomb(megabytes: int) -> bytes:
-    """A comment that is a thousand times as long once it is read."""
+    """Return a PNG with a comment that decompresses to a thousand times its size."""
     data = b"zTXt" + b"note\0\0" + zlib.compress(b"\0" * (megabytes << 20))
     chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
     plain = picture("PNG")
@@ -76,7 +76,7 @@ def _png_text_bomb(megabytes: int) -> bytes:
 
 
 def _exif_bomb(entries: int, count: int) -> bytes:
-    """A directory of many entries, each of which says that it is huge, and which is its own next."""
+    """Return a JPEG whose EXIF directory has many huge entries and links to itself."""
     directory = struct.pack("<H", entries) + struct.pack("<HHII", 0x0112, 3, count, 8) * min(entries, 5000)
     exif = (b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 8))[:65_000]
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif

@@ -1,4 +1,4 @@
-"""Bodies made cheap: where they ask for a clip that can be, it is the smallest. What is wrong in them stays."""
+"""Replace valid sizes and lengths in a body by the smallest, so that its clip is cheap. Invalid values stay."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""A short run of `make fuzz`, and that its judge sees what is wrong."""
+"""A short run of `make fuzz`, and a check that it notices faults."""
 
 import httpx
 import pytest
@@ -9,7 +9,7 @@ from tests.fuzz.calls import Fuzzed, fault_of
 from tests.fuzz.families import FAMILIES, fuzz
 
 
-def test_nothing_that_is_sent_breaks_the_server(server: Server) -> None:
+def test_no_request_breaks_the_server(server: Server) -> None:
     fuzzed = Fuzzed(RunningServer(server.url, server.process.pid, server.temp_dir))
 
     fuzz(server.url, fuzzed, calls=120, number=1)
@@ -31,7 +31,7 @@ def test_nothing_that_is_sent_breaks_the_server(server: Server) -> None:
         (502, "{}", True),
     ],
 )
-def test_what_counts_as_a_fault(status: int, body: str, is_fault: bool) -> None:
+def test_faults_are_told_from_valid_answers(status: int, body: str, is_fault: bool) -> None:
     assert (fault_of(httpx.Response(status, text=body)) is not None) == is_fault
 
 

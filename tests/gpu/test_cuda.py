@@ -1,4 +1,4 @@
-"""What only a card can show. Skipped where there is none."""
+"""Tests that need a GPU; skipped without one."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -42,7 +42,7 @@ def final_latent(components: Components) -> torch.Tensor:
     return kept["stage_2_video"]
 
 
-def test_everything_is_on_the_card_and_a_clip_comes_out(load: Load, tmp_path: Path) -> None:
+def test_all_weights_are_on_the_gpu_and_a_clip_is_rendered(load: Load, tmp_path: Path) -> None:
     components = load(dtype=torch.bfloat16)
 
     assert {parameter.device.type for module in components.modules() for parameter in module.parameters()} == {"cuda"}
@@ -51,7 +51,7 @@ def test_everything_is_on_the_card_and_a_clip_comes_out(load: Load, tmp_path: Pa
 
 
 @pytest.mark.parametrize("level", [MemoryLevel.BALANCED, MemoryLevel.LOW])
-def test_streamed_from_pinned_memory_it_computes_the_same(level: MemoryLevel, load: Load) -> None:
+def test_streaming_from_pinned_memory_gives_the_same_result(level: MemoryLevel, load: Load) -> None:
     resident, streamed = load(), load(memory=level)
 
     # The second pass is the first that prefetches.
@@ -63,7 +63,7 @@ def test_streamed_from_pinned_memory_it_computes_the_same(level: MemoryLevel, lo
     assert all(parameter.device.type == "cpu" and parameter.is_pinned() for parameter in blocks)
 
 
-def test_decoded_frames_are_those_of_the_cpu(load: Load) -> None:
+def test_decoded_frames_equal_those_of_the_cpu(load: Load) -> None:
     latent = torch.randn(1, 128, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     frames = [torch.from_numpy(f).int() for f in decode_video(latent, load(CPU).video_vae)]
     on_card = [torch.from_numpy(f).int() for f in decode_video(latent.to(CUDA), load().video_vae)]
@@ -73,7 +73,7 @@ def test_decoded_frames_are_those_of_the_cpu(load: Load) -> None:
 
 @pytest.mark.parametrize("static", [False, True])
 @torch.inference_mode()
-def test_scaled_matmul_is_near_the_dequantised_one(static: bool) -> None:
+def test_the_scaled_matmul_is_close_to_the_dequantised_one(static: bool) -> None:
     if not has_fp8_arithmetic(CUDA):
         pytest.skip("this card does not multiply FP8")
     x = torch.randn(300, 512, device=CUDA, dtype=torch.bfloat16)
@@ -87,7 +87,7 @@ def test_scaled_matmul_is_near_the_dequantised_one(static: bool) -> None:
     assert error < 0.05
 
 
-def test_fp8_on_the_card_stays_near_full_precision(load: Load) -> None:
+def test_fp8_on_the_gpu_is_close_to_full_precision(load: Load) -> None:
     if not has_fp8_arithmetic(CUDA):
         pytest.skip("this card does not multiply FP8")
     exact, scaled = final_latent(load()), final_latent(load(dtype=torch.bfloat16, fp8=Fp8Mode.SCALED))

@@ -1,4 +1,4 @@
-"""A worker on a card, and what becomes of it. Skipped where there is none."""
+"""A worker that loses its GPU; skipped without a GPU."""
 
 import asyncio
 from fractions import Fraction
@@ -18,7 +18,7 @@ from weights.tiny import TinyFiles
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-def test_a_card_that_is_lost_ends_its_worker_and_the_next_one_has_it(
+def test_a_worker_that_loses_its_gpu_ends_and_the_next_one_can_use_it(
     cache_dir: Path, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     asyncio.run(lose(cache_dir, tmp_path))

@@ -1,4 +1,4 @@
-"""A dispatcher over a real child process, and the rule that nothing is left when it has stopped."""
+"""A dispatcher with real child processes, and the check that nothing is left when it has stopped."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from server.worker.messages import FromWorker, WorkerConfig
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
-# Nothing here takes long; a test that waits this long waits for ever.
+# Nothing here takes long; a test that waits this long would wait for ever.
 GUARD_S = 60
 
 Event = TypeVar("Event", bound=FromWorker)
@@ -36,7 +36,7 @@ Dispatching = Callable[..., AbstractAsyncContextManager["Rig"]]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """An async test runs in a loop of its own."""
+    """Run each async test in its own event loop."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
@@ -49,7 +49,7 @@ def program_of(name: str) -> tuple[str, str]:
 
 
 class Rig:
-    """A dispatcher with what it told and the jobs it was given. Prompts are orders to the programs."""
+    """A dispatcher with its events and jobs. A job's prompt tells the worker's program what to do."""
 
     def __init__(
         self,
@@ -64,17 +64,17 @@ class Rig:
         self._numbers = itertools.count()
 
     async def told(self, kind: type[Event]) -> Event:
-        """The next event of this kind."""
+        """Wait for the next event of this type."""
         while not isinstance(event := await self._events.get(), kind):
             pass
         return event
 
     def heard(self) -> list[FromWorker]:
-        """The events that nobody has asked for yet."""
+        """Return the events that have not been read yet."""
         return [self._events.get_nowait() for _ in range(self._events.qsize())]
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        """For what nobody announces."""
+        """Poll until `is_so()`, for a change without an event."""
         while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
@@ -97,7 +97,7 @@ class Rig:
 
 
 async def outcome(job: Job) -> str:
-    """`done`, or the name of its error."""
+    """Wait for the end of a job; return `done`, or the name of its error."""
     try:
         await job.ended
     except JobError as exc:
@@ -106,7 +106,7 @@ async def outcome(job: Job) -> str:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Waits for it, within the guard's time. A zombie has ended: whose it is, is not our business."""
+    """Wait for the end of a process; return False after GUARD_S. A zombie has ended."""
     try:
         fd = os.pidfd_open(process.pid)
     except ProcessLookupError:
@@ -119,7 +119,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 @pytest.fixture
 def started() -> Started:
-    """The processes that this test has started, and theirs. Servers of other tests may run beside them."""
+    """Return a function that lists this test's processes and their children, without those of shared servers."""
     before = set(psutil.Process().children(recursive=True))
     return lambda: [process for process in psutil.Process().children(recursive=True) if process not in before]
 
@@ -162,18 +162,18 @@ def dispatching(tmp_path: Path) -> Dispatching:
 
 
 def _timers() -> int:
-    """Of this loop. One that outlives its job would stop another's, or kill a worker that did nothing."""
+    """Count the loop's timers. One that outlives its job could end another job or kill a worker."""
     scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return sum(not timer.cancelled() for timer in scheduled)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """No process, thread or descriptor outlives a test."""
+    """Check that no process, thread or descriptor outlives a test."""
     before = _held()
     yield
     if _held() != before:
-        gc.collect()  # of the whole session's heap: not without need
+        gc.collect()  # slow: it collects the whole session's heap
     assert _held() == before
 
 

@@ -1,4 +1,4 @@
-"""A library of videos over a rig's dispatcher, on a clock that a test sets."""
+"""A library of videos with a rig's dispatcher and a clock that the test sets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ class Clock:
 
 @asynccontextmanager
 async def library(rig: Rig, root: Path, retention: Retention, clock: Clock) -> AsyncIterator[Videos]:
-    """Over the rig's dispatcher, which is ready; closed once it has stopped."""
+    """Run a library on the rig's dispatcher once it is ready; stop the dispatcher and close the library at the end."""
     videos = Videos(rig.dispatcher, DataDir(root), retention, clock)
     await videos.start()
     await rig.told(Ready)

@@ -1,4 +1,4 @@
-"""The application on a socket, in a thread of this process, with any program for its worker."""
+"""The application on a socket, in a thread of this process, with any program as its worker."""
 
 import queue
 import signal
@@ -23,7 +23,7 @@ GRACE_S = 0.1
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. Where its worker is one of the programs, prompts are orders to it."""
+    """A running server. If its worker is a test program, a prompt tells it what to do."""
 
     client: httpx.Client
     temp_dir: Path
@@ -32,7 +32,7 @@ class Served:
     ended: Callable[[], None]
 
     def told(self, kind: type[Event]) -> Event:
-        """The next event of this kind."""
+        """Wait for the next event of this type."""
         while not isinstance(event := self.events.get(timeout=GUARD_S), kind):
             pass
         return event

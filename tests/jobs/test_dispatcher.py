@@ -1,4 +1,4 @@
-"""How jobs go in and come out while the worker does as it is told: order, limits, cancellation, the stop."""
+"""The dispatcher with a worker that works: order, limits, cancellation and the stop."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from server.worker.messages import FromWorker, Loading, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Rig, Started, has_ended, outcome, program_of
 
 
-async def test_jobs_end_in_the_order_they_came(dispatching: Dispatching) -> None:
+async def test_jobs_end_in_the_order_they_were_submitted(dispatching: Dispatching) -> None:
     async with dispatching("behaves", queue_size=8) as rig:
         await rig.told(Ready)
         jobs = [rig.submit(id=str(i)) for i in range(9)]
@@ -24,7 +24,7 @@ async def test_jobs_end_in_the_order_they_came(dispatching: Dispatching) -> None
         assert jobs[8].path.read_text() == "quick"
 
 
-async def test_a_full_queue_takes_no_more(dispatching: Dispatching) -> None:
+async def test_a_full_queue_refuses_jobs(dispatching: Dispatching) -> None:
     async with dispatching("cancels", queue_size=1) as rig:
         await rig.told(Ready)
         running, waiting = rig.submit("long"), rig.submit("quick")
@@ -38,7 +38,7 @@ async def test_a_full_queue_takes_no_more(dispatching: Dispatching) -> None:
         assert await outcome(rig.submit("room again")) == "done"
 
 
-async def test_a_queue_of_none_still_takes_the_job_that_runs(dispatching: Dispatching) -> None:
+async def test_a_queue_of_size_0_accepts_the_job_that_runs(dispatching: Dispatching) -> None:
     async with dispatching("behaves", queue_size=0) as rig:
         await rig.told(Ready)
         first = rig.submit()
@@ -48,7 +48,7 @@ async def test_a_queue_of_none_still_takes_the_job_that_runs(dispatching: Dispat
         assert await outcome(rig.submit()) == "done"
 
 
-async def test_nothing_is_taken_while_the_model_loads(dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_jobs_are_refused_while_the_model_loads(dispatching: Dispatching, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     async with dispatching("slow_to_load") as rig:
         await rig.told(Loading)
@@ -89,7 +89,7 @@ async def test_a_running_job_is_cancelled_and_its_worker_stays(dispatching: Disp
         assert rig.dispatcher.status.restarts == 0
 
 
-async def test_cancelling_what_has_ended_does_nothing(dispatching: Dispatching) -> None:
+async def test_cancelling_an_ended_job_does_nothing(dispatching: Dispatching) -> None:
     async with dispatching("behaves") as rig:
         await rig.told(Ready)
         job = rig.submit()
@@ -101,8 +101,8 @@ async def test_cancelling_what_has_ended_does_nothing(dispatching: Dispatching) 
         assert await outcome(rig.submit()) == "done"
 
 
-async def test_what_was_said_of_an_ended_job_is_not_said_of_the_next(dispatching: Dispatching) -> None:
-    """Even where a client gives both the same id, as one does that gives up and tries again."""
+async def test_messages_about_an_ended_job_do_not_affect_the_next(dispatching: Dispatching) -> None:
+    """The jobs have the same id, as with a client that gives up and retries."""
     async with dispatching("repeats_itself") as rig:
         await rig.told(Ready)
         jobs = [rig.submit(id="same") for _ in range(4)]
@@ -111,7 +111,7 @@ async def test_what_was_said_of_an_ended_job_is_not_said_of_the_next(dispatching
         assert all(job.path.exists() for job in jobs)
 
 
-async def test_the_worker_says_whose_fault_it_was(dispatching: Dispatching) -> None:
+async def test_the_workers_error_decides_how_a_job_fails(dispatching: Dispatching) -> None:
     async with dispatching("refuses") as rig:
         await rig.told(Ready)
         jobs = [rig.submit(prompt) for prompt in ("invalid", "fail", "large", "quick")]
@@ -134,7 +134,7 @@ async def test_a_large_spec_does_not_wait_for_a_worker_that_never_reads(dispatch
         assert await outcome(rig.submit("x" * 10_000_000, id="large")) == "DeadlineExceeded"
 
 
-async def test_a_flood_of_progress_leaves_time_for_everything_else(dispatching: Dispatching) -> None:
+async def test_a_flood_of_progress_does_not_block_the_dispatcher(dispatching: Dispatching) -> None:
     async with dispatching("floods", grace_s=0.05) as rig:
         await rig.told(Ready)
         flood, following = rig.submit("flood"), rig.submit("quick")
@@ -144,7 +144,7 @@ async def test_a_flood_of_progress_leaves_time_for_everything_else(dispatching: 
         assert [await outcome(flood), await outcome(following)] == ["JobCancelled", "done"]
 
 
-async def test_a_listener_that_raises_stops_nothing(tmp_path: Path) -> None:
+async def test_a_listener_that_raises_does_not_stop_the_dispatcher(tmp_path: Path) -> None:
     raised = asyncio.Event()
 
     def listener(event: FromWorker) -> None:
@@ -180,7 +180,9 @@ async def test_stop_ends_every_job_and_the_worker(dispatching: Dispatching, star
             rig.submit()
 
 
-async def test_stop_does_not_wait_for_the_model(dispatching: Dispatching, started: Started, tmp_path: Path) -> None:
+async def test_stop_does_not_wait_for_the_model_to_load(
+    dispatching: Dispatching, started: Started, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "go")
     async with dispatching("slow_to_load") as rig:
         await rig.told(Loading)

@@ -1,4 +1,4 @@
-"""A server that is told to stop, and told again."""
+"""A server that gets one signal to stop, or two."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ from tests.jobs.serving import Served, serve
 
 @pytest.fixture
 def orders(tmp_path: Path) -> int:
-    """What the program `obeys` is told."""
+    """Open the named pipe that tells the program `obeys` what to do."""
     os.mkfifo(tmp_path / "orders-auto")
     return os.open(tmp_path / "orders-auto", os.O_RDWR)
 
@@ -37,7 +37,7 @@ def running_and_waiting(served: Served, pool: ThreadPoolExecutor) -> list["Futur
     return [running, waiting]
 
 
-def test_what_runs_is_finished_and_everybody_else_is_told(tmp_path: Path, orders: int) -> None:
+def test_running_requests_finish_and_all_others_get_a_503(tmp_path: Path, orders: int) -> None:
     served_by = serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, drain_s=60)
     with served_by as served, ThreadPoolExecutor() as pool:
         running, waiting = running_and_waiting(served, pool)
@@ -58,7 +58,7 @@ def test_what_runs_is_finished_and_everybody_else_is_told(tmp_path: Path, orders
     os.close(orders)
 
 
-def test_told_again_it_ends_what_runs(tmp_path: Path, orders: int) -> None:
+def test_a_second_signal_ends_running_requests(tmp_path: Path, orders: int) -> None:
     served_by = serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, drain_s=600)
     with served_by as served, ThreadPoolExecutor() as pool:
         answers = running_and_waiting(served, pool)
@@ -70,7 +70,7 @@ def test_told_again_it_ends_what_runs(tmp_path: Path, orders: int) -> None:
     os.close(orders)
 
 
-def test_a_stored_video_that_runs_is_finished_and_one_that_waits_is_left_to_the_next(
+def test_a_running_stored_video_finishes_and_a_waiting_one_is_left_to_the_next_server(
     tmp_path: Path, orders: int
 ) -> None:
     def serving() -> AbstractContextManager[Served]:
@@ -108,8 +108,8 @@ WAITING_CLIENTS = {
 }
 
 
-def test_without_a_clip_nobody_holds_up_the_end(tmp_path: Path) -> None:
-    """`drain_s` is longer than a test may take."""
+def test_no_client_delays_the_end_if_no_clip_is_running(tmp_path: Path) -> None:
+    """A test that waited for `drain_s` would time out."""
     with (
         serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, drain_s=3600) as served,
         ExitStack() as stack,
@@ -124,7 +124,7 @@ def test_without_a_clip_nobody_holds_up_the_end(tmp_path: Path) -> None:
         served.ended()
 
 
-def test_told_again_nobody_holds_up_the_end_of_a_clip(tmp_path: Path, orders: int) -> None:
+def test_no_client_delays_the_end_after_a_second_signal(tmp_path: Path, orders: int) -> None:
     with serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, drain_s=3600) as served:
         served.told(Ready)
         address = urlsplit(str(served.client.base_url))

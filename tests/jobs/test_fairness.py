@@ -1,4 +1,4 @@
-"""Several owners before one worker: turns, shares, and what a waiting job is told of its place."""
+"""Several owners with one worker: turns, shares, and the position of a waiting job."""
 
 import pytest
 
@@ -20,7 +20,7 @@ async def test_owners_take_turns(dispatching: Dispatching) -> None:
         assert rig.ended == ["long", "a0", "b0", "none", "a1", "b1", "a2"]
 
 
-async def test_no_owner_fills_the_queue(dispatching: Dispatching) -> None:
+async def test_no_owner_can_fill_the_queue(dispatching: Dispatching) -> None:
     async with dispatching("cancels", queue_size=4, owner_waiting=2) as rig:
         await rig.told(Ready)
         running = rig.submit("long", owner="a")
@@ -37,7 +37,7 @@ async def test_no_owner_fills_the_queue(dispatching: Dispatching) -> None:
         assert await outcome(rig.submit(owner="a")) == "done"
 
 
-async def test_the_queue_is_shared_once_there_is_a_second_owner(dispatching: Dispatching) -> None:
+async def test_the_share_applies_once_there_is_a_second_owner(dispatching: Dispatching) -> None:
     owners = {"a"}
     async with dispatching("cancels", queue_size=4, owner_waiting=1, is_shared=lambda: len(owners) > 1) as rig:
         await rig.told(Ready)
@@ -51,7 +51,7 @@ async def test_the_queue_is_shared_once_there_is_a_second_owner(dispatching: Dis
         assert [await outcome(job) for job in jobs] == ["done"] * 2
 
 
-async def test_an_owner_has_only_so_many_jobs_the_running_one_included(dispatching: Dispatching) -> None:
+async def test_an_owners_jobs_are_limited_including_the_running_one(dispatching: Dispatching) -> None:
     async with dispatching("cancels", queue_size=4, owner_jobs=1) as rig:
         await rig.told(Ready)
         running = rig.submit("long", owner="a")
@@ -64,7 +64,7 @@ async def test_an_owner_has_only_so_many_jobs_the_running_one_included(dispatchi
         assert await outcome(rig.submit(owner="a")) == "done"
 
 
-async def test_a_resumed_job_waits_where_there_is_no_room(dispatching: Dispatching) -> None:
+async def test_a_resumed_job_waits_even_if_the_queue_is_full(dispatching: Dispatching) -> None:
     async with dispatching("cancels", queue_size=0) as rig:
         resumed = [rig.job("long"), rig.job(), rig.job()]
         for job in resumed:
@@ -76,7 +76,7 @@ async def test_a_resumed_job_waits_where_there_is_no_room(dispatching: Dispatchi
         assert [await outcome(job) for job in resumed] == ["JobCancelled", "done", "done"]
 
 
-async def test_who_waits_knows_the_place_and_the_time(dispatching: Dispatching) -> None:
+async def test_a_waiting_job_reports_its_position_and_time(dispatching: Dispatching) -> None:
     async with dispatching("cancels") as rig:
         await rig.told(Ready)
         running, first, second = rig.submit("long", owner="a"), rig.submit(owner="a"), rig.submit(owner="a")
@@ -93,7 +93,7 @@ async def test_who_waits_knows_the_place_and_the_time(dispatching: Dispatching) 
         assert rig.dispatcher.seconds_left(second) is None
 
 
-async def test_progress_is_the_newest_and_ends_when_it_is_closed(dispatching: Dispatching) -> None:
+async def test_progress_ends_when_it_is_closed(dispatching: Dispatching) -> None:
     async with dispatching("cancels") as rig:
         await rig.told(Ready)
         job = rig.submit("long")

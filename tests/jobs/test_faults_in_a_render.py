@@ -1,4 +1,4 @@
-"""What goes wrong in the midst of a real render: one clip fails, nothing is left of it, and the next one is served."""
+"""Faults during a real render: one clip fails and leaves nothing behind, and the next one is served."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ STAGES = ("encode", "stage_1", "upsample", "stage_2", "decode", "mux")
 KILLED_IN = ("encode", "stage_2", "decode", "mux")
 
 
-def test_a_worker_killed_in_any_stage_fails_its_clip_alone(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_worker_killed_in_any_stage_fails_only_its_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     with serve(program_of("killed_in_a_stage"), tmp_path, cache_dir=cache_dir) as served:
         served.told(Ready)
         for stage in KILLED_IN:
@@ -57,7 +57,7 @@ def test_a_worker_killed_while_it_loads_is_replaced(
         assert served.ask("a red fox").status_code == 200
 
 
-def test_memory_that_runs_out_in_any_stage_fails_its_clip_alone(
+def test_running_out_of_memory_in_any_stage_fails_only_its_clip(
     cache_dir: Path, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     with serve(program_of("runs_out_of_memory"), tmp_path, cache_dir=cache_dir) as served:
@@ -77,7 +77,7 @@ def test_memory_that_runs_out_in_any_stage_fails_its_clip_alone(
 
 @contextmanager
 def full_disk(process: psutil.Process, size_bytes: int) -> Iterator[None]:
-    """No file that the process writes gets any longer than this."""
+    """Limit the size of files that the process can write."""
     soft, hard = process.rlimit(psutil.RLIMIT_FSIZE)
     process.rlimit(psutil.RLIMIT_FSIZE, (size_bytes, hard))
     try:
@@ -86,7 +86,7 @@ def full_disk(process: psutil.Process, size_bytes: int) -> Iterator[None]:
         process.rlimit(psutil.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_disk_that_fills_up_fails_its_clip_alone(server: Server) -> None:
+def test_a_full_disk_fails_only_its_clip(server: Server) -> None:
     (worker,) = worker_processes(server.process.pid)
     with server.client() as client:
         with full_disk(worker, size_bytes=4096):
@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_fails_its_clip_alone(server: Server) -> None:
     assert worker.is_running()
 
 
-def test_what_is_no_number_is_never_sent(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_clip_of_nan_values_is_not_sent(tiny: TinyFiles, tmp_path: Path) -> None:
     tensors = load_file(tiny.checkpoint)
     bias = "model.diffusion_model.proj_out.bias"
     tensors[bias] = torch.full_like(tensors[bias], float("nan"))

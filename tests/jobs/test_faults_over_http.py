@@ -1,4 +1,4 @@
-"""What a client is answered when the worker misbehaves, and that the next one is served; each by its program."""
+"""The answer to a client whose worker fails, and to the next client. Each worker is a program that fails in one way."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -41,7 +41,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("program", "prompt", "status", "detail"), FAULTS, ids=[f"{f[0]}-{f[1]}" for f in FAULTS])
-def test_the_fault_is_answered_and_the_next_is_served(
+def test_a_fault_is_answered_and_the_next_request_is_served(
     serving: Serving, program: str, prompt: str, status: int, detail: object
 ) -> None:
     with serving(program, deadline_s=0.5) as served:
@@ -63,7 +63,7 @@ def test_the_fault_is_answered_and_the_next_is_served(
         ("fails_to_load", "the checkpoint is cut short"),
     ],
 )
-def test_what_does_not_load_is_said_and_tried_again(serving: Serving, program: str, reason: str) -> None:
+def test_a_model_that_does_not_load_is_reported_and_loaded_again(serving: Serving, program: str, reason: str) -> None:
     with serving(program) as served:
         served.told(LoadFailed)
         health, refused = served.client.get("/health"), served.ask("quick")

@@ -1,4 +1,4 @@
-"""A worker that gives no sign of life, and one that does."""
+"""Workers that send heartbeats, and one that stops sending them."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ async def test_a_silent_worker_is_killed_and_replaced(dispatching: Dispatching, 
         assert value(rig.metrics, "ltx23_worker_kills_total", reason="silent")
 
 
-async def test_a_render_may_take_longer_than_a_sign_of_life(dispatching: Dispatching) -> None:
+async def test_a_render_may_take_longer_than_the_heartbeat_limit(dispatching: Dispatching) -> None:
     async with dispatching("falls_silent", heartbeat_s=1.5) as rig:
         await rig.told(Ready)
 
         assert await outcome(rig.submit("slow")) == "done"
 
 
-async def test_the_worker_gives_signs_of_life_while_it_loads(cache_dir: Path, tiny: TinyFiles) -> None:
+async def test_the_worker_sends_heartbeats_while_it_loads(cache_dir: Path, tiny: TinyFiles) -> None:
     async with run_worker(WorkerConfig(cache_dir)) as worker:
         heard = []
         while not isinstance(message := await worker.receive(), Ready):

@@ -1,4 +1,4 @@
-"""The process that decodes images: killed when nobody waits, replaced when it dies, shared by turns."""
+"""The process that decodes images: killed when nothing waits for it, replaced when it dies, shared by turns."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from server.requests.workspace import write_images
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
-    """A pipe that nobody writes to: the process waits for the image for ever."""
+    """Create a pipe without a writer: the process waits for this image for ever."""
     path = tmp_path / "endless"
     os.mkfifo(path)
     return path
@@ -51,7 +51,7 @@ def run(test: Callable[[ImageChecker], Coroutine[Any, Any, None]]) -> None:
 
 
 def decoders() -> list[psutil.Process]:
-    """Find the processes that decode images for this one; a server of other tests may be its child too."""
+    """Return the image checkers of this process, without those of shared servers."""
     return image_checkers(os.getpid())
 
 
@@ -66,7 +66,7 @@ async def reading(path: Path) -> AsyncIterator[psutil.Process]:
         os.close(descriptor)
 
 
-def test_the_size_of_an_image(sound: Path, tmp_path: Path) -> None:
+def test_the_size_of_an_image_is_returned(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no image")
 
     async def test(checker: ImageChecker) -> None:
@@ -79,7 +79,7 @@ def test_the_size_of_an_image(sound: Path, tmp_path: Path) -> None:
     assert decoders() == []
 
 
-def test_a_check_that_nobody_waits_for_ends_its_process(endless: Path, sound: Path) -> None:
+def test_cancelling_a_check_ends_its_process(endless: Path, sound: Path) -> None:
     async def test(checker: ImageChecker) -> None:
         check = asyncio.create_task(checker.check(endless, None))
         async with reading(endless) as process:
@@ -92,7 +92,7 @@ def test_a_check_that_nobody_waits_for_ends_its_process(endless: Path, sound: Pa
     run(test)
 
 
-def test_a_server_that_stops_waits_for_no_image(endless: Path, sound: Path) -> None:
+def test_a_stopping_server_does_not_wait_for_a_check(endless: Path, sound: Path) -> None:
     async def test(checker: ImageChecker) -> None:
         checks = [asyncio.create_task(checker.check(path, None)) for path in (endless, sound)]
         async with reading(endless):
@@ -131,11 +131,11 @@ def test_owners_take_turns() -> None:
         await asyncio.gather(take(turns, "many", 20), take(turns, "many", 20), take(turns, "few", 2))
 
     asyncio.run(test())
-    # First in line stand the two of the one who came first; from then on the owners alternate.
+    # The first owner's two requests came first; then the owners alternate.
     assert [i for i, owner in enumerate(order) if owner == "few"] == [2, 5]
 
 
-def test_a_turn_that_is_given_up_goes_to_the_next() -> None:
+def test_a_cancelled_turn_goes_to_the_next_owner() -> None:
     async def test() -> None:
         turns = Turns()
         async with turns.turn("a"):
@@ -148,10 +148,10 @@ def test_a_turn_that_is_given_up_goes_to_the_next() -> None:
     asyncio.run(test())
 
 
-def test_images_that_are_being_written_when_the_client_leaves(tmp_path: Path) -> None:
-    """The folder is removed once nothing is written into it any more."""
+def test_a_cancelled_write_of_images_ends_after_the_current_image(tmp_path: Path) -> None:
+    """The folder is removed after the last write has ended."""
     os.mkfifo(tmp_path / "image-0")
-    # More than a pipe holds: it is not written before it is read.
+    # More than a pipe holds: the write ends only when the pipe is read.
     large = bytes(2**20)
 
     async def test() -> None:

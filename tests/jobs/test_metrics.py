@@ -1,4 +1,4 @@
-"""What is counted of jobs, beside workers that end them in every way."""
+"""Metrics of jobs, with workers that end them in every way."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.jobs.conftest import Dispatching, Rig, outcome
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
-    """As a scraper reads it; None where it is not there."""
+    """Return a sample's value as a scraper reads it, or None."""
     for family in text_string_to_metric_families(metrics.exposition().decode()):
         for sample in family.samples:
             if (sample.name, sample.labels) == (name, labels):
@@ -24,14 +24,14 @@ def jobs(rig: Rig, how: str) -> float | None:
     return value(rig.metrics, "ltx23_jobs_total", outcome=how)
 
 
-async def test_every_way_to_end_is_there_before_it_happens(dispatching: Dispatching) -> None:
+async def test_every_outcome_is_exported_before_it_happens(dispatching: Dispatching) -> None:
     async with dispatching("behaves") as rig:
         ways = ["done", "refused", "render_failed", "out_of_memory", "deadline_exceeded", "cancelled", "not_ready"]
         assert [jobs(rig, way) for way in ways] == [0] * 7
         assert value(rig.metrics, "ltx23_worker_kills_total", reason="deadline_exceeded") == 0
 
 
-async def test_a_clip_counts_with_its_frames_wait_and_stages(dispatching: Dispatching) -> None:
+async def test_a_clip_is_counted_with_its_frames_wait_and_stages(dispatching: Dispatching) -> None:
     async with dispatching("behaves") as rig:
         await rig.told(Ready)
         assert [await outcome(rig.submit()) for _ in range(2)] == ["done"] * 2
@@ -46,7 +46,9 @@ async def test_a_clip_counts_with_its_frames_wait_and_stages(dispatching: Dispat
 @pytest.mark.parametrize(
     ("prompt", "how"), [("invalid", "refused"), ("fail", "render_failed"), ("large", "out_of_memory")]
 )
-async def test_a_failure_counts_by_its_kind_and_as_no_clip(dispatching: Dispatching, prompt: str, how: str) -> None:
+async def test_a_failure_is_counted_by_its_kind_and_not_as_a_clip(
+    dispatching: Dispatching, prompt: str, how: str
+) -> None:
     async with dispatching("refuses") as rig:
         await rig.told(Ready)
         await outcome(rig.submit(prompt))
@@ -55,7 +57,7 @@ async def test_a_failure_counts_by_its_kind_and_as_no_clip(dispatching: Dispatch
         assert value(rig.metrics, "ltx23_frames_rendered_total") == 0
 
 
-async def test_a_cancelled_job_counts_and_one_that_never_ran_has_no_wait(dispatching: Dispatching) -> None:
+async def test_a_cancelled_job_is_counted_and_one_that_never_ran_has_no_wait(dispatching: Dispatching) -> None:
     async with dispatching("cancels") as rig:
         await rig.told(Ready)
         running, waiting = rig.submit("long"), rig.submit("waiting")
@@ -69,7 +71,7 @@ async def test_a_cancelled_job_counts_and_one_that_never_ran_has_no_wait(dispatc
         assert value(rig.metrics, "ltx23_worker_kills_total", reason="cancelled") == 0
 
 
-async def test_a_worker_killed_at_the_deadline_counts(dispatching: Dispatching) -> None:
+async def test_a_worker_killed_at_the_deadline_is_counted(dispatching: Dispatching) -> None:
     async with dispatching("hangs_in_a_step", deadline_s=0.05, grace_s=0.05) as rig:
         await rig.told(Ready)
         await outcome(rig.submit("hang"))
@@ -78,7 +80,7 @@ async def test_a_worker_killed_at_the_deadline_counts(dispatching: Dispatching) 
         assert value(rig.metrics, "ltx23_worker_kills_total", reason="deadline_exceeded") == 1
 
 
-async def test_a_future_that_its_reader_cancelled_counts_too(dispatching: Dispatching) -> None:
+async def test_a_job_whose_future_is_cancelled_is_counted(dispatching: Dispatching) -> None:
     async with dispatching("cancels") as rig:
         await rig.told(Ready)
         job = rig.submit("long")
@@ -89,7 +91,7 @@ async def test_a_future_that_its_reader_cancelled_counts_too(dispatching: Dispat
         rig.dispatcher.cancel(job)
 
 
-def test_steps_of_several_workers_are_measured_apart() -> None:
+def test_steps_of_several_workers_are_measured_separately() -> None:
     now = 0.0
     steps = StepTimes(lambda: now)
     measured = []

@@ -1,4 +1,4 @@
-"""The same through a real server: what its clients are answered when renders end badly."""
+"""Renders that fail on a real server, and the answers to its clients."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from tests.jobs.conftest import has_ended
 from weights.tiny import TinyFiles
 
 SMALL = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}
-# Seconds of work even for the tiny model; no test waits for its end.
+# Takes seconds even with the tiny model; no test waits for its end.
 LONG = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 481, "generate_audio": False}
 
 
@@ -27,7 +27,7 @@ def temp_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def narrow(cache_dir: Path, tiny: TinyFiles, temp_dir: Path) -> Iterator[Server]:
-    """A server with room for one job in its queue."""
+    """Run a server with room for one job in its queue."""
     with run_server(cache_dir, temp_dir, LTX23_QUEUE_SIZE="1") as server:
         yield server
 
@@ -39,7 +39,7 @@ def client(narrow: Server) -> Iterator[httpx.Client]:
 
 
 def send(server: Server, body: dict[str, object]) -> http.client.HTTPConnection:
-    """A request whose answer is not waited for."""
+    """Send a request without waiting for its answer."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=120)
     connection.request("POST", "/generate", json.dumps(body))
     return connection
@@ -51,7 +51,7 @@ def wait_for_queue(client: httpx.Client, **queue: int) -> None:
 
 
 def wait_for_decoding(temp_dir: Path) -> None:
-    """Deep in a render: the clip is being written."""
+    """Wait until the clip is being written, late in its render."""
     while not list(temp_dir.rglob("*.part")):
         pass
 
@@ -61,7 +61,7 @@ def worker_of(server: Server) -> psutil.Process:
     return worker
 
 
-def test_a_client_that_goes_away_frees_the_worker(narrow: Server, client: httpx.Client, temp_dir: Path) -> None:
+def test_a_client_that_disconnects_frees_the_worker(narrow: Server, client: httpx.Client, temp_dir: Path) -> None:
     gone = send(narrow, LONG)
     wait_for_decoding(temp_dir)
     worker = worker_of(narrow)
@@ -72,7 +72,7 @@ def test_a_client_that_goes_away_frees_the_worker(narrow: Server, client: httpx.
     assert list(temp_dir.rglob("job-*")) == []
 
 
-def test_a_full_queue_answers_429(narrow: Server, client: httpx.Client) -> None:
+def test_a_full_queue_gets_a_429(narrow: Server, client: httpx.Client) -> None:
     running = send(narrow, LONG)
     wait_for_queue(client, running=1, depth=0)
     waiting = send(narrow, SMALL)
@@ -112,7 +112,7 @@ def test_a_killed_worker_fails_its_request_and_the_next_is_served(
     waiting.close()
 
 
-def test_a_render_past_the_deadline_is_answered_504(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_render_past_the_deadline_gets_a_504(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     with run_server(cache_dir, tmp_path, LTX23_DEADLINE_S="0.01") as server, server.client() as client:
         for _ in range(2):
             late = client.post("/generate", json=SMALL)

@@ -1,4 +1,4 @@
-"""A database that cannot be written to for a while, or until the server ends: no video is lost, none is told wrong."""
+"""A database that cannot be written for a while: no video is lost, and every status is right."""
 
 import resource
 import sqlite3
@@ -20,7 +20,7 @@ Fault = Callable[[Path], AbstractContextManager[None]]
 
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """By another program."""
+    """Lock the database as another program does."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
@@ -28,7 +28,7 @@ def locked(database: Path) -> Iterator[None]:
 
 @contextmanager
 def full(database: Path) -> Iterator[None]:
-    """The file of what was written last cannot grow, as on a disk that is full."""
+    """Keep the write-ahead log from growing, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     wal = database.with_name(database.name + "-wal")
     resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
@@ -51,7 +51,7 @@ def status_on_record(data: Path, video: Video) -> str:
 
 
 @pytest.mark.parametrize("fault", [locked, full])
-async def test_a_video_that_cannot_be_put_on_record_is_kept_until_it_can(
+async def test_a_video_that_cannot_be_recorded_is_kept_in_memory_until_it_can(
     fault: Fault, dispatching: Dispatching, tmp_path: Path
 ) -> None:
     data, clock = tmp_path / "data", Clock()
@@ -79,7 +79,7 @@ async def test_a_video_that_cannot_be_put_on_record_is_kept_until_it_can(
         assert await ids(videos) == [last.id]
 
 
-async def test_what_is_only_known_from_memory_counts_and_expires(dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_a_video_that_is_only_in_memory_expires(dispatching: Dispatching, tmp_path: Path) -> None:
     data, clock = tmp_path / "data", Clock()
     async with (
         dispatching("obeys", fifos=["orders-auto"]) as rig,
@@ -100,7 +100,9 @@ def write_clip(data: Path, video: Video) -> Path:
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-async def test_the_next_server_believes_the_file(is_whole: bool, dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_the_next_server_trusts_the_file_over_the_record(
+    is_whole: bool, dispatching: Dispatching, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     async with dispatching("obeys", fifos=["orders-auto"]) as rig:
         async with library(rig, data, FOREVER, Clock()) as videos:

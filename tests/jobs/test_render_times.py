@@ -1,4 +1,4 @@
-"""What is expected of the next render after some have been measured."""
+"""Estimates of render time from measured renders."""
 
 from fractions import Fraction
 
@@ -13,11 +13,11 @@ def clip(num_frames: int, side: int = 256) -> GenerationSpec:
     return GenerationSpec("a fox", 1, side, side, num_frames, Fraction(24))
 
 
-def test_before_anything_was_measured_it_is_a_guess() -> None:
+def test_the_estimate_before_any_measurement_is_a_constant() -> None:
     assert RenderTimes().estimate_s(clip(9)) == FIRST_GUESS_S
 
 
-def test_the_same_size_takes_as_long_as_it_did_the_newest_counting_most() -> None:
+def test_the_estimate_for_a_known_size_weighs_recent_renders_most() -> None:
     times = RenderTimes()
     times.measure(clip(9), 10)
     times.measure(clip(9), 20)
@@ -25,7 +25,7 @@ def test_the_same_size_takes_as_long_as_it_did_the_newest_counting_most() -> Non
     assert times.estimate_s(clip(9)) == pytest.approx(13)
 
 
-def test_a_size_not_seen_goes_by_the_nearest_one() -> None:
+def test_the_estimate_for_a_new_size_uses_the_nearest_one() -> None:
     times = RenderTimes()
     times.measure(clip(9), 1)
     times.measure(clip(97), 50)
@@ -34,7 +34,7 @@ def test_a_size_not_seen_goes_by_the_nearest_one() -> None:
     assert times.estimate_s(clip(17)) == pytest.approx(17 / 9)
 
 
-def test_only_so_many_sizes_are_kept() -> None:
+def test_the_number_of_remembered_sizes_is_limited() -> None:
     times = RenderTimes()
     for k in range(1, MAX_SIZES + 2):
         times.measure(clip(8 * k + 1), 1)

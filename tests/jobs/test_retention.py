@@ -1,4 +1,4 @@
-"""How long finished videos are kept: by their age, by their size, never those that are not finished."""
+"""Retention of finished videos by age and size; unfinished ones are always kept."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.jobs.library import FOREVER, Clock, ids, library, make
 
 
 def finished(*sizes: int) -> list[Finished]:
-    """One a second."""
+    """Return videos of these sizes, finished one per second."""
     return [Finished(str(second), second, size) for second, size in enumerate(sizes)]
 
 
@@ -24,7 +24,7 @@ def finished(*sizes: int) -> list[Finished]:
     ("max_bytes", "surplus"),
     [(100, []), (50, []), (40, ["0"]), (20, ["0", "1"]), (0, ["0", "1"])],
 )
-def test_the_oldest_go_first_and_the_newest_clip_stays(max_bytes: int, surplus: list[str]) -> None:
+def test_the_oldest_videos_are_removed_first_and_the_newest_clip_stays(max_bytes: int, surplus: list[str]) -> None:
     retention = Retention(10, max_bytes)
 
     assert list(retention.surplus(finished(10, 20, 20, 0), total_bytes=50, newest_id="2")) == surplus
@@ -34,7 +34,7 @@ def folders(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "data" / "videos").iterdir())
 
 
-async def test_what_is_outdated_is_gone_and_what_is_not_finished_stays(
+async def test_expired_videos_are_removed_and_unfinished_ones_stay(
     dispatching: Dispatching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.videos.sweeping.SWEEP_INTERVAL_S", 0.01)
@@ -56,7 +56,7 @@ async def test_what_is_outdated_is_gone_and_what_is_not_finished_stays(
         assert (await videos.wait(waiting.id)).completed_at == clock.now
 
 
-async def test_what_does_not_fit_goes_the_oldest_first(dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_videos_beyond_the_size_limit_are_removed_oldest_first(dispatching: Dispatching, tmp_path: Path) -> None:
     clock = Clock()
     async with dispatching("behaves") as rig, library(rig, tmp_path / "data", Retention(1e9, 25), clock) as videos:
         made = []
@@ -75,7 +75,7 @@ async def test_what_does_not_fit_goes_the_oldest_first(dispatching: Dispatching,
         assert await ids(videos) == [large.id]
 
 
-async def test_one_that_is_deleted_again_and_again_is_deleted_once(dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_concurrent_deletions_delete_a_video_once(dispatching: Dispatching, tmp_path: Path) -> None:
     async with dispatching("cancels") as rig, library(rig, tmp_path / "data", FOREVER, Clock()) as videos:
         video = await make(videos, "long")
         outcomes = await asyncio.gather(*(videos.delete(video.id, None) for _ in range(3)), return_exceptions=True)
@@ -84,7 +84,7 @@ async def test_one_that_is_deleted_again_and_again_is_deleted_once(dispatching: 
         assert rig.dispatcher.status.running == 0
 
 
-async def test_a_silent_stream_is_kept_alive(dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_a_stream_without_events_is_kept_alive(dispatching: Dispatching, tmp_path: Path) -> None:
     def ended(snapshot: Snapshot) -> VideoAnswer:
         raise AssertionError("the stream is left before the video ends")
 

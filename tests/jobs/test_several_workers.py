@@ -1,4 +1,4 @@
-"""Several workers behind one line: who gets what, and what becomes of a job when one of them fails."""
+"""Several workers with one queue: which worker gets which job, and what happens when one fails."""
 
 import asyncio
 
@@ -52,8 +52,8 @@ async def test_a_crash_leaves_the_other_worker_alone(dispatching: Dispatching) -
         assert rig.dispatcher.status.workers[1].restarts == 0
 
 
-async def test_a_job_that_its_worker_did_not_begin_goes_to_another(dispatching: Dispatching) -> None:
-    """The first worker that was started dies of whichever it is given."""
+async def test_a_job_that_its_worker_did_not_begin_goes_to_another_worker(dispatching: Dispatching) -> None:
+    """The worker that was started first dies of any job."""
     async with dispatching("dies_before_a_render", TWO) as rig:
         await rig.told(Ready)
         jobs = [rig.submit("first"), rig.submit("second")]
@@ -62,7 +62,7 @@ async def test_a_job_that_its_worker_did_not_begin_goes_to_another(dispatching: 
 
 
 @pytest.mark.parametrize("devices", [("cuda:0", "cuda:9"), ("cuda:9", "cuda:0")])
-async def test_what_one_device_cannot_load_another_serves(dispatching: Dispatching, devices: tuple[str, str]) -> None:
+async def test_another_device_serves_if_one_cannot_load(dispatching: Dispatching, devices: tuple[str, str]) -> None:
     async with dispatching("loads_on_one_device", devices) as rig:
         await rig.told(Ready)
         jobs = [rig.submit(id=str(i)) for i in range(3)]
@@ -75,7 +75,7 @@ async def test_what_one_device_cannot_load_another_serves(dispatching: Dispatchi
         assert not any(isinstance(event, LoadFailed) for event in rig.heard())
 
 
-async def test_where_no_device_loads_each_says_why(dispatching: Dispatching) -> None:
+async def test_if_no_device_can_load_each_reports_its_reason(dispatching: Dispatching) -> None:
     async with dispatching("loads_on_one_device", ("cuda:9", "cuda:9")) as rig:
         failure = await rig.told(LoadFailed)
 
@@ -83,7 +83,7 @@ async def test_where_no_device_loads_each_says_why(dispatching: Dispatching) -> 
         assert rig.dispatcher.status.state is State.FAILED
 
 
-async def test_seconds_left_are_those_of_the_first_worker_that_is_free(dispatching: Dispatching) -> None:
+async def test_the_estimated_wait_is_that_of_the_worker_that_is_free_first(dispatching: Dispatching) -> None:
     async with dispatching("cancels", TWO) as rig:
         for _ in TWO:
             await rig.told(Ready)
@@ -91,7 +91,7 @@ async def test_seconds_left_are_those_of_the_first_worker_that_is_free(dispatchi
         waiting = [rig.submit("long", str(i)) for i in range(2, 5)]
         third, fourth, fifth = (rig.dispatcher.seconds_left(job) for job in waiting)
 
-        # Of 10 s each, as long as none was measured.
+        # Each clip counts as 10 s before any was measured.
         assert third == pytest.approx(20, abs=1)
         assert fourth == pytest.approx(20, abs=1)
         assert fifth == pytest.approx(30, abs=1)

@@ -1,6 +1,6 @@
-"""Submissions, cancellations, ends, failures, deaths and deadlines in any order.
+"""Submissions, cancellations, ends, failures, deaths and deadlines in random order.
 
-Each call does what it says or raises, and every job ends exactly once, as a model of the queue says it should.
+A simple model of the queue predicts each refusal and how each job ends; every job ends exactly once.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from server.jobs.supervisor import RESTART_BACKOFF_S
 from server.worker.messages import FromWorker, Ready, WorkerConfig
 from tests.jobs.conftest import outcome, program_of
 
-# Far apart: putting the clock forward over a pause ends no job, and over a deadline no worker.
+# Far apart, so that skipping a pause passes no deadline, and skipping a deadline passes no heartbeat.
 OWNER_WAITING, OWNER_JOBS = 2, 3
 LIMITS = Limits(
     queue_size=4, deadline_s=1e6, grace_s=1e3, heartbeat_s=1e9, owner_waiting=OWNER_WAITING, owner_jobs=OWNER_JOBS
@@ -34,7 +34,7 @@ OWNERS = ("a", "b", None)
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock can be put forward: its timers come when the test wants them to."""
+    """An event loop whose clock the test can move forward."""
 
     skipped_s = 0.0
 
@@ -43,7 +43,7 @@ class SkippingLoop(asyncio.SelectorEventLoop):
 
 
 class Turns:
-    """The queue as it should be: owners by turns, jobs of one owner in their order. Slow and plain."""
+    """A simple model of the queue: owners take turns, and the jobs of one owner keep their order."""
 
     def __init__(self) -> None:
         self.owners: list[str | None] = []
@@ -74,7 +74,7 @@ class Turns:
 
 
 class QueueAndWorkers(RuleBasedStateMachine):
-    """Seats are workers, in the dispatcher's order: the first that is free gets the next job."""
+    """The dispatcher and its model. A seat is a worker; the first free seat gets the next job."""
 
     WORKERS = 1
 
@@ -121,7 +121,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
                 self.seats[seat] = self.waiting.pop()
 
     async def begun(self) -> None:
-        """Until the jobs that should run do."""
+        """Wait until the jobs that should run have begun."""
         self.take_seats()
         for job in self.running:
             async for progress in job.progress.values():
@@ -169,7 +169,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
         self.run(self._cancel(data.draw(st.sampled_from(self.jobs))))
 
     async def _cancel(self, job: Job) -> None:
-        """One that waits, one that runs, or one that has ended already, which changes nothing."""
+        """Cancel a waiting or a running job, or one that has ended, which changes nothing."""
         self.dispatcher.cancel(job)
         if job in self.running:
             await self.ended(job, "JobCancelled")
@@ -192,11 +192,11 @@ class QueueAndWorkers(RuleBasedStateMachine):
     @precondition(lambda self: self.alive())
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
-        """The running job fails, no other does; the pause before the next worker is skipped."""
+        """Kill a worker: only its job fails. Skip the pause before the next worker."""
         self.run(self._die(data.draw(st.sampled_from(self.alive()))))
 
     def alive(self) -> list[int]:
-        """The seats that have a worker: while it drains, only those whose jobs are not done."""
+        """Return the seats that have a worker: during a drain, only those with a job."""
         return [seat for seat, job in enumerate(self.seats) if job is not None or not self.draining]
 
     async def _die(self, seat: int) -> None:
@@ -219,7 +219,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
         self.run(self._deadline())
 
     async def _deadline(self) -> None:
-        """Of all that run, whichever is the first to hear of it; what begins then has its own."""
+        """Pass the deadline of all running jobs, in the order in which they notice; later jobs have new deadlines."""
         self.skip(LIMITS.deadline_s)
         late = self.running
         await asyncio.wait([job.ended for job in late])
@@ -234,7 +234,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
     @precondition(lambda self: not self.draining and len(self.jobs) > 3)
     @rule()
     def drain(self) -> None:
-        """Those that wait end, those that run may."""
+        """Drain: waiting jobs end, running jobs may finish."""
         self.dispatcher.drain()
         self.due |= dict.fromkeys(self.waiting.jobs(), "NotReady")
         self.waiting, self.draining = Turns(), True
@@ -253,14 +253,14 @@ class QueueAndWorkers(RuleBasedStateMachine):
         self.seats = [None] * self.WORKERS
 
     @invariant()
-    def the_dispatcher_is_as_the_model_says(self) -> None:
+    def the_dispatcher_agrees_with_the_model(self) -> None:
         status = self.dispatcher.status
         assert status.state is (State.DRAINING if self.draining else State.READY)
         assert (status.queued, status.running) == (len(self.waiting), len(self.running))
         assert [worker.running for worker in status.workers] == [job is not None for job in self.seats]
 
     @invariant()
-    def every_job_waits_runs_or_has_ended_once(self) -> None:
+    def every_job_waits_or_runs_or_has_ended_once(self) -> None:
         left = {*self.waiting.jobs(), *self.running}
         assert left.isdisjoint(self.due)
         assert left | self.due.keys() == set(self.jobs)
@@ -297,6 +297,6 @@ TestQueueAndWorker.settings = TestQueueAndTwoWorkers.settings = settings(
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    # A smaller failure takes minutes to find: each try has processes of its own.
+    # No shrinking: each attempt starts processes, so finding a smaller failure takes minutes.
     phases=[Phase.generate],
 )

@@ -1,4 +1,4 @@
-"""The database of videos: what an earlier server wrote is read, and no question looks at everyone's videos."""
+"""The database of videos: it reads what an earlier version wrote, and no query scans all videos."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ from tests.jobs.library import FOREVER, Clock, ids, library, make
 
 
 async def test_videos_of_the_first_version_are_still_there(dispatching: Dispatching, tmp_path: Path) -> None:
-    """Its rows, in the schema that it had."""
+    """Create rows in the schema of the first version."""
     database, clock = tmp_path / "data" / "videos.sqlite3", Clock()
     async with dispatching("behaves") as rig, library(rig, tmp_path / "data", FOREVER, clock) as videos:
         made = [await make(videos, prompt, owner) for prompt, owner in (("a fox", None), ("a dog", "key-1"))]
@@ -39,7 +39,7 @@ async def test_videos_of_the_first_version_are_still_there(dispatching: Dispatch
 
 @contextmanager
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What SQLite was told to run, values and all."""
+    """Collect the statements that SQLite runs, with their values."""
     run: list[str] = []
 
     def opened(path: Path) -> sqlite3.Connection:
@@ -62,7 +62,7 @@ async def opened_store(path: Path) -> AsyncIterator[VideoStore]:
         await store.close()
 
 
-async def test_no_question_scans_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_no_query_scans_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     database = tmp_path / "videos.sqlite3"
     with statements(monkeypatch) as run:
         async with opened_store(database) as store:
@@ -94,7 +94,7 @@ def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:
 
 
 @pytest.mark.parametrize("after", ["x", "zzz", "video_1", "video_" + "f" * 32, "video_" + "g" * 32, "", "' OR 1=1"])
-async def test_nothing_comes_after_what_was_never_there(after: str, dispatching: Dispatching, tmp_path: Path) -> None:
+async def test_the_list_after_an_unknown_video_is_empty(after: str, dispatching: Dispatching, tmp_path: Path) -> None:
     async with dispatching("behaves") as rig, library(rig, tmp_path / "data", FOREVER, Clock()) as videos:
         made = await make(videos, "quick")
         await videos.wait(made.id)

@@ -1,4 +1,4 @@
-"""What the worker process may do, and what becomes of the jobs."""
+"""Failures of the worker process, and their effect on jobs."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ async def test_a_crash_fails_only_the_running_job(dispatching: Dispatching) -> N
         assert rig.dispatcher.status.restarts == 1
 
 
-async def test_each_worker_that_ends_without_a_clip_delays_the_next(
+async def test_each_worker_that_ends_without_a_clip_delays_the_next_one(
     dispatching: Dispatching, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with dispatching("killed_in_a_render") as rig:
@@ -46,7 +46,7 @@ async def test_each_worker_that_ends_without_a_clip_delays_the_next(
 @pytest.mark.parametrize(
     ("program", "prompt"), [("hangs_in_a_step", "hang"), ("talks_nonsense", "nonsense"), ("closes_its_pipe", "close")]
 )
-async def test_a_worker_that_cannot_be_talked_to_is_replaced(
+async def test_a_worker_that_does_not_communicate_is_replaced(
     dispatching: Dispatching, started: Started, monkeypatch: pytest.MonkeyPatch, program: str, prompt: str
 ) -> None:
     monkeypatch.setattr("server.jobs.worker_process.EXIT_S", 0.05)
@@ -63,7 +63,7 @@ async def test_a_worker_that_cannot_be_talked_to_is_replaced(
         assert all(map(has_ended, first_workers))
 
 
-async def test_who_asks_a_worker_that_dies_is_told(dispatching: Dispatching) -> None:
+async def test_a_question_to_a_worker_that_dies_is_an_error(dispatching: Dispatching) -> None:
     async with dispatching("killed_in_a_render") as rig:
         await rig.told(Ready)
         asked = asyncio.create_task(rig.dispatcher.find_cut("long " * 1000))
@@ -83,7 +83,7 @@ async def test_past_the_deadline_and_the_grace_the_worker_is_killed(dispatching:
         assert rig.dispatcher.status.state is State.READY
 
 
-async def test_a_job_given_to_a_dead_worker_is_given_to_the_next(dispatching: Dispatching) -> None:
+async def test_a_job_given_to_a_dead_worker_goes_to_the_next(dispatching: Dispatching) -> None:
     async with dispatching("dies_before_a_render") as rig:
         await rig.told(Ready)
         jobs = [rig.submit("first"), rig.submit("second")]
@@ -99,7 +99,7 @@ async def test_a_job_that_no_worker_lives_to_begin_fails(dispatching: Dispatchin
         assert await outcome(rig.submit("never")) == "RenderFailed"
 
 
-async def test_a_job_cancelled_before_its_worker_died_is_not_given_to_the_next(dispatching: Dispatching) -> None:
+async def test_a_job_cancelled_before_its_worker_died_does_not_go_to_the_next(dispatching: Dispatching) -> None:
     async with dispatching("dies_before_a_render") as rig:
         await rig.told(Ready)
         job = rig.submit("first")
@@ -145,7 +145,7 @@ async def test_a_worker_that_cannot_load_is_started_again(
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """As in a server that has as many connections as it may have."""
+    """Use up all file descriptors, as a server with the maximum of connections does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open(os.devnull) as file:
         next_fd = file.fileno()
@@ -156,7 +156,7 @@ def no_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_a_server_without_descriptors_starts_its_worker_as_soon_as_it_has_some(
+async def test_a_server_without_descriptors_starts_its_worker_once_it_has_some(
     dispatching: Dispatching, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.jobs.supervisor.STARVED_BACKOFF_S", 0.01)
@@ -174,7 +174,7 @@ async def test_a_server_without_descriptors_starts_its_worker_as_soon_as_it_has_
     assert [message for message in messages if "the next worker starts" in message] == ["the next worker starts in 0 s"]
 
 
-async def test_nobody_waits_for_a_model_that_does_not_load_again(dispatching: Dispatching) -> None:
+async def test_waiting_jobs_fail_if_the_model_cannot_be_loaded_again(dispatching: Dispatching) -> None:
     async with dispatching("never_loads_again") as rig:
         await rig.told(Ready)
         jobs = [rig.submit("running"), rig.submit("a"), rig.submit("b")]
@@ -183,7 +183,7 @@ async def test_nobody_waits_for_a_model_that_does_not_load_again(dispatching: Di
         assert rig.dispatcher.status.load_error == "the checkpoint is gone"
 
 
-async def test_a_program_that_cannot_be_started_is_a_failure_to_load(tmp_path: Path) -> None:
+async def test_a_program_that_cannot_be_started_is_a_load_failure(tmp_path: Path) -> None:
     failed: asyncio.Queue[FromWorker] = asyncio.Queue()
     program = (str(tmp_path / "no-such-python"),)
     dispatcher = Dispatcher([WorkerConfig(tmp_path)], Limits(), failed.put_nowait, program)

@@ -1,4 +1,4 @@
-"""What a worker holds between two renders does not depend on which threads its encoders ran in."""
+"""Memory that a worker keeps between renders, whatever threads its encoders used."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from server.worker.peak_memory import PeakMemory
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles
 
-# Beyond what may be kept it is 3 MB. Where threads have heaps of their own it was 27 more for each that they met, 195
+# Measured growth beyond KEPT_BYTES is 3 MB. With a heap for each thread it was 27 MB more for each heap used, 195 MB
 # after ten clips.
 MAX_GROWTH_BYTES = KEPT_BYTES + 25e6
 CLIPS = 10
@@ -28,19 +28,17 @@ def clip(container: Container, *keyframes: Keyframe) -> GenerationSpec:
 
 
 async def rendered(worker: Worker, spec: GenerationSpec, folder: Path) -> int:
-    """The worker's resident bytes afterwards."""
+    """Render a clip; return the worker's resident bytes afterwards."""
     worker.send(Generate("clip", spec, folder / "clip"))
     await heard(worker, Done)
-    # A job that is refused at once: memory is given back after the answer, and before the next job.
+    # Memory is released after an answer and before the next job, so wait for a job that is refused at once.
     worker.send(Generate("refused", clip(Container.MP4, Keyframe(folder / "missing.png")), folder / "refused"))
     await heard(worker, Failed)
     return psutil.Process(worker.pid).memory_info().rss
 
 
-async def test_the_memory_of_an_encoders_threads_is_given_back(
-    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
-) -> None:
-    """After a large image, whose freed buffer raises what glibc keeps at the end of a heap."""
+async def test_the_memory_of_encoder_threads_is_released(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    """A large image comes first: its freed buffer raises the threshold up to which glibc keeps memory."""
     image = tmp_path / "large.png"
     Image.new("RGB", (3200, 3200)).save(image)
     async with run_worker(WorkerConfig(cache_dir)) as worker:
@@ -52,7 +50,7 @@ async def test_the_memory_of_an_encoders_threads_is_given_back(
     assert after_bytes - before_bytes < MAX_GROWTH_BYTES
 
 
-def test_a_peak_is_that_of_its_own_clip() -> None:
+def test_the_peak_is_measured_for_each_clip() -> None:
     large_bytes = 64 * 2**20
     before = psutil.Process().memory_info().rss
 
@@ -68,7 +66,7 @@ def test_a_peak_is_that_of_its_own_clip() -> None:
     assert small_peak <= large_peak - large_bytes * 0.5
 
 
-async def test_a_clip_is_reported_with_the_memory_it_took(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+async def test_the_peak_memory_of_a_clip_is_reported(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     async with run_worker(WorkerConfig(cache_dir)) as worker:
         await heard(worker, Ready)
         loaded_bytes = psutil.Process(worker.pid).memory_info().rss

@@ -26,8 +26,8 @@ from weights.tiny import TinyFiles
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The server is started where a project of the user's lies."""
+def foreign_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Run in the folder of a user's project, which has a module `server`."""
     project = tmp_path_factory.mktemp("project")
     (project / "server.py").write_text("raise SystemExit('this is not the server')")
     monkeypatch.chdir(project)
@@ -38,7 +38,7 @@ def names(folder: Path) -> list[str]:
 
 
 async def heard(worker: Worker, kind: type[Event]) -> Event:
-    """Its next message of this kind."""
+    """Wait for the worker's next message of this type."""
     while not isinstance(message := await worker.receive(), kind):
         assert message is not None, "the worker ended"
     return message
@@ -66,7 +66,7 @@ async def test_a_render_is_cancelled_between_steps(cache_dir: Path, tiny: TinyFi
     assert names(tmp_path) == ["second.mp4"]
 
 
-async def test_an_image_that_is_not_there_is_the_requests_fault(
+async def test_a_missing_image_is_an_error_of_the_request(
     cache_dir: Path, tiny: TinyFiles, started: Started, tmp_path: Path
 ) -> None:
     events: asyncio.Queue[FromWorker] = asyncio.Queue()

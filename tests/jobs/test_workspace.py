@@ -1,4 +1,4 @@
-"""Folders of jobs: gone with their request, with their server, and when the server was killed, with the next one."""
+"""Folders of jobs: removed with their request, with their server, or by the next server if theirs was killed."""
 
 import asyncio
 import fcntl
@@ -19,14 +19,14 @@ from tests.jobs.serving import serve
 
 
 def killed_server(parent: Path) -> Path:
-    """The folder of the job it had."""
+    """Run a server until it is killed; return the folder of its job."""
     program = [sys.executable, str(PROGRAMS / "leaves_a_workspace.py"), str(parent)]
     killed = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     return Path(killed.stdout.strip())
 
 
-def test_a_jobs_folder_goes_with_its_request(tmp_path: Path) -> None:
+def test_a_jobs_folder_is_removed_with_its_request(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     with workspace.job_folder() as folder:
         paths = asyncio.run(write_images(folder, [b"one", b"two", b"one"]))
@@ -37,7 +37,7 @@ def test_a_jobs_folder_goes_with_its_request(tmp_path: Path) -> None:
     workspace.close()
 
 
-def test_everything_goes_with_the_server(tmp_path: Path) -> None:
+def test_all_folders_are_removed_with_the_server(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "made" / "here")
     with workspace.job_folder() as folder:
         asyncio.run(write_images(folder, [b"one"]))
@@ -52,7 +52,7 @@ def test_the_next_server_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_a_living_server_is_left_alone(tmp_path: Path) -> None:
+def test_the_folder_of_a_running_server_is_kept(tmp_path: Path) -> None:
     living = Workspace(tmp_path)
     with living.job_folder() as folder:
         Workspace(tmp_path).close()
@@ -60,7 +60,7 @@ def test_the_folder_of_a_living_server_is_left_alone(tmp_path: Path) -> None:
     living.close()
 
 
-def test_what_only_looks_like_such_a_folder_is_left_alone(tmp_path: Path) -> None:
+def test_folders_with_similar_names_are_kept(tmp_path: Path) -> None:
     weights = tmp_path / "ltx23-work-weights" / "job-1"
     weights.mkdir(parents=True)
     (tmp_path / "ltx23-work-notes").write_text("mine")
@@ -71,8 +71,8 @@ def test_what_only_looks_like_such_a_folder_is_left_alone(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.rglob("*notes")) == ["ltx23-work-notes", "notes"]
 
 
-def test_who_cleans_up_leaves_the_folder_of_a_living_server_alone(tmp_path: Path) -> None:
-    """As systemd-tmpfiles asks: by a shared lock on each directory."""
+def test_the_folder_of_a_running_server_is_locked_against_cleaners(tmp_path: Path) -> None:
+    """Cleaners such as systemd-tmpfiles skip a directory whose shared lock they cannot get."""
     workspace = Workspace(tmp_path)
     (root,) = tmp_path.iterdir()
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -85,7 +85,7 @@ def test_who_cleans_up_leaves_the_folder_of_a_living_server_alone(tmp_path: Path
         os.close(fd)
 
 
-def test_a_server_goes_on_when_its_folders_were_removed(tmp_path: Path) -> None:
+def test_a_server_recreates_its_folders_if_they_are_removed(tmp_path: Path) -> None:
     work = tmp_path / "work"
     with serve(program_of("behaves"), work, cache_dir=tmp_path, data_dir=tmp_path / "data") as served:
         served.told(Ready)

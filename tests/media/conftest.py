@@ -24,7 +24,7 @@ def make_spec() -> Callable[..., GenerationSpec]:
 
 @pytest.fixture
 def make_frames() -> Callable[..., Iterator[np.ndarray]]:
-    """A moving gradient, the same on every call, in chunks."""
+    """Return a function that yields a moving gradient in chunks, the same on every call."""
 
     def make(spec, chunk=8):
         rows, columns = np.mgrid[: spec.height, : spec.width]
@@ -38,7 +38,7 @@ def make_frames() -> Callable[..., Iterator[np.ndarray]]:
 
 @pytest.fixture
 def make_waveform() -> Callable[..., np.ndarray]:
-    """A tone on the left, another on the right."""
+    """Return a function that makes one tone on the left and another on the right."""
 
     def make(spec, length=1.0):
         seconds = np.arange(round(spec.duration_s * 48_000 * Fraction(length))) / 48_000

@@ -19,7 +19,7 @@ def grey_profile(gamma: float) -> bytes:
 
 
 def cmyk_profile(paper: tuple[int, int, int] = (255, 128, 128), ink: tuple[int, int, int] = (0, 128, 128)) -> bytes:
-    """Paper and ink in 8-bit L*a*b*: every ink alone is as dark as all of them."""
+    """Return a CMYK profile, with paper and ink in 8-bit L*a*b*: one ink is as dark as all four."""
     ramp = bytes(range(256))
     nodes = bytes(paper) + bytes(ink) * 15
     lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))

@@ -1,4 +1,4 @@
-"""Every way of storing a picture comes out as the same plain RGB."""
+"""Pictures in every format and colour space decode to the same RGB."""
 
 import io
 import struct
@@ -14,10 +14,10 @@ from pipelines.errors import ImageError
 from pipelines.media.image import check_image, decode_image, load_image
 from tests.media.icc import cmyk_profile, grey_profile, rgb_profile
 
-# To write HEIC files; what is tested opens them without it.
+# For writing HEIC files; the tested code reads them without it.
 pillow_heif.register_heif_opener()
 
-# Red, green / blue, white in a 64 x 48 frame: large enough that JPEG and lossy WebP keep the middle of each field.
+# Red and green above blue and white, 64 x 48: large enough for JPEG and lossy WebP to keep the middle of each field.
 QUADRANTS = np.zeros((48, 64, 3), np.uint8)
 QUADRANTS[:24, :32] = (200, 30, 40)
 QUADRANTS[:24, 32:] = (20, 180, 60)
@@ -37,7 +37,7 @@ def png_chunk(kind, data=b""):
 
 
 def png(width, height, depth, colour_type, rows, *chunks):
-    """A PNG of kinds that Pillow does not write."""
+    """Return a PNG of a kind that Pillow does not write."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     body = [png_chunk(b"IHDR", header), *chunks, png_chunk(b"IDAT", pixels), png_chunk(b"IEND")]
@@ -45,7 +45,7 @@ def png(width, height, depth, colour_type, rows, *chunks):
 
 
 def centres(image):
-    """The colours in the middle of the four fields."""
+    """Return the colours in the middle of the four fields."""
     width, height = image.size
     return [image.getpixel((width * x // 4, height * y // 4)) for y in (1, 3) for x in (1, 3)]
 
@@ -79,7 +79,7 @@ def pixels(data):
         *("gif", "bmp", "tiff", "tiff lzw", "tiff jpeg", "tiff cmyk", "avif", "heic"),
     ],
 )
-def test_colours(data, tolerance):
+def test_every_format_decodes_to_the_same_colours(data, tolerance):
     image = decode_image(data)
     assert (image.mode, image.size) == ("RGB", PICTURE.size)
     assert np.array(centres(image)) == pytest.approx(np.array(centres(PICTURE)), abs=tolerance)
@@ -127,7 +127,7 @@ OVER_BLACK = {
 
 
 @pytest.mark.parametrize(("data", "expected"), OVER_BLACK.values(), ids=OVER_BLACK)
-def test_a_pixel_over_black(data, expected):
+def test_transparent_pixels_are_blended_with_black(data, expected):
     assert pixels(data) == [[expected]]
 
 
@@ -145,7 +145,7 @@ ORIENTED = {
 
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("orientation", list(ORIENTED))
-def test_orientation(orientation, image_format):
+def test_the_exif_orientation_is_applied(orientation, image_format):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options_of: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
@@ -157,7 +157,7 @@ def test_orientation(orientation, image_format):
 
 
 @pytest.mark.parametrize("value", [0, 9, 6000])
-def test_an_orientation_that_does_not_exist_is_ignored(value):
+def test_an_invalid_orientation_is_ignored(value):
     exif = Image.Exif()
     exif[0x0112] = value
     assert decode_image(saved(PICTURE, exif=exif)).size == PICTURE.size
@@ -178,14 +178,14 @@ def test_broken_exif_is_ignored(exif):
     ],
     ids=["avif", "tiff"],
 )
-def test_orientation_of_other_formats(data, size):
+def test_the_orientation_of_other_formats_is_applied(data, size):
     upright = decode_image(data)
     assert upright.size == (check_image(data).width, check_image(data).height) == size
     assert np.array(centres(upright)) == pytest.approx(np.array(centres(ORIENTED[8])), abs=12)
 
 
-def test_a_heic_file_turned_by_its_container():
-    """As iPhones write them: the EXIF orientation is there too, and is not applied again."""
+def test_a_heic_file_rotated_by_its_container_is_rotated_once():
+    """An iPhone writes the EXIF orientation as well; it must not be applied again."""
     turned = ORIENTED[6].copy()
     turned.getexif()[0x0112] = 6
     data = saved(turned, "HEIF", exif=turned.getexif().tobytes(), quality=95)
@@ -193,7 +193,7 @@ def test_a_heic_file_turned_by_its_container():
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "GIF", "TIFF", "AVIF"])
-def test_the_first_frame_of_an_animation(image_format):
+def test_the_first_frame_of_an_animation_is_used(image_format):
     others = [Image.new("RGB", PICTURE.size, (i, i, i)) for i in range(3)]
     options = {"quality": 100} if image_format == "AVIF" else {} if image_format == "TIFF" else {"lossless": True}
     data = saved(PICTURE, image_format, save_all=True, append_images=others, **options)
@@ -201,7 +201,7 @@ def test_the_first_frame_of_an_animation(image_format):
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
-def test_check_image_names_format_and_size(image_format):
+def test_check_image_returns_format_and_size(image_format):
     info = check_image(saved(PICTURE, image_format))
     assert (info.format, info.width, info.height) == (image_format, 64, 48)
 
@@ -210,7 +210,7 @@ SRGB = ImageCms.createProfile("sRGB")
 
 
 def as_srgb(image, profile):
-    """What a colour managed viewer shows."""
+    """Convert an image to sRGB as a colour-managed viewer does."""
     return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB, outputMode="RGB")
 
 
@@ -237,7 +237,7 @@ def test_the_profile_of_srgb_changes_nothing():
     assert pixels(saved(PICTURE, icc_profile=profile)) == QUADRANTS.tolist()
 
 
-def test_transparency_is_no_colour():
+def test_the_profile_is_applied_before_transparency():
     colour = as_srgb(Image.new("RGB", (1, 1), (200, 100, 50)), rgb_profile()).getpixel((0, 0))
     data = saved(Image.new("RGBA", (1, 1), (200, 100, 50, 128)), icc_profile=rgb_profile())
     assert pixels(data) == [[[pytest.approx(value * 128 / 255, abs=1) for value in colour]]]
@@ -256,7 +256,7 @@ PROFILES_OF_OTHER_SPACES = {
 
 
 @pytest.mark.parametrize(("data", "expected"), PROFILES_OF_OTHER_SPACES.values(), ids=PROFILES_OF_OTHER_SPACES)
-def test_profiles_of_grey_and_ink(data, expected):
+def test_profiles_of_grey_and_cmyk_are_applied(data, expected):
     assert pixels(data) == [[[pytest.approx(value, abs=1) for value in expected]]]
 
 
@@ -271,12 +271,12 @@ def test_a_profile_that_does_not_fit_is_ignored(profile):
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}], ids=str)
 @pytest.mark.parametrize("missing", [1, 2])
-def test_a_jpeg_without_its_end_marker(missing, options):
+def test_a_jpeg_without_its_end_marker_is_accepted(missing, options):
     data = saved(PICTURE, "JPEG", quality=95, **options)
     assert pixels(data[:-missing]) == pixels(data)
 
 
-def test_metadata_is_not_needed(tmp_path):
+def test_large_metadata_does_not_change_the_colours(tmp_path):
     text = PngImagePlugin.PngInfo()
     text.add_text("workflow", "a" * 3_000_000)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -284,7 +284,7 @@ def test_metadata_is_not_needed(tmp_path):
     assert centres(decode_image(data)) == centres(PICTURE)
 
 
-def test_load_image(tmp_path):
+def test_load_image_reads_a_file(tmp_path):
     path = tmp_path / "image"
     path.write_bytes(saved(PICTURE))
     array = load_image(path)
@@ -293,6 +293,6 @@ def test_load_image(tmp_path):
     assert (array == QUADRANTS).all()
 
 
-def test_load_image_of_a_file_that_is_missing(tmp_path):
+def test_load_image_names_a_missing_file(tmp_path):
     with pytest.raises(ImageError, match="cannot be read: No such file"):
         load_image(tmp_path / "missing")

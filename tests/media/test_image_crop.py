@@ -1,4 +1,4 @@
-"""What a clip shows of a picture, and the size that would show it whole."""
+"""The part of a picture that a clip shows, and the size that would show all of it."""
 
 from math import log
 
@@ -22,7 +22,9 @@ from pipelines.media.image_crop import MAX_LOSS, Crop, Size, whole_size
         ((1, 8000), (256, 256), (1, 1), (256, 3840)),
     ],
 )
-def test_crop(picture: tuple[int, int], clip: tuple[int, int], shown: tuple[int, int], whole: tuple[int, int]) -> None:
+def test_the_shown_part_and_the_size_that_shows_everything(
+    picture: tuple[int, int], clip: tuple[int, int], shown: tuple[int, int], whole: tuple[int, int]
+) -> None:
     crop = Crop(Size(*picture), Size(*clip))
     assert crop.is_told
     assert crop.shown == Size(*shown)
@@ -33,7 +35,7 @@ def test_crop(picture: tuple[int, int], clip: tuple[int, int], shown: tuple[int,
     ("picture", "clip"),
     [((1920, 1080), (1920, 1088)), ((1280, 720), (1280, 704)), ((768, 512), (768, 512)), ((1, 1), (768, 512))],
 )
-def test_what_rounding_takes_is_not_told(picture: tuple[int, int], clip: tuple[int, int]) -> None:
+def test_a_crop_due_to_rounding_is_not_reported(picture: tuple[int, int], clip: tuple[int, int]) -> None:
     assert not Crop(Size(*picture), Size(*clip)).is_told
 
 
@@ -41,7 +43,7 @@ sides = st.integers(1, 64_000)
 
 
 @given(st.builds(Size, sides, sides), st.builds(lambda w, h: Size(*snap_size(w, h)), sides, sides))
-def test_the_size_that_is_named_is_a_clips_and_shows_more(picture: Size, clip: Size) -> None:
+def test_the_suggested_size_is_valid_and_shows_more(picture: Size, clip: Size) -> None:
     crop = Crop(picture, clip)
     whole = whole_size(picture, clip)
     assert snap_size(whole.width, whole.height) == (whole.width, whole.height)

@@ -15,7 +15,7 @@ from pipelines.errors import ImageError
 from pipelines.media.image import check_image, decode_image, load_image
 from pipelines.media.image_limits import MAX_FILE_BYTES
 
-# To write HEIC files; what is tested opens them without it.
+# For writing HEIC files; the tested code reads them without it.
 pillow_heif.register_heif_opener()
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -87,7 +87,7 @@ def bmp_of_size(width, height):
 
 
 def tiff_of_size(width, height):
-    """Pillow writes width and height as the first two entries of the directory."""
+    """Change the size in a TIFF; Pillow writes width and height as the first two entries of the directory."""
     data = SAMPLES["tiff"]
     directory = struct.unpack_from("<I", data, 4)[0]
     for tag, side, at in ((256, width, directory + 2), (257, height, directory + 14)):
@@ -97,14 +97,14 @@ def tiff_of_size(width, height):
 
 
 def iso_media_of_size(name, width, height):
-    """The size is a property of the item, in a box called ispe."""
+    """Change the size in an AVIF or HEIC file, which is in a box called ispe."""
     data = SAMPLES[name]
     start = data.index(b"ispe") + 8
     return data[:start] + struct.pack(">II", width, height) + data[start + 8 :]
 
 
 def with_metadata(data, metadata):
-    """Before the picture: behind a PNG's header, or a JPEG's first marker."""
+    """Insert metadata before the picture: after a PNG's header or a JPEG's first marker."""
     start = 33 if data.startswith(PNG_SIGNATURE) else 2
     return data[:start] + metadata + data[start:]
 
@@ -175,7 +175,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("data", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused(data, message, tmp_path):
+def test_an_invalid_image_is_refused_with_the_reason(data, message, tmp_path):
     with pytest.raises(ImageError, match=message):
         decode_image(data)
     path = tmp_path / "image"
@@ -190,12 +190,12 @@ def test_limits_are_checked_without_decoding(data):
         check_image(data)
 
 
-# What says no more than that nothing follows: a JPEG's end marker, a GIF's trailer.
+# Bytes at the end that only mark the end: a JPEG's end marker, a GIF's trailer.
 END_BYTES = {"jpeg": 2, "progressive": 2, "cmyk": 2, "restarts": 2, "gif": 2}
 
 
 @pytest.mark.parametrize("name", list(SAMPLES))
-def test_cut_short_anywhere(name):
+def test_an_image_truncated_anywhere_is_refused(name):
     data = SAMPLES[name]
     decode_image(data)
     for length in range(0, len(data) - END_BYTES.get(name, 0), 1 if len(data) < 2000 else 3):
@@ -204,7 +204,7 @@ def test_cut_short_anywhere(name):
 
 
 @pytest.mark.parametrize("name", ["png", "palette", "grey16"])
-def test_a_png_with_any_wrong_byte_in_its_pixels(name):
+def test_a_png_with_any_wrong_byte_in_its_pixels_is_refused(name):
     data = SAMPLES[name]
     start = data.index(b"IDAT")
     for position in range(start, len(data), 7):
@@ -215,7 +215,7 @@ def test_a_png_with_any_wrong_byte_in_its_pixels(name):
 
 
 def with_valid_checksums(data):
-    """Lets damage to a PNG reach the decoder."""
+    """Recompute the checksums of a PNG, so that damage reaches the decoder."""
     chunks, position = [], 8
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -236,7 +236,7 @@ def damaged(data, generator):
 
 
 @pytest.mark.parametrize("name", list(SAMPLES))
-def test_damage_never_surfaces_as_anything_else(name):
+def test_a_damaged_image_decodes_or_raises_image_error(name):
     generator = random.Random(name)
     refused = 0
     for _ in range(300):
@@ -251,7 +251,7 @@ def pillow_settings():
     return Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, set(Image.ID)
 
 
-def test_pillow_is_left_as_it_was():
+def test_the_settings_of_pillow_are_not_changed():
     before = pillow_settings()
     for data in (*SAMPLES.values(), SAMPLES["jpeg"][:500], jpeg_of_size(9000, 9000)):
         with suppress(ImageError):

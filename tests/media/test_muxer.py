@@ -29,7 +29,7 @@ def decoded_picture(path):
 
 
 def decoded_sound(path):
-    """The time of the first sample, and the samples of both channels."""
+    """Return the time of the first sample, and the samples of both channels."""
     with av.open(str(path)) as source:
         frames = list(source.decode(audio=0))
     planes = [f.to_ndarray() if f.format.is_planar else f.to_ndarray().reshape(-1, 2).T for f in frames]
@@ -60,14 +60,14 @@ def test_frames_and_rates_are_exact(container, rate, num_frames, tmp_path, make_
 
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001)], ids=str)
-def test_a_clip_of_usual_length(container, rate, tmp_path, make_spec, make_frames, make_waveform):
+def test_a_clip_of_usual_length_is_exact(container, rate, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container, frame_rate=rate, num_frames=121, width=128)
     path = tmp_path / "clip"
     mux(path, make_frames(spec), spec, make_waveform(spec))
     verify_clip(path, spec)
 
 
-def test_a_silent_clip_has_no_sound_at_all(container, tmp_path, make_spec, make_frames):
+def test_a_silent_clip_has_no_audio_stream(container, tmp_path, make_spec, make_frames):
     spec = make_spec(container=container, generate_audio=False)
     path = tmp_path / "clip"
     mux(path, make_frames(spec), spec, None)
@@ -89,7 +89,7 @@ def test_sound_starts_and_ends_with_the_picture(
     info = verify_clip(path, spec)
     assert info.audio is not None
     assert abs(info.audio.start_s - info.video_start_s) <= Fraction(1, 1000)
-    # Closer than the frame of sound that is allowed: only the containers' rounding remains.
+    # Stricter than verify_clip, which allows one frame of sound: only the container's rounding remains.
     assert abs(info.audio.end_s - info.video_end_s) <= Fraction(2, 1000)
     _, samples = decoded_sound(path)
     wanted = round(spec.duration_s * 48_000)
@@ -116,7 +116,7 @@ def test_a_click_is_heard_when_the_flash_is_seen(container, rate, tmp_path, make
     assert click_s == pytest.approx(flash_s, abs=0.001)
 
 
-def test_left_and_right_keep_their_places(container, tmp_path, make_spec, make_frames, make_waveform):
+def test_left_and_right_are_not_swapped(container, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container, num_frames=25)
     waveform = make_waveform(spec) * np.array([[1], [0]], np.float32)
     path = tmp_path / "clip"
@@ -141,13 +141,13 @@ COLOURS = [
 
 
 def rgb_from_bt709(y, cb, cr):
-    """ITU-R BT.709, limited range."""
+    """Convert limited-range ITU-R BT.709 to RGB."""
     y, cb, cr = (y - 16) / 219, (cb - 128) / 224, (cr - 128) / 224
     red, blue = y + 1.5748 * cr, y + 1.8556 * cb
     return np.array([red, (y - 0.2126 * red - 0.0722 * blue) / 0.7152, blue]) * 255
 
 
-def test_colours_are_bt709_and_say_so(container, tmp_path, make_spec):
+def test_colours_are_bt709_and_tagged_as_such(container, tmp_path, make_spec):
     spec = make_spec(container=container, generate_audio=False)
     frames = np.broadcast_to(np.array(COLOURS, np.uint8)[:, None, None], (9, 64, 64, 3))
     path = tmp_path / "clip"
@@ -166,7 +166,7 @@ def test_colours_are_bt709_and_say_so(container, tmp_path, make_spec):
         assert rgb_from_bt709(y, cb, cr) == pytest.approx(np.array(colour), abs=4)
 
 
-def test_the_picture_is_close_to_the_frames(container, tmp_path, make_spec, make_frames):
+def test_the_decoded_picture_is_close_to_the_frames(container, tmp_path, make_spec, make_frames):
     spec = make_spec(container=container, width=192, height=128, generate_audio=False)
     rows, columns = np.mgrid[:128, :192]
     picture = np.stack([rows, columns, rows // 2 + columns // 2], axis=-1).astype(np.uint8)
@@ -204,7 +204,7 @@ def test_mp4_headers_give_the_exact_length_of_both_streams(tmp_path, make_spec, 
         assert [stream.duration * stream.time_base for stream in source.streams] == [spec.duration_s] * 2
 
 
-def test_the_file_names_no_version_of_its_writer(container, tmp_path, make_spec, make_frames, make_waveform):
+def test_the_file_does_not_name_the_version_of_its_writer(container, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container)
     path = tmp_path / "clip"
     mux(path, make_frames(spec), spec, make_waveform(spec))
@@ -223,9 +223,7 @@ def test_sound_and_picture_are_interleaved(container, tmp_path, make_spec, make_
     assert all(time > previous - 0.5 for time, previous in zip(times, latest, strict=True))
 
 
-def test_the_same_input_gives_the_same_bytes_however_it_is_cut(
-    container, tmp_path, make_spec, make_frames, make_waveform
-):
+def test_the_same_input_gives_the_same_bytes_in_any_chunks(container, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container, num_frames=49, width=256, height=192)
     clips = []
     for chunk in (49, 8, 1):
@@ -246,7 +244,7 @@ def test_frames_need_not_be_contiguous_or_writable(container, tmp_path, make_spe
     assert plain.read_bytes() == strided.read_bytes()
 
 
-def test_a_clip_is_never_in_memory_whole(container, tmp_path, make_spec, make_frames):
+def test_a_clip_is_never_whole_in_memory(container, tmp_path, make_spec, make_frames):
     spec = make_spec(container=container, num_frames=121, generate_audio=False)
     chunks, alive = [], []
 
@@ -259,25 +257,25 @@ def test_a_clip_is_never_in_memory_whole(container, tmp_path, make_spec, make_fr
     mux(tmp_path / "clip", frames(), spec, None)
 
     assert len(chunks) == 31
-    # Two that wait or are encoded, one just done, one just made.
+    # Two waiting or being encoded, one just encoded, one just made.
     assert max(alive) <= 4
 
 
-def test_threads(container, tmp_path, make_spec, make_frames, make_waveform):
+def test_the_number_of_threads_can_be_set(container, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container)
     path = tmp_path / "clip"
     mux(path, make_frames(spec), spec, make_waveform(spec), threads=1)
     verify_clip(path, spec)
 
 
-def test_a_waveform_too_loud_is_clipped(container, tmp_path, make_spec, make_frames, make_waveform):
+def test_a_waveform_that_is_too_loud_is_clipped(container, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container, num_frames=25)
     path = tmp_path / "clip"
     mux(path, make_frames(spec), spec, make_waveform(spec) * 20)
     verify_clip(path, spec)
 
 
-def test_a_clip_replaces_the_one_before(container, tmp_path, make_spec, make_frames):
+def test_a_clip_replaces_an_existing_file(container, tmp_path, make_spec, make_frames):
     spec = make_spec(container=container, generate_audio=False)
     path = tmp_path / "clip"
     path.write_bytes(b"the one before")

@@ -27,7 +27,7 @@ def clip_path(tmp_path):
 
 @contextmanager
 def full_disk(size_bytes=None):
-    """Files of this process end at `size_bytes`, or where `fill` says; until the test reports, to a file maybe."""
+    """Limit the size of this process's files to `size_bytes`, or when the test calls `fill`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(size_bytes):
@@ -64,7 +64,7 @@ def test_an_error_of_the_frames_is_raised_unchanged(
 
 
 @pytest.mark.parametrize("num_frames", [9, 49], ids=["at the very end", "on the way"])
-def test_a_full_disk(container, num_frames, clip_path, make_spec):
+def test_a_full_disk_is_an_error(container, num_frames, clip_path, make_spec):
     spec = make_spec(container=container, num_frames=num_frames, generate_audio=False)
     with full_disk(20 * 1024), pytest.raises(MuxError, match="File too large") as caught:
         mux(clip_path, noise(spec), spec, None)
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written_to_fails_before_the_first_frame(contain
     (tmp_path / "file").unlink(missing_ok=True)
 
 
-def test_a_folder_in_the_place_of_the_clip(container, clip_path, make_spec, make_frames):
+def test_a_folder_at_the_clips_path_is_an_error(container, clip_path, make_spec, make_frames):
     spec = make_spec(container=container)
     clip_path.mkdir()
     with pytest.raises(MuxError, match="Is a directory"):
@@ -118,7 +118,7 @@ def test_a_folder_in_the_place_of_the_clip(container, clip_path, make_spec, make
     ids=["one-less", "none", "one-more"],
 )
 @pytest.mark.parametrize("chunk", [1, 20])
-def test_a_wrong_number_of_frames(container, rows, message, chunk, clip_path, make_spec, make_frames):
+def test_a_wrong_number_of_frames_is_an_error(container, rows, message, chunk, clip_path, make_spec, make_frames):
     spec = make_spec(container=container)
     frames = np.concatenate(list(make_frames(spec)))[rows]
     chunks = [frames[i : i + chunk] for i in range(0, len(frames), chunk)]
@@ -126,7 +126,7 @@ def test_a_wrong_number_of_frames(container, rows, message, chunk, clip_path, ma
         mux(clip_path, chunks, spec, None)
 
 
-def test_frames_without_end_are_not_awaited(container, clip_path, make_spec):
+def test_an_endless_iterator_of_frames_is_stopped(container, clip_path, make_spec):
     def frames():
         while True:
             yield np.zeros((4, 64, 64, 3), np.uint8)
@@ -146,7 +146,7 @@ def test_frames_without_end_are_not_awaited(container, clip_path, make_spec):
     ],
     ids=lambda chunk: f"{chunk.dtype}-{chunk.shape}",
 )
-def test_frames_of_another_shape_or_type(container, chunk, clip_path, make_spec):
+def test_frames_of_another_shape_or_type_are_an_error(container, chunk, clip_path, make_spec):
     with pytest.raises(MuxError, match=r"must be uint8 of shape \(n, 64, 64, 3\)"):
         mux(clip_path, [chunk], make_spec(container=container), None)
 
@@ -163,19 +163,19 @@ def test_frames_of_another_shape_or_type(container, chunk, clip_path, make_spec)
     ],
     ids=["mono", "flat", "transposed", "int16", "nan", "infinity"],
 )
-def test_a_waveform_that_is_none(container, waveform, message, clip_path, make_spec, make_frames):
+def test_an_invalid_waveform_is_an_error(container, waveform, message, clip_path, make_spec, make_frames):
     spec = make_spec(container=container)
     with pytest.raises(MuxError, match=message):
         mux(clip_path, make_frames(spec), spec, waveform)
 
 
-def test_a_frame_rate_no_container_can_hold(container, clip_path, make_spec, make_frames):
+def test_a_frame_rate_that_no_container_supports_is_an_error(container, clip_path, make_spec, make_frames):
     spec = make_spec(container=container, frame_rate=Fraction(2**40 + 1, 2**36))
     with pytest.raises(MuxError, match="frame rate"):
         mux(clip_path, make_frames(spec), spec, None)
 
 
-def test_the_clip_before_survives_a_failure(container, clip_path, make_spec):
+def test_an_existing_clip_survives_a_failure(container, clip_path, make_spec):
     clip_path.write_bytes(b"the one before")
     with pytest.raises(MuxError):
         mux(clip_path, [], make_spec(container=container), None)

@@ -14,7 +14,7 @@ def no_thread_left():
     assert set(threading.enumerate()) == before
 
 
-def test_consumes_in_order_in_another_thread_and_produces_in_this_one():
+def test_items_are_produced_in_this_thread_and_consumed_in_order_in_another():
     producers, consumers, consumed = set(), set(), []
 
     def produce():
@@ -34,7 +34,7 @@ def test_consumes_in_order_in_another_thread_and_produces_in_this_one():
     assert not producers & consumers
 
 
-def test_produces_the_next_item_while_one_is_consumed():
+def test_the_next_item_is_produced_while_one_is_consumed():
     second_made = threading.Event()
     overlapped = []
 
@@ -49,7 +49,7 @@ def test_produces_the_next_item_while_one_is_consumed():
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_never_runs_further_ahead_than_depth(depth):
+def test_the_producer_is_at_most_depth_items_ahead(depth):
     consumed: list[Any] = []
     ahead = []
 

@@ -21,7 +21,7 @@ def clip(container, tmp_path, make_spec, make_frames, make_waveform):
     return SimpleNamespace(path=path, spec=spec)
 
 
-def test_probe_says_what_is_there(clip, container):
+def test_probe_describes_a_clip(clip, container):
     info = probe(clip.path)
     assert info == verify_clip(clip.path, clip.spec)
     assert info.container is container
@@ -64,7 +64,7 @@ def test_verify_names_the_container_and_its_codecs(clip, container, make_spec):
         verify_clip(clip.path, spec)
 
 
-def test_sound_that_is_missing(container, tmp_path, make_spec, make_frames):
+def test_missing_sound_is_noticed(container, tmp_path, make_spec, make_frames):
     spec = make_spec(container=container)
     mux(tmp_path / "clip", make_frames(spec), spec, None)
     with pytest.raises(MuxError, match="has_audio is False, expected True"):
@@ -72,14 +72,14 @@ def test_sound_that_is_missing(container, tmp_path, make_spec, make_frames):
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_a_clip_cut_short_is_noticed(clip, kept):
+def test_a_truncated_clip_is_noticed(clip, kept):
     os.truncate(clip.path, int(clip.path.stat().st_size * kept))
     with pytest.raises(MuxError):
         verify_clip(clip.path, clip.spec)
 
 
 def test_sound_out_of_step_is_noticed(tmp_path, make_spec, make_frames, make_waveform):
-    """A clip whose sound begins 80 ms late, by another writer."""
+    """The clip is written by PyAV alone, with sound that begins 80 ms late."""
     spec = make_spec()
     path, late = tmp_path / "clip", tmp_path / "late"
     mux(path, make_frames(spec), spec, make_waveform(spec))
@@ -117,7 +117,7 @@ def write_wave(path):
     ],
     ids=["missing", "folder", "empty", "text", "image", "sound only"],
 )
-def test_what_is_not_a_clip(tmp_path, write, message):
+def test_a_file_that_is_not_a_clip_is_an_error(tmp_path, write, message):
     path = tmp_path / "file"
     write(path)
     with pytest.raises(MuxError, match=message):

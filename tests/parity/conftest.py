@@ -1,4 +1,4 @@
-"""The goldens of the reference implementation and the files they were made from."""
+"""Results of the reference implementation (goldens), and the files that they were computed from."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Case:
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The checkpoint files by the name that cases give them."""
+    """Return the checkpoint files by the names that the cases use."""
     bf16 = DATA / "ltx-tiny-distilled-bf16.safetensors"
     fp8 = tmp_path_factory.mktemp("parity") / "ltx-tiny-distilled-fp8.safetensors"
     part = DATA / "ltx-tiny-distilled-fp8.model-part.safetensors"
@@ -57,7 +57,7 @@ def _files(checkpoint: Path) -> WeightFiles:
 
 @pytest.fixture(scope="session")
 def folder(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The BF16 checkpoint as a diffusers folder, with its text encoder and its upsampler."""
+    """Write the BF16 checkpoint as a diffusers folder, with its text encoder and upsampler."""
     return write_folder(_files(checkpoints["bf16"]), tmp_path_factory.mktemp("diffusers") / "folder")
 
 

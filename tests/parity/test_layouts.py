@@ -1,4 +1,4 @@
-"""The published FP8 layouts: what they load as, and how FP8 arithmetic compares."""
+"""The published FP8 layouts: their weights once loaded, and the accuracy of FP8 arithmetic."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
 
-# Round to nearest in E4M3: half of a step of 2^-3 relative; below 2^-6, half of 2^-9 of the scale.
+# Rounding to nearest in E4M3: a relative error of half of 2^-3; below 2^-6, half of 2^-9 of the scale.
 RELATIVE, ABSOLUTE = 2**-4, 2**-10
 
 COMPANIONS = {
@@ -45,7 +45,7 @@ def layouts(data: Path, checkpoints: dict[str, Path], tmp_path_factory: pytest.T
     companions = []
     for name, prefixes in COMPANIONS.items():
         part = {key.removeprefix("vae."): tensor for key, tensor in rest.items() if key.startswith(prefixes)}
-        # The text projection comes without metadata.
+        # The file of the text projection has no metadata.
         save_file(part, folder / name, None if name == "projection" else metadata)
         companions.append(folder / name)
     save_file(load_file(folder / "video_vae"), folder / "bare_video_vae")
@@ -93,7 +93,7 @@ def stage_2_video(components: Components, case) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("layout", ["fp8", "cast", "comfy", "comfy without any config", "comfy, old spelling"])
-def test_every_weight_is_the_bf16_one_but_for_rounding(layout: str, load, components: dict[str, Components]) -> None:
+def test_every_weight_equals_the_bf16_one_within_rounding(layout: str, load, components: dict[str, Components]) -> None:
     base, loaded = components["bf16"], load(layout)
 
     for found, exact in (
@@ -112,7 +112,7 @@ def test_every_weight_is_the_bf16_one_but_for_rounding(layout: str, load, compon
 
 @pytest.mark.parametrize("layout", ["comfy without any config", "comfy, old spelling"])
 @pytest.mark.parametrize("case", ["t2v"], indirect=True)
-def test_spellings_of_one_file_give_one_clip(layout: str, load, case) -> None:
+def test_name_variants_of_one_file_give_the_same_clip(layout: str, load, case) -> None:
     assert torch.equal(stage_2_video(load(layout), case), stage_2_video(load("comfy"), case))
 
 
@@ -132,7 +132,7 @@ def changed(source: Path, target: Path, change: Callable[[str, torch.Tensor], to
     return target
 
 
-def test_static_scales_come_from_the_file_and_placeholders_do_not_count(load, layouts, tmp_path: Path) -> None:
+def test_static_scales_come_from_the_file_and_placeholders_are_ignored(load, layouts, tmp_path: Path) -> None:
     placeholder = changed(
         layouts["fp8"].checkpoint,
         tmp_path / "placeholder.safetensors",
@@ -146,7 +146,7 @@ def test_static_scales_come_from_the_file_and_placeholders_do_not_count(load, la
     assert all(linear.input_scale is None for linear in dynamic)
 
 
-def test_a_layer_that_asks_for_full_precision_gets_it(load, layouts, tmp_path: Path) -> None:
+def test_a_layer_marked_for_full_precision_gets_it(load, layouts, tmp_path: Path) -> None:
     marker = json.dumps({"format": "float8_e4m3fn", "full_precision_matrix_mult": True}).encode()
     layer = "transformer_blocks.1.attn1.to_q"
     file = changed(

@@ -1,4 +1,4 @@
-"""The pipeline against the reference implementation, result by result, in the process and through the command."""
+"""The results of the pipeline equal those of the reference implementation, in this process and through the command."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def saved_latents(
     case, folder: Path, run: Callable[[list[str]], int] = main, **weights: Path
 ) -> dict[str, torch.Tensor]:
-    """What `ltx23 generate` saves; it also writes the clip."""
+    """Run `ltx23 generate`, check its clip, and return the latents that it saves."""
     spec = case.spec
     arguments = {
         **{f"--{name.replace('_', '-')}": path for name, path in weights.items()},
@@ -90,7 +90,7 @@ def saved_latents(
     return load_file(folder / "latents.safetensors")
 
 
-def test_the_command_saves_what_equals_the_reference(
+def test_the_latents_saved_by_the_command_equal_the_reference(
     case, checkpoints, data: Path, tmp_path: Path, relative_error
 ) -> None:
     found = saved_latents(
@@ -106,7 +106,7 @@ def test_the_command_saves_what_equals_the_reference(
 
 
 @pytest.mark.parametrize("case", ["t2v"], indirect=True)
-def test_a_diffusers_folder_is_enough_and_equals_the_reference(
+def test_a_diffusers_folder_alone_gives_latents_equal_to_the_reference(
     case, folder: Path, tmp_path: Path, relative_error
 ) -> None:
     found = saved_latents(case, tmp_path, run_process, checkpoint=folder)

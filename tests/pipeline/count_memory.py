@@ -1,4 +1,4 @@
-"""Counts the bytes that a computation has in use at its worst, on `meta`: the shapes of 22B without the weights."""
+"""Count the peak of bytes that a computation allocates, on the device `meta`: the shapes of 22B without its weights."""
 
 import weakref
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ META = torch.device("meta")
 
 
 def peak_bytes(call: Callable[[], object], weights: Iterable[torch.Tensor]) -> int:
-    """Of everything that `call` allocates; `weights` were there before."""
+    """Return the peak of bytes that `call` allocates, without `weights`."""
     counter = _Counter(weights)
     with torch.no_grad(), _FusedAttention(), counter:
         call()
@@ -21,7 +21,7 @@ def peak_bytes(call: Callable[[], object], weights: Iterable[torch.Tensor]) -> i
 
 
 class _FusedAttention(TorchFunctionMode):
-    """As a kernel computes it, without the scores; on `meta` torch would take the plain way."""
+    """Attention that allocates as a fused kernel does. On `meta`, torch would allocate the scores."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.nn.functional.scaled_dot_product_attention:

@@ -1,4 +1,4 @@
-"""bitsandbytes' two ways to multiply by 4-bit weights on a CPU, each forced whatever this machine's CPU has.
+"""Force either of bitsandbytes' two ways to multiply by 4-bit weights on a CPU, whatever this machine's CPU supports.
 
 With avx512_bf16 a layer repacks its weight and its scales at its first input and multiplies by a kernel of that
 instruction set. The repacking is plain torch and runs here as it is. The kernel does not run without the instruction;
@@ -17,7 +17,7 @@ def force_avx512_bf16(monkeypatch: pytest.MonkeyPatch, has_it: bool) -> list[tup
     used: list[tuple[int, ...]] = []
 
     def multiply(
-        A: torch.Tensor,  # the library's own names
+        A: torch.Tensor,  # bitsandbytes' own names
         B: torch.Tensor,
         out: torch.Tensor | None = None,
         state: functional.QuantState | None = None,

@@ -1,4 +1,4 @@
-"""Small Gemma 3s in every published form, and what transformers makes of them."""
+"""Small Gemma 3 models in every published form, and their results in transformers."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from weights.tiny import byte_tokenizer, gemma_config
 
 CPU = torch.device("cpu")
 
-# As in text_config of google/gemma-3-12b-it; the sizes are small. Of six layers the last has full attention.
+# As in text_config of google/gemma-3-12b-it, with small sizes. Every sixth layer has full attention.
 TEXT_CONFIG = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -36,11 +36,11 @@ Tensors = dict[str, torch.Tensor]
 
 
 def write_gemma(folder: Path, **text_config: Any) -> Path:
-    """A Hugging Face folder in BF16, as transformers writes it: with the older names. Norms are random too."""
+    """Write a Hugging Face folder in BF16 as transformers does, with the older names and random norms."""
     tokenizer = byte_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        # Arguments are changed in place by transformers.
+        # transformers changes these arguments in place.
         config = gemma_config(tokenizer, json.loads(json.dumps(TEXT_CONFIG | text_config)))
         model = Gemma3ForConditionalGeneration(config)
         for parameter in model.parameters():
@@ -51,7 +51,7 @@ def write_gemma(folder: Path, **text_config: Any) -> Path:
 
 
 def copy_of(folder: Path, target: Path, tensors: Tensors | None = None) -> Path:
-    """The same folder, with other tensors if they are given."""
+    """Copy a folder, with other tensors if given."""
     target.mkdir()
     for file in folder.iterdir():
         (target / file.name).write_bytes(file.read_bytes())
@@ -65,7 +65,7 @@ def tensors_of(folder: Path) -> Tensors:
 
 
 def renamed(tensors: Tensors, rules: Mapping[str, str]) -> Tensors:
-    """rules: by expression of a beginning; the first that matches counts."""
+    """Rename tensors. `rules` maps patterns of a name's beginning to replacements; the first match is used."""
     found = {}
     for name, tensor in tensors.items():
         pattern = next(pattern for pattern in rules if re.match(pattern, name))
@@ -83,7 +83,7 @@ def single_file_names(tensors: Tensors) -> Tensors:
 
 
 def comfy_fp8(tensors: Tensors, **extra: torch.Tensor) -> Tensors:
-    """Every matrix of the layers in FP8, with a scale that makes its largest value 448, and Comfy's marker."""
+    """Quantize every matrix of the layers to FP8, with Comfy's marker and a scale that makes its largest value 448."""
     found: Tensors = dict(extra)
     marker = torch.tensor(list(b'{"format": "float8_e4m3fn"}'), dtype=torch.uint8)
     for name, tensor in single_file_names(tensors).items():
@@ -96,7 +96,7 @@ def comfy_fp8(tensors: Tensors, **extra: torch.Tensor) -> Tensors:
 
 
 def train_sentencepiece(sentences: list[str], vocab_size: int) -> bytes:
-    """With Gemma's settings and special tokens."""
+    """Train a model with Gemma's settings and special tokens."""
     model = io.BytesIO()
     SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
@@ -132,7 +132,7 @@ def hidden_states(model: nn.Module, tokenizer: PromptTokenizer, prompt: str = "a
 
 @torch.inference_mode()
 def expected_states(folder: Path, dtype: torch.dtype, prompt: str = "a red fox runs") -> torch.Tensor:
-    """By transformers alone: the whole multimodal model, and the tokenizer's own padding."""
+    """Compute the states with transformers alone: the whole multimodal model, and the tokenizer's padding."""
     model = Gemma3ForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
     tokens = byte_tokenizer()(prompt, padding="max_length", max_length=1024, return_tensors="pt")
     return torch.stack(model.model(**tokens, output_hidden_states=True).hidden_states, dim=-1)

@@ -1,4 +1,4 @@
-"""The streamed decode against diffusers' own decode of the whole latent."""
+"""The streamed decode gives the same values as diffusers' decode of the whole latent."""
 
 import numpy as np
 import pytest

@@ -17,7 +17,7 @@ from weights.published import published_tensors
 from weights.tiny import TinyFiles
 from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS
 
-# Round to nearest in E4M3: half of a step of 2^-3 relative; below 2^-6, half of 2^-9 of the scale.
+# Rounding to nearest in E4M3: a relative error of half of 2^-3; below 2^-6, half of 2^-9 of the scale.
 RELATIVE, ABSOLUTE = 2**-4, 2**-10
 
 
@@ -41,7 +41,7 @@ def test_quantising_keeps_every_weight_within_its_rounding() -> None:
     assert ((quantized.float() * scale - weight).abs() <= RELATIVE * weight.abs() + ABSOLUTE * scale).all()
 
 
-def test_a_weight_of_zeros_stays_one() -> None:
+def test_a_weight_of_zeros_stays_zero() -> None:
     quantized, scale = quantize(torch.zeros(16, 16))
 
     assert torch.isfinite(scale)
@@ -51,7 +51,7 @@ def test_a_weight_of_zeros_stays_one() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
 @pytest.mark.parametrize("shape", [(48,), (5, 48), (2, 3, 48)])
-def test_a_product_is_off_by_no_more_than_the_rounding_of_activations(
+def test_the_error_of_a_product_is_within_the_rounding_of_activations(
     shape: tuple[int, ...], static: bool, dtype: torch.dtype
 ) -> None:
     generator = torch.Generator().manual_seed(1)
@@ -77,7 +77,7 @@ def test_a_product_is_off_by_no_more_than_the_rounding_of_activations(
     assert ((product.float() - exact).abs() <= 1.01 * bound + 1e-5).all()
 
 
-def test_activations_beyond_the_static_scale_are_clamped_rather_than_lost() -> None:
+def test_activations_beyond_the_static_scale_are_clamped() -> None:
     layer = linear(torch.eye(16), input_scale=1.0)
 
     product = layer(torch.tensor([[1e6] + [1.0] * 15]))
@@ -86,7 +86,7 @@ def test_activations_beyond_the_static_scale_are_clamped_rather_than_lost() -> N
     torch.testing.assert_close(product, torch.tensor([[448.0] + [1.0] * 15]), rtol=1e-2, atol=1e-2)
 
 
-def test_on_a_cpu_fp8_arithmetic_is_there_but_not_chosen() -> None:
+def test_fp8_arithmetic_is_available_on_a_cpu_but_not_the_default() -> None:
     cpu = torch.device("cpu")
 
     assert resolve_fp8_mode("auto", cpu) is Fp8Mode.DEQUANTIZE
@@ -95,7 +95,7 @@ def test_on_a_cpu_fp8_arithmetic_is_there_but_not_chosen() -> None:
 
 @pytest.fixture
 def six_blocks(tiny: TinyFiles, tmp_path: Path) -> WeightFiles:
-    """The tiny model with so many that there are some between the first four and the last."""
+    """Write the tiny model with six blocks, so that one lies between the first four and the last."""
     config = CHECKPOINT_CONFIG | {"transformer": CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}}
     tensors = load_file(tiny.checkpoint)
     for name, info in published_tensors(config, TEXT_LAYERS + 1).items():
@@ -110,8 +110,8 @@ def load_fp8_layers(files: WeightFiles) -> dict[str, Fp8Linear]:
     return {name: module for name, module in transformer.named_modules() if isinstance(module, Fp8Linear)}
 
 
-def test_bf16_weights_are_quantised_while_they_load(six_blocks: WeightFiles) -> None:
-    """As in the official file the first four blocks and the last stay as they are."""
+def test_bf16_weights_are_quantised_while_loading(six_blocks: WeightFiles) -> None:
+    """The first four blocks and the last are not quantised, as in the official file."""
     fp8 = load_fp8_layers(six_blocks)
 
     assert {name.split(".")[1] for name in fp8} == {"4"}
@@ -121,7 +121,7 @@ def test_bf16_weights_are_quantised_while_they_load(six_blocks: WeightFiles) -> 
     assert ((values - stored).abs() <= RELATIVE * stored.abs() + ABSOLUTE * fp8[name].weight_scale).all()
 
 
-def test_a_diffusers_folder_is_quantised_to_the_same(six_blocks: WeightFiles, tmp_path: Path) -> None:
+def test_a_diffusers_folder_is_quantised_to_the_same_values(six_blocks: WeightFiles, tmp_path: Path) -> None:
     folder = write_folder(six_blocks, tmp_path / "folder")
     found = load_fp8_layers(replace(six_blocks, checkpoint=folder))
 

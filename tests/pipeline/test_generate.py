@@ -1,4 +1,4 @@
-"""generate(): what it reports, how it stops, and what its settings change."""
+"""What generate() reports, how it stops, and the effect of its settings."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +43,7 @@ def run(components: Components, spec: GenerationSpec) -> tuple[Recorder, np.ndar
     return recorder, np.concatenate(list(clip.frames))
 
 
-def test_reports_every_stage_and_step(components: Components, spec: MakeSpec) -> None:
+def test_every_stage_and_step_is_reported(components: Components, spec: MakeSpec) -> None:
     recorder, frames = run(components, spec())
 
     assert [name for name, _ in recorder.stages] == ["encode", "stage_1", "upsample", "stage_2", "decode"]
@@ -76,7 +76,7 @@ def test_without_sound_the_picture_is_the_same(components: Components, spec: Mak
     assert np.array_equal(np.concatenate(list(silent.frames)), frames)
 
 
-def test_the_default_clip_is_no_flat_picture(components: Components, spec: MakeSpec) -> None:
+def test_the_default_clip_is_not_a_flat_picture(components: Components, spec: MakeSpec) -> None:
     _, frames = run(components, spec())
 
     assert 40 < frames.mean() < 215
@@ -84,7 +84,7 @@ def test_the_default_clip_is_no_flat_picture(components: Components, spec: MakeS
 
 
 @pytest.mark.parametrize("stop_at", ["encode", "stage_1", "upsample", "stage_2"])
-def test_a_trace_stops_it_between_steps(stop_at: str, components: Components, spec: MakeSpec) -> None:
+def test_a_trace_can_stop_the_render_between_steps(stop_at: str, components: Components, spec: MakeSpec) -> None:
     class Stop(Recorder):
         def step(self, count: int = 1) -> None:
             super().step(count)
@@ -140,8 +140,8 @@ def test_a_prompt_is_encoded_once(components: Components, spec: MakeSpec) -> Non
     assert not torch.allclose(first.video, other.video)
 
 
-def test_bfloat16_stays_near_float32(components: Components, tiny: TinyFiles, spec: MakeSpec) -> None:
-    """Two in a hundred, of random weights: what a tensor of the wrong dtype, or sigmas in bfloat16, would exceed."""
+def test_bfloat16_latents_are_close_to_float32(components: Components, tiny: TinyFiles, spec: MakeSpec) -> None:
+    """The limit of 2 % is for random weights. A tensor of the wrong dtype, or sigmas in bfloat16, would exceed it."""
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     half = load_components(files, torch.device("cpu"), torch.bfloat16)
 

@@ -1,4 +1,4 @@
-"""What a clip takes: the estimates against a count of every allocation at full size, and what follows from them."""
+"""Estimates of a clip's memory, compared with a count of every allocation at full size, and the plans based on them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,13 +63,13 @@ def zeros(*shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
 
 
 def assert_near(estimate: int, counted: int) -> None:
-    """Never too little; and not so much that what fits would be refused."""
+    """Check that an estimate is not too low, and at most 25 % too high."""
     assert counted <= estimate <= 1.25 * counted
 
 
 @pytest.fixture(scope="module")
 def transformer() -> nn.Module:
-    """Blocks run one after the other: the peak is that of any number of them."""
+    """Build a transformer of two blocks: blocks run one after another, so their number does not change the peak."""
     config = CONFIG["transformer"] | {"num_layers": 2}
     return module("transformer", transformer_kwargs(config, CONFIG["audio_vae"]))
 
@@ -100,13 +100,13 @@ def forward(transformer: nn.Module, clip: ClipSize) -> Callable[[], object]:
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=str)
-def test_a_forward_of_the_transformer(clip: ClipSize, transformer: nn.Module) -> None:
+def test_the_estimate_for_a_forward_of_the_transformer(clip: ClipSize, transformer: nn.Module) -> None:
     counted = peak_bytes(forward(transformer, clip), tensors(transformer))
 
     assert_near(activation_bytes(WIDTHS, clip)["denoise"], counted)
 
 
-def test_a_prompt() -> None:
+def test_the_estimate_for_a_prompt() -> None:
     from transformers import Gemma3TextConfig, Gemma3TextModel
 
     with META:
@@ -116,7 +116,7 @@ def test_a_prompt() -> None:
     rows = torch.zeros(1, 1024, device=META, dtype=torch.long)
 
     def call() -> object:
-        # Masks are made by looking at values, which `meta` has not.
+        # Masks depend on values, which `meta` does not have.
         masks = {"full_attention": None, "sliding_attention": None}
         output = gemma(rows, attention_mask=masks, output_hidden_states=True, use_cache=False)
         stacked = torch.stack(output.hidden_states, dim=-1)
@@ -127,7 +127,7 @@ def test_a_prompt() -> None:
 
 
 @pytest.mark.parametrize("clip", CLIPS[:2], ids=str)
-def test_the_upsampler(clip: ClipSize) -> None:
+def test_the_estimate_for_the_upsampler(clip: ClipSize) -> None:
     config = full_upsampler_config()
     kwargs = {name: config[name] for name in ("in_channels", "mid_channels", "num_blocks_per_stage", "dims")}
     upsampler = module("upsampler", kwargs | {"rational_spatial_scale": 2.0, "use_rational_resampler": False})
@@ -147,7 +147,7 @@ def video_vae() -> nn.Module:
 
 
 @pytest.mark.parametrize("clip", CLIPS[2:], ids=str)
-def test_an_image(clip: ClipSize, video_vae: Any) -> None:
+def test_the_estimate_for_an_image(clip: ClipSize, video_vae: Any) -> None:
     pixels = zeros(1, 3, 1, clip.height, clip.width)
     counted = peak_bytes(lambda: video_vae.encode(pixels), tensors(video_vae))
 
@@ -155,7 +155,9 @@ def test_an_image(clip: ClipSize, video_vae: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [(768, 512), (1920, 1088)])
-def test_the_decoder_whatever_the_length(size: tuple[int, int], video_vae: nn.Module) -> None:
+def test_the_estimate_for_the_decoder_does_not_depend_on_the_length(
+    size: tuple[int, int], video_vae: nn.Module
+) -> None:
     clip = ClipSize(*size, 65)
 
     def call() -> None:
@@ -169,7 +171,7 @@ def test_the_decoder_whatever_the_length(size: tuple[int, int], video_vae: nn.Mo
 
 
 @pytest.mark.parametrize("clip", CLIPS[:2], ids=str)
-def test_sound(clip: ClipSize) -> None:
+def test_the_estimate_for_sound(clip: ClipSize) -> None:
     audio_vae = module("audio_vae", audio_vae_kwargs(CONFIG["audio_vae"]))
     vocoder = module("vocoder", vocoder_kwargs(CONFIG["vocoder"]), torch.float32)
     latent = zeros(1, 8, audio_latent_length(clip), 16)
@@ -191,7 +193,7 @@ COMPONENTS = {
 
 
 @pytest.mark.parametrize(("capacity_gb", "level"), [(96, "resident"), (48, "balanced"), (24, "low"), (16, "low")])
-def test_a_level_that_the_card_has_room_for(capacity_gb: int, level: str) -> None:
+def test_the_chosen_level_fits_the_device(capacity_gb: int, level: str) -> None:
     plan = choose_plan(None, COMPONENTS, WIDTHS, capacity_gb * GB)
 
     assert plan.level == level
@@ -199,14 +201,14 @@ def test_a_level_that_the_card_has_room_for(capacity_gb: int, level: str) -> Non
     assert plan.fits(DEFAULT_CLIP)
 
 
-def test_a_level_that_is_asked_for() -> None:
+def test_a_requested_level_is_used() -> None:
     plan = choose_plan(MemoryLevel.LOW, COMPONENTS, WIDTHS, 96 * GB)
 
     assert plan.streamed == {"transformer", "text_encoder"}
     assert plan.host_bytes == 45 * GB
 
 
-def test_what_does_not_fit_is_refused_with_sizes_that_do() -> None:
+def test_a_clip_that_does_not_fit_is_refused_with_sizes_that_do() -> None:
     plan = MemoryPlan(MemoryLevel.RESIDENT, COMPONENTS, WIDTHS, 70 * GB)
     clip = ClipSize(3840, 2176, 121)
 
@@ -223,7 +225,7 @@ def test_what_does_not_fit_is_refused_with_sizes_that_do() -> None:
     assert (shorter.width, shorter.height) == (3840, 2176)
 
 
-def test_a_card_too_small_for_anything_says_so() -> None:
+def test_a_device_too_small_for_any_clip_is_reported() -> None:
     plan = choose_plan(None, COMPONENTS, WIDTHS, 8 * GB)
 
     assert not plan.fits(SMALLEST_CLIP)
@@ -231,7 +233,7 @@ def test_a_card_too_small_for_anything_says_so() -> None:
         plan.validate(SMALLEST_CLIP)
 
 
-def test_the_peak_is_that_of_the_worst_stage() -> None:
+def test_the_peak_is_that_of_the_largest_stage() -> None:
     plan = MemoryPlan(MemoryLevel.LOW, COMPONENTS, WIDTHS, 24 * GB)
     stages = activation_bytes(WIDTHS, DEFAULT_CLIP)
 

@@ -1,4 +1,4 @@
-"""What damaged weights compute is found before it is sent, and a clip too large for memory leaves none taken."""
+"""Results of damaged weights are refused, and a clip that runs out of memory releases what it took."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def damaged(tiny: TinyFiles, tmp_path: Path) -> Callable[..., Components]:
         ("vae.decoder.conv_out.conv.bias", float("nan"), "decode: every frame is black"),
     ],
 )
-def test_no_black_or_broken_clip_is_ever_written(
+def test_no_black_or_broken_clip_is_written(
     name: str, value: float, message: str, damaged: Callable[..., Components], spec: MakeSpec, tmp_path: Path
 ) -> None:
     path = tmp_path / "clip.mp4"
@@ -56,7 +56,7 @@ def test_no_black_or_broken_clip_is_ever_written(
 
 
 class RunsOut(Trace):
-    """In the middle of the second step: as torch does where the device is full."""
+    """Raise an error in the middle of the second step, as torch does when the device is full."""
 
     def __init__(self, error: type[Exception]) -> None:
         self._error, self._steps = error, 0
@@ -68,7 +68,7 @@ class RunsOut(Trace):
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
-def test_a_clip_that_runs_out_of_memory_is_the_only_one(
+def test_running_out_of_memory_fails_only_one_clip(
     error: type[Exception], components: Components, spec: MakeSpec, tmp_path: Path
 ) -> None:
     model = Model(components, ModelInfo("tiny", True, "cpu", "float32"))

@@ -1,4 +1,4 @@
-"""The arithmetic of states and steps, without weights."""
+"""The arithmetic of latent states and sampling steps, without weights."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def state(strength: float, clean: float = 2.0) -> State:
     )
 
 
-def test_a_condition_of_full_strength_is_neither_noised_nor_moved() -> None:
+def test_a_condition_of_full_strength_is_not_changed() -> None:
     kept = state(strength=1.0).noised(1.0, torch.Generator().manual_seed(0), torch.float32)
     stepped = kept.stepped(torch.randn(1, 4, 3), sigma=1.0, sigma_next=0.5)
 
@@ -28,7 +28,7 @@ def test_a_condition_of_full_strength_is_neither_noised_nor_moved() -> None:
     assert torch.equal(stepped.latent, stepped.clean)
 
 
-def test_no_condition_means_plain_euler() -> None:
+def test_without_a_condition_a_step_is_plain_euler() -> None:
     free = state(strength=0.0).noised(1.0, torch.Generator().manual_seed(0), torch.float32)
     velocity = torch.randn(1, 4, 3)
 
@@ -61,7 +61,7 @@ def test_the_schedules_have_8_and_3_steps_and_end_at_zero() -> None:
     assert STAGE_1_SIGMAS[-4:] == STAGE_2_SIGMAS
 
 
-def test_an_appended_keyframe_has_the_place_of_the_first_frame_and_the_time_of_its_own() -> None:
+def test_an_appended_keyframe_has_the_positions_of_the_first_frame_and_its_own_time() -> None:
     grid = LatentGrid(frames=2, height=1, width=2)
     coords = torch.arange(24, dtype=torch.float32).reshape(1, 3, 4, 2)
 
@@ -72,14 +72,14 @@ def test_an_appended_keyframe_has_the_place_of_the_first_frame_and_the_time_of_i
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 20), (20, 1), (3, 5), (17000, 4), (4, 17000)])
-def test_a_picture_of_any_size_goes_through_the_encoder(shape: tuple[int, int]) -> None:
+def test_a_picture_of_any_size_can_be_encoded(shape: tuple[int, int]) -> None:
     recompressed = recompress(np.full((*shape, 3), 90, np.uint8), crf=33)
 
     assert recompressed.size
     assert np.abs(recompressed.astype(int) - 90).max() < 8
 
 
-def test_only_very_thin_pictures_are_trimmed() -> None:
+def test_only_very_thin_pictures_are_cropped_first() -> None:
     panorama, thread = np.zeros((100, 799, 3), np.uint8), np.zeros((2, 20001, 3), np.uint8)
     thread[:, 10000] = 1
 

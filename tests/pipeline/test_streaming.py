@@ -1,4 +1,4 @@
-"""Memory levels with real models: the same clip from wherever the weights are; a model without room is refused."""
+"""Memory levels with real models: all give the same clip, and a model that does not fit is refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ def results(components: Components, spec: GenerationSpec) -> dict[str, torch.Ten
 
 @pytest.mark.parametrize("fp8", list(Fp8Mode))
 @pytest.mark.parametrize("level", [MemoryLevel.BALANCED, MemoryLevel.LOW])
-def test_a_streamed_model_computes_the_same(
+def test_a_streamed_model_gives_the_same_result(
     level: MemoryLevel, fp8: Fp8Mode, files: WeightFiles, spec: Callable[..., GenerationSpec]
 ) -> None:
     resident = load_components(files, CPU, torch.float32, fp8=fp8)
@@ -55,7 +55,7 @@ def test_a_streamed_model_computes_the_same(
             assert torch.equal(tensor, expected[name]), name
 
 
-def test_the_plan_knows_the_bytes_before_anything_is_loaded(files: WeightFiles) -> None:
+def test_sizes_are_known_before_anything_is_loaded(files: WeightFiles) -> None:
     opened = open_models(files, torch.bfloat16, Fp8Mode.DEQUANTIZE, TextQuantization.NONE)
     planned = opened.sizes()
     assert all(parameter.is_meta for model in opened.models.values() for parameter in model.module.parameters())
@@ -67,7 +67,7 @@ def test_the_plan_knows_the_bytes_before_anything_is_loaded(files: WeightFiles) 
     }
     for name, module in {**loaded, "text_encoder": text_encoder, "connectors": connectors}.items():
         found = sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
-        # Buffers that no file holds keep a dtype of their own: some kilobytes.
+        # Buffers that are in no file keep their own dtype: some kilobytes.
         assert planned[name].size_bytes == pytest.approx(found, rel=0.01), name
     assert planned.keys() == {*loaded, "text_encoder", "connectors"}
 
@@ -80,7 +80,7 @@ def test_a_streamed_model_has_a_few_blocks_on_the_device() -> None:
     assert working_bytes(module, item_bytes=2) == 2 * (50 + BLOCKS_ON_DEVICE * 100)
 
 
-def test_a_model_that_has_no_room_is_refused_before_it_is_read(files: WeightFiles) -> None:
+def test_a_model_that_does_not_fit_is_refused_before_it_is_read(files: WeightFiles) -> None:
     read: list[str] = []
     with pytest.raises(
         UnsupportedError, match=r"needs 0\.\d GB of memory with --memory resident, 0\.3 GB .*--memory low"
@@ -100,7 +100,7 @@ def test_every_level_is_tried_before_a_refusal(files: WeightFiles) -> None:
         load_components(files, CPU, torch.float32, memory=None, capacity_bytes=300_000_000)
 
 
-def test_quantised_text_encoders_stay_where_they_are(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_quantised_text_encoders_are_not_streamed(tiny: TinyFiles, tmp_path: Path) -> None:
     opened = {
         quantization: open_models(
             WeightFiles(tiny.checkpoint, tiny.text_encoder), torch.bfloat16, Fp8Mode.DEQUANTIZE, quantization

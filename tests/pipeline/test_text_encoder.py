@@ -1,4 +1,4 @@
-"""The text encoder from Hugging Face folders: every spelling of one model gives the same hidden states, bit for bit."""
+"""The text encoder from Hugging Face folders: every naming of one model gives the same hidden states, bit for bit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +48,7 @@ def states(folder: Path, dtype: torch.dtype) -> torch.Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_every_spelling_gives_what_transformers_computes(
+def test_every_naming_gives_the_states_of_transformers(
     spelling: str, dtype: torch.dtype, folder: Path, expected: dict[torch.dtype, torch.Tensor], tmp_path: Path
 ) -> None:
     spelt = copy_of(folder, tmp_path / "spelt", SPELLINGS[spelling](tensors_of(folder)))
@@ -65,7 +65,7 @@ def test_float16_files_are_computed_in_the_models_dtype(folder: Path, tmp_path: 
     assert torch.equal(states(half, torch.float32), expected_states(half, torch.float32))
 
 
-def test_shards_are_one_model(folder: Path, expected: dict[torch.dtype, torch.Tensor], tmp_path: Path) -> None:
+def test_shards_give_the_same_model(folder: Path, expected: dict[torch.dtype, torch.Tensor], tmp_path: Path) -> None:
     model = Gemma3ForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16)
     model.save_pretrained(tmp_path, max_shard_size="40KB")
     byte_tokenizer().save_pretrained(tmp_path)
@@ -74,7 +74,7 @@ def test_shards_are_one_model(folder: Path, expected: dict[torch.dtype, torch.Te
     assert torch.equal(states(tmp_path, torch.float32), expected[torch.float32])
 
 
-def test_loads_the_text_model_alone_and_reports_its_bytes(folder: Path) -> None:
+def test_only_the_text_model_is_loaded_and_its_bytes_are_reported(folder: Path) -> None:
     reports: list[tuple[str, int, int]] = []
     source = open_text_encoder(folder)
     model = load_text_encoder(source, CPU, torch.bfloat16, lambda *report: reports.append(report))

@@ -1,4 +1,4 @@
-"""The text encoder as ComfyUI stores it: one file, scaled FP8, with its tokenizer inside or beside it."""
+"""The text encoder as ComfyUI stores it: one file in scaled FP8, with its tokenizer in it or next to it."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -28,7 +28,7 @@ from tests.pipeline.gemma import (
 )
 from weights.tiny import TinyFiles
 
-# Round to nearest in E4M3: half of a step of 2^-3 relative; below 2^-6, half of 2^-9 of the scale.
+# Rounding to nearest in E4M3: a relative error of half of 2^-3; below 2^-6, half of 2^-9 of the scale.
 RELATIVE, ABSOLUTE = 2**-4, 2**-10
 
 ROOT = Path(__file__).parents[2]
@@ -81,13 +81,13 @@ def states(path: Path, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_without_a_config_the_shapes_give_the_same_model(dtype: torch.dtype, folder: Path, tmp_path: Path) -> None:
+def test_shapes_alone_give_the_same_model_as_a_config(dtype: torch.dtype, folder: Path, tmp_path: Path) -> None:
     path = write_file(tmp_path / "gemma.safetensors", single_file_names(tensors_of(folder)))
 
     assert torch.equal(states(with_tokenizer_of(folder, path), dtype), expected_states(folder, dtype))
 
 
-def test_every_fp8_weight_is_the_stored_one_but_for_rounding(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
+def test_every_fp8_weight_equals_the_original_within_rounding(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
     plain = single_file_names(tensors_of(folder))
     path = write_file(tmp_path / "fp8.safetensors", comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor))
 
@@ -116,13 +116,13 @@ def with_input_scales(tensors: Tensors) -> Tensors:
 
 
 def with_fp8_vision(tensors: Tensors) -> Tensors:
-    """What is not needed may be quantised in any way."""
+    """Add FP8 vision weights: tensors that are not needed may be quantised in any way."""
     name = next(name for name in tensors if name.startswith("vision_model.") and tensors[name].dim() == 2)
     return tensors | {name: tensors[name].to(torch.float8_e4m3fn)}
 
 
 @pytest.mark.parametrize("spelling", [old_spelling, with_input_scales, with_fp8_vision])
-def test_spellings_of_fp8_are_one_model(spelling, folder: Path, spiece: Spiece, tmp_path: Path) -> None:
+def test_name_variants_of_fp8_give_the_same_model(spelling, folder: Path, spiece: Spiece, tmp_path: Path) -> None:
     tensors = comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor)
     path = write_file(tmp_path / "fp8.safetensors", tensors)
     spelt = write_file(tmp_path / "spelt.safetensors", spelling(tensors))
@@ -132,7 +132,7 @@ def test_spellings_of_fp8_are_one_model(spelling, folder: Path, spiece: Spiece, 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("place", ["inside", "beside"])
-def test_a_sentencepiece_model_gives_the_ids_of_hugging_faces_tokenizer(
+def test_a_sentencepiece_model_gives_the_ids_of_the_hugging_face_tokenizer(
     place: str, prompt: str, folder: Path, spiece: Spiece, tmp_path: Path
 ) -> None:
     extra = {"spiece_model": spiece.tensor} if place == "inside" else {}
@@ -151,7 +151,7 @@ def test_a_sentencepiece_model_gives_the_ids_of_hugging_faces_tokenizer(
     assert not ids[0, : 1024 - length].any()
 
 
-def test_a_sentencepiece_model_says_what_it_leaves_out(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
+def test_a_sentencepiece_model_reports_the_part_that_it_cuts(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
     path = write_file(tmp_path / "fp8.safetensors", comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor))
     tokenizer = open_text_encoder(path).tokenizer
     fits = "a red fox runs through deep snow, " * 20
@@ -165,7 +165,7 @@ def test_a_sentencepiece_model_says_what_it_leaves_out(folder: Path, spiece: Spi
     assert cut.dropped.endswith("snow, and \u72d0 is gone")
 
 
-def test_what_is_inside_counts_more_than_what_is_beside(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
+def test_a_tokenizer_in_the_file_wins_over_one_next_to_it(folder: Path, spiece: Spiece, tmp_path: Path) -> None:
     tensors = comfy_fp8(tensors_of(folder))
     beside = with_tokenizer_of(folder, write_file(tmp_path / "a" / "beside.safetensors", tensors))
     both = write_file(tmp_path / "a" / "both.safetensors", tensors | {"spiece_model": spiece.tensor})
@@ -177,7 +177,7 @@ def test_what_is_inside_counts_more_than_what_is_beside(folder: Path, spiece: Sp
 
 
 def test_a_clips_prompt_is_encoded_by_a_single_file(tiny: TinyFiles, spiece: Spiece, tmp_path: Path) -> None:
-    """Three layers of width 64, as the tiny checkpoint needs."""
+    """The encoder has three layers of width 64, as the tiny checkpoint needs."""
     folder = write_gemma(tmp_path / "folder", num_hidden_layers=3, vocab_size=spiece.vocab_size)
     tensors = comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor)
     path = write_file(tmp_path / "gemma" / "fp8.safetensors", tensors)
@@ -191,7 +191,7 @@ def test_a_clips_prompt_is_encoded_by_a_single_file(tiny: TinyFiles, spiece: Spi
             return components.encode_prompt("a red fox runs through deep snow, " * 60).video
 
     found, expected = context(path), context(exact)
-    # Root mean square of the rounding, over three layers of five matrix products one after the other.
+    # Root mean square of the rounding, over three layers of five consecutive matrix products.
     error = (found - expected).norm() / expected.norm()
     print(f"{error:.1e}")
     assert 0 < error < sqrt(15) * RELATIVE / sqrt(3)

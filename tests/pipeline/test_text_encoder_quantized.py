@@ -1,4 +1,4 @@
-"""The text encoder in 8 and 4 bits, quantised while it loads or stored so."""
+"""The text encoder in 8 and 4 bits, quantised while loading or stored quantised."""
 
 import importlib
 import json
@@ -37,18 +37,18 @@ from weights.tiny import TinyFiles
 
 INT8, NF4 = TextQuantization.INT8, TextQuantization.NF4
 
-# Half of the widest gap between neighbours of NF4's 16 values, -1 to -0.6962, in parts of the largest of 64 weights.
+# Half of the widest gap between NF4's 16 values (-1 to -0.6962), relative to the largest of 64 weights.
 NF4_ROUNDING, NF4_BLOCK = 0.152, 64
-# 127 steps to the largest value of a row.
+# 127 steps up to the largest value of a row.
 INT8_ROUNDING = 0.5 / 127
 
-# Root mean square of the rounding of random weights, and in 8 bits of activations too, in parts of their own.
+# Relative root mean square of the rounding of random weights (in 8 bits, of activations too).
 ROUNDING_RMS = {INT8: 0.01, NF4: 0.095}
 
-# Of the tiny model: three layers of five matrix products one after the other.
+# The tiny model has three layers of five consecutive matrix products.
 PRODUCTS = 15
 
-# A token a byte: fills the context, of which a short prompt is a small part.
+# One token per byte: it fills the context, unlike a short prompt.
 LONG_PROMPT = "a red fox runs through deep snow, " * 30
 
 
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stored(folder: Path, target: Path, **options: object) -> Path:
-    """As published: quantised by transformers, and saved by it."""
+    """Write a folder as published: quantised and saved by transformers."""
     config = BitsAndBytesConfig(**options)
     model = Gemma3ForConditionalGeneration.from_pretrained(
         folder, dtype=torch.bfloat16, quantization_config=config, device_map={"": CPU}
@@ -71,7 +71,7 @@ def stored(folder: Path, target: Path, **options: object) -> Path:
 
 @pytest.fixture(scope="module")
 def stored_4bit(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With unsloth's options, but for one: arithmetic in float16."""
+    """Write a 4-bit folder with unsloth's options, except for arithmetic in float16."""
     return stored(
         folder,
         tmp_path_factory.mktemp("gemma") / "4bit",
@@ -95,7 +95,7 @@ def quantized(model: nn.Module, dtype: torch.dtype) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_4_bits_are_nf4_within_its_rounding(dtype: torch.dtype, folder: Path) -> None:
+def test_4_bit_weights_are_nf4_within_rounding(dtype: torch.dtype, folder: Path) -> None:
     exact = tensors_of(folder)
     linears = quantized(load(folder, NF4, dtype), torch.uint8)
 
@@ -111,7 +111,7 @@ def test_4_bits_are_nf4_within_its_rounding(dtype: torch.dtype, folder: Path) ->
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_8_bits_are_within_their_rounding(dtype: torch.dtype, folder: Path) -> None:
+def test_8_bit_weights_are_within_rounding(dtype: torch.dtype, folder: Path) -> None:
     exact = tensors_of(folder)
     linears = quantized(load(folder, INT8, dtype), torch.int8)
 
@@ -120,19 +120,19 @@ def test_8_bits_are_within_their_rounding(dtype: torch.dtype, folder: Path) -> N
         weight = exact[f"language_model.model.{name}.weight"].float()
         largest = weight.abs().amax(1, keepdim=True)
         values = linear.weight.data.float() * linear.weight.SCB.unsqueeze(1) / 127
-        # Scales are kept in, and weights are rounded from, float16.
+        # Scales are stored in float16, and weights are rounded from it.
         assert ((values - weight).abs() <= (INT8_ROUNDING + 2**-10) * largest).all(), name
 
 
 @pytest.fixture(params=[False, True], ids=["any CPU", "avx512_bf16"])
 def packed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The shapes of the weights that were repacked for the instruction set, and used."""
+    """Return the shapes of the weights that were repacked for the instruction set and used."""
     return force_avx512_bf16(monkeypatch, request.param)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("quantization", [INT8, NF4])
-def test_a_context_stays_near_the_unquantised_one(
+def test_a_context_is_close_to_the_unquantised_one(
     quantization: TextQuantization, dtype: torch.dtype, packed: list[tuple[int, ...]], tiny: TinyFiles
 ) -> None:
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
@@ -168,7 +168,7 @@ SPELLINGS: dict[str, Callable[[Tensors], Tensors]] = {
 def test_a_stored_4_bit_folder_needs_no_setting(
     asked: TextQuantization, spelling: str, packed: list[tuple[int, ...]], stored_4bit: Path, tmp_path: Path
 ) -> None:
-    """And multiplies in the model's dtype, whatever its config says: Gemma 3 is of no use in float16."""
+    """It multiplies in the model's dtype whatever its config says, because Gemma 3 does not work in float16."""
     reference = Gemma3ForConditionalGeneration.from_pretrained(stored_4bit, dtype=torch.float32, device_map={"": CPU})
     linears = quantized(reference.model.language_model, torch.uint8)
     for linear in linears.values():
@@ -192,12 +192,12 @@ def test_a_stored_8_bit_folder_equals_one_quantised_while_loading(folder: Path, 
     assert torch.equal(found, hidden_states(load(folder, INT8, torch.bfloat16), source.tokenizer))
 
 
-def test_refuses_8_bits_of_a_4_bit_folder(stored_4bit: Path) -> None:
+def test_8_bits_from_a_4_bit_folder_are_refused(stored_4bit: Path) -> None:
     with pytest.raises(UnsupportedError, match="holds 4bit weights, --text-encoder-quantization 8bit was asked for"):
         open_text_encoder(stored_4bit, INT8)
 
 
-def test_refuses_to_quantise_a_single_file(folder: Path, tmp_path: Path) -> None:
+def test_quantising_a_single_file_is_refused(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "gemma.safetensors"
     save_file(single_file_names(tensors_of(folder)), path)
 
@@ -205,7 +205,7 @@ def test_refuses_to_quantise_a_single_file(folder: Path, tmp_path: Path) -> None
         open_text_encoder(path, NF4)
 
 
-def test_refuses_other_quantisations_by_their_name(folder: Path, tmp_path: Path) -> None:
+def test_other_quantisations_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     copy = copy_of(folder, tmp_path / "gptq")
     config = json.loads((copy / "config.json").read_text()) | {"quantization_config": {"quant_method": "gptq"}}
     (copy / "config.json").write_text(json.dumps(config))
@@ -217,7 +217,7 @@ def test_refuses_other_quantisations_by_their_name(folder: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     "suffix", ["q_norm.weight", "q_proj.weight", "q_proj.weight.absmax", "q_proj.weight.quant_map"]
 )
-def test_names_a_tensor_that_a_quantised_folder_lacks(suffix: str, stored_4bit: Path, tmp_path: Path) -> None:
+def test_a_tensor_missing_in_a_quantised_folder_is_named(suffix: str, stored_4bit: Path, tmp_path: Path) -> None:
     tensors = tensors_of(stored_4bit)
     del tensors[f"language_model.model.layers.1.self_attn.{suffix}"]
 
@@ -225,7 +225,7 @@ def test_names_a_tensor_that_a_quantised_folder_lacks(suffix: str, stored_4bit: 
         load(copy_of(stored_4bit, tmp_path / "lacking", tensors), TextQuantization.NONE)
 
 
-def test_names_a_tensor_that_is_missing_where_weights_are_quantised_while_loading(folder: Path, tmp_path: Path) -> None:
+def test_a_tensor_missing_while_weights_are_quantised_is_named(folder: Path, tmp_path: Path) -> None:
     tensors = tensors_of(folder)
     del tensors["language_model.model.layers.1.self_attn.q_proj.weight"]
 
@@ -248,7 +248,7 @@ def test_every_matrix_of_the_tiny_model_fits_the_kernel_of_every_cpu(
 
 
 @pytest.mark.parametrize("widths", [{"hidden_size": 32}, {"head_dim": 8}, {"intermediate_size": 96}])
-def test_a_matrix_that_some_cpus_could_not_multiply_is_refused_on_all(widths: dict[str, int], tmp_path: Path) -> None:
+def test_a_matrix_that_some_cpus_cannot_multiply_is_refused_on_all(widths: dict[str, int], tmp_path: Path) -> None:
     folder = write_gemma(tmp_path / "odd", **widths)
 
     with pytest.raises(UnsupportedError) as caught:
@@ -261,10 +261,10 @@ def test_a_matrix_that_some_cpus_could_not_multiply_is_refused_on_all(widths: di
     )
 
 
-def test_bitsandbytes_does_not_speak_of_its_optional_kernel(
+def test_no_warning_of_bitsandbytes_about_its_optional_kernel_is_logged(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It warns while it is imported on a CPU with avx512_bf16, which is repeated here after a load."""
+    """It warns when it is imported on a CPU with avx512_bf16. The test repeats the import after a load."""
     operators = importlib.import_module("bitsandbytes.backends.cpu.ops")
     monkeypatch.setattr("bitsandbytes.functional.has_avx512bf16", lambda: True)
     monkeypatch.setattr("bitsandbytes._ops.register_kernel", lambda *_: lambda function: function)
@@ -283,7 +283,7 @@ def test_bitsandbytes_does_not_speak_of_its_optional_kernel(
 def test_a_text_only_gemma_is_the_same_text_encoder(
     quantization: TextQuantization, folder: Path, tmp_path: Path
 ) -> None:
-    """As Gemma3ForCausalLM saves it: the text model's config at the top, and its tensors under `model.`."""
+    """Gemma3ForCausalLM saves the text model's config at the top level, and its tensors under `model.`."""
     text_only = copy_of(folder, tmp_path / "text_only", text_only_names(tensors_of(folder)))
     config = json.loads((folder / "config.json").read_text())["text_config"]
     (text_only / "config.json").write_text(json.dumps(config | {"architectures": ["Gemma3ForCausalLM"]}))

@@ -1,4 +1,4 @@
-"""What is no text encoder of LTX-2.3, or not a whole one: refused before anything is loaded, with what is needed."""
+"""Wrong or incomplete text encoders: refused before anything is loaded, with what is needed."""
 
 import json
 import struct
@@ -35,7 +35,7 @@ def folder(tiny: TinyFiles) -> Path:
 
 
 def load(tiny: TinyFiles, text_encoder: Path) -> None:
-    """The text encoder is the first to be refused: nothing of it or of the other models is read by then."""
+    """Load the models; check that no weights were read before the text encoder was refused."""
     reports: list[str] = []
     files = WeightFiles(tiny.checkpoint, text_encoder, tiny.upsampler)
     try:
@@ -51,20 +51,20 @@ def reconfigured(folder: Path, target: Path, **changes: Any) -> Path:
     return copy
 
 
-def test_what_is_not_there(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_missing_path_is_refused(tiny: TinyFiles, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"absent: is not there; the folder of Gemma 3 12B is needed"):
         load(tiny, tmp_path / "absent")
 
 
-def test_another_size(tiny: TinyFiles, tmp_path: Path) -> None:
-    """As Gemma 3 4B in the place of 12B."""
+def test_another_size_is_refused(tiny: TinyFiles, tmp_path: Path) -> None:
+    """For example Gemma 3 4B in place of 12B."""
     other = write_gemma(tmp_path / "other", hidden_size=24, num_hidden_layers=4)
 
     with pytest.raises(UnsupportedError, match="has 4 layers of width 24; the checkpoint needs 3 of width 64"):
         load(tiny, other)
 
 
-def test_another_size_in_a_single_file(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_another_size_in_a_single_file_is_refused(tiny: TinyFiles, tmp_path: Path) -> None:
     other = write_gemma(tmp_path / "other", num_hidden_layers=4)
     save_file(single_file_names(tensors_of(other)), other / "gemma.safetensors")
 
@@ -73,20 +73,20 @@ def test_another_size_in_a_single_file(tiny: TinyFiles, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model_type", ["gemma2", "llama", None])
-def test_another_model(model_type: str | None, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_another_model_is_refused(model_type: str | None, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = reconfigured(folder, tmp_path / "other", model_type=model_type)
 
     with pytest.raises(UnsupportedError, match=rf"model_type {model_type!r}; .*Gemma 3 12B .*\(gemma-3-12b-it\)"):
         load(tiny, other)
 
 
-def test_another_model_in_a_single_file(tiny: TinyFiles) -> None:
+def test_another_model_in_a_single_file_is_refused(tiny: TinyFiles) -> None:
     with pytest.raises(UnsupportedError, match=r"is not Gemma 3: tensor 'embed_tokens\.weight' is missing"):
         load(tiny, tiny.upsampler)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "gemma3"}', '{"model_type": "gemma3", "text_config": 1}'])
-def test_a_config_that_is_none(text: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_an_invalid_config_is_refused(text: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     (other / "config.json").write_text(text)
 
@@ -94,19 +94,19 @@ def test_a_config_that_is_none(text: str, tiny: TinyFiles, folder: Path, tmp_pat
         load(tiny, other)
 
 
-def test_a_config_of_the_wrong_types(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_config_with_wrong_types_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     text_config = json.loads((folder / "config.json").read_text())["text_config"] | {"hidden_size": "wide"}
 
     with pytest.raises(UnsupportedError, match="hidden_size"):
         load(tiny, reconfigured(folder, tmp_path / "other", text_config=text_config))
 
 
-def test_no_config(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_folder_without_a_config_is_refused(tiny: TinyFiles, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"is not a Hugging Face folder \(no config\.json\); .*gemma-3-12b-it"):
         load(tiny, tmp_path)
 
 
-def test_a_folder_that_holds_a_single_file_only(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_with_only_a_single_file_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "gemma_3_12B_it_fp8_scaled.safetensors"
     save_file(comfy_fp8(tensors_of(folder)), path)
 
@@ -115,7 +115,7 @@ def test_a_folder_that_holds_a_single_file_only(tiny: TinyFiles, folder: Path, t
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
-def test_pickled_weights(name: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_pickled_weights_are_refused(name: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     torch.save(tensors_of(other), other / name)
     (other / "model.safetensors").unlink()
@@ -124,7 +124,7 @@ def test_pickled_weights(name: str, tiny: TinyFiles, folder: Path, tmp_path: Pat
         load(tiny, other)
 
 
-def test_no_weights(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     (other / "model.safetensors").unlink()
 
@@ -140,7 +140,7 @@ def sharded(folder: Path, tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
-def test_a_missing_shard(tiny: TinyFiles, sharded: Path) -> None:
+def test_a_missing_shard_is_named(tiny: TinyFiles, sharded: Path) -> None:
     shards = sorted(sharded.glob("model-*.safetensors"))
     shards[1].unlink()
 
@@ -149,14 +149,14 @@ def test_a_missing_shard(tiny: TinyFiles, sharded: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"weight_map": 1}', '{"weight_map": {"a": 1}}'])
-def test_an_index_that_is_none(text: str, tiny: TinyFiles, sharded: Path) -> None:
+def test_an_invalid_index_is_refused(text: str, tiny: TinyFiles, sharded: Path) -> None:
     (sharded / "model.safetensors.index.json").write_text(text)
 
     with pytest.raises(FileError, match=r"index\.json: (is not|has no|names)"):
         load(tiny, sharded)
 
 
-def test_a_shard_that_is_cut_short(tiny: TinyFiles, sharded: Path) -> None:
+def test_a_truncated_shard_is_named(tiny: TinyFiles, sharded: Path) -> None:
     shard = sorted(sharded.glob("model-*.safetensors"))[1]
     shard.write_bytes(shard.read_bytes()[:-1])
 
@@ -171,7 +171,7 @@ def old_names(tensors: Tensors) -> Tensors:
 @pytest.mark.parametrize(
     ("names", "prefix"), [(old_names, "language_model.model."), (new_names, "model.language_model.")]
 )
-def test_a_missing_tensor(names, prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_missing_tensor_is_named(names, prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     tensors = {name: tensor for name, tensor in names(tensors_of(folder)).items() if not name.endswith(Q_PROJ)}
     other = copy_of(folder, tmp_path / "other", tensors)
 
@@ -180,7 +180,7 @@ def test_a_missing_tensor(names, prefix: str, tiny: TinyFiles, folder: Path, tmp
 
 
 @pytest.mark.parametrize("prefix", ["language_model.model.", "model.language_model.", "", "audio_tower."])
-def test_an_unexpected_tensor(prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_an_unexpected_tensor_is_named(prefix: str, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     name = f"{prefix}layers.0.adapter.weight"
     other = copy_of(folder, tmp_path / "other", tensors_of(folder) | {name: torch.zeros(2)})
 
@@ -188,7 +188,7 @@ def test_an_unexpected_tensor(prefix: str, tiny: TinyFiles, folder: Path, tmp_pa
         load(tiny, other)
 
 
-def test_a_mis_shaped_tensor(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_tensor_of_the_wrong_shape_is_named(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     name = f"language_model.model.{Q_PROJ}"
     other = copy_of(folder, tmp_path / "other", tensors_of(folder) | {name: torch.zeros(64, 63)})
 
@@ -196,7 +196,7 @@ def test_a_mis_shaped_tensor(tiny: TinyFiles, folder: Path, tmp_path: Path) -> N
         load(tiny, other)
 
 
-def test_fp8_that_has_lost_a_scale(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_an_fp8_tensor_without_its_scale_is_named(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     tensors = comfy_fp8(tensors_of(folder))
     del tensors[f"model.{Q_PROJ}_scale"]
     save_file(tensors, tmp_path / "fp8.safetensors")
@@ -205,7 +205,7 @@ def test_fp8_that_has_lost_a_scale(tiny: TinyFiles, folder: Path, tmp_path: Path
         load(tiny, tmp_path / "fp8.safetensors")
 
 
-def test_a_single_file_that_is_cut_short(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_truncated_single_file_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "fp8.safetensors"
     save_file(comfy_fp8(tensors_of(folder)), path)
     path.write_bytes(path.read_bytes()[:-1])
@@ -214,7 +214,7 @@ def test_a_single_file_that_is_cut_short(tiny: TinyFiles, folder: Path, tmp_path
         load(tiny, path)
 
 
-def test_no_tokenizer_in_a_folder(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_tokenizer_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     (other / "tokenizer.json").unlink()
 
@@ -222,7 +222,7 @@ def test_no_tokenizer_in_a_folder(tiny: TinyFiles, folder: Path, tmp_path: Path)
         load(tiny, other)
 
 
-def test_no_tokenizer_beside_a_single_file(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_single_file_without_a_tokenizer_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "fp8.safetensors"
     save_file(comfy_fp8(tensors_of(folder)), path)
 
@@ -231,7 +231,9 @@ def test_no_tokenizer_beside_a_single_file(tiny: TinyFiles, folder: Path, tmp_pa
 
 
 @pytest.mark.parametrize("content", [b"", b"no model"])
-def test_a_tokenizer_inside_that_is_none(content: bytes, tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_an_invalid_tokenizer_in_a_single_file_is_refused(
+    content: bytes, tiny: TinyFiles, folder: Path, tmp_path: Path
+) -> None:
     spiece = torch.tensor(list(content), dtype=torch.uint8)
     save_file(comfy_fp8(tensors_of(folder), spiece_model=spiece), tmp_path / "fp8.safetensors")
 
@@ -239,7 +241,7 @@ def test_a_tokenizer_inside_that_is_none(content: bytes, tiny: TinyFiles, folder
         load(tiny, tmp_path / "fp8.safetensors")
 
 
-def test_a_tokenizer_that_begins_no_prompt_with_bos(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_without_bos_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     tokenizer = json.loads((other / "tokenizer.json").read_text()) | {"post_processor": None}
     (other / "tokenizer.json").write_text(json.dumps(tokenizer))
@@ -250,7 +252,7 @@ def test_a_tokenizer_that_begins_no_prompt_with_bos(tiny: TinyFiles, folder: Pat
         load(tiny, other)
 
 
-def test_a_tokenizer_json_that_is_none(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_an_invalid_tokenizer_json_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     (other / TOKENIZER_FILES[0]).write_text("{")
 
@@ -258,7 +260,7 @@ def test_a_tokenizer_json_that_is_none(tiny: TinyFiles, folder: Path, tmp_path: 
         load(tiny, other)
 
 
-def test_a_header_that_is_none(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
+def test_an_invalid_header_is_refused(tiny: TinyFiles, folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
     (other / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"[]")
 

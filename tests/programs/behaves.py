@@ -1,4 +1,4 @@
-"""Renders everything at once."""
+"""Render every job at once."""
 
 from manners import Pipe
 

@@ -1,4 +1,4 @@
-"""Renders a job that says "long" until it is cancelled, and then says so."""
+"""Render a job with the prompt "long" until it is cancelled, then report the cancellation."""
 
 from manners import Pipe
 

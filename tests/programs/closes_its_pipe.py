@@ -1,4 +1,4 @@
-"""Closes its pipe in a job that says "close", and lives on."""
+"""Close the pipe in a job with the prompt "close", and keep running."""
 
 from manners import Pipe, hang
 

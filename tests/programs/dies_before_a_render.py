@@ -1,4 +1,4 @@
-"""Dies when it is given a job that says "never", before it begins; of any other job, only the first time."""
+"""Exit before a job with the prompt "never" begins; the worker that is started first exits before any job."""
 
 import os
 

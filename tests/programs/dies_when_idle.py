@@ -1,4 +1,4 @@
-"""Renders one job, and dies with nothing to do."""
+"""Render one job, then exit while idle."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Finishes a job that says "late" although it was cancelled, as when the cancellation came with the last step."""
+"""Finish a job with the prompt "late" although it was cancelled, as if the cancellation came with the last step."""
 
 from manners import Pipe
 

@@ -1,4 +1,4 @@
-"""Exits while it loads, the first time."""
+"""Exit while loading, the first time that it is started."""
 
 import os
 

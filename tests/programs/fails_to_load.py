@@ -1,4 +1,4 @@
-"""Cannot load the first time, and says why; then stays, and does nothing."""
+"""Report that loading failed and hang, the first time that it is started."""
 
 from manners import Pipe, hang
 

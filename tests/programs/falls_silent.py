@@ -1,6 +1,6 @@
-"""Gives signs of life; stops in a job that says "stop", as a process does whose device never answers.
+"""Send heartbeats; stop in a job with the prompt "stop", as a process whose device never answers does.
 
-A job that says "slow" takes forty signs.
+A job with the prompt "slow" takes forty heartbeats.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Reports progress on a job that says "flood", without end and as fast as it can."""
+"""Report progress on a job with the prompt "flood" for ever, as fast as possible."""
 
 from manners import Pipe
 

@@ -1,4 +1,4 @@
-"""Hangs in a step of a job that says "hang", deaf to its cancellation, with a child process that hangs as well."""
+"""Hang in a step of a job with the prompt "hang", ignoring its cancellation, with a child process that hangs too."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""No worker: a server that is killed while its managed SGLang runs. ARGUMENTS: SGLang's python, its model."""
+"""A server, not a worker: it is killed while its managed SGLang runs. Arguments: SGLang's python and its model."""
 
 import asyncio
 import os

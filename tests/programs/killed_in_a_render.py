@@ -1,4 +1,4 @@
-"""Is killed in the render of a job that says "die", as by the kernel when memory runs out."""
+"""Kill itself in a job with the prompt "die", as the kernel does when memory runs out."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Renders with the tiny model, and is killed in the stage that a job's prompt names."""
+"""Render with the tiny model; kill itself in the stage that a job's prompt names."""
 
 import os
 import signal

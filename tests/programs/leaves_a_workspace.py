@@ -1,4 +1,4 @@
-"""No worker: a server that is killed while a job's folder holds a clip. Prints that folder's path first."""
+"""A server, not a worker: it prints the path of a job's folder with a clip, and is killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Loads on every device but cuda:9, which is not there."""
+"""Load on every device but cuda:9, which does not exist."""
 
 from manners import Pipe
 

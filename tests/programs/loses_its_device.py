@@ -1,4 +1,4 @@
-"""The worker itself, whose card takes a job that says "lose" amiss: a kernel reads where nothing is. Needs a card."""
+"""The real worker, on a GPU. In a job with the prompt "lose", a kernel reads out of bounds, which loses the device."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What the programs beside this file share: a worker's end of the pipe, and how one behaves that behaves well.
+"""The worker's end of the pipe, and correct behaviour, for the programs in this folder.
 
-Each program is a worker that commits one failure, where a job's prompt (or its own life) asks for it.
+Each program is a worker that fails in one way, in jobs with a certain prompt or the first times that it is started.
 """
 
 import sys
@@ -25,7 +25,7 @@ class Pipe:
         self.send(Ready(ModelInfo(checkpoint="none", is_tiny=True, device="cpu", dtype="none")))
 
     def jobs(self) -> Iterator[Generate]:
-        """Until the server closes the pipe; a Cancel that comes between two jobs is of none."""
+        """Yield jobs until the server closes the pipe. Ignore a Cancel between two jobs."""
         while True:
             try:
                 message = self.connection.recv()
@@ -52,7 +52,7 @@ class Pipe:
         self.finish(job)
 
     def life(self) -> int:
-        """How many workers there have been in this folder, this one included."""
+        """Count the workers that were started in this folder, including this one."""
         with (self.folder / "lives").open("a+") as lives:
             lives.write("I")
             return lives.tell()

@@ -1,4 +1,4 @@
-"""Is killed in its first render, and cannot be loaded after that."""
+"""Kill itself in the first render, and fail to load after that."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Says that it is ready, and never reads its pipe."""
+"""Report that it is ready, and never read the pipe."""
 
 from manners import Pipe, hang
 

@@ -1,6 +1,6 @@
-"""Begins each job, and ends it when it is cancelled or when a byte in the named pipe `orders-DEVICE` says how.
+"""Begin each job, and end it when it is cancelled or as a byte in the named pipe `orders-DEVICE` says.
 
-f: it is done. x: it failed. Before there is a job, they wait for one. d: the program dies, job or no job.
+f: finish the job. x: fail it. Both wait for a job if there is none. d: exit, with or without a job.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""No program: what those share that render with the tiny model, and fail in the midst of it."""
+"""Shared by the programs that render with the tiny model and fail in a stage; not a program itself."""
 
 from collections.abc import Callable
 
@@ -18,14 +18,14 @@ def load(pipe: Pipe) -> Model:
 
 
 def render(pipe: Pipe, model: Model, job: Generate, trace: Trace) -> None:
-    """Raises PipelineError."""
+    """Render a job and report it; raises PipelineError."""
     pipe.begin(job)
     timings_s = model.render(job.spec, job.path, trace)
     pipe.send(Done(job.job_id, timings_s, job.path.stat().st_size))
 
 
 class InStage(Trace):
-    """Commits a failure where a stage begins; in `mux`, when the last frame is on its way into the file."""
+    """Call `commit` when a stage begins; for `mux`, when the last frame has been decoded."""
 
     def __init__(self, name: str, commit: Callable[[], None]) -> None:
         self._name, self._commit = name, commit

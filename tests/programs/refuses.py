@@ -1,4 +1,4 @@
-"""Refuses a job that says "invalid", fails one that says "fail", and lacks memory for "large" and "no memory"."""
+"""Refuse a job with the prompt "invalid", fail "fail", and run out of memory for "large" and "no memory"."""
 
 from manners import Pipe
 

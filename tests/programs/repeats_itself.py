@@ -1,4 +1,4 @@
-"""Says twice how a job ended, and says it of the last job once more when the next one runs."""
+"""Report the end of a job twice, and once more while the next job runs."""
 
 from manners import Pipe
 

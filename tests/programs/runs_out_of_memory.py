@@ -1,4 +1,4 @@
-"""Renders with the tiny model, and runs out of memory, as a GPU does, in the stage that a job's prompt names."""
+"""Render with the tiny model; run out of memory, as a GPU does, in the stage that a job's prompt names."""
 
 import torch
 from manners import Pipe

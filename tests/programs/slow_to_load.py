@@ -1,4 +1,4 @@
-"""Loads until somebody writes to the pipe named `go`."""
+"""Load until the test writes to the named pipe `go`."""
 
 from manners import Pipe
 

@@ -1,4 +1,4 @@
-"""Sends what is no message when a job says "nonsense", and waits for an answer."""
+"""Send an invalid message in a job with the prompt "nonsense", and wait for an answer."""
 
 from manners import Pipe, hang
 

@@ -1,4 +1,4 @@
-"""Says that it is done with a job that says "half" or "nothing", of which that much is in its file."""
+"""Report a job as done whose file is half written ("half") or empty ("nothing"), as its prompt says."""
 
 from manners import Pipe
 

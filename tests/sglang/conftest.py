@@ -1,4 +1,4 @@
-"""Tests against a real SGLang: `make test-sglang`. It takes half a minute to start, so most of them share one."""
+"""Tests with a real SGLang: `make test-sglang`. SGLang takes half a minute to start, so most tests share one."""
 
 import asyncio
 import inspect
@@ -10,7 +10,7 @@ import pytest
 from tests.sglang.on_cpu import running_sglang
 from tests.sglang.tiny_llama import write_tiny_llama
 
-# Two starts of SGLang on a machine that is busy otherwise.
+# Enough for two starts of SGLang on a busy machine.
 GUARD_S = 900
 
 

@@ -1,4 +1,4 @@
-"""A real SGLang on this machine's CPU, made by `cpu_env.sh`. Nothing of ours is taken for it."""
+"""Run a real SGLang, which `cpu_env.sh` installed, on this machine's CPU."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from tests.sglang.tiny_llama import CONTEXT_TOKENS
 
 PYTHON = "LTX23_TEST_SGLANG_PYTHON"
 
-# CUDA's kernels, and what overlaps with them, are what a CPU lacks.
+# A CPU lacks CUDA's kernels and the scheduling that overlaps with them.
 CPU_ARGS = (
     *("--device", "cpu", "--attention-backend", "torch_native", "--sampling-backend", "pytorch"),
     "--disable-overlap-schedule",
@@ -20,7 +20,7 @@ CPU_ARGS = (
 
 
 def sglang_python() -> Path:
-    """Absolute: it may be started from another folder."""
+    """Return the absolute path, since SGLang may be started from another folder."""
     python = os.environ.get(PYTHON)
     assert python, f"{PYTHON} names no Python that has SGLang; `make test-sglang` makes one"
     return Path(python).absolute()
@@ -38,7 +38,7 @@ def cpu_options(model: Path) -> ManagedOptions:
 
 @contextmanager
 def running_sglang(model: Path) -> Iterator[str]:
-    """Its address. On a loop of its own, for tests that have loops of their own or none."""
+    """Run SGLang in a thread with its own event loop; yield its address."""
     settled, done = threading.Event(), asyncio.Event()
     managed = ManagedSglang(cpu_options(model))
     loops: list[asyncio.AbstractEventLoop] = []

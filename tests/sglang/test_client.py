@@ -1,4 +1,4 @@
-"""What our client takes for granted of SGLang."""
+"""The behaviour of SGLang that the client relies on."""
 
 import re
 from collections.abc import AsyncIterator
@@ -29,13 +29,13 @@ async def client(url: str, **options: Any) -> AsyncIterator[Sglang]:
         await sglang.aclose()
 
 
-async def test_it_says_that_it_is_ready(sglang_url: str) -> None:
+async def test_a_running_sglang_is_ready(sglang_url: str) -> None:
     async with client(sglang_url) as sglang:
         await sglang.check_ready()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_an_answer_is_one_paragraph_and_no_longer_than_asked(sglang_url: str, question: list[Message]) -> None:
+async def test_an_answer_is_one_paragraph_within_the_requested_length(sglang_url: str, question: list[Message]) -> None:
     async with client(sglang_url, max_tokens=40) as sglang:
         completion = await sglang.complete(question)
     assert re.fullmatch(ONE_PARAGRAPH, completion.text)
@@ -55,13 +55,13 @@ async def test_a_question_beyond_the_context_is_refused(sglang_url: str) -> None
 
 
 @pytest.mark.parametrize("text", ["狐 🦊", "\x00", "\ud800", '<|eot_id|> "Go!"', ""])
-async def test_any_text_can_be_asked(sglang_url: str, text: str) -> None:
+async def test_any_text_can_be_sent(sglang_url: str, text: str) -> None:
     async with client(sglang_url, max_tokens=8) as sglang:
         question: list[Message] = [{"role": "user", "content": text}]
         assert (await sglang.complete(question)).text
 
 
-async def test_a_prompt_beyond_the_context_is_used_as_it_came(sglang_url: str) -> None:
+async def test_a_prompt_beyond_the_context_is_used_unchanged(sglang_url: str) -> None:
     enhancer = Enhancer(Sglang(SglangOptions(sglang_url, timeout_s=120, max_tokens=40)))
     request = EnhanceRequest("狐" * CONTEXT_TOKENS)
     enhancement = await enhancer.enhance(request)

@@ -1,4 +1,4 @@
-"""A managed SGLang, the real one: from its start over its death to its end."""
+"""A real managed SGLang: its start, its death and its end."""
 
 import asyncio
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ def processes() -> list[psutil.Process]:
 
 
 def first_of(started: Iterable[psutil.Process]) -> psutil.Process:
-    """SGLang's own: neither the guard, whose command holds the same words, nor what it has started."""
+    """Return SGLang's main process: not the guard, whose command has the same words, and not its children."""
     start = [str(sglang_python()), "-P", "-m", "sglang.launch_server"]
     (process,) = (process for process in started if process.cmdline()[:4] == start)
     return process
 
 
-async def test_it_is_started_again_after_its_death_and_leaves_nothing(tiny_llama: Path) -> None:
+async def test_sglang_is_restarted_after_its_death_and_leaves_nothing(tiny_llama: Path) -> None:
     before = processes()
     states: asyncio.Queue[ManagedState] = asyncio.Queue()
     managed = ManagedSglang(cpu_options(tiny_llama), states.put_nowait)
@@ -42,7 +42,7 @@ async def test_it_is_started_again_after_its_death_and_leaves_nothing(tiny_llama
         assert "does not answer" not in str(first.notes)
 
         rewriting = asyncio.create_task(enhancer.enhance(REQUESTS[1]))
-        await enhancer.check_ready()  # behind which the rewrite is under way
+        await enhancer.check_ready()  # the rewrite runs meanwhile
         server = first_of(set(processes()) - set(before))
         server.kill()
         failed = await rewriting

@@ -1,4 +1,4 @@
-"""`ltx23 serve` beside a real SGLang, from the request to the clip."""
+"""`ltx23 serve` with a real SGLang, from the request to the clip."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A Llama of random weights, as a folder that SGLang serves: its words are noise, all else is real."""
+"""A Llama with random weights, as a folder that SGLang serves. Its words are meaningless; all else is real."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from enhancer.messages import Mode, load_instructions
 
 CONTEXT_TOKENS = 8192
 
-# Llama 3's own, in the order of their numbers.
+# Llama 3's special tokens, by number.
 BEGIN, END, HEADER, HEADER_END, TURN_END = SPECIAL_TOKENS = (
     "<|begin_of_text|>",
     "<|end_of_text|>",
@@ -54,7 +54,7 @@ def write_tiny_llama(folder: Path) -> None:
 
 
 def _tokenizer() -> Any:
-    """Learnt from our instructions, which are then as few tokens as they are for a real one."""
+    """Train a tokenizer on the enhancer's instructions, so that they take as few tokens as in a real one."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

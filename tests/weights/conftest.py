@@ -1,4 +1,4 @@
-"""A hub on loopback, and `ltx23 weights` as a process of its own that knows no other."""
+"""A hub on loopback, and `ltx23 weights` in a separate process that uses it."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ FOREIGN = ("LTX23_", "HF_", "HUGGING", "TRANSFORMERS_", "HTTP_PROXY", "HTTPS_PRO
 
 
 class Shell:
-    """Runs the command in the small world, on a folder of its own."""
+    """Run the command with small weight sets and its own weights folder."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.weights_dir = folder / "weights"

@@ -1,4 +1,4 @@
-"""A Hugging Face hub on loopback, with its storage on another port, and with the manners that a test asks for."""
+"""A Hugging Face hub on loopback, with its storage on another port, which fails as a test tells it to."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 RESOLVE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 MODEL_INFO = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)/revision/(?P<revision>[^/?]+)")
 
-# Kept in git itself; the hub gives a git hash for these, and a sha256 for everything else.
+# Stored in git itself: the hub has a git hash for these, and a sha256 for all other files.
 SMALL_FILES = (".json", ".md", ".jinja")
 
 
@@ -29,25 +29,25 @@ class Repo:
     commits: dict[str, dict[str, bytes]]
     main: str
     needs_token: str | None = None
-    """Gated: only this token has accepted the licence."""
+    """The only token that has accepted the licence of a gated repository."""
 
     claims: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Size and sha256 that the hub gives out for a path, in place of the true ones."""
+    """Size and sha256 that the hub states for a path, in place of the true ones."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with one answer. Nothing, if nothing is set."""
+    """The fault of one answer; by default there is none."""
 
     status: int | None = None
     body: bytes | None = None
-    """Sent, and announced, in place of the file."""
+    """Content to send, with its length, in place of the file."""
 
     cut_after: int | None = None
-    """So many bytes of it, and the connection breaks."""
+    """Break the connection after this many bytes."""
 
     hold: bool = False
-    """Nothing of it before `Hub.release`."""
+    """Send nothing before `Hub.release` is set."""
 
     ignores_range: bool = False
 
@@ -70,7 +70,7 @@ class Hub:
         self._arrivals = threading.Condition()
 
     def misbehave(self, method: str, path: str, *faults: Fault) -> None:
-        """One answer to `method` of the file `path` for each fault, then it is as it should be."""
+        """Give the next answers to `method` for the file `path` these faults, one each."""
         self._faults.setdefault((method, path), deque()).extend(faults)
 
     def next_fault(self, method: str, path: str) -> Fault:
@@ -83,13 +83,13 @@ class Hub:
             self._arrivals.notify_all()
 
     def wait_for_gets(self, path: str, count: int) -> str | None:
-        """Until the file was asked for so many times; the range of the last."""
+        """Wait until the file has been requested `count` times; return the range of the last request."""
         with self._arrivals:
             assert self._arrivals.wait_for(lambda: len(self.gets(path)) >= count, timeout=60)
         return self.gets(path)[count - 1].range
 
     def gets(self, path: str) -> list[Seen]:
-        """Requests for the file's bytes, where they are sent from."""
+        """Return the requests for the file's bytes, without redirects."""
         return [seen for seen in self.seen if (seen.method, seen.path) == ("GET", path) and seen.server != "redirect"]
 
     def find(self, repo_name: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})
 
     def _find(self, repo_name: str, revision: str, is_content: bool = False) -> tuple[str, dict[str, bytes]] | None:
-        """None: refused, as the hub refuses."""
+        """Return the files of a revision, or None after a refusal."""
         repo = self.hub.repos.get(repo_name)
         if repo is None:
             self._refuse(404, "RepoNotFound", "Repository not found")
@@ -167,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
             self._redirect(repo, *found, path)
 
     def _redirect(self, repo: str, commit: str, files: dict[str, bytes], path: str) -> None:
-        """With the marks of a file in Xet, which are there to be ignored."""
+        """Redirect to the storage, with the headers of a file in Xet, which clients have to ignore."""
         content = files[path]
         true = (len(content), hashlib.sha256(content).hexdigest())
         size_bytes, sha256 = self.hub.repos[repo].claims.get(path, true)
@@ -231,12 +231,12 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed, or has had enough, is part of the game."""
+        """Ignore errors: clients that are killed or disconnect are expected."""
 
 
 @contextmanager
 def run_hub(hub: Hub) -> Iterator[str]:
-    """Its URL."""
+    """Run the hub and its storage; yield the hub's URL."""
     with Server(hub, None) as storage, Server(hub, storage.url) as front:
         threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in (storage, front)]
         for thread in threads:

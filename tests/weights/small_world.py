@@ -1,4 +1,4 @@
-"""`ltx23 weights` with sets that fit into a test, and retries that wait for nothing. Run as a program."""
+"""`ltx23 weights` with small sets and retries without a delay; run as a program."""
 
 import hashlib
 import os
@@ -65,13 +65,13 @@ def repos() -> dict[str, Repo]:
     return {
         MODEL_REPO: Repo({COMMIT: {MODEL_PATH: MODEL}}, COMMIT),
         ENCODER_REPO: Repo({COMMIT: ENCODER_FILES}, COMMIT, needs_token=TOKEN),
-        # Its main has moved on.
+        # The branch main has a newer commit.
         FOLDER_REPO: Repo({COMMIT: FOLDER_FILES, "e" * 40: {"README.md": b"moved"}}, "e" * 40),
     }
 
 
 def main() -> int:
-    # As from a terminal: what runs in the background of a script inherits that Ctrl-C is ignored.
+    # Handle Ctrl-C as in a terminal: a background process of a script inherits that it is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     args = vars(build_parser().parse_args(["weights", *sys.argv[1:]]))
     del args["command"]

@@ -1,4 +1,4 @@
-"""What may not be read or written, and a disk that is full: said in one sentence that names it."""
+"""Files and folders without permission, and a full disk: errors of one sentence that name the path."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """Root may do anything: not as root, then. Nothing is imported meanwhile, for that may be root's alone."""
+    """Run as an unprivileged user, because root may do anything. Import nothing meanwhile: only root may be able to."""
     was_root = os.geteuid() == 0
     try:
         if was_root:
@@ -43,7 +43,7 @@ def without_privileges() -> Iterator[None]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Unlike pytest's own folders, one that everybody may enter."""
+    """Make a folder that every user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -76,7 +76,7 @@ OPENERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("opener", [name for name in OPENERS if name != "serve"])
-def test_a_file_that_may_not_be_read(opener: str, closed_file: Path) -> None:
+def test_a_file_without_read_permission_is_named(opener: str, closed_file: Path) -> None:
     with pytest.raises(FileError) as caught, without_privileges():
         OPENERS[opener](closed_file)
 
@@ -84,7 +84,7 @@ def test_a_file_that_may_not_be_read(opener: str, closed_file: Path) -> None:
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_a_file_in_a_folder_that_may_not_be_entered(opener: str, place: Path, tiny: TinyFiles) -> None:
+def test_a_file_in_a_folder_without_permission_is_named(opener: str, place: Path, tiny: TinyFiles) -> None:
     path = below_closed(place, tiny)
 
     with pytest.raises(FileError) as caught, without_privileges():
@@ -94,7 +94,7 @@ def test_a_file_in_a_folder_that_may_not_be_entered(opener: str, place: Path, ti
 
 
 @pytest.mark.parametrize("opener", ["checkpoint", "inspect", "serve"])
-def test_a_checkpoints_folder_that_may_not_be_entered(opener: str, place: Path) -> None:
+def test_a_checkpoint_folder_without_permission_is_named(opener: str, place: Path) -> None:
     (place / "folder").mkdir(mode=0)
 
     with pytest.raises(FileError) as caught, without_privileges():
@@ -103,7 +103,7 @@ def test_a_checkpoints_folder_that_may_not_be_entered(opener: str, place: Path) 
     assert str(caught.value) == f"{place / 'folder'}: cannot be read: Permission denied"
 
 
-def test_a_text_encoders_folder_that_may_not_be_entered(place: Path, tiny: TinyFiles) -> None:
+def test_a_text_encoder_folder_without_permission_is_named(place: Path, tiny: TinyFiles) -> None:
     folder = Path(shutil.copytree(tiny.text_encoder, place / "gemma"))
     folder.chmod(0)
 
@@ -113,11 +113,11 @@ def test_a_text_encoders_folder_that_may_not_be_entered(place: Path, tiny: TinyF
     assert str(caught.value) == f"{folder / 'config.json'}: cannot be read: Permission denied"
 
 
-def test_a_text_encoders_weights_that_may_not_be_read(place: Path, tiny: TinyFiles) -> None:
+def test_text_encoder_weights_without_read_permission_are_named(place: Path, tiny: TinyFiles) -> None:
     folder = Path(shutil.copytree(tiny.text_encoder, place / "gemma"))
     folder.chmod(0o755)
     (folder / "model.safetensors").chmod(0)
-    open_text_encoder(tiny.text_encoder)  # imports what it needs
+    open_text_encoder(tiny.text_encoder)  # do the imports as root
 
     with pytest.raises(FileError) as caught, without_privileges():
         open_text_encoder(folder)
@@ -125,7 +125,7 @@ def test_a_text_encoders_weights_that_may_not_be_read(place: Path, tiny: TinyFil
     assert str(caught.value) == f"{folder / 'model.safetensors'}: cannot be read: Permission denied"
 
 
-def test_a_weights_folder_that_may_not_be_written(place: Path) -> None:
+def test_a_weights_folder_without_write_permission_is_named(place: Path) -> None:
     with pytest.raises(DiskError) as caught, without_privileges():
         download.pull(REGISTRY.default, Store(place), Progress())
 
@@ -133,8 +133,9 @@ def test_a_weights_folder_that_may_not_be_written(place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "where", "verify"])
-def test_a_weights_folder_that_may_not_be_read(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not even whether something is there can be told."""
+def test_a_weights_folder_without_read_permission_is_named(
+    command: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = place / "weights"
     folder.mkdir(mode=0)
     options = {} if command == "list" else {"set_name": None, "text_encoder": None}
@@ -150,7 +151,7 @@ def test_a_weights_folder_that_may_not_be_read(command: str, place: Path, capsys
     assert capsys.readouterr().err == error
 
 
-def test_a_cache_that_may_not_be_written(place: Path, tiny: TinyFiles) -> None:
+def test_a_cache_without_write_permission_is_named(place: Path, tiny: TinyFiles) -> None:
     with pytest.raises(FileError) as caught, without_privileges():
         tiny_files(place)
 
@@ -166,8 +167,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_disk_that_takes_no_more_of_the_tiny_model(tmp_path: Path) -> None:
-    """The limit is the kernel's, on the size of a file."""
+def test_a_full_disk_is_reported_when_the_tiny_model_is_written(tmp_path: Path) -> None:
+    """The full disk is a limit on the size of files (RLIMIT_FSIZE)."""
     cache, clip = tmp_path / "cache", tmp_path / "clip.mp4"
     command = ["generate", "--prompt", "a fox", "--cache-dir", str(cache), "-o", str(clip)]
 

@@ -1,4 +1,4 @@
-"""The dev checkpoint, which only its words tell from the distilled one: refused, and said by `inspect`."""
+"""The dev checkpoint, recognised by its name and metadata alone: refused, and reported by `inspect`."""
 
 import json
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def test_metadata_that_says_dev_is_refused(
         {"modelspec.title": "LTX-2.3 distilled", "modelspec.merged_from": "ltx-2.3-22b-dev + a LoRA"},
     ],
 )
-def test_other_words_are_not_taken_for_it(
+def test_metadata_with_other_words_is_accepted(
     metadata: dict[str, str], tensors: Mapping[str, TensorInfo], tmp_path: Path
 ) -> None:
     path = sparse_file(tmp_path / "model.safetensors", tensors, **({"config": CONFIG} | metadata))
@@ -84,7 +84,7 @@ def test_other_words_are_not_taken_for_it(
 
 
 @pytest.mark.parametrize("name", ["ltx-2.3-22b-dev.safetensors", "LTX_23_DEV_bf16.safetensors"])
-def test_a_name_that_says_dev_is_refused_with_what_to_do_if_it_is_wrong(
+def test_a_name_that_says_dev_is_refused_with_the_remedy(
     name: str, tensors: Mapping[str, TensorInfo], tmp_path: Path
 ) -> None:
     path = sparse_file(tmp_path / name, tensors, config=CONFIG)
@@ -94,7 +94,7 @@ def test_a_name_that_says_dev_is_refused_with_what_to_do_if_it_is_wrong(
 
 
 @pytest.mark.parametrize("name", ["ltx-2.3-22b-distilled-from-dev.safetensors", "devon.safetensors"])
-def test_a_name_that_says_distilled_or_nothing_is_not(
+def test_a_name_that_says_distilled_or_nothing_is_accepted(
     name: str, tensors: Mapping[str, TensorInfo], tmp_path: Path
 ) -> None:
     path = sparse_file(tmp_path / name, tensors, config=CONFIG)
@@ -103,8 +103,8 @@ def test_a_name_that_says_distilled_or_nothing_is_not(
     assert open_source(path, caption_channels=TEXT_WIDTH)
 
 
-def test_a_link_is_known_by_what_it_leads_to(tensors: Mapping[str, TensorInfo], tmp_path: Path) -> None:
-    """A hub's cache keeps files under their hashes: there the name is the link's."""
+def test_every_name_along_a_chain_of_links_counts(tensors: Mapping[str, TensorInfo], tmp_path: Path) -> None:
+    """A hub's cache names files by their hashes; only the link has the real name."""
     (tmp_path / "blobs").mkdir()
     blob = sparse_file(tmp_path / "blobs/0a1d7aac", tensors, config=CONFIG)
     named = tmp_path / "ltx-2.3-22b-dev.safetensors"
@@ -117,7 +117,7 @@ def test_a_link_is_known_by_what_it_leads_to(tensors: Mapping[str, TensorInfo], 
 
 
 def test_a_part_that_both_share_may_come_from_the_dev_file(tensors: Mapping[str, TensorInfo], tmp_path: Path) -> None:
-    """Its VAEs are those of the distilled one."""
+    """The dev file has the same VAEs as the distilled one."""
     vae = {name: info for name, info in tensors.items() if name.startswith("vae.")}
     rest = {name: info for name, info in tensors.items() if name not in vae}
     companion = sparse_file(tmp_path / "ltx-2.3-22b-dev_video_vae.safetensors", vae)
@@ -128,7 +128,7 @@ def test_a_part_that_both_share_may_come_from_the_dev_file(tensors: Mapping[str,
     assert any(name.startswith(MODEL) for name in rest)
 
 
-def test_inspect_says_it_of_a_folder(tiny_folder: Path, tmp_path: Path) -> None:
+def test_inspect_reports_a_dev_folder(tiny_folder: Path, tmp_path: Path) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
     assert inspect(folder).looks_dev is None
 

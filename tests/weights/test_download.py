@@ -1,4 +1,4 @@
-"""`ltx23 weights`: what it fetches, what it leaves alone, and what it says of what is there."""
+"""`ltx23 weights`: the files that it fetches, keeps and lists."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def files_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_pull_fetches_the_set_and_the_next_asks_nobody(hub: Hub, shell: Shell) -> None:
+def test_a_pull_fetches_the_set_and_the_next_makes_no_request(hub: Hub, shell: Shell) -> None:
     first = shell.run("pull", "both")
 
     assert (first.returncode, first.stderr) == (0, "")
@@ -51,7 +51,7 @@ def test_the_token_goes_to_the_hub_and_not_to_its_storage(hub: Hub, shell: Shell
     assert sent == {"hub": f"Bearer {TOKEN}", "redirect": f"Bearer {TOKEN}", "storage": None}
 
 
-def test_keeps_what_the_hub_said(shell: Shell) -> None:
+def test_a_pull_records_sizes_and_hashes_from_the_hub(shell: Shell) -> None:
     shell.run("pull", "both")
 
     record = json.loads((shell.weights_dir / ENCODER_REPO / ".published.json").read_text())
@@ -60,7 +60,7 @@ def test_keeps_what_the_hub_said(shell: Shell) -> None:
     assert all(len(entry["sha256"]) == 64 for entry in record["files"].values())
 
 
-def test_stays_at_its_commit_when_main_moves(hub: Hub, shell: Shell) -> None:
+def test_a_pull_stays_at_its_commit_when_main_moves(hub: Hub, shell: Shell) -> None:
     shell.run("pull", "both")
     shard = shell.weights_dir / ENCODER_REPO / SHARD_PATH
     shard.unlink()
@@ -72,7 +72,7 @@ def test_stays_at_its_commit_when_main_moves(hub: Hub, shell: Shell) -> None:
     assert shard.read_bytes() == SHARD
 
 
-def test_a_file_that_came_by_another_way_is_verified_and_not_fetched(hub: Hub, shell: Shell) -> None:
+def test_a_file_that_is_already_there_is_verified_and_not_fetched(hub: Hub, shell: Shell) -> None:
     shell.model.parent.mkdir(parents=True)
     shell.model.write_bytes(MODEL)
 
@@ -82,7 +82,7 @@ def test_a_file_that_came_by_another_way_is_verified_and_not_fetched(hub: Hub, s
     assert "unverified" not in shell.run("list").stdout
 
 
-def test_a_folder_that_came_by_another_way_is_completed(hub: Hub, shell: Shell) -> None:
+def test_a_folder_that_is_partly_there_is_completed(hub: Hub, shell: Shell) -> None:
     encoder = shell.weights_dir / ENCODER_REPO
     encoder.mkdir(parents=True)
     (encoder / SHARD_PATH).write_bytes(SHARD)
@@ -93,7 +93,7 @@ def test_a_folder_that_came_by_another_way_is_completed(hub: Hub, shell: Shell) 
     assert shell.run("verify", "both").returncode == 0
 
 
-def test_a_folder_comes_with_its_subfolders_at_its_commit(shell: Shell) -> None:
+def test_a_folder_is_fetched_with_its_subfolders_at_its_commit(shell: Shell) -> None:
     folder = shell.weights_dir / FOLDER_REPO
     where = shell.run("where", "folder")
     pulled = shell.run("pull", "folder")
@@ -110,14 +110,14 @@ def test_a_folder_comes_with_its_subfolders_at_its_commit(shell: Shell) -> None:
     assert f"bad: {folder / DEEP_PATH} has the sha256 " in shell.run("verify", "folder").stdout
 
 
-def test_a_licence_is_named_before_anything_is_fetched(shell: Shell) -> None:
+def test_the_licence_is_shown_before_anything_is_fetched(shell: Shell) -> None:
     refused = shell.run("pull", "folder", FREE_BYTES="0")
 
     assert refused.stderr.startswith(f"ltx23: {LICENSE}\nltx23: error: ")
     assert str(LICENSE) == "The folder is under the Makers' License, https://maker.example/license: makers pay"
 
 
-def test_a_subfolder_that_came_by_another_way_counts(hub: Hub, shell: Shell) -> None:
+def test_a_subfolder_that_is_already_there_is_not_fetched(hub: Hub, shell: Shell) -> None:
     path = shell.weights_dir / FOLDER_REPO / DEEP_PATH
     path.parent.mkdir(parents=True)
     path.write_bytes(FOLDER_FILES[DEEP_PATH])
@@ -127,7 +127,7 @@ def test_a_subfolder_that_came_by_another_way_counts(hub: Hub, shell: Shell) -> 
     assert hub.gets(DEEP_PATH) == []
 
 
-def test_a_file_that_is_another_is_named_and_kept(hub: Hub, shell: Shell) -> None:
+def test_a_file_with_other_content_is_named_and_kept(hub: Hub, shell: Shell) -> None:
     shell.model.parent.mkdir(parents=True)
     shell.model.write_bytes(MODEL[::-1])
 
@@ -140,7 +140,7 @@ def test_a_file_that_is_another_is_named_and_kept(hub: Hub, shell: Shell) -> Non
     assert hub.gets(MODEL_PATH) == []
 
 
-def test_list_tells_what_is_there(shell: Shell) -> None:
+def test_list_shows_which_sets_are_there(shell: Shell) -> None:
     shell.run("pull", "one")
     shell.partial.write_bytes(MODEL[:500_000])
     shell.model.unlink()
@@ -153,7 +153,7 @@ def test_list_tells_what_is_there(shell: Shell) -> None:
     assert "accept its licence at https://huggingface.co/maker/words" in listed
 
 
-def test_verify_names_each_file(shell: Shell) -> None:
+def test_verify_reports_on_each_file(shell: Shell) -> None:
     shell.run("pull", "both")
     assert shell.run("verify", "both").returncode == 0
 
@@ -171,7 +171,7 @@ def test_verify_names_each_file(shell: Shell) -> None:
     assert done.stderr == "ltx23: error: 3 bad in both: delete what is bad, and pull the set again\n"
 
 
-def test_verify_of_nothing_is_not_a_success(shell: Shell) -> None:
+def test_verify_without_any_file_fails(shell: Shell) -> None:
     done = shell.run("verify", "both")
 
     assert done.returncode == 1
@@ -179,7 +179,7 @@ def test_verify_of_nothing_is_not_a_success(shell: Shell) -> None:
     assert f"bad: {shell.weights_dir / ENCODER_REPO}: is missing; pull the set" in done.stdout
 
 
-def test_offline_lists_what_is_missing(hub: Hub, shell: Shell) -> None:
+def test_an_offline_pull_lists_the_missing_files(hub: Hub, shell: Shell) -> None:
     shell.run("pull", "one")
     hub.seen.clear()
 
@@ -191,7 +191,7 @@ def test_offline_lists_what_is_missing(hub: Hub, shell: Shell) -> None:
     assert hub.seen == []
 
 
-def test_a_record_that_was_edited_to_pieces_is_named(shell: Shell) -> None:
+def test_a_damaged_record_is_named(shell: Shell) -> None:
     shell.run("pull", "one")
     record = shell.weights_dir / "maker/video/.published.json"
     record.write_text('{"files": [')
@@ -212,7 +212,7 @@ def test_where_prints_paths_and_the_command_that_serves_them(shell: Shell) -> No
     assert elsewhere.stdout.endswith("\nltx23 serve --checkpoint one --text-encoder words\n")
 
 
-def test_an_unknown_set_is_an_error_that_lists_the_known(shell: Shell) -> None:
+def test_an_unknown_set_is_an_error_that_lists_the_known_ones(shell: Shell) -> None:
     done = shell.run("pull", "none")
 
     assert (done.returncode, done.stderr) == (

@@ -1,4 +1,4 @@
-"""What the hub, the network and the disk may do to a pull, and what is left of it each time."""
+"""Failures of the hub, the network and the disk during a pull, and what each leaves behind."""
 
 import socket
 
@@ -11,7 +11,7 @@ from tests.weights.small_world import COMMIT, ENCODER_REPO, MODEL, MODEL_PATH, M
 HALF = len(MODEL) // 2
 
 
-def test_goes_on_where_the_connection_broke(hub: Hub, shell: Shell) -> None:
+def test_a_pull_resumes_where_the_connection_broke(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(cut_after=HALF), Fault(cut_after=1000))
 
     done = shell.run("pull")
@@ -23,15 +23,15 @@ def test_goes_on_where_the_connection_broke(hub: Hub, shell: Shell) -> None:
     assert done.stderr.count("trying again in 0 s") == 2
 
 
-def test_a_connection_that_breaks_again_and_again_still_ends_if_each_brings_something(hub: Hub, shell: Shell) -> None:
-    """More often than there are retries."""
+def test_retries_are_not_used_up_while_each_attempt_makes_progress(hub: Hub, shell: Shell) -> None:
+    """The connection breaks more often than there are retries."""
     hub.misbehave("GET", MODEL_PATH, *[Fault(cut_after=100_000)] * 10)
 
     assert shell.run("pull").returncode == 0
     assert shell.model.read_bytes() == MODEL
 
 
-def test_gives_up_when_nothing_comes_any_more(hub: Hub, shell: Shell) -> None:
+def test_a_pull_gives_up_after_several_attempts_without_progress(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(cut_after=HALF), *[Fault(cut_after=0)] * 20)
 
     done = shell.run("pull")
@@ -43,7 +43,7 @@ def test_gives_up_when_nothing_comes_any_more(hub: Hub, shell: Shell) -> None:
     assert not shell.model.exists()
 
 
-def test_starts_anew_at_a_server_that_knows_no_ranges(hub: Hub, shell: Shell) -> None:
+def test_a_pull_starts_over_if_the_server_ignores_ranges(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(cut_after=HALF), Fault(ignores_range=True))
 
     assert shell.run("pull").returncode == 0
@@ -52,7 +52,7 @@ def test_starts_anew_at_a_server_that_knows_no_ranges(hub: Hub, shell: Shell) ->
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_tries_again_what_means_later(status: int, hub: Hub, shell: Shell) -> None:
+def test_temporary_errors_are_retried(status: int, hub: Hub, shell: Shell) -> None:
     hub.misbehave("HEAD", MODEL_PATH, Fault(status=status))
     hub.misbehave("GET", MODEL_PATH, Fault(status=status), Fault(status=status))
     hub.misbehave("GET", ENCODER_REPO, Fault(status=status))
@@ -63,7 +63,7 @@ def test_tries_again_what_means_later(status: int, hub: Hub, shell: Shell) -> No
     assert done.stderr.count(f"the hub answered {status} ") == 4
 
 
-def test_a_link_to_the_storage_that_expired_is_asked_for_again(hub: Hub, shell: Shell) -> None:
+def test_an_expired_link_to_the_storage_is_renewed(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(cut_after=HALF), Fault(status=403))
 
     assert shell.run("pull").returncode == 0
@@ -81,7 +81,7 @@ def test_a_hub_that_stays_broken_is_an_error(hub: Hub, shell: Shell) -> None:
     )
 
 
-def test_wrong_bytes_are_fetched_once_more(hub: Hub, shell: Shell) -> None:
+def test_wrong_bytes_are_fetched_again_once(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(body=MODEL[::-1]))
 
     done = shell.run("pull")
@@ -99,7 +99,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_bytes_that_stay_wrong_never_get_the_files_name(kind: str, hub: Hub, shell: Shell) -> None:
+def test_wrong_bytes_never_get_the_final_file_name(kind: str, hub: Hub, shell: Shell) -> None:
     body, message = WRONG[kind]
     hub.misbehave("GET", MODEL_PATH, *[Fault(body=body)] * 2)
 
@@ -113,7 +113,7 @@ def test_bytes_that_stay_wrong_never_get_the_files_name(kind: str, hub: Hub, she
     assert not shell.partial.exists()
 
 
-def test_a_mirror_whose_etags_are_no_hashes_is_held_against_the_registry(hub: Hub, shell: Shell) -> None:
+def test_files_of_a_mirror_without_hashes_are_verified_with_the_registry(hub: Hub, shell: Shell) -> None:
     hub.repos[MODEL_REPO].claims[MODEL_PATH] = (len(MODEL), "anything")
     hub.misbehave("GET", MODEL_PATH, *[Fault(body=MODEL[::-1])] * 2)
 
@@ -121,7 +121,7 @@ def test_a_mirror_whose_etags_are_no_hashes_is_held_against_the_registry(hub: Hu
     assert shell.run("pull").returncode == 0
 
 
-def test_small_files_are_held_against_their_git_hash(hub: Hub, shell: Shell) -> None:
+def test_small_files_are_verified_with_their_git_hash(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", "config.json", *[Fault(body=b'{"model_type": "gemma4"}')] * 2)
 
     done = shell.run("pull", "both")
@@ -130,8 +130,8 @@ def test_small_files_are_held_against_their_git_hash(hub: Hub, shell: Shell) -> 
     assert "maker/words/config.json has the git hash " in done.stderr
 
 
-def test_the_end_of_a_file_that_the_hub_only_claims_to_have(hub: Hub, shell: Shell) -> None:
-    """What is left of an earlier try ends where the file really does."""
+def test_a_file_shorter_than_the_hub_says_is_an_error(hub: Hub, shell: Shell) -> None:
+    """The partial file of an earlier attempt is as long as the real file."""
     shell.partial.parent.mkdir(parents=True)
     shell.partial.write_bytes(MODEL[:HALF])
     hub.misbehave("GET", MODEL_PATH, Fault(body=MODEL[:HALF]), Fault(body=MODEL[:HALF]))
@@ -147,7 +147,7 @@ def test_the_end_of_a_file_that_the_hub_only_claims_to_have(hub: Hub, shell: She
     ("claim", "message"),
     [((7, "0" * 64), "has 7 bytes, 1,500,000 were expected"), ((len(MODEL), "0" * 64), "has the sha256 0000")],
 )
-def test_a_file_that_was_replaced_on_the_hub_is_not_fetched(
+def test_a_file_that_was_replaced_on_the_hub_is_refused(
     claim: tuple[int, str], message: str, hub: Hub, shell: Shell
 ) -> None:
     hub.repos[MODEL_REPO].claims[MODEL_PATH] = claim
@@ -159,8 +159,8 @@ def test_a_file_that_was_replaced_on_the_hub_is_not_fetched(
     assert hub.gets(MODEL_PATH) == []
 
 
-def test_a_size_that_the_hub_gives_wrongly_is_an_error(hub: Hub, shell: Shell) -> None:
-    """Of a folder nobody else knows the sizes."""
+def test_a_wrong_size_from_the_hub_is_an_error(hub: Hub, shell: Shell) -> None:
+    """Only the hub knows the sizes of files in a folder."""
     repo = hub.repos[ENCODER_REPO]
     repo.claims[SHARD_PATH] = (len(SHARD) + 5, "0" * 64)
 
@@ -171,8 +171,10 @@ def test_a_size_that_the_hub_gives_wrongly_is_an_error(hub: Hub, shell: Shell) -
 
 
 @pytest.mark.parametrize("token", ["", "hf_nobody"])
-def test_a_gate_is_found_before_the_first_byte_and_says_how_to_open_it(token: str, hub: Hub, shell: Shell) -> None:
-    """401 without a token, 403 with one that has not accepted the licence."""
+def test_a_gated_repository_is_reported_before_the_first_byte_with_the_remedy(
+    token: str, hub: Hub, shell: Shell
+) -> None:
+    """The hub answers 401 without a token, and 403 to a token that has not accepted the licence."""
     done = shell.run("pull", "both", HF_TOKEN=token)
 
     assert done.returncode == 1
@@ -190,7 +192,7 @@ def test_a_token_that_is_not_accepted_is_an_error(shell: Shell) -> None:
     assert "the hub refuses access (Invalid credentials in Authorization header): log in again" in done.stderr
 
 
-def test_names_what_is_not_there(hub: Hub, shell: Shell) -> None:
+def test_a_missing_repository_commit_or_file_is_named(hub: Hub, shell: Shell) -> None:
     hub.repos[MODEL_REPO].commits[COMMIT].clear()
     no_file = shell.run("pull")
     hub.repos[MODEL_REPO] = Repo({}, main=COMMIT)
@@ -204,7 +206,7 @@ def test_names_what_is_not_there(hub: Hub, shell: Shell) -> None:
     assert "maker/video at revision 'main' is not there, or is private" in no_repo.stderr
 
 
-def test_something_else_than_a_hub_is_an_error(hub: Hub, shell: Shell) -> None:
+def test_a_server_that_is_not_a_hub_is_an_error(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", ENCODER_REPO, Fault(body=b"<html>log in to this hotel's network</html>"))
     hub.misbehave("HEAD", MODEL_PATH, Fault(status=200))
 
@@ -215,7 +217,7 @@ def test_something_else_than_a_hub_is_an_error(hub: Hub, shell: Shell) -> None:
     assert "maker/words: the answer is not a hub's" in mirror.stderr
 
 
-def test_no_hub_at_all_is_an_error(shell: Shell) -> None:
+def test_a_hub_that_cannot_be_reached_is_an_error(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     done = shell.run("pull", HF_ENDPOINT=url)
@@ -224,7 +226,7 @@ def test_no_hub_at_all_is_an_error(shell: Shell) -> None:
     assert "maker/video: the connection failed: " in done.stderr.splitlines()[-1]
 
 
-def test_too_full_a_disk_is_found_before_the_first_byte(hub: Hub, shell: Shell) -> None:
+def test_too_little_disk_space_is_reported_before_the_first_byte(hub: Hub, shell: Shell) -> None:
     shell.partial.parent.mkdir(parents=True)
     shell.partial.write_bytes(MODEL[:500_000])
 
@@ -236,8 +238,8 @@ def test_too_full_a_disk_is_found_before_the_first_byte(hub: Hub, shell: Shell) 
     assert shell.run("pull", FREE_BYTES="1000000").returncode == 0
 
 
-def test_a_disk_that_takes_no_more_keeps_what_it_has(hub: Hub, shell: Shell) -> None:
-    """The limit is the kernel's, on the size of a file."""
+def test_a_full_disk_keeps_what_has_arrived(hub: Hub, shell: Shell) -> None:
+    """The full disk is a limit on the size of files (RLIMIT_FSIZE)."""
     done = shell.run("pull", FILE_LIMIT_BYTES=str(HALF))
 
     assert done.returncode == 1
@@ -248,7 +250,7 @@ def test_a_disk_that_takes_no_more_keeps_what_it_has(hub: Hub, shell: Shell) -> 
     assert hub.gets(MODEL_PATH)[-1].range == f"bytes={HALF}-"
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(shell: Shell) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(shell: Shell) -> None:
     shell.weights_dir.write_text("a file")
 
     done = shell.run("pull")

@@ -1,4 +1,4 @@
-"""Pulls that are killed, interrupted, watched, or two at once."""
+"""Pulls that are killed or interrupted, two pulls at once, and the progress bar."""
 
 import contextlib
 import os
@@ -13,10 +13,10 @@ from tests.weights.small_world import MODEL, MODEL_PATH
 HALF = len(MODEL) // 2
 
 
-def test_another_process_goes_on_where_one_was_killed(hub: Hub, shell: Shell) -> None:
+def test_a_pull_resumes_after_another_was_killed(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(cut_after=HALF), Fault(hold=True))
     process = shell.start("pull")
-    # Asked for the rest, it has the first half on its disk.
+    # When it requests the rest, the first half is on the disk.
     hub.wait_for_gets(MODEL_PATH, 2)
     process.kill()
     process.communicate()
@@ -41,7 +41,7 @@ def test_ctrl_c_keeps_what_has_arrived(hub: Hub, shell: Shell) -> None:
     assert shell.run("pull").returncode == 0
 
 
-def test_two_at_once_fetch_everything_once(hub: Hub, shell: Shell) -> None:
+def test_two_pulls_at_once_fetch_each_file_once(hub: Hub, shell: Shell) -> None:
     hub.misbehave("GET", MODEL_PATH, Fault(hold=True))
     first = shell.start("pull")
     hub.wait_for_gets(MODEL_PATH, 1)
@@ -57,17 +57,17 @@ def test_two_at_once_fetch_everything_once(hub: Hub, shell: Shell) -> None:
     assert shell.model.read_bytes() == MODEL
 
 
-def test_a_file_that_was_complete_when_its_puller_died_is_not_fetched_again(hub: Hub, shell: Shell) -> None:
+def test_a_complete_file_of_a_killed_pull_is_not_fetched_again(hub: Hub, shell: Shell) -> None:
     shell.run("pull")
     hub.seen.clear()
-    # Between the new name and the note that it was verified.
+    # Killed after the file was renamed and before it was recorded as verified.
     (shell.model.parents[1] / ".published.json").unlink()
 
     assert shell.run("pull").returncode == 0
     assert hub.seen == []
 
 
-def test_a_terminal_sees_a_bar(shell: Shell) -> None:
+def test_a_terminal_shows_a_progress_bar(shell: Shell) -> None:
     terminal, stderr = os.openpty()
     termios.tcsetwinsize(stderr, (24, 100))
     process = shell.start("pull", stderr=stderr)
@@ -81,7 +81,7 @@ def test_a_terminal_sees_a_bar(shell: Shell) -> None:
 
 
 def read_to_end(terminal: int) -> Iterator[bytes]:
-    """A terminal whose last program has ended is an error to read."""
+    """Yield output until the last program has ended: reading the terminal then raises OSError."""
     with contextlib.suppress(OSError):
         while True:
             yield os.read(terminal, 4096)

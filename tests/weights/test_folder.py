@@ -1,4 +1,4 @@
-"""A diffusers folder as a checkpoint: the same weights as in one file, and what is wrong with one is said by name."""
+"""A diffusers folder as a checkpoint: it loads the same weights as a single file, and errors name the file."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ Change = Callable[[Path], object]
 
 @pytest.fixture
 def folder(tiny_folder: Path, tmp_path: Path) -> Path:
-    """To be changed."""
+    """Copy the folder, so that a test can change it."""
     return copy_folder(tiny_folder, tmp_path / "folder")
 
 
@@ -43,7 +43,7 @@ def tensors_of(components: Components) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def rewrite(part: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
-    """All its tensors, changed, in one file."""
+    """Rewrite a component as one file with changed tensors."""
     tensors: dict[str, torch.Tensor] = {}
     for path in [*part.glob("*.safetensors"), *part.glob("*.index.json")]:
         tensors |= load_file(path) if path.suffix == ".safetensors" else {}
@@ -55,7 +55,7 @@ def without(*parts: str) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.
     return lambda tensors: {name: t for name, t in tensors.items() if not any(part in name for part in parts)}
 
 
-def test_every_tensor_is_that_of_the_one_file_bit_for_bit(tiny: TinyFiles, tiny_folder: Path) -> None:
+def test_every_tensor_equals_that_of_a_single_file(tiny: TinyFiles, tiny_folder: Path) -> None:
     one = load_components(WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler), CPU, torch.float32)
     found = load_components(own_files(tiny_folder), CPU, torch.float32)
 
@@ -67,19 +67,19 @@ def test_every_tensor_is_that_of_the_one_file_bit_for_bit(tiny: TinyFiles, tiny_
     assert len(list((tiny_folder / "transformer").glob("*.safetensors"))) > 1
 
 
-def test_the_first_stage_of_the_vocoder_ends_in_tanh_where_the_config_says_so(folder: Path) -> None:
+def test_the_first_stage_of_the_vocoder_ends_in_tanh_if_the_config_says_so(folder: Path) -> None:
     change_json(folder / "vocoder/config.json", final_act_fn="tanh")
 
     assert open_source(folder).architecture["vocoder"]["final_act_fn"] == "tanh"
 
 
-def test_told_by_what_it_holds_and_not_by_its_index(folder: Path) -> None:
+def test_a_folder_is_recognised_without_its_index(folder: Path) -> None:
     (folder / "model_index.json").unlink()
 
     assert open_source(folder).checkpoint.path == folder
 
 
-def test_fp8_with_its_scale_multiplies_in_fp8(folder: Path) -> None:
+def test_fp8_weights_with_a_scale_multiply_in_fp8(folder: Path) -> None:
     def change(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         weight, scale = quantize(tensors[f"{LAYER}.weight"])
         return tensors | {f"{LAYER}.weight": weight, f"{LAYER}.weight_scale": scale}
@@ -94,7 +94,7 @@ def test_fp8_with_its_scale_multiplies_in_fp8(folder: Path) -> None:
     assert inspect(folder).layout == "diffusers folder, scaled FP8, dynamic activations"
 
 
-def test_inspects_what_is_there_and_what_is_not(folder: Path) -> None:
+def test_inspect_shows_components_that_are_there_and_missing(folder: Path) -> None:
     whole = inspect(folder)
     shutil.rmtree(folder / "vocoder")
     shutil.rmtree(folder / "tokenizer")
@@ -109,7 +109,7 @@ def test_inspects_what_is_there_and_what_is_not(folder: Path) -> None:
     assert whole.size_bytes > part.size_bytes > 0
 
 
-def test_inspects_one_in_float32(folder: Path) -> None:
+def test_inspect_shows_a_folder_in_float32(folder: Path) -> None:
     for part in ("transformer", "connectors", "vae", "audio_vae", "vocoder"):
         rewrite(folder / part, lambda tensors: {name: tensor.float() for name, tensor in tensors.items()})
 
@@ -248,7 +248,7 @@ WRONG: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_says_what_is_wrong(what: str, folder: Path) -> None:
+def test_a_damaged_folder_is_refused_with_the_reason(what: str, folder: Path) -> None:
     change, message = WRONG[what]
     change(folder)
 
@@ -265,7 +265,7 @@ def test_says_what_is_wrong(what: str, folder: Path) -> None:
         ("upsample_residual", [True] * 4),
     ],
 )
-def test_refuses_a_video_decoder_of_another_generation(key: str, value: object, folder: Path) -> None:
+def test_a_video_decoder_of_another_generation_is_refused(key: str, value: object, folder: Path) -> None:
     change_json(folder / "vae/config.json", **{key: value})
 
     with pytest.raises(WeightsError, match=rf"vae/config\.json: '{key}' is .*; LTX-2\.3 has \[?False"):
@@ -281,14 +281,14 @@ def test_refuses_a_video_decoder_of_another_generation(key: str, value: object, 
         ("scheduler", r"scheduler: is a folder without model_index\.json"),
     ],
 )
-def test_says_what_a_folder_is_that_is_no_checkpoint(part: str, message: str, tiny_folder: Path) -> None:
+def test_a_folder_that_is_not_a_checkpoint_is_described(part: str, message: str, tiny_folder: Path) -> None:
     with pytest.raises(WeightsError, match=message):
         open_source(tiny_folder / part)
     with pytest.raises(WeightsError, match=message):
         inspect(tiny_folder / part)
 
 
-def test_refuses_companions_for_what_it_has(tiny: TinyFiles, tiny_folder: Path) -> None:
+def test_companion_files_are_refused_with_a_complete_folder(tiny: TinyFiles, tiny_folder: Path) -> None:
     with pytest.raises(WeightsError, match=rf"which has all its parts: leave out {tiny.checkpoint.name}"):
         open_source(tiny_folder, [tiny.checkpoint])
 
@@ -301,13 +301,13 @@ def test_refuses_companions_for_what_it_has(tiny: TinyFiles, tiny_folder: Path) 
         ({"_class_name": "LTXLatentUpsamplerModel"}, r"LTX-2\.3 has LTX2LatentUpsamplerModel"),
     ],
 )
-def test_refuses_another_upsampler(changes: dict[str, object], message: str, folder: Path) -> None:
+def test_another_upsampler_is_refused(changes: dict[str, object], message: str, folder: Path) -> None:
     change_json(folder / "latent_upsampler/config.json", **changes)
 
     with pytest.raises(WeightsError, match=message):
         open_upsampler(folder / "latent_upsampler")
 
 
-def test_a_checkpoints_folder_is_no_upsampler(tiny_folder: Path) -> None:
+def test_a_checkpoint_folder_is_refused_as_an_upsampler(tiny_folder: Path) -> None:
     with pytest.raises(WeightsError, match=r"config\.json: cannot be read: No such file"):
         open_upsampler(tiny_folder)

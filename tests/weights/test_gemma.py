@@ -1,4 +1,4 @@
-"""Gemma 3 12B as published: its architecture from the shapes of its tensors, and what `inspect` says of its files."""
+"""Gemma 3 12B as published: its architecture from the shapes of its tensors, and how `inspect` describes its files."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -36,7 +36,7 @@ def published_config() -> Gemma3TextConfig:
 
 @pytest.fixture(scope="module")
 def model() -> Tensors:
-    """By the module's own names."""
+    """Return the tensors under the module's own names."""
     with torch.device("meta"):
         module = Gemma3TextModel(published_config())
     return {name: TensorInfo("BF16", tuple(tensor.shape)) for name, tensor in module.state_dict().items()}
@@ -57,14 +57,14 @@ def comfy_fp8(model: Tensors) -> Tensors:
     return found
 
 
-def test_shapes_give_the_published_architecture(model: Tensors) -> None:
+def test_the_shapes_give_the_published_architecture(model: Tensors) -> None:
     found = Gemma3TextConfig(**infer_gemma(comfy_fp8(model)))
 
     assert found.to_dict() == published_config().to_dict()
 
 
 @pytest.mark.parametrize("prefix", ["language_model.model.", "model.language_model.", "model."])
-def test_every_name_of_the_text_model_is_known_and_nothing_else_is_taken(prefix: str, model: Tensors) -> None:
+def test_exactly_the_names_of_the_text_model_are_loaded(prefix: str, model: Tensors) -> None:
     unused = ["vision_tower.vision_model.a", "model.vision_tower.a", "vision_model.a", "multi_modal_projector.a"]
     unused += ["model.multi_modal_projector.a", "lm_head.weight", "language_model.lm_head.weight", "spiece_model"]
 
@@ -73,14 +73,14 @@ def test_every_name_of_the_text_model_is_known_and_nothing_else_is_taken(prefix:
     assert found == {prefix + name: name for name in model}
 
 
-def test_inspects_comfys_single_file(model: Tensors, tmp_path: Path) -> None:
+def test_inspect_describes_comfys_single_file(model: Tensors, tmp_path: Path) -> None:
     path = sparse_file(tmp_path / "gemma.safetensors", comfy_fp8(model))
 
     expected = "text encoder: Gemma 3 12B, 48 layers of width 3840, scaled FP8, tokenizer inside"
     assert inspect(path).layout == expected
 
 
-def test_inspects_a_shard(model: Tensors, tmp_path: Path) -> None:
+def test_inspect_describes_a_shard(model: Tensors, tmp_path: Path) -> None:
     shard = {f"language_model.model.{name}": info for name, info in model.items() if name.startswith("layers.3")}
 
     found = inspect(sparse_file(tmp_path / "model-00002-of-00005.safetensors", shard))
@@ -95,7 +95,7 @@ def test_inspects_a_shard(model: Tensors, tmp_path: Path) -> None:
         ("comfy_quant", "BF16"),
     ],
 )
-def test_inspects_the_tiny_model_and_what_is_quantised(
+def test_inspect_describes_the_tiny_model_and_quantisation(
     beside: str, precision: str, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     tensors = load_file(tiny.text_encoder / "model.safetensors")
@@ -106,7 +106,7 @@ def test_inspects_the_tiny_model_and_what_is_quantised(
     assert found.layout == f"text encoder: Gemma 3 of no published size, 3 layers of width 64, {precision}"
 
 
-def test_inspects_an_older_gemma(model: Tensors, tmp_path: Path) -> None:
+def test_inspect_describes_an_older_gemma(model: Tensors, tmp_path: Path) -> None:
     older = {f"model.{name}": info for name, info in model.items() if "_norm.weight" not in name}
 
     assert inspect(sparse_file(tmp_path / "model.safetensors", older)).layout == "text encoder: no Gemma 3, BF16"

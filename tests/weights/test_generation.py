@@ -1,4 +1,4 @@
-"""Generations of LTX told apart, and every published layout recognised, by tensors alone."""
+"""Recognise generations of LTX and published layouts by their tensors alone."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def without(tensors: Tensors, *parts: str) -> dict[str, TensorInfo]:
     return {name: info for name, info in tensors.items() if not any(part in name for part in parts)}
 
 
-def test_tells_the_generations_apart(tensors: dict[str, TensorInfo]) -> None:
+def test_each_generation_is_recognised(tensors: dict[str, TensorInfo]) -> None:
     keyframes = tensors | {f"{MODEL}keyframes_abs_pos_embedding": TensorInfo("BF16", (1, 48))}
 
     assert detect_generation(tensors) is Generation.LTX_2_3
@@ -45,7 +45,7 @@ def test_tells_the_generations_apart(tensors: dict[str, TensorInfo]) -> None:
     ("parts", "generation"),
     [(["prompt_adaln"], "LTX-2.0"), (["audio_", "av_ca"], "LTX-Video 0.9"), ([".ff.net.2.bias"], "2.5")],
 )
-def test_refuses_another_generation_by_its_name(
+def test_another_generation_is_refused_by_its_name(
     parts: list[str], generation: str, tensors: dict[str, TensorInfo]
 ) -> None:
     header = Header(Path("other.safetensors"), {"config": json.dumps(CHECKPOINT_CONFIG)}, without(tensors, *parts))
@@ -54,7 +54,7 @@ def test_refuses_another_generation_by_its_name(
         open_checkpoint(header)
 
 
-def test_inspects_a_one_file_checkpoint(tiny: TinyFiles) -> None:
+def test_inspect_describes_a_single_file_checkpoint(tiny: TinyFiles) -> None:
     found = inspect(tiny.checkpoint)
 
     assert (found.layout, found.generation, found.missing) == ("one file, BF16", Generation.LTX_2_3, ())
@@ -63,7 +63,7 @@ def test_inspects_a_one_file_checkpoint(tiny: TinyFiles) -> None:
     assert found.has_config
 
 
-def test_inspects_companions_and_the_upsampler(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_inspect_describes_companions_and_the_upsampler(tiny: TinyFiles, tmp_path: Path) -> None:
     vae = {n.removeprefix("vae."): t for n, t in load_file(tiny.checkpoint).items() if n.startswith("vae.")}
     save_file(vae, tmp_path / "vae.safetensors")
 
@@ -81,7 +81,9 @@ def test_inspects_companions_and_the_upsampler(tiny: TinyFiles, tmp_path: Path) 
         (("scale_weight",), "scaled FP8, dynamic activations"),
     ],
 )
-def test_inspects_fp8_by_its_scales(scales: tuple[str, ...], layout: str, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_inspect_describes_fp8_by_its_scales(
+    scales: tuple[str, ...], layout: str, tiny: TinyFiles, tmp_path: Path
+) -> None:
     layer = f"{MODEL}transformer_blocks.0.attn1.to_q"
     tensors = {name: tensor for name, tensor in load_file(tiny.checkpoint).items() if name.startswith(MODEL)}
     tensors[f"{layer}.weight"] = tensors[f"{layer}.weight"].to(torch.float8_e4m3fn)

@@ -1,4 +1,4 @@
-"""Reading headers: what is not a whole safetensors file is refused with its name."""
+"""Read headers; a file that is not a complete safetensors file is refused by name."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from weights.inspect import inspect
 from weights.tiny import TinyFiles
 
 
-def test_reads_names_shapes_and_metadata(tiny: TinyFiles) -> None:
+def test_names_shapes_and_metadata_are_read(tiny: TinyFiles) -> None:
     header = read_header(tiny.checkpoint)
 
     info = header.tensors["model.diffusion_model.scale_shift_table"]
@@ -32,7 +32,7 @@ def file_of(header: object, data: bytes = b"") -> bytes:
 
 
 def tensors(*ranges: tuple[int, int]) -> dict[str, Any]:
-    """Bytes at these places, by the names a, b, ..."""
+    """Return header entries named a, b, ... at these offsets."""
     return {
         chr(ord("a") + i): {"dtype": "U8", "shape": [end - begin], "data_offsets": [begin, end]}
         for i, (begin, end) in enumerate(ranges)
@@ -43,7 +43,7 @@ def entry(**changes: Any) -> dict[str, Any]:
     return {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} | changes}
 
 
-# What a file is that has another format: its content, and how the message begins.
+# Files of other formats: the content, and the start of the message.
 FOREIGN = {
     "nothing": (b"", "is empty"),
     "GGUF": (b"GGUF\x03\x00\x00\x00" + bytes(40), "is a GGUF file"),
@@ -68,7 +68,7 @@ FOREIGN = {
 DEEP = b"[" * 100_000
 HUGE = "9" * 4000
 
-# Headers that a hostile or a broken writer makes: the content, and what the message says.
+# Headers by a hostile or faulty writer: the content, and a part of the message.
 DAMAGED = {
     "header longer than the file": (struct.pack("<Q", 10**6) + b"{}", "is cut short inside its header"),
     "header longer than any": (struct.pack("<Q", 2**64 - 1) + b"{}", "is not a safetensors file"),
@@ -122,7 +122,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("what", [*FOREIGN, *DAMAGED])
-def test_says_what_is_wrong_in_one_line(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_file_is_refused_in_one_line(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content, message = (FOREIGN | DAMAGED)[what]
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
@@ -139,7 +139,7 @@ def test_says_what_is_wrong_in_one_line(what: str, tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize("what", ["GGUF", "key twice", "nested lists", "overlap"])
 @pytest.mark.parametrize("option", ["--checkpoint", "--text-encoder", "--upscaler", "--video-vae"])
-def test_every_weight_option_says_it(
+def test_every_weight_option_refuses_an_invalid_file(
     option: str, what: str, tiny: TinyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content, message = (FOREIGN | DAMAGED)[what]
@@ -157,8 +157,8 @@ def test_every_weight_option_says_it(
 
 @pytest.mark.parametrize("kind", ["FIFO", "socket"])
 @pytest.mark.parametrize("name", ["weights.safetensors", "config.json"])
-def test_does_not_wait_for_what_is_no_file(kind: str, name: str, tiny_folder: Path, tmp_path: Path) -> None:
-    """config.json: of a component in a diffusers folder."""
+def test_a_fifo_or_socket_is_refused_at_once(kind: str, name: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """`config.json` is that of a component in a diffusers folder."""
     folder = copy_folder(tiny_folder, tmp_path / "f")
     path = tmp_path / name if name.endswith("tensors") else folder / "vae" / name
     path.unlink(missing_ok=True)
@@ -180,7 +180,7 @@ def test_tensors_may_be_listed_in_any_order_and_be_empty(tmp_path: Path) -> None
     assert set(read_header(path).tensors) == {"a", "b", "c", "d"}
 
 
-def test_refuses_a_file_that_is_cut_short(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tiny: TinyFiles, tmp_path: Path) -> None:
     path = tmp_path / "cut.safetensors"
     path.write_bytes(tiny.checkpoint.read_bytes()[:-1])
 
@@ -188,11 +188,11 @@ def test_refuses_a_file_that_is_cut_short(tiny: TinyFiles, tmp_path: Path) -> No
         read_header(path)
 
 
-def test_says_when_there_is_no_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="No such file"):
         read_header(tmp_path / "absent.safetensors")
 
 
-def test_says_when_it_is_a_folder(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="is a folder"):
         read_header(tmp_path)

@@ -1,4 +1,4 @@
-"""Loading: what a file lacks, has too much of or has in another shape is an error that names it."""
+"""Loading weights: a missing, unexpected or wrongly shaped tensor is an error that names it."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def changed(source: Path, target: Path, metadata: dict[str, str] | None = None, 
     return target
 
 
-def test_loads_the_stored_values(tiny: TinyFiles) -> None:
+def test_the_stored_values_are_loaded(tiny: TinyFiles) -> None:
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     components = load_components(files, CPU, torch.float32)
 
@@ -50,7 +50,7 @@ def test_loads_the_stored_values(tiny: TinyFiles) -> None:
     assert all(p.dtype == torch.float32 for p in components.vocoder.parameters())
 
 
-def test_reports_bytes_up_to_the_size_of_each_component(tiny: TinyFiles) -> None:
+def test_progress_is_reported_up_to_the_size_of_each_component(tiny: TinyFiles) -> None:
     last: dict[str, tuple[int, int]] = {}
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     load_components(files, CPU, torch.float32, lambda name, done, total: last.update({name: (done, total)}))
@@ -73,7 +73,7 @@ def test_reports_bytes_up_to_the_size_of_each_component(tiny: TinyFiles) -> None
         ({TABLE: torch.zeros(9, 47)}, r"scale_shift_table' has shape \[9, 47\], .* needs \[9, 48\]"),
     ],
 )
-def test_names_the_tensor_that_is_wrong(tensors, message: str, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_wrong_tensor_is_named(tensors, message: str, tiny: TinyFiles, tmp_path: Path) -> None:
     path = changed(tiny.checkpoint, tmp_path / "wrong.safetensors", **tensors)
 
     with pytest.raises(TensorError, match=message) as caught:
@@ -81,7 +81,7 @@ def test_names_the_tensor_that_is_wrong(tensors, message: str, tiny: TinyFiles, 
     assert str(path) in str(caught.value)
 
 
-def test_refuses_fp8_without_its_scale_among_scaled_ones(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_an_fp8_tensor_without_a_scale_among_scaled_ones_is_refused(tiny: TinyFiles, tmp_path: Path) -> None:
     prefix = "model.diffusion_model.transformer_blocks.0.attn1."
     stored = load_file(tiny.checkpoint)
     tensors: dict[str, Any] = {
@@ -101,7 +101,7 @@ def test_refuses_fp8_without_its_scale_among_scaled_ones(tiny: TinyFiles, tmp_pa
         (("text_embedding_projection.",), "no text projection: give --text-projection"),
     ],
 )
-def test_says_which_companion_is_missing(
+def test_a_missing_companion_file_is_named(
     prefixes: tuple[str, ...], option: str, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     gone = {name: None for name in load_file(tiny.checkpoint) if name.startswith(prefixes)}
@@ -111,7 +111,7 @@ def test_says_which_companion_is_missing(
 
 
 @pytest.mark.parametrize("feature", ["causal_decoder", "timestep_conditioning"])
-def test_refuses_a_video_decoder_of_another_generation(feature: str, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_video_decoder_of_another_generation_is_refused(feature: str, tiny: TinyFiles, tmp_path: Path) -> None:
     config = CHECKPOINT_CONFIG | {"vae": CHECKPOINT_CONFIG["vae"] | {feature: True}}
     path = changed(tiny.checkpoint, tmp_path / "other.safetensors", metadata={"config": json.dumps(config)})
 
@@ -119,17 +119,17 @@ def test_refuses_a_video_decoder_of_another_generation(feature: str, tiny: TinyF
         load(tiny, checkpoint=path)
 
 
-def test_refuses_the_upsampler_as_a_checkpoint(tiny: TinyFiles) -> None:
+def test_the_upsampler_is_refused_as_a_checkpoint(tiny: TinyFiles) -> None:
     with pytest.raises(UnsupportedError, match="holds no transformer"):
         load(tiny, checkpoint=tiny.upsampler)
 
 
-def test_refuses_a_checkpoint_as_the_upsampler(tiny: TinyFiles) -> None:
+def test_a_checkpoint_is_refused_as_the_upsampler(tiny: TinyFiles) -> None:
     with pytest.raises(UnsupportedError, match="is not a latent upsampler"):
         load(tiny, upsampler=tiny.checkpoint)
 
 
-def test_a_buffer_that_no_file_holds_must_not_stay_on_meta(tmp_path: Path) -> None:
+def test_a_buffer_that_is_in_no_file_and_stays_on_meta_is_an_error(tmp_path: Path) -> None:
     with torch.device("meta"):
         module = torch.nn.Linear(2, 2, bias=False)
         module.register_buffer("kernel", torch.zeros(3), persistent=False)

@@ -1,4 +1,4 @@
-"""Upscaler 1.0 where 1.1 is meant: told by its hash, said, and not refused."""
+"""Upscaler 1.0 in place of 1.1: recognised by its hash, and warned about but not refused."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ PUBLISHED = UPSCALER.file
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real header, of zeros, of the published size to the byte."""
+    """Write an upscaler of zeros with a real header and exactly the published size."""
     path = tmp_path_factory.mktemp("other") / "ltx-2.3-spatial-upscaler-x2.safetensors"
     config = full_upsampler_config()
     entries: dict[str, object] = {"__metadata__": {"config": json.dumps(config, separators=(",", ":"))}}
@@ -45,7 +45,9 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_file_of_the_size_and_another_hash_is_warned_of(other: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_file_of_the_same_size_with_another_hash_is_warned_about(
+    other: Path, tiny: TinyFiles, tmp_path: Path
+) -> None:
     config = WorkerConfig(tmp_path, tmp_path / "weights")
 
     (warning,) = find_warnings(config, WeightFiles(tiny.checkpoint, tiny.text_encoder, other))
@@ -57,7 +59,7 @@ def test_a_file_of_the_size_and_another_hash_is_warned_of(other: Path, tiny: Tin
     )
 
 
-def test_the_terminal_shows_it() -> None:
+def test_the_terminal_shows_the_warning() -> None:
     out = io.StringIO()
 
     Announcer(Settings(), 8000, out)(Ready(ModelInfo("a", False, "cpu", "float32", warnings=("upscaler 1.0",))))
@@ -65,7 +67,7 @@ def test_the_terminal_shows_it() -> None:
     assert "  Note: upscaler 1.0\n" in out.getvalue()
 
 
-def test_other_sizes_and_folders_are_others(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_other_sizes_and_folders_are_not_warned_about(tiny: TinyFiles, tmp_path: Path) -> None:
     store = Store(tmp_path)
 
     assert find_lookalike(tiny.upsampler, store) is None
@@ -73,8 +75,8 @@ def test_other_sizes_and_folders_are_others(tiny: TinyFiles, tmp_path: Path) -> 
     assert find_warnings(WorkerConfig(tmp_path, tmp_path), WeightFiles(tiny.checkpoint, tiny.text_encoder)) == ()
 
 
-def test_the_published_file_is_known_by_its_hash_and_read_once(tiny: TinyFiles, tmp_path: Path) -> None:
-    """With a small file published in its place."""
+def test_the_published_file_is_recognised_by_its_hash_and_read_once(tiny: TinyFiles, tmp_path: Path) -> None:
+    """A small file stands in for the published one."""
     content = tiny.upsampler.read_bytes()
     file = replace(PUBLISHED, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     part, store = replace(UPSCALER, file=file), Store(tmp_path)
@@ -90,6 +92,6 @@ def test_the_published_file_is_known_by_its_hash_and_read_once(tiny: TinyFiles, 
     link = tmp_path / "link.safetensors"
     link.symlink_to(path)
     store.mark_verified(part, file, file.sha256 or "")
-    # On record as verified, by whatever name: not read again.
+    # A file recorded as verified is not read again, under any name.
     assert find_lookalike(path, store, part) is None
     assert find_lookalike(link, store, part) is None

@@ -1,4 +1,4 @@
-"""The published layout at full size: counts known of the real file, and every name with its place in a module."""
+"""The published layout at full size: its counts are those of the real file, and every name has a place in a module."""
 
 import json
 from collections import Counter
@@ -31,7 +31,7 @@ def header(tensors: Mapping[str, TensorInfo], **metadata: str) -> Header:
     return Header(Path("ltx-2.3.safetensors"), metadata, tensors)
 
 
-def test_holds_the_tensors_of_the_22b_file(full: Checkpoint) -> None:
+def test_the_layout_has_the_tensors_of_the_22b_file(full: Checkpoint) -> None:
     groups = Counter(name.split(".")[0] for name in full.tensors)
     dtypes = Counter(info.dtype for info in full.tensors.values())
 
@@ -40,14 +40,14 @@ def test_holds_the_tensors_of_the_22b_file(full: Checkpoint) -> None:
     assert sum(prod(info.shape) for info in full.tensors.values()) == pytest.approx(23.07e9, rel=1e-3)
 
 
-def test_holds_the_tensors_of_the_upsampler_file() -> None:
+def test_the_layout_has_the_tensors_of_the_upsampler_file() -> None:
     tensors = upsampler_tensors({"mid_channels": 1024, "in_channels": 128, "num_blocks_per_stage": 4})
 
     assert len(tensors) == 72
     assert sum(info.size_bytes for info in tensors.values()) == 995_735_808
 
 
-def test_the_architecture_is_diffusers_ltx_2_3(full: Checkpoint) -> None:
+def test_the_architecture_equals_that_of_diffusers(full: Checkpoint) -> None:
     expected = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
     architecture = read_architecture(full)
 
@@ -61,7 +61,7 @@ def test_the_architecture_is_the_same_without_the_config(full: Checkpoint) -> No
     assert read_architecture(bare) == read_architecture(full)
 
 
-def test_the_official_fp8_layers_are_those_of_the_blocks_between(full: Checkpoint) -> None:
+def test_the_official_fp8_layers_are_those_of_the_middle_blocks(full: Checkpoint) -> None:
     transformer = build_module("transformer", read_architecture(full).transformer)
     names = officially_fp8(transformer)
 

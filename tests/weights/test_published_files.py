@@ -1,4 +1,4 @@
-"""Every published layout at full size, as a file that is all header: each tensor has a place, each place a tensor."""
+"""Every published layout at full size, in sparse files: each tensor is a parameter of a module, and none is missing."""
 
 import json
 import struct
@@ -22,7 +22,7 @@ from weights.source import Source, open_source
 
 DATA = Path(__file__).parent / "data"
 CONFIG = full_config()
-# By folder, as diffusers saves them.
+# Configs by folder, as diffusers saves them.
 DIFFUSERS_CONFIGS = json.loads((DATA / "diffusers-kwargs-full.json").read_text())
 FOLDERS = {name: "vae" if name == "video_vae" else name for name in ONE_FILE}
 SCALAR = TensorInfo("F32", ())
@@ -36,7 +36,7 @@ def bf16() -> Tensors:
 
 
 def official_fp8(bf16: Tensors) -> Tensors:
-    """Every matrix of the blocks 4 to 46 in FP8, with both scales."""
+    """Return the tensors with every matrix of blocks 4 to 46 in FP8, with both scales."""
     tensors: Tensors = {}
     for name, info in bf16.items():
         tensors[name] = info
@@ -49,7 +49,7 @@ def official_fp8(bf16: Tensors) -> Tensors:
 
 
 def sparse_file(path: Path, tensors: Mapping[str, TensorInfo], **metadata: str) -> Path:
-    """Takes no room on the disk beyond its header: what it holds is zeros."""
+    """Write a file of zeros that takes no disk space beyond its header."""
     entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
     end = 0
     for name, info in tensors.items():
@@ -63,7 +63,7 @@ def sparse_file(path: Path, tensors: Mapping[str, TensorInfo], **metadata: str) 
 
 
 def sparse_folder(path: Path, tensors: Mapping[str, TensorInfo], configs: Mapping[str, object]) -> Path:
-    """The same as diffusers saves it, the transformer in two shards."""
+    """Write a sparse folder as diffusers does, with the transformer in two shards."""
     for name, name_map in ONE_FILE.items():
         part = path / FOLDERS[name]
         part.mkdir(parents=True)
@@ -83,7 +83,7 @@ def sparse_folder(path: Path, tensors: Mapping[str, TensorInfo], configs: Mappin
 
 
 def validate_whole(source: Source) -> int:
-    """As the loader does, but for reading. Returns how many layers would multiply in FP8."""
+    """Validate a source as the loader does, without reading it; return how many layers would multiply in FP8."""
     checkpoint = source.checkpoint
     validate_coverage(checkpoint, source.name_maps.values())
     linears = 0
@@ -96,7 +96,7 @@ def validate_whole(source: Source) -> int:
     return linears
 
 
-def test_the_official_fp8_file(bf16: Tensors, tmp_path: Path) -> None:
+def test_the_official_fp8_file_is_valid(bf16: Tensors, tmp_path: Path) -> None:
     tensors = official_fp8(bf16)
     path = sparse_file(tmp_path / "fp8.safetensors", tensors, config=json.dumps(CONFIG), model_version="2.3.0")
 
@@ -105,13 +105,13 @@ def test_the_official_fp8_file(bf16: Tensors, tmp_path: Path) -> None:
     assert validate_whole(open_source(path)) == 1462
 
 
-def test_a_bf16_file_takes_the_official_choice(bf16: Tensors, tmp_path: Path) -> None:
+def test_a_bf16_file_is_quantised_in_the_official_layers(bf16: Tensors, tmp_path: Path) -> None:
     path = sparse_file(tmp_path / "bf16.safetensors", bf16, config=json.dumps(CONFIG), model_version="2.3.0")
 
     assert validate_whole(open_source(path)) == 1462
 
 
-def test_a_plain_cast_has_nothing_to_multiply_in_fp8(bf16: Tensors, tmp_path: Path) -> None:
+def test_a_plain_fp8_cast_has_no_layers_that_multiply_in_fp8(bf16: Tensors, tmp_path: Path) -> None:
     cast = {n: TensorInfo("F8_E4M3", info.shape) if n.startswith(MODEL) else info for n, info in bf16.items()}
     path = sparse_file(tmp_path / "cast.safetensors", cast, config=json.dumps(CONFIG))
 
@@ -119,7 +119,7 @@ def test_a_plain_cast_has_nothing_to_multiply_in_fp8(bf16: Tensors, tmp_path: Pa
     assert validate_whole(open_source(path)) == 0
 
 
-def test_comfys_transformer_with_its_companions_and_no_config(bf16: Tensors, tmp_path: Path) -> None:
+def test_comfys_transformer_with_companions_and_no_config_is_valid(bf16: Tensors, tmp_path: Path) -> None:
     scaled = {n: info for n, info in official_fp8(bf16).items() if n.startswith(MODEL) and "input_scale" not in n}
     markers = {n.replace("weight_scale", "comfy_quant"): TensorInfo("U8", (27,)) for n in scaled if "weight_scale" in n}
     main = sparse_file(tmp_path / "transformer.safetensors", scaled | markers)
@@ -131,25 +131,25 @@ def test_comfys_transformer_with_its_companions_and_no_config(bf16: Tensors, tmp
     companions = [sparse_file(tmp_path / f"{name}.safetensors", tensors) for name, tensors in parts.items()]
 
     assert [len(tensors) for tensors in parts.values()] == [170, 1329, 4]
-    # The sizes of the three published files, headers left out.
+    # The sizes of the three published files, without headers.
     sizes = [sum(info.size_bytes for info in tensors.values()) for tensors in parts.values()]
     assert sizes == [1_452_212_450, 364_666_868, 2_312_122_368]
     assert inspect(main).missing == ("video VAE", "audio VAE", "text projection")
     assert validate_whole(open_source(main, companions)) == 1462
 
 
-def test_the_diffusers_folder(bf16: Tensors, tmp_path: Path) -> None:
+def test_the_diffusers_folder_is_valid(bf16: Tensors, tmp_path: Path) -> None:
     path = sparse_folder(tmp_path / "folder", bf16, DIFFUSERS_CONFIGS)
     source = open_source(path)
 
-    # Of the VAEs' statistics diffusers keeps two each; the file has more where it is the video VAE's.
+    # diffusers keeps two statistics of each VAE; the file has more for the video VAE.
     assert len(source.checkpoint.tensors) == sum(len(name_map.select(bf16)) for name_map in ONE_FILE.values())
     assert inspect(path).layout == "diffusers folder, BF16"
     assert validate_whole(source) == 1462
 
 
-def test_a_config_that_says_nothing_means_ltx_2_3(bf16: Tensors, tmp_path: Path) -> None:
-    """Not what the classes have as defaults, which is LTX-2.0 in many places."""
+def test_an_empty_config_means_ltx_2_3(bf16: Tensors, tmp_path: Path) -> None:
+    """The defaults of the classes are often those of LTX-2.0."""
     full = open_source(sparse_folder(tmp_path / "full", bf16, DIFFUSERS_CONFIGS))
     bare = open_source(sparse_folder(tmp_path / "bare", bf16, {key: {} for key in DIFFUSERS_CONFIGS}))
 

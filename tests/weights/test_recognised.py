@@ -1,4 +1,4 @@
-"""Weights from other tools: what can be read is taken, and all else is named as what it is, with the remedy."""
+"""Weights from other tools: readable ones are accepted, and all others are refused by their kind, with a remedy."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def test_a_transformer_may_have_any_usual_prefix(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
-def test_other_float_types_are_taken(dtype: torch.dtype, tiny: TinyFiles, expected: Tensors, tmp_path: Path) -> None:
+def test_other_float_types_are_accepted(dtype: torch.dtype, tiny: TinyFiles, expected: Tensors, tmp_path: Path) -> None:
     tensors = {name: tensor.to(dtype) for name, tensor in load_file(tiny.checkpoint).items()}
     checkpoint = write(tmp_path / "model.safetensors", tensors, metadata(tiny.checkpoint))
 
@@ -106,7 +106,7 @@ def kohya_lora(tensors: Tensors) -> Tensors:
 
 
 def quantised(weight: torch.dtype, scale: torch.dtype, *, packed: int = 1, block: int = 0, **more: Tensors) -> Change:
-    """Every `to_q` of the transformer's blocks. packed: values in a byte. block: values with a scale; 0: all."""
+    """Quantise every `to_q` of the blocks. `packed`: values per byte. `block`: values per scale, 0 for all."""
 
     def change(tensors: Tensors) -> Tensors:
         found = dict(tensors)
@@ -126,7 +126,7 @@ def beside(suffix: str) -> Change:
 
 U8, I8, E4M3, E8M0 = torch.uint8, torch.int8, torch.float8_e4m3fn, torch.float8_e8m0fnu
 
-# What was done to the tiny checkpoint, and what is said of it.
+# The change to the tiny checkpoint, and the message about it.
 REFUSED: dict[str, tuple[Change, str]] = {
     "LoRA": (lora, "is a LoRA, .*give a checkpoint that it is merged into"),
     "LoRA of kohya's tools": (kohya_lora, "is a LoRA"),
@@ -154,7 +154,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_checkpoint_that_cannot_be_used_is_named(what: str, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_used_is_refused_by_its_kind(what: str, tiny: TinyFiles, tmp_path: Path) -> None:
     change, message = REFUSED[what]
     path = write(tmp_path / "model.safetensors", change(load_file(tiny.checkpoint)), metadata(tiny.checkpoint))
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named(what: str, tiny: TinyFiles, t
         ("diffusers' names", "transformer under diffusers' names, a part of a diffusers folder, BF16"),
     ],
 )
-def test_inspect_names_it(
+def test_inspect_names_the_kind_of_an_unusable_checkpoint(
     what: str, layout: str, tiny: TinyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "model.safetensors", REFUSED[what][0](load_file(tiny.checkpoint)))
@@ -184,7 +184,9 @@ def test_inspect_names_it(
 
 
 @pytest.mark.parametrize("suffix", ["lora_A.weight", "weight_scale_2", "qweight"])
-def test_a_text_encoder_that_cannot_be_used_is_named(suffix: str, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_text_encoder_that_cannot_be_used_is_refused_by_its_kind(
+    suffix: str, tiny: TinyFiles, tmp_path: Path
+) -> None:
     tensors = load_file(tiny.text_encoder / "model.safetensors")
     path = write(tmp_path / "gemma.safetensors", tensors | {f"model.layers.0.mlp.up_proj.{suffix}": torch.zeros(4)})
 
@@ -203,7 +205,7 @@ def test_a_text_encoder_that_cannot_be_used_is_named(suffix: str, tiny: TinyFile
         ("diffusion_model.", "adaln_single.linear.bias", False),
     ],
 )
-def test_a_missing_tensor_is_named_as_the_file_names_it(
+def test_a_missing_tensor_is_named_as_in_the_file(
     prefix: str, name: str, has_config: bool, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     tensors = prefixed(load_file(tiny.checkpoint), prefix)
@@ -214,8 +216,8 @@ def test_a_missing_tensor_is_named_as_the_file_names_it(
         transformer_of(tiny, path)
 
 
-def test_a_missing_tensor_is_missed_in_its_own_file(tiny: TinyFiles, tmp_path: Path) -> None:
-    """A video VAE of its own, under bare names."""
+def test_a_missing_tensor_is_reported_for_its_own_file(tiny: TinyFiles, tmp_path: Path) -> None:
+    """The video VAE is a separate file without a prefix."""
     tensors = load_file(tiny.checkpoint)
     vae = {name.removeprefix("vae."): tensor for name, tensor in tensors.items() if name.startswith("vae.")}
     name = "decoder.up_blocks.1.conv.conv.bias"
@@ -227,7 +229,7 @@ def test_a_missing_tensor_is_missed_in_its_own_file(tiny: TinyFiles, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["patchify_proj.bias", "transformer_blocks.0.attn1.to_gate_logits.weight"])
-def test_a_tensor_that_the_shapes_are_read_from_is_named_too(name: str, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_missing_tensor_that_determines_the_architecture_is_named(name: str, tiny: TinyFiles, tmp_path: Path) -> None:
     tensors = prefixed(load_file(tiny.checkpoint), "diffusion_model.")
     del tensors[f"diffusion_model.{name}"]
     path = write(tmp_path / "model.safetensors", tensors)
@@ -256,7 +258,7 @@ def test_a_tensor_that_the_shapes_are_read_from_is_named_too(name: str, tiny: Ti
     ],
     ids=lambda config: config[:20],
 )
-def test_a_config_that_is_not_ltx_is_one_line(
+def test_a_config_that_is_not_of_ltx_is_refused_in_one_line(
     config: str, tiny: TinyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "model.safetensors", load_file(tiny.checkpoint), {"config": config})
@@ -264,7 +266,7 @@ def test_a_config_that_is_not_ltx_is_one_line(
 
     code = main(["generate", "--prompt", "x", "-o", str(tmp_path / "clip.mp4"), *SMALL, *weights])
 
-    # Without any config the architecture comes from the shapes.
+    # Without a config, the architecture is read from the shapes.
     lines = capsys.readouterr().err.splitlines()
     assert (code, lines) == (0, []) if config == "{}" else (code, len(lines)) == (1, 1)
     assert all(line.startswith(f"ltx23: error: {path}: ") for line in lines)
@@ -273,7 +275,7 @@ def test_a_config_that_is_not_ltx_is_one_line(
 SMALL = ["--width", "64", "--height", "64", "--num-frames", "9", "--no-audio"]
 
 
-def test_a_header_keeps_the_files_own_names(tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_header_keeps_the_names_in_the_file(tiny: TinyFiles, tmp_path: Path) -> None:
     path = write(tmp_path / "model.safetensors", {"patchify_proj.weight": torch.zeros(1)})
 
     assert list(read_header(path).tensors) == ["patchify_proj.weight"]

@@ -1,4 +1,4 @@
-"""The table of published weights: whole, consistent, and of use to `ltx23 serve`."""
+"""The table of published weights: complete, consistent, and accepted by `ltx23 serve`."""
 
 import re
 import shlex
@@ -36,15 +36,15 @@ def test_no_two_files_share_a_hash() -> None:
     assert len({file.sha256 for file in FILES}) == len(FILES)
 
 
-def test_a_repository_is_a_folder_or_holds_files() -> None:
-    """Its record would otherwise not tell whether the folder's files are all listed."""
+def test_no_repository_is_both_a_folder_and_a_source_of_files() -> None:
+    """Otherwise its record could not tell whether all files of the folder are listed."""
     repos = {(part.repo, part.file is None) for part in PARTS.values()}
 
     assert len({repo for repo, _ in repos}) == len(repos)
 
 
 @pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
-def test_every_set_has_what_a_server_needs_once(weight_set: WeightSet) -> None:
+def test_every_set_has_each_part_that_a_server_needs_once(weight_set: WeightSet) -> None:
     parts = {part.role: part for part in weight_set.parts}
 
     assert len(parts) == len(weight_set.parts)
@@ -65,13 +65,13 @@ def test_every_part_has_its_licences(part: Part) -> None:
 
 
 @pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
-def test_every_set_is_under_the_licences_that_models_lists(weight_set: WeightSet) -> None:
+def test_every_set_has_the_licences_that_models_lists(weight_set: WeightSet) -> None:
     assert licenses_of(weight_set.parts) == list(VIDEO_LICENSES)
 
 
 @pytest.mark.parametrize("encoder", [None, *REGISTRY.text_encoders])
 @pytest.mark.parametrize("weight_set", REGISTRY.sets, ids=lambda weight_set: weight_set.name)
-def test_serve_takes_the_command_that_is_printed(weight_set: WeightSet, encoder: str | None) -> None:
+def test_serve_accepts_the_command_that_is_printed(weight_set: WeightSet, encoder: str | None) -> None:
     words = shlex.split(serve_command(weight_set, Store(Path("/mnt/my weights")), encoder))
 
     options = vars(build_parser().parse_args(words[1:]))
@@ -81,7 +81,7 @@ def test_serve_takes_the_command_that_is_printed(weight_set: WeightSet, encoder:
 
 
 @pytest.mark.parametrize("name", REGISTRY.text_encoders)
-def test_any_text_encoder_takes_the_place_of_the_sets_own(name: str) -> None:
+def test_any_text_encoder_can_replace_that_of_a_set(name: str) -> None:
     weight_set = REGISTRY.find("bf16", name)
 
     assert [part.name for part in weight_set.parts if part.role == Role.TEXT_ENCODER] == [
@@ -108,7 +108,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
         ("../../config.json", False),
     ],
 )
-def test_a_folder_takes_what_its_loader_reads(path: str, is_taken: bool) -> None:
+def test_a_folder_includes_only_the_files_that_its_loader_reads(path: str, is_taken: bool) -> None:
     assert Part(Role.TEXT_ENCODER, "maker/words").takes(path) is is_taken
 
 
@@ -125,7 +125,7 @@ def test_a_folder_takes_what_its_loader_reads(path: str, is_taken: bool) -> None
         ("transformer/../../config.json", False),
     ],
 )
-def test_a_folder_takes_its_own_subfolders(path: str, is_taken: bool) -> None:
+def test_a_folder_includes_its_listed_subfolders(path: str, is_taken: bool) -> None:
     checkpoint = next(part for part in REGISTRY.find("diffusers").parts if part.role == Role.CHECKPOINT)
 
     assert checkpoint.takes(path) is is_taken
