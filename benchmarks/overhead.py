@@ -20,8 +20,8 @@ from urllib.request import Request, urlopen
 from benchmarks.running_server import running_server
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
+from server.configure import worker_config
 from server.process.threads import wait_passively
-from server.services import worker_config
 from server.settings import load_settings
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from enhancer.enhance import Enhancer
 from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
 from server.answers.errors import AsciiJSONResponse, install_error_answers
+from server.configure import create_enhancer, create_managed, limits, worker_configs
 from server.edge.keys import OPEN_PATHS, KeyRing
 from server.edge.link_secret import read_or_create_secret
 from server.edge.signed_links import SignedLinks
@@ -22,7 +23,6 @@ from server.edge.stack import with_edge
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
-from server.requests.enhancement import create_enhancer, create_managed
 from server.requests.workspace import Workspace
 from server.routes import (
     enhance,
@@ -36,7 +36,7 @@ from server.routes import (
     video_events,
     videos,
 )
-from server.services import Services, limits, worker_configs
+from server.services import Services
 from server.settings import Settings
 from server.telemetry.live import LiveMetrics
 from server.telemetry.telemetry import Telemetry, create_telemetry

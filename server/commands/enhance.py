@@ -11,7 +11,7 @@ from enhancer.messages import Mode
 from pipelines.errors import ImageError, SpecError
 from pipelines.media.image import check_image
 from server.commands.streams import decode_prompt
-from server.requests.enhancement import create_enhancer
+from server.configure import create_enhancer
 from server.settings import Settings, SettingsError, load_settings
 
 

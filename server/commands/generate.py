@@ -16,9 +16,9 @@ from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
+from server.configure import worker_config
 from server.process.allocator import configure_allocator
 from server.process.threads import wait_passively
-from server.services import worker_config
 from server.settings import SettingsError, WeightSettings, load_settings
 from server.worker.garbage import collecting_later
 from weights.errors import WeightsError

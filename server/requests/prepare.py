@@ -1,9 +1,11 @@
 """Validate a request and make it a PreparedRequest. Every error in a request is found here, before it is queued."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
+from enhancer.enhancement import Enhancement
 from pipelines.errors import SpecError
 from pipelines.media.image_crop import Size
 from pipelines.prompt_cut import MAX_TOKENS, PromptCut
@@ -18,7 +20,7 @@ from server.contract import (
 from server.images.checks import check_images
 from server.requests.body import RequestBody
 from server.requests.context import RequestContext
-from server.requests.enhancement import enhance_request
+from server.requests.enhancement import enhance_request, enhancement_adjustments
 from server.requests.prepared import PreparedRequest
 from server.requests.workspace import write_images
 from server.services import Services
@@ -49,19 +51,21 @@ async def prepare_request(
     image_paths = await write_images(folder, [image.data for image in resolved.images])
     pictures = await check_images(services.images, resolved.images, image_paths, context.owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.spec.width, resolved.spec.height), strict=strict)
+    enhancement, enhance_s = Enhancement(resolved.spec.prompt), 0.0
     if resolved.enhance_prompt:
         # Do not rewrite the prompt of a clip that would not be accepted.
         services.dispatcher.validate_admits(context.owner)
-    required = services.settings.enhancer_required
-    used = await enhance_request(services.enhancer, resolved, image_paths, required=required, strict=strict)
-    cut = await services.dispatcher.find_cut(used.prompt)
-    cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=used.enhanced, strict=strict),)
+        begun = time.monotonic()
+        enhancement = await enhance_request(services, context, resolved, image_paths)
+        enhance_s = time.monotonic() - begun
+    cut = await services.dispatcher.find_cut(enhancement.prompt)
+    cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=enhancement.enhanced, strict=strict),)
     return PreparedRequest(
-        spec=to_spec(resolved, image_paths, used.prompt, services.settings.stages),
+        spec=to_spec(resolved, image_paths, enhancement.prompt, services.settings.stages),
         original_prompt=resolved.spec.prompt,
-        enhanced=used.enhanced,
-        adjustments=resolved.adjustments + crops + used.adjustments + cut_adjustments,
-        enhance_s=used.seconds,
+        enhanced=enhancement.enhanced,
+        adjustments=resolved.adjustments + crops + enhancement_adjustments(enhancement) + cut_adjustments,
+        enhance_s=enhance_s,
         requested_duration_s=resolved.requested_duration_s,
     )
 

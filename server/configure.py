@@ -1,0 +1,100 @@
+"""Turn the settings into the configurations of workers, the queue and the prompt enhancer."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from enhancer.captioner import Captioner, CaptionerOptions
+from enhancer.enhance import Enhancer
+from enhancer.enhancement import Result
+from enhancer.sglang import Sglang, SglangOptions
+from enhancer.sglang_install import DEFAULT_FOLDER, Installation
+from enhancer.sglang_process import ManagedOptions, ManagedSglang
+from server.edge.keys import KeyRing
+from server.jobs.limits import Limits
+from server.settings import Settings, setting_error
+from server.worker.messages import WorkerConfig
+
+
+def worker_configs(settings: Settings) -> tuple[WorkerConfig, ...]:
+    """Return one configuration per device."""
+    config = worker_config(settings)
+    return tuple(replace(config, device=device) for device in settings.devices) or (config,)
+
+
+def worker_config(settings: Settings) -> WorkerConfig:
+    return WorkerConfig(
+        cache_dir=settings.cache_dir,
+        weights_dir=settings.weights_dir,
+        checkpoint=settings.checkpoint,
+        upsampler=settings.upscaler,
+        text_encoder=settings.text_encoder,
+        text_encoder_quantization=settings.text_encoder_quantization,
+        companions=tuple(path for path in (settings.video_vae, settings.audio_vae, settings.text_projection) if path),
+        device=settings.device,
+        dtype=settings.dtype,
+        fp8=settings.fp8,
+        memory=settings.memory,
+        vram_bytes=None if settings.vram is None else round(settings.vram * 1e9),
+        stages=settings.stages,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+    )
+
+
+def limits(settings: Settings, key_ring: KeyRing) -> Limits:
+    """Return the queue's limits: a single key may use the whole queue, several keys share it.
+
+    The number of keys is checked each time, because the key file may change.
+    """
+    share = max(1, int(settings.queue_size * settings.key_queue_share))
+    return Limits(
+        queue_size=settings.queue_size,
+        deadline_s=settings.deadline_s,
+        grace_s=settings.grace_s,
+        heartbeat_s=settings.heartbeat_s,
+        owner_waiting=share,
+        owner_jobs=settings.key_jobs,
+        is_shared=lambda: len(key_ring) > 1,
+    )
+
+
+def create_managed(settings: Settings) -> ManagedSglang | None:
+    """Create the SGLang process if the settings ask for one, else return None. Raises SettingsError if it is absent."""
+    if settings.enhancer != "managed":
+        return None
+    args = tuple(shlex.split(settings.sglang_args))
+    return ManagedSglang(ManagedOptions(_sglang_python(settings), settings.sglang_model, extra_args=args))
+
+
+def _sglang_python(settings: Settings) -> Path:
+    """Return the Python that has SGLang. Raises SettingsError if it is missing or its installation is incomplete."""
+    python, installed = settings.sglang_python, Installation(DEFAULT_FOLDER.expanduser())
+    if python is None and installed.requirement is None:
+        raise setting_error("sglang_python", f"SGLang is not in {installed.folder}: `ltx23 enhancer install`")
+    if python is not None and not python.exists():
+        raise setting_error("sglang_python", f"{python} is not there: give the Python that has SGLang")
+    return (python or installed.python).absolute()
+
+
+def create_enhancer(
+    settings: Settings,
+    managed: ManagedSglang | None = None,
+    on_result: Callable[[Result, float], None] = lambda result, seconds: None,
+) -> Enhancer:
+    """Create the enhancer, which is off without a language model. Raises enhancer.errors.SettingsError."""
+    url = managed.url if managed else settings.rewriter_url
+    if url is None:
+        return Enhancer(on_result=on_result)
+    key = settings.sglang_api_key
+    options = SglangOptions(
+        url,
+        settings.sglang_model,
+        key.get_secret_value() if key else None,
+        timeout_s=settings.enhance_timeout_s,
+    )
+    captioner = None
+    if settings.captioner != "off":
+        captioner = Captioner(CaptionerOptions(settings.captioner, settings.captioner_device))
+    return Enhancer(Sglang(options), captioner, on_result=on_result)
