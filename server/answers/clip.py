@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from pipelines.media.codecs import FORMATS
-from server.contract import adjustments_header
+from server.contract.adjustments import adjustments_header
 from server.requests.prepared import PreparedRequest
 from server.videos.video import inference_s
 

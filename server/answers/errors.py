@@ -16,7 +16,7 @@ from enhancer.errors import EnhancerError
 from server.answers.byte_ranges import RangeNotSatisfiable
 from server.answers.clip import MODEL_ID
 from server.answers.openai_error import with_openai_error
-from server.contract import RequestInvalid
+from server.contract.errors import RequestInvalid
 from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.requests.body import UnsupportedMediaType

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from server.contract.errors import FieldError, Loc, RequestInvalid, shorten
-from server.contract.sent import SentRequest
+from server.contract.names.sent import SentRequest
 
 # Keeps all headers of a clip below 4 KiB, nginx's default buffer for headers.
 MAX_HEADER_BYTES = 2000

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import Field
 
-from server.contract.aliases import read_names
-from server.contract.envelope import unwrap
 from server.contract.errors import RequestInvalid
 from server.contract.images import ResolvedImage, decode_keyframe
 from server.contract.limits import IMAGE
+from server.contract.names.aliases import read_names
+from server.contract.names.envelope import unwrap
+from server.contract.names.sent import SentRequest
 from server.contract.scalars import Prompt, Seconds, Seed, Text
-from server.contract.sent import SentRequest
 from server.contract.wire import KeyframeList, KeyframeRequest, WireModel
 
 DEFAULT_DURATION_S = 5.0

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import Loc
-from server.contract.sent import Overridden, SentRequest
+from server.contract.names.sent import Overridden, SentRequest
 from server.contract.wire import (
     CFG,
     DEFAULT_GUIDANCE_SCALE,

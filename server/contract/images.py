@@ -1,16 +1,20 @@
-"""Decode the images that condition a clip, each for its frame. Their pixels are checked later."""
+"""Decode the images that condition a clip, each for its frame, and report what the clip will not show of them.
+
+Their pixels are checked later.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
-from server.contract.adjustments import Report
-from server.contract.base64_image import decode_base64_image
+from pipelines.media.image_crop import Crop, Size
+from server.contract.adjustments import Adjustment, Report, refusal
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.keyframes import place_keyframes
-from server.contract.pictures import is_url
+from server.contract.names.pictures import is_url
+from server.contract.names.sent import SentRequest
+from server.contract.parsing.base64_image import decode_base64_image
 from server.contract.scalars import LAST_FRAME
-from server.contract.sent import SentRequest
 from server.contract.timing import Timing
 from server.contract.wire import GenerateRequest, KeyframeRequest
 
@@ -58,6 +62,22 @@ def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, path: Loc, sent: 
     except ValueError as exc:
         raise RequestInvalid.at(loc, str(exc), "image_invalid") from exc
     return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc, ".".join(map(str, path)))
+
+
+def report_crops(
+    images: Sequence[ResolvedImage], pictures: Sequence[Size], clip: Size, *, strict: bool
+) -> tuple[Adjustment, ...]:
+    """Report images that are cropped by more than the rounding of the clip's size. Raises RequestInvalid if strict."""
+    found = [
+        (image, Adjustment(image.field, f"{picture} pixels", f"{crop.shown} pixels", str(crop)))
+        for image, picture in zip(images, pictures, strict=True)
+        if (crop := Crop(picture, clip)).is_told
+    ]
+    if found and strict:
+        raise RequestInvalid(
+            [FieldError(image.loc, refusal(adjustment), "adjustment_refused") for image, adjustment in found]
+        )
+    return tuple(adjustment for _, adjustment in found)
 
 
 def _input_image(request: GenerateRequest, sent: SentRequest) -> tuple[ResolvedImage, ...]:

@@ -10,13 +10,13 @@ from pipelines.geometry import MIN_SIDE, max_size, snap_size
 from pipelines.memory import ClipSize
 from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment, Report
-from server.contract.aliases import read_names
-from server.contract.envelope import unwrap
 from server.contract.errors import RequestInvalid
 from server.contract.ignored import report_ignored
 from server.contract.images import ResolvedImage, resolve_images
+from server.contract.names.aliases import read_names
+from server.contract.names.envelope import unwrap
+from server.contract.names.sent import SentRequest
 from server.contract.scalars import RANDOM_SEED
-from server.contract.sent import SentRequest
 from server.contract.timing import resolve_timing
 from server.contract.wire import FIXED_SEED, GenerateRequest
 

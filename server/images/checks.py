@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pipelines.media.image_crop import Size
 from pipelines.media.image_limits import MAX_PIXELS, MAX_REQUEST_PIXELS
-from server.contract import FieldError, RequestInvalid, ResolvedImage
+from server.contract.errors import FieldError, RequestInvalid
+from server.contract.images import ResolvedImage
 from server.images.checker import Checked, ImageChecker
 
 

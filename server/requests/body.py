@@ -9,8 +9,10 @@ from typing import Any
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 
-from server.contract import Adjustment, RequestInvalid, parse_body, parse_multipart, parse_urlencoded, read_form
-from server.contract.form_body import Fields
+from server.contract.adjustments import Adjustment
+from server.contract.errors import RequestInvalid
+from server.contract.parsing.form import Fields, parse_multipart, parse_urlencoded, read_form
+from server.contract.parsing.json_body import parse_body
 
 FORM_TYPES = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 # Types that clients declare for JSON. A body of another type gets 415 instead of an error about invalid JSON.

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from enhancer.enhancement import Enhancement, EnhanceRequest, Status
 from enhancer.messages import Mode
-from server.contract import Adjustment, RequestInvalid, ResolvedRequest
+from server.contract.adjustments import Adjustment
+from server.contract.errors import RequestInvalid
+from server.contract.resolve import ResolvedRequest
 from server.requests.context import RequestContext
 from server.services import Services
 

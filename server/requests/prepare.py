@@ -9,14 +9,10 @@ from enhancer.enhancement import Enhancement
 from pipelines.errors import SpecError
 from pipelines.media.image_crop import Size
 from pipelines.prompt_cut import MAX_TOKENS, PromptCut
-from server.contract import (
-    Adjustment,
-    RequestInvalid,
-    ResolvedRequest,
-    report_crops,
-    resolve_request,
-    to_spec,
-)
+from server.contract.adjustments import Adjustment
+from server.contract.errors import RequestInvalid
+from server.contract.images import report_crops
+from server.contract.resolve import ResolvedRequest, resolve_request, to_spec
 from server.images.checks import check_images
 from server.requests.body import RequestBody
 from server.requests.context import RequestContext

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import GenerationSpec
-from server.contract import Adjustment
+from server.contract.adjustments import Adjustment
 from server.jobs.job import Job
 
 

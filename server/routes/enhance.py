@@ -10,7 +10,8 @@ from enhancer.enhancement import Enhancement, EnhanceRequest
 from enhancer.messages import Mode
 from server.answers.clip import rounded
 from server.answers.error_schema import errors
-from server.contract import ResolvedEnhance, enhance_schema, resolve_enhance
+from server.contract.enhance import ResolvedEnhance, resolve_enhance
+from server.contract.schema import enhance_schema
 from server.images.checks import check_images
 from server.requests.body import read_body
 from server.requests.context import context_of

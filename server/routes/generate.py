@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from server.answers.clip import CLIP, ClipAnswer, clip_headers, clip_json
 from server.answers.error_schema import RENDER, RENDER_HEADERS, errors
 from server.answers.errors import AsciiJSONResponse
-from server.contract import request_schema, wants_json
+from server.contract.resolve import wants_json
+from server.contract.schema import request_schema
 from server.requests.body import read_body
 from server.requests.context import context_of
 from server.requests.rendering import render_clip

@@ -11,7 +11,10 @@ from fastapi import APIRouter, Query, Request, Response
 from server.answers.clip import CLIP, MODEL_ID, clip_headers, performance_headers
 from server.answers.error_schema import READ, RENDER, RENDER_HEADERS, errors
 from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
-from server.contract import Adjustment, RequestInvalid, read_openai_names, video_form_schema, video_schema
+from server.contract.adjustments import Adjustment
+from server.contract.errors import RequestInvalid
+from server.contract.names.openai import read_openai_names
+from server.contract.schema import video_form_schema, video_schema
 from server.requests.body import RequestBody, read_body
 from server.requests.context import context_of
 from server.requests.idempotency import store_video

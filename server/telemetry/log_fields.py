@@ -7,7 +7,7 @@ belong to this request.
 from typing import Any
 
 from server.answers.clip import rounded
-from server.contract import adjustments_json, shorten_list
+from server.contract.adjustments import adjustments_json, shorten_list
 from server.edge.exchange import Exchange
 from server.requests.context import RequestContext, context_in
 from server.telemetry.metrics import DONE, outcome_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.errors import SpecError
 from pipelines.spec import Container, GenerationSpec, Keyframe
-from server.contract import Adjustment
+from server.contract.adjustments import Adjustment
 from server.requests.prepared import PreparedRequest
 from server.videos.errors import StoreError
 

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from server.contract import RequestInvalid, ResolvedRequest, resolve_request
+from server.contract.errors import RequestInvalid
+from server.contract.resolve import ResolvedRequest, resolve_request
 
 DRAWN = 7
 

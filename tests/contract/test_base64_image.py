@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.media.image_limits import MAX_FILE_BYTES
-from server.contract.base64_image import SLICE_CHARACTERS, decode_base64_image, encode_base64
+from server.contract.parsing.base64_image import SLICE_CHARACTERS, decode_base64_image, encode_base64
 
 FILE = bytes(range(251, 256)) * 5 + b"\xfb\xff\xfe"
 

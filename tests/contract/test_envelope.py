@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from server.contract import RequestInvalid, resolve_enhance, resolve_request
+from server.contract.enhance import resolve_enhance
+from server.contract.errors import RequestInvalid
+from server.contract.resolve import resolve_request
 
 FIELDS = {"prompt": "a fox", "width": 512, "seed": 7}
 ENVELOPES: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
@@ -99,10 +101,3 @@ def test_enhance_removes_an_envelope() -> None:
     assert (enhance.prompt, enhance.duration_s, enhance.seed) == ("a fox", 8.0, 0)
     assert enhance.image is not None
     assert enhance.image.loc == ("input", "image_url")
-
-
-def test_enhance_uses_the_first_keyframe() -> None:
-    keyframes = [{"image": "REVG", "frame": -1}, {"image": "QUJD", "frame": 0}]
-    enhance = resolve_enhance({"prompt": "a fox", "keyframes": keyframes})
-    assert enhance.image is not None
-    assert (enhance.image.data, enhance.has_keyframes) == (b"ABC", True)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from server.contract import ResolvedRequest
+from server.contract.resolve import ResolvedRequest
 
 IMAGE = "QUJD"
 CHANGED = "REVG"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from server.contract import RequestInvalid, ResolvedRequest
+from server.contract.errors import RequestInvalid
+from server.contract.resolve import ResolvedRequest
 
 IMAGE = "QUJD"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from server.contract import RequestInvalid
+from server.contract.errors import RequestInvalid
 
 
 def saved(image_format: str, color: str = "orange") -> bytes:

@@ -8,21 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.contract import (
-    Adjustment,
-    RequestInvalid,
-    ResolvedRequest,
-    adjustments_header,
-    adjustments_json,
-    parse_body,
-    resolve_enhance,
-    resolve_request,
-    to_spec,
-    wants_json,
-)
-from server.contract.aliases import ALIASES
-from server.contract.envelope import ENVELOPES
-from server.contract.errors import Loc
+from server.contract.adjustments import Adjustment, adjustments_header, adjustments_json
+from server.contract.enhance import resolve_enhance
+from server.contract.errors import Loc, RequestInvalid
+from server.contract.names.aliases import ALIASES
+from server.contract.names.envelope import ENVELOPES
+from server.contract.parsing.json_body import parse_body
+from server.contract.resolve import ResolvedRequest, resolve_request, to_spec, wants_json
 from server.contract.wire import GenerateRequest
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)

@@ -1,6 +1,8 @@
 import json
 
-from server.contract import GenerateRequest, request_schema, resolve_request
+from server.contract.resolve import resolve_request
+from server.contract.schema import request_schema, video_form_schema, video_schema
+from server.contract.wire import GenerateRequest
 
 DOCUMENTED = {
     "prompt",
@@ -70,3 +72,12 @@ def test_the_example_is_a_valid_request() -> None:
 def test_the_schema_is_a_fresh_copy() -> None:
     request_schema()["properties"].clear()
     assert request_schema()["properties"].keys() == DOCUMENTED
+
+
+def test_the_schema_has_both_vocabularies_and_no_defaults() -> None:
+    """A generated client sends the defaults of the schema, and a default width and height would override `size`."""
+    for schema in (video_schema(), video_form_schema()):
+        properties = schema["properties"]
+        assert {"model", "seconds", "size", "input_reference", "num_frames", "seed"} <= properties.keys()
+        assert not any("default" in field for field in properties.values())
+        assert schema["required"] == ["prompt"]

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.contract.absent import is_empty
 from server.contract.adjustments import Adjustment, refusal
-from server.contract.body import validate_value_count
-from server.contract.envelope import unwrap
 from server.contract.errors import Loc, RequestInvalid
-from server.contract.named_size import is_automatic, names_same_size
-from server.contract.schema import request_schema
+from server.contract.names.absent import is_empty
+from server.contract.names.envelope import unwrap
+from server.contract.names.named_size import is_automatic, names_same_size
+from server.contract.parsing.json_body import validate_value_count
 
 SECONDS = re.compile(r"\s*[0-9]{1,6}(\.[0-9]{1,9})?\s*s?\s*")
 # Alias -> the name that POST /generate reads, which wins if both are sent. Of two aliases the upper one wins.
@@ -26,26 +25,6 @@ NAMES = {
 GROUPS = ("extra_body", "video_params")
 IMAGES = ("input_reference", "image_reference", "reference_url")
 UNSUPPORTED = {"video_reference": "videos", "audio_reference": "sound"}
-
-# Fields of POST /generate that have no meaning here.
-UNUSED = frozenset({"return_json"})
-
-PROPERTIES: dict[str, Any] = {
-    "model": {"type": "string", "description": "Accepted; this server has one model, LTX-23-Video."},
-    "seconds": {
-        "anyOf": [{"type": "string"}, {"type": "number"}],
-        "description": "OpenAI's name for `duration`; a string.",
-    },
-    "size": {
-        "type": "string",
-        "description": "WIDTHxHEIGHT in pixels, such as 1280x720; or 480p, 720p, 1080p, 1440p, 4k, 16:9, auto.",
-    },
-    "aspect_ratio": {"type": "string", "description": "The shape of a named size, such as 16:9 or 9:16."},
-    "input_reference": {
-        "anyOf": [{"type": "string"}, {"type": "object", "properties": {"image_url": {"type": "string"}}}],
-        "description": "The first frame: a file in a form, base64, a data URL, or an object with that as image_url.",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -160,35 +139,6 @@ class _Reader:
         if self.strict:
             raise RequestInvalid.at(path, refusal(adjustment), "adjustment_refused")
         self.adjustments.append(adjustment)
-
-
-def video_schema() -> dict[str, Any]:
-    """Describe the JSON body of POST /v1/videos.
-
-    It has no defaults, because generated clients would send them, and a width that is sent wins over `size`.
-    """
-    schema = request_schema()
-    own = {name: _without_default(field) for name, field in schema["properties"].items() if name not in UNUSED}
-    return {
-        "title": "VideoRequest",
-        "description": "A clip to render: OpenAI's names, or the fields of POST /generate, which win.",
-        "type": "object",
-        "properties": PROPERTIES | own,
-        "required": schema["required"],
-    }
-
-
-def video_form_schema() -> dict[str, Any]:
-    """Describe the form of POST /v1/videos, which takes the first frame as a file."""
-    schema = video_schema()
-    file = {"type": "string", "format": "binary", "description": "The first frame."}
-    properties = schema["properties"] | {"input_reference": file}
-    del properties["keyframes"], properties["input_image_b64"]
-    return schema | {"title": "VideoForm", "properties": properties}
-
-
-def _without_default(field: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in field.items() if name != "default"}
 
 
 def _plain(value: Any) -> Any:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.contract.adjustments import Adjustment, refusal
-from server.contract.aliases import ALIASES, SIZE_NAMES
 from server.contract.errors import Loc, RequestInvalid
-from server.contract.pictures import is_first_frame, is_last_frame
+from server.contract.names.aliases import ALIASES, SIZE_NAMES
+from server.contract.names.pictures import is_first_frame, is_last_frame
 from server.contract.wire import GenerateRequest
 
 ENVELOPES = frozenset({"input", "input_args", "args", "data", "parameters"})

@@ -2,9 +2,9 @@ import base64
 
 import pytest
 
-from server.contract import RequestInvalid, parse_multipart, parse_urlencoded
-from server.contract.body import MAX_VALUES
-from server.contract.form_body import MAX_ESCAPES, MAX_FIELDS
+from server.contract.errors import RequestInvalid
+from server.contract.parsing.form import MAX_ESCAPES, MAX_FIELDS, parse_multipart, parse_urlencoded, read_form
+from server.contract.parsing.json_body import MAX_VALUES
 
 
 def part(disposition: str, data: bytes, *headers: str) -> bytes:
@@ -119,3 +119,44 @@ def test_too_many_fields_or_values_are_refused() -> None:
     ):
         with pytest.raises(RequestInvalid, match="at most"):
             form()
+
+
+def test_a_form_becomes_nested_fields() -> None:
+    fields = [("prompt", "[12]"), ("seed", "7"), ("generate_audio", "True"), ("seconds", "4"), ("width", "wide")]
+    fields += [("keyframes[][frame_idx]", "0"), ("keyframes[][image_b64]", "1234")]
+    fields += [("keyframes[][frame_idx]", "-1"), ("keyframes[][image_b64]", "5678")]
+    fields += [("images[1][image_b64]", "b"), ("images[0][image_b64]", "a")]
+    fields += [("input_reference[image_url][url]", "data:,"), ("extra_body", '{"fps": 23.976}')]
+
+    assert read_form(fields) == {
+        "prompt": "[12]",
+        "seed": "7",
+        "generate_audio": "True",
+        "seconds": "4",
+        "width": "wide",
+        "keyframes": [{"frame_idx": "0", "image_b64": "1234"}, {"frame_idx": "-1", "image_b64": "5678"}],
+        "images": [{"image_b64": "a"}, {"image_b64": "b"}],
+        "input_reference": {"image_url": {"url": "data:,"}},
+        "extra_body": {"fps": 23.976},
+    }
+
+
+def test_a_repeated_name_in_a_form_becomes_a_list() -> None:
+    fields = [("input_reference[]", "AAAA"), ("seed", "1"), ("seed", "2")]
+
+    assert read_form(fields) == {"input_reference": ["AAAA"], "seed": ["1", "2"]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [[("images", "a"), ("images[]", "b")], [("a[b]", "1"), ("a", "2")], [("a", "1"), ("a[b]", "2")]],
+    ids=str,
+)
+def test_a_form_that_sends_a_field_in_two_ways_is_refused(fields: list[tuple[str, str]]) -> None:
+    with pytest.raises(RequestInvalid, match="Send this once"):
+        read_form(fields)
+
+
+@pytest.mark.parametrize("name", ["a[", "]a", "[a]", "", "a[[b]]", "a[1][2][3][4][5]", "[]"])
+def test_a_name_with_malformed_brackets_is_kept_as_it_is(name: str) -> None:
+    assert read_form([(name, "1")]) == {name: "1"}

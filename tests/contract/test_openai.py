@@ -1,17 +1,13 @@
-"""OpenAI's field names and forms, read as documented fields."""
+"""OpenAI's field names, read as documented fields."""
 
 from typing import Any
 
 import pytest
 
-from server.contract import (
-    RequestInvalid,
-    read_form,
-    read_openai_names,
-    resolve_request,
-    video_form_schema,
-    video_schema,
-)
+from server.contract.errors import RequestInvalid
+from server.contract.names.openai import read_openai_names
+from server.contract.parsing.form import read_form
+from server.contract.resolve import resolve_request
 
 IMAGE = "data:image/png;base64,AAAA"
 
@@ -144,58 +140,8 @@ def test_an_error_uses_the_name_that_was_sent() -> None:
     ]
 
 
-def test_a_form_becomes_nested_fields() -> None:
-    fields = [("prompt", "[12]"), ("seed", "7"), ("generate_audio", "True"), ("seconds", "4"), ("width", "wide")]
-    fields += [("keyframes[][frame_idx]", "0"), ("keyframes[][image_b64]", "1234")]
-    fields += [("keyframes[][frame_idx]", "-1"), ("keyframes[][image_b64]", "5678")]
-    fields += [("images[1][image_b64]", "b"), ("images[0][image_b64]", "a")]
-    fields += [("input_reference[image_url][url]", "data:,"), ("extra_body", '{"fps": 23.976}')]
-
-    assert read_form(fields) == {
-        "prompt": "[12]",
-        "seed": "7",
-        "generate_audio": "True",
-        "seconds": "4",
-        "width": "wide",
-        "keyframes": [{"frame_idx": "0", "image_b64": "1234"}, {"frame_idx": "-1", "image_b64": "5678"}],
-        "images": [{"image_b64": "a"}, {"image_b64": "b"}],
-        "input_reference": {"image_url": {"url": "data:,"}},
-        "extra_body": {"fps": 23.976},
-    }
-
-
-def test_a_repeated_name_in_a_form_becomes_a_list() -> None:
-    fields = [("input_reference[]", "AAAA"), ("seed", "1"), ("seed", "2")]
-
-    assert read_form(fields) == {"input_reference": ["AAAA"], "seed": ["1", "2"]}
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [[("images", "a"), ("images[]", "b")], [("a[b]", "1"), ("a", "2")], [("a", "1"), ("a[b]", "2")]],
-    ids=str,
-)
-def test_a_form_that_sends_a_field_in_two_ways_is_refused(fields: list[tuple[str, str]]) -> None:
-    with pytest.raises(RequestInvalid, match="Send this once"):
-        read_form(fields)
-
-
-@pytest.mark.parametrize("name", ["a[", "]a", "[a]", "", "a[[b]]", "a[1][2][3][4][5]", "[]"])
-def test_a_name_with_malformed_brackets_is_kept_as_it_is(name: str) -> None:
-    assert read_form([(name, "1")]) == {name: "1"}
-
-
 @pytest.mark.parametrize(("text", "audio"), [("True", True), ("1", True), ("on", True), ("", True), ("off", False)])
 def test_a_boolean_in_a_form_may_be_spelled_in_several_ways(text: str, audio: bool) -> None:
     fields = read_form([("prompt", "a fox"), ("generate_audio", text), ("seed", ""), ("fps", "24"), ("keyframes", "")])
 
     assert resolve_request(read_openai_names(fields).values, strict=True).spec.generate_audio is audio
-
-
-def test_the_schema_has_both_vocabularies_and_no_defaults() -> None:
-    """A generated client sends the defaults of the schema, and a default width and height would override `size`."""
-    for schema in (video_schema(), video_form_schema()):
-        properties = schema["properties"]
-        assert {"model", "seconds", "size", "input_reference", "num_frames", "seed"} <= properties.keys()
-        assert not any("default" in field for field in properties.values())
-        assert schema["required"] == ["prompt"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.spec import Container
-from server.contract import RequestInvalid, wants_json
+from server.contract.errors import RequestInvalid
 
 INF, NAN = float("inf"), float("nan")
 INTEGERS = ("width", "height", "num_frames", "frames", "seed", "num_inference_steps")
@@ -202,35 +202,3 @@ def test_steps_are_always_8_without_an_adjustment(resolve, field: str, steps: in
 
 def test_every_bad_field_is_named_at_once(refuse) -> None:
     assert refuse(prompt="", width=0, fps="x") == ["prompt", "width", "fps"]
-
-
-def test_guidance_is_reported_as_unused(adjusted) -> None:
-    assert adjusted(guidance_scale=5, negative_prompt="blurry") == [
-        ("guidance_scale", 5, 1.0),
-        ("negative_prompt", "blurry", None),
-    ]
-
-
-def test_guidance_at_its_defaults_is_not_an_adjustment(adjusted) -> None:
-    default = "shaky, glitchy, low quality, worst quality, deformed, distorted"
-    assert adjusted(guidance_scale=3.1, negative_prompt=default, num_inference_steps=8) == []
-
-
-def test_the_body_is_not_modified(resolve) -> None:
-    fields = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
-    before = {"images": [{"image_b64": "QUJD", "frame_index": None}], "frame_rate": 25, "width": None}
-    resolve(**fields)
-    assert fields == before
-
-
-@pytest.mark.parametrize(
-    ("body", "meaning"),
-    [
-        ({}, False),
-        *[({"return_json": value}, False) for value in (None, "", "false", "0", 0, False)],
-        *[({"return_json": value}, True) for value in ("true", "on", 1, True)],
-        ({"input": {"return_json": "yes"}}, True),
-    ],
-)
-def test_wants_json_follows_return_json(body: dict, meaning: bool) -> None:
-    assert wants_json(body) is meaning

@@ -3,8 +3,9 @@ import math
 
 import pytest
 
-from server.contract import RequestInvalid, parse_body, resolve_request
-from server.contract.body import MAX_VALUES
+from server.contract.errors import RequestInvalid
+from server.contract.parsing.json_body import MAX_VALUES, parse_body
+from server.contract.resolve import resolve_request
 
 
 @pytest.mark.parametrize(

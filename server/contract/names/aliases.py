@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipelines.memory import DEFAULT_CLIP
-from server.contract.absent import is_absent, is_empty
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.limits import MAX_KEYFRAMES
-from server.contract.named_size import agrees, is_automatic, read_named_size
-from server.contract.pictures import (
+from server.contract.names.absent import is_absent, is_empty
+from server.contract.names.named_size import agrees, is_automatic, read_named_size
+from server.contract.names.pictures import (
     could_be_picture,
     holds_picture,
     is_entry_frame,
@@ -20,8 +20,8 @@ from server.contract.pictures import (
     is_last_frame,
     picture_in,
 )
+from server.contract.names.sent import Overridden, SentRequest
 from server.contract.scalars import LAST_FRAME
-from server.contract.sent import Overridden, SentRequest
 
 ALIASES = {
     "frames": "num_frames",

@@ -1,0 +1,1 @@
+"""From the field names that clients send to the documented ones."""
