@@ -1,5 +1,5 @@
-# The torch wheel for Linux brings CUDA's libraries; the base brings what the driver is matched against.
-# The digest is that of the tag for all platforms, as other public builds pin it; it was not pulled where this was written.
+# The torch wheel for Linux includes CUDA's libraries; the base image declares the driver that they need.
+# The digest is that of the tag for all platforms, as other public builds pin it; it was not pulled during development.
 FROM nvidia/cuda:13.0.1-runtime-ubuntu24.04@sha256:c3fde347d52d578c84fd644bc177bc7ec333feaf11550d990da4084d7612e4c7
 
 # hadolint ignore=DL3008
@@ -10,7 +10,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin ltx23 \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
 
-# What libraries keep in a home goes to the volume: the root may be read-only.
+# Libraries write their home files to the volume, because the root may be read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/data \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -22,7 +22,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     LTX23_WEIGHTS_DIR=/weights \
     HF_HOME=/data/huggingface
 
-# Dependencies before the code: they change less often than it does.
+# Dependencies come before the code because they change less often.
 WORKDIR /opt/ltx23
 COPY pyproject.toml constraints.txt requirements.lock ./
 RUN python3 -m venv /opt/venv \

@@ -1,4 +1,4 @@
-# The two commands of the README, and what they are made of.
+# `make serve` and `make test` are the commands of the README; the other targets are for development.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ setup: $(VENV)/.installed
 
 dev: $(VENV)/.installed-dev
 
-# A process per core, up to 4: each has servers and a torch of its own, 1.5 GB.
+# One process per core, up to 4: each runs its own servers and torch, and takes 1.5 GB.
 test: $(VENV)/.installed-dev check
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
@@ -28,7 +28,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/zensical build --strict
 
-# A real SGLang on the CPU: 3 minutes and 2.9 GB to make, 3 minutes to test.
+# A real SGLang on the CPU: 3 minutes and 2.9 GB to install, 3 minutes to test.
 test-sglang: $(VENV)/.installed-dev
 	tests/sglang/cpu_env.sh $(VENV)-sglang $(PYTHON)
 	LTX23_TEST_SGLANG_PYTHON=$(VENV)-sglang/bin/python $(BIN)/python -m pytest -m sglang tests/sglang
@@ -44,7 +44,7 @@ fuzz: $(VENV)/.installed-dev
 soak: setup
 	$(BIN)/python -m benchmarks.soak
 
-# After a change of dependencies in pyproject.toml or constraints.txt. Zensical needs Python 3.11.5.
+# Run this after a change of dependencies in pyproject.toml or constraints.txt. Zensical needs Python 3.11.5.
 lock: dev
 	$(LOCK) --python-version 3.11 --output-file requirements.lock
 	$(LOCK) --python-version 3.11.5 --extra dev --output-file requirements-dev.lock
@@ -52,7 +52,7 @@ lock: dev
 clean:
 	rm -rf $(VENV)
 
-# Everything but torch is checked against the hashes of its lock; pip takes the build of torch that the environment offers.
+# Everything but torch is checked against the hashes in the lock; pip picks the build of torch for this machine.
 $(VENV)/.installed: pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
