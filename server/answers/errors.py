@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from enhancer.errors import EnhancerError
 from server.answers.byte_ranges import RangeNotSatisfiable
 from server.answers.clip import MODEL_ID
-from server.answers.openai_error import with_openai_error
+from server.answers.error_schema import FieldProblem, error_body
 from server.contract.errors import RequestInvalid
 from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
@@ -31,6 +31,7 @@ CLIENT_CLOSED_REQUEST = 499
 # The shortest pause of the enhancer's circuit breaker.
 RETRY_ENHANCER_S = 15
 
+INTERNAL = "Internal server error; the server's log has the reason"
 NOT_STORED = "the video cannot be stored; the server's log has the reason"
 
 
@@ -56,19 +57,23 @@ class Unsupported(Exception):
     code = "unsupported"
 
 
+Detail = str | list[FieldProblem]
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
-    body: Callable[[Any], dict[str, Any]] = lambda exc: {"detail": str(exc)}
+    detail: Callable[[Any], Detail] = str
     headers: Callable[[Any], Mapping[str, str]] = lambda exc: {}
 
 
-def _header_error(name: str, exc: IdempotencyError) -> dict[str, Any]:
-    return {"loc": ["header", name], "msg": str(exc), "type": exc.code}
+def _problem(exc: RenderRefused | IdempotencyError, *loc: str) -> Detail:
+    return [FieldProblem(loc=list(loc), msg=str(exc), type=exc.code)]
 
 
-def _without_values(exc: RequestValidationError) -> list[dict[str, Any]]:
-    return [{name: error[name] for name in ("loc", "msg", "type")} for error in exc.errors()]
+def _problems(errors: Iterable[Mapping[str, Any]]) -> Detail:
+    """Return the problems without the values that were sent."""
+    return [FieldProblem.model_validate(error) for error in errors]
 
 
 def _retry_after(exc: QueueFull | NotReady) -> dict[str, str]:
@@ -76,10 +81,10 @@ def _retry_after(exc: QueueFull | NotReady) -> dict[str, str]:
 
 
 ANSWERS: dict[type[Exception], Answer] = {
-    RequestInvalid: Answer(422, body=lambda exc: {"detail": exc.detail}),
+    RequestInvalid: Answer(422, lambda exc: _problems(exc.detail)),
     UnsupportedMediaType: Answer(415),
-    RenderRefused: Answer(422, body=lambda exc: {"detail": [{"loc": ["body"], "msg": str(exc), "type": "refused"}]}),
-    QueueFull: Answer(429, body=lambda exc: {"error": "RateLimitExceeded", "detail": str(exc)}, headers=_retry_after),
+    RenderRefused: Answer(422, lambda exc: _problem(exc, "body")),
+    QueueFull: Answer(429, headers=_retry_after),
     NotReady: Answer(503, headers=_retry_after),
     DeadlineExceeded: Answer(504),
     RenderFailed: Answer(500),
@@ -89,19 +94,15 @@ ANSWERS: dict[type[Exception], Answer] = {
     VideoNotFound: Answer(404),
     VideoNotFinished: Answer(409),
     RangeNotSatisfiable: Answer(416, headers=lambda exc: {"Content-Range": f"bytes */{exc.size_bytes}"}),
-    IdempotencyError: Answer(422, body=lambda exc: {"detail": [_header_error("Idempotency-Key", exc)]}),
+    IdempotencyError: Answer(422, lambda exc: _problem(exc, "header", "Idempotency-Key")),
     # The exception's message would reveal folders of this machine.
-    StoreError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),
-    DataDirError: Answer(500, body=lambda exc: {"detail": NOT_STORED}),
-    RequestValidationError: Answer(422, body=lambda exc: {"detail": _without_values(exc)}),
+    StoreError: Answer(500, lambda exc: NOT_STORED),
+    DataDirError: Answer(500, lambda exc: NOT_STORED),
+    RequestValidationError: Answer(422, lambda exc: _problems(exc.errors())),
     JobCancelled: Answer(CLIENT_CLOSED_REQUEST),
     ClientDisconnect: Answer(CLIENT_CLOSED_REQUEST),
     # uvicorn logs any other exception and closes the connection, which the header announces.
-    Exception: Answer(
-        500,
-        body=lambda exc: {"detail": "Internal server error; the server's log has the reason"},
-        headers=lambda exc: {"Connection": "close"},
-    ),
+    Exception: Answer(500, lambda exc: INTERNAL, headers=lambda exc: {"Connection": "close"}),
 }
 
 
@@ -118,7 +119,7 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
             headers |= context_of(request).preference_applied
         if isinstance(exc, StoreError | DataDirError):
             log.error("%s", exc)
-        body = with_openai_error(route_path(request.scope), answer.status, answer.body(exc), getattr(exc, "code", None))
+        body = error_body(answer.status, answer.detail(exc), route_path(request.scope), getattr(exc, "code", None))
         return AsciiJSONResponse(body, answer.status, headers)
 
     return handle
@@ -126,5 +127,5 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
 
 def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    body = with_openai_error(route_path(request.scope), exc.status_code, {"detail": str(exc.detail)})
+    body = error_body(exc.status_code, str(exc.detail), route_path(request.scope))
     return AsciiJSONResponse(body, exc.status_code, exc.headers)

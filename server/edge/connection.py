@@ -15,6 +15,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from server.answers.error_schema import error_body
 from server.edge.pace import DEFAULT_PACE, Pace
 from server.edge.refusal import RETRY_AFTER_S
 from server.edge.security_headers import SECURITY_HEADERS
@@ -144,7 +145,7 @@ class Connection(H11Protocol):
 
     def _answer(self, status: int) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = json.dumps({"detail": DETAILS.get(status, NOT_HTTP)}).encode("ascii")
+            body = json.dumps(error_body(status, DETAILS.get(status, NOT_HTTP))).encode("ascii")
             headers = [
                 ("Content-Type", "application/json"),
                 ("Content-Length", str(len(body))),

@@ -7,6 +7,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from server.answers.error_schema import error_body
+
 # Response headers that a page's script may read. Older browsers do not support a wildcard.
 EXPOSED_HEADERS = (
     *("X-LTX-Seed", "X-LTX-Width", "X-LTX-Height", "X-LTX-Frames", "X-LTX-FPS", "X-LTX-Duration", "X-LTX-Adjustments"),
@@ -43,4 +45,4 @@ class Cors(CORSMiddleware):
             for name, value in response.headers.items()
             if name == "vary" or name.startswith("access-control-")
         }
-        return JSONResponse({"detail": detail}, response.status_code, headers)
+        return JSONResponse(error_body(response.status_code, detail), response.status_code, headers)

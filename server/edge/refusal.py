@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from server.answers.openai_error import with_openai_error
+from server.answers.error_schema import error_body
 from server.edge.paths import route_path
 
 # For a 503 while requests or connections take all the room there is: they come and go.
@@ -49,7 +49,7 @@ class Refusal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_headers = Headers(scope=scope)
         has_body = _has_body(request_headers)
-        body = json.dumps(with_openai_error(route_path(scope), self.status, {"detail": self.detail})).encode("ascii")
+        body = json.dumps(error_body(self.status, self.detail, route_path(scope))).encode("ascii")
         await send(self._start(len(body), closes=has_body))
         await send({"type": "http.response.body", "body": body, "more_body": has_body})
         if has_body:
