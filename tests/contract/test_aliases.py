@@ -27,43 +27,6 @@ def test_an_alias_means_the_documented_field(resolve, alias: dict, documented: d
     assert resolve(**alias) == resolve(**documented)
 
 
-@pytest.mark.parametrize("alias", ["image", "image_b64"])
-def test_image_and_image_b64_are_the_first_frame(resolve, alias: str) -> None:
-    [image] = resolve(**{alias: IMAGE}).images
-    assert (image.data, image.frame_idx, image.loc) == (b"ABC", 0, (alias,))
-
-
-@pytest.mark.parametrize("fields", [{}, {"frame_index": 0}, {"frame_idx": 0}, {"frame_index": None}])
-def test_a_single_entry_of_images_is_the_first_frame(resolve, fields: dict) -> None:
-    request = resolve(images=[entry(**fields)])
-    [image] = request.images
-    assert (image.data, image.frame_idx, image.loc) == (b"ABC", 0, ("images", 0, "image_b64"))
-    assert request.adjustments == ()
-
-
-def test_a_single_entry_of_images_keeps_its_strength(resolve) -> None:
-    [image] = resolve(images=[entry(strength=0.25)]).images
-    assert image.strength == 0.25
-
-
-@pytest.mark.parametrize("name", ["frame_index", "frame_idx"])
-@pytest.mark.parametrize("frame", [40, -1, 10**30])
-def test_a_single_entry_of_images_is_moved_to_the_first_frame(resolve, name: str, frame: int) -> None:
-    request = resolve(images=[entry(**{name: frame})])
-    assert request.images[0].frame_idx == 0
-    [adjustment] = request.adjustments
-    assert (adjustment.field, adjustment.requested, adjustment.used) == ("keyframes.0.frame_idx", frame, 0)
-
-
-def test_several_images_are_keyframes(resolve) -> None:
-    request = resolve(images=[entry(frame_index=-1, strength=0.5), entry(frame_idx=0)])
-    assert [(i.frame_idx, i.strength, i.loc) for i in request.images] == [
-        (0, 1.0, ("images", 1, "image_b64")),
-        (120, 0.5, ("images", 0, "image_b64")),
-    ]
-    assert request.adjustments == ()
-
-
 @pytest.mark.parametrize(
     ("sent", "locs"),
     [
@@ -128,22 +91,3 @@ def test_the_documented_name_wins(adjusted, sent: dict, expected: list) -> None:
 
 def test_an_alias_is_used_if_the_documented_field_is_null(resolve) -> None:
     assert resolve(fps=None, frame_rate=25).spec.frame_rate == Fraction(25)
-
-
-def test_keyframes_win_over_images(resolve) -> None:
-    keyframes = [{"image_b64": OTHER, "frame_idx": 0}, {"image_b64": OTHER, "frame_idx": 8}]
-    request = resolve(keyframes=keyframes, images=[entry()])
-    assert [image.data for image in request.images] == [b"DEF", b"DEF"]
-    [adjustment] = request.adjustments
-    assert (adjustment.field, adjustment.requested, adjustment.used) == ("keyframes", "a list of 1", "a list of 2")
-
-
-def test_several_images_win_over_a_single_one(resolve) -> None:
-    request = resolve(input_image_b64=OTHER, images=[entry(frame_index=0), entry(frame_index=8)])
-    assert [image.data for image in request.images] == [b"ABC", b"ABC"]
-    assert [adjustment.field for adjustment in request.adjustments] == ["input_image_b64"]
-
-
-def test_frame_idx_wins_over_frame_index(adjusted) -> None:
-    images = [entry(frame_idx=0, frame_index=0), entry(frame_idx=8, frame_index=9)]
-    assert adjusted(images=images) == [("keyframes.1.frame_idx", 9, 8)]

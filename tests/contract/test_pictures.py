@@ -55,27 +55,6 @@ def test_every_name_of_a_last_frame_is_accepted(resolve, name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", LAST_NAMES)
-def test_a_last_frame_without_a_first_one_is_refused(resolve, name: str) -> None:
-    with pytest.raises(RequestInvalid, match="first one") as caught:
-        resolve(**{name: LAST})
-    assert [error.loc for error in caught.value.errors] == [(name,)]
-
-
-def test_a_last_frame_follows_a_single_entry_of_images(resolve) -> None:
-    request = resolve(strict=True, images=[FIRST], end_image=LAST)
-    assert [(i.data, i.frame_idx, i.loc) for i in request.images] == [
-        (PNG, 0, ("images", 0)),
-        (OTHER, 120, ("end_image",)),
-    ]
-
-
-def test_keyframes_win_over_a_last_frame(resolve, adjusted) -> None:
-    keyframes = [{"image": FIRST, "frame": 0}, {"image": FIRST, "frame": 8}]
-    [(field, _, used)] = adjusted(keyframes=keyframes, end_image=LAST)
-    assert (field, used) == ("keyframes", "a list of 2")
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_IDS)
 @pytest.mark.parametrize("name", ["input_image_b64", "image", "image_url", "input_reference"])
 def test_a_picture_may_have_any_of_these_shapes(resolve, name: str, shape) -> None:
@@ -161,10 +140,6 @@ def test_a_deep_unknown_field_is_searched_without_recursion(resolve) -> None:
     assert resolve(foo=deep).images == ()
 
 
-def test_several_pictures_as_the_first_frame_are_refused(refuse) -> None:
-    assert refuse(input_image=[FIRST, LAST]) == ["input_image"]
-
-
 @pytest.mark.parametrize(
     "sent",
     [
@@ -208,3 +183,10 @@ def test_a_value_that_another_name_overrides_is_not_validated(resolve, sent: dic
 )
 def test_two_names_with_the_same_value_are_not_an_adjustment(resolve, sent: dict) -> None:
     assert resolve(strict=True, **sent).adjustments == ()
+
+
+@pytest.mark.parametrize("name", LAST_NAMES)
+def test_a_last_frame_without_a_first_one_is_refused(resolve, name: str) -> None:
+    with pytest.raises(RequestInvalid, match="first one") as caught:
+        resolve(**{name: LAST})
+    assert [error.loc for error in caught.value.errors] == [(name,)]

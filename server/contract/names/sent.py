@@ -1,7 +1,7 @@
 """A request with documented names that remembers the names that were sent."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -29,18 +29,30 @@ class Overridden:
     value: object
 
 
-@dataclass(frozen=True)
+@dataclass
 class SentRequest:
-    """A body with documented names. Values that mean "absent" are removed; unknown fields are kept.
+    """A body whose names become documented ones. Values that mean "absent" are removed; unknown fields are kept.
 
     names: documented path -> path that was sent, where they differ.
     single_image: `keyframes` holds the only entry of an `images`, to be shown at frame 0.
     """
 
     values: dict[str, Any]
-    names: Mapping[Loc, Loc]
-    overridden: tuple[Overridden, ...] = ()
+    names: dict[Loc, Loc] = field(default_factory=dict)
+    overridden: list[Overridden] = field(default_factory=list)
     single_image: bool = False
+
+    def offer(self, field: str, loc: Loc, value: object) -> None:
+        """Take `value`, sent at `loc`, for `field`, unless another name has already set it."""
+        if field in self.values:
+            self.override((field,), loc, value)
+        else:
+            self.values[field] = value
+            self.names[field,] = loc
+
+    def override(self, path: Loc, loc: Loc, value: object) -> None:
+        """Note that `value`, sent at `loc`, is ignored because of what another name set at `path`."""
+        self.overridden.append(Overridden(path, loc, value))
 
     def value_at(self, path: Loc) -> Any:
         """Return what was sent for a documented path, or None."""
