@@ -5,7 +5,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,13 +30,7 @@ class CaptionProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Return whether it has ended, perhaps before its socket is seen to be closed."""
-        if self._child.reader.at_eof():
-            return True
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
+        return self._child.has_ended
 
     async def wait_until_ready(self) -> None:
         """Wait until the model is loaded. Raises CaptionerDown."""
@@ -79,12 +72,10 @@ class CaptionProcess:
 
     async def _receive(self) -> dict[str, object]:
         try:
-            line = await self._child.reader.readline()
-        except OSError as exc:
-            raise CaptionerDown("the captioner has ended") from exc
+            line = await self._child.read_line()
         except ValueError as exc:  # longer than MAX_LINE_BYTES
             raise CaptionerDown("the captioner sent an invalid response") from exc
-        if not line.endswith(b"\n"):
+        if not line:
             raise CaptionerDown("the captioner has ended")
         try:
             message = json.loads(line)

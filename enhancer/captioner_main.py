@@ -10,14 +10,14 @@ a new process takes its place.
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from enhancer.child_setup import die_with_parent, parent_streams
 from enhancer.errors import CaptionError, SettingsError
-from enhancer.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from enhancer.florence import Florence
@@ -55,12 +55,9 @@ def main() -> int:
     die_with_parent()
     # Before torch is imported: threads that spin at the end of each kernel would take the render's cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with socket.socket(fileno=int(sys.argv[1])) as pipe:
-        pipe.set_inheritable(False)
-        try:
-            return run(pipe.makefile("r", encoding="utf-8"), pipe.makefile("w", encoding="utf-8"))
-        except (BrokenPipeError, ConnectionResetError):
-            return 0
+    with suppress(BrokenPipeError, ConnectionResetError), parent_streams(int(sys.argv[1])) as (received, sent):
+        return run(received, sent)
+    return 0
 
 
 if __name__ == "__main__":

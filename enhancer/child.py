@@ -1,7 +1,7 @@
 """Start, kill and await a child process with a socket to it.
 
-Workers and captioners are such children. Each leads a session of its own, so that Ctrl-C in the terminal reaches the
-server alone, and a kill reaches whatever the child has started.
+Workers, captioners and image checkers are such children. Each leads a session of its own, so that Ctrl-C in the
+terminal reaches the server alone, and a kill reaches whatever the child has started.
 """
 
 import asyncio
@@ -29,6 +29,24 @@ class Child:
         """Send without waiting. A child that is gone takes nothing; its end tells the rest."""
         if not self._writer.is_closing():
             self._writer.write(data)
+
+    async def read_line(self) -> bytes:
+        """Return the next line, or nothing if no whole line will come. Raises ValueError if it exceeds the limit."""
+        with suppress(OSError):
+            line = await self.reader.readline()
+            if line.endswith(b"\n"):
+                return line
+        return b""
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether it has ended, perhaps before its socket is seen to be closed."""
+        if self.reader.at_eof():
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     def kill(self) -> None:
         """Kill it and whatever it has started."""

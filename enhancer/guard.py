@@ -20,7 +20,7 @@ from contextlib import suppress
 
 import psutil
 
-from enhancer.parent_death import die_with_parent
+from enhancer.child_setup import die_with_parent
 
 # From <linux/prctl.h>.
 PR_SET_CHILD_SUBREAPER = 36

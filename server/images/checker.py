@@ -5,10 +5,10 @@ import json
 import logging
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
 
+from enhancer.child import Child, exit_name, start_child
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from server.jobs.job import STOPPING, NotReady
 from server.jobs.turns import Turns
@@ -37,7 +37,7 @@ class ImageChecker:
 
     def __init__(self) -> None:
         self._turns = Turns()
-        self._process: Process | None = None
+        self._child: Child | None = None
         self._ending: set[asyncio.Task[int]] = set()
         self._is_stopped = False
 
@@ -65,40 +65,34 @@ class ImageChecker:
             await asyncio.wait(self._ending)
 
     async def _ask(self, path: Path, decode: bool) -> Checked:
-        process = await self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps({"path": str(path), "decode": decode}).encode("ascii") + b"\n")
-        line = await process.stdout.readline()
+        child = await self._start()
+        child.send(json.dumps({"path": str(path), "decode": decode}).encode("ascii") + b"\n")
+        line = await child.read_line()
         self._raise_if_stopped()
         if line:
             return Checked(**json.loads(line))
-        self._process = None
-        returncode = await process.wait()
-        log.error("the process that decodes images ended with %d", returncode)
+        returncode = await child.wait()
+        self._child = None
+        log.error("the process that decodes images ended with %s", exit_name(returncode))
         slow = returncode == -signal.SIGPROF
         why = f"it takes more than {MAX_DECODE_SECONDS} s to decode" if slow else "it cannot be decoded"
         return Checked(error=f"{why}: save it again as a plain PNG, JPEG or WebP file")
 
-    async def _start(self) -> Process:
+    async def _start(self) -> Child:
         self._raise_if_stopped()
-        if self._process is None or self._process.returncode is not None:
-            # In a session of its own, so that only the server receives Ctrl-C from the terminal.
-            self._process = await asyncio.create_subprocess_exec(
-                *PROGRAM, stdin=PIPE, stdout=PIPE, start_new_session=True
-            )
-            if self._is_stopped:
-                self._kill()
+        if self._child is not None and self._child.has_ended:
+            self._kill()
+        if self._child is None:
+            self._child = await start_child(PROGRAM)
             self._raise_if_stopped()
-        return self._process
+        return self._child
 
     def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
+        child, self._child = self._child, None
+        if child is None:
             return
-        if process.returncode is None:
-            process.kill()
-        ending = asyncio.create_task(process.wait())
+        child.kill()
+        ending = asyncio.create_task(child.wait())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 

@@ -1,17 +1,19 @@
 """Decode the images of requests in a process of its own, to find broken ones before the request is queued.
 
-Run as `python -P -m server.images.main`. One JSON object per line: `{"path", "decode"}` in, `{"width", "height"}`
-or `{"error"}` out. It ends when its input ends. A decoder that crashes or hangs takes down this process and not the
-server.
+Run as `python -P -m server.images.main FD`, where FD is its end of a socket pair. One JSON object per line: `{"path",
+"decode"}` in, `{"width", "height"}` or `{"error"}` out. It ends when the other end is closed. A decoder that crashes or
+hangs takes down this process and not the server.
 """
 
 import json
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from enhancer.child_setup import die_with_parent, parent_streams
 from pipelines.errors import ImageError
 from pipelines.media.image import OpenImage
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
@@ -40,6 +42,12 @@ def check(path: str, decode: bool) -> dict[str, Any]:
     return {"width": width, "height": height}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    die_with_parent()
     keep_one_heap()
-    run(sys.stdin, sys.stdout)
+    with suppress(BrokenPipeError, ConnectionResetError), parent_streams(int(sys.argv[1])) as (received, sent):
+        run(received, sent)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from enhancer.parent_death import die_with_parent
+from enhancer.child_setup import die_with_parent
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
 from server.process.allocator import configure_allocator

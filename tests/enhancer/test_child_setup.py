@@ -9,7 +9,7 @@ from tests.jobs.conftest import has_ended
 
 CHILD = """
 import signal
-from enhancer.parent_death import die_with_parent
+from enhancer.child_setup import die_with_parent
 die_with_parent()
 print("here", flush=True)
 signal.pause()
