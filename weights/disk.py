@@ -1,15 +1,17 @@
-"""Check what writing weights needs from a disk: room, permission, and a single writer at a time."""
+"""Write files: whole or not at all, by one process at a time, and only where there is room."""
 
 import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from weights.errors import DiskError
 
 LOCK_NAME = ".lock"
+# Of a file that is not complete yet.
+PART_SUFFIX = ".part"
 
 # The bytes that can still be written below a folder.
 FreeBytes = Callable[[Path], int]
@@ -32,6 +34,18 @@ def validate_room(folder: Path, needed_bytes: int, free: int) -> None:
     if needed_bytes > free:
         raise DiskError(f"{folder}: the files still to come need {format_bytes(needed_bytes)}, "
                         f"{format_bytes(free)} are free; make room, or choose another folder")  # fmt: skip
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to. The file takes the place of `path`, or is removed if the block fails."""
+    part = path.with_name(path.name + PART_SUFFIX)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

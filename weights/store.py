@@ -9,18 +9,16 @@ verification needs no network.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from weights.disk import disk_errors
+from weights.disk import PART_SUFFIX, disk_errors, replacing
 from weights.errors import FileError
 from weights.registry import Part, PublishedFile
 
 RECORD_NAME = ".published.json"
-PART_SUFFIX = ".part"
 
 
 class State(StrEnum):
@@ -126,9 +124,8 @@ class Store:
         text = json.dumps({"files": entries, "verified": sorted(record.verified)}, indent=1) + "\n"
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            part_path = path.with_name(path.name + PART_SUFFIX)
-            part_path.write_text(text)
-            os.replace(part_path, path)
+            with replacing(path) as part_path:
+                part_path.write_text(text)
 
 
 def file_size(path: Path) -> int | None:

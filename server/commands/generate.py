@@ -21,6 +21,7 @@ from server.process.allocator import configure_allocator
 from server.process.threads import wait_passively
 from server.settings import SettingsError, WeightSettings, load_settings
 from server.worker.garbage import collecting_later
+from weights.disk import replacing
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -121,12 +122,8 @@ def check_keyframe(keyframe: Keyframe, clip: Size) -> None:
 def write_tensors(path: Path, tensors: dict[str, "torch.Tensor"]) -> None:
     from safetensors.torch import save_file
 
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with replacing(path) as part:
         save_file({name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class ConsoleTrace(Trace):

@@ -1,11 +1,11 @@
 """Keep the secret that signs links in the data folder, so that links survive a restart."""
 
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from server.settings import setting_error
+from weights.disk import replacing
 
 NAME = "link-secret"
 SIZE_BYTES = 32
@@ -30,9 +30,7 @@ def read_or_create_secret(data_dir: Path) -> bytes:
 
 def _create(path: Path) -> bytes:
     secret = secrets.token_bytes(SIZE_BYTES)
-    part = path.with_name(f"{NAME}.part")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secret)
-    part.replace(path)
+    with replacing(path) as part:
+        part.touch(mode=0o600)
+        part.write_bytes(secret)
     return secret

@@ -1,7 +1,6 @@
 """Previews of finished videos: made when they are first requested, and kept beside the clip."""
 
 import asyncio
-import os
 import threading
 from dataclasses import replace
 from enum import StrEnum
@@ -13,6 +12,7 @@ from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
 from server.videos.store import VideoStore
 from server.videos.video import Video
+from weights.disk import replacing
 
 
 class Preview(StrEnum):
@@ -64,13 +64,9 @@ class Previews:
 
     def _write(self, video: Video, preview: Preview, path: Path) -> int:
         clip = video.path(self._data.folder(video.id))
-        unfinished = path.with_name(f"unfinished-{path.name}")
-        try:
+        with replacing(path) as part:
             if preview is Preview.THUMBNAIL:
-                write_thumbnail(clip, unfinished, self._stopped.is_set)
+                write_thumbnail(clip, part, self._stopped.is_set)
             else:
-                write_spritesheet(clip, video.request.spec.num_frames, unfinished, self._stopped.is_set)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+                write_spritesheet(clip, video.request.spec.num_frames, part, self._stopped.is_set)
         return path.stat().st_size
