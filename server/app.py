@@ -16,7 +16,8 @@ from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
 from server.answers.errors import AsciiJSONResponse, install_error_answers
 from server.configure import create_enhancer, create_managed, limits, worker_configs
-from server.edge.keys import OPEN_PATHS, KeyRing
+from server.edge.api_keys import OPEN_PATHS
+from server.edge.key_ring import KeyRing
 from server.edge.link_secret import read_or_create_secret
 from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
@@ -38,14 +39,14 @@ from server.routes import (
 )
 from server.services import Services
 from server.settings import Settings
-from server.telemetry.live import LiveMetrics
+from server.telemetry.collector import StateCollector
 from server.telemetry.telemetry import Telemetry, create_telemetry
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
 from server.worker.messages import FromWorker, Ready
 
-# Describes API keys in /openapi.json; `edge.keys` checks them.
+# Describes API keys in /openapi.json; `edge.api_keys` checks them.
 KEY_DOCUMENTATION = [
     Depends(HTTPBearer(scheme_name="bearer", description="An API key of this server.", auto_error=False)),
     Depends(APIKeyHeader(scheme_name="apiKey", name="x-api-key", description="The same key.", auto_error=False)),
@@ -152,7 +153,9 @@ def _lifespan(
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
             services = Services(settings, dispatcher, workspace, library, enhancer, images, managed)
-            telemetry.metrics.registry.register(LiveMetrics(lambda: dispatcher.status, lambda: services.enhancer_state))
+            telemetry.metrics.registry.register(
+                StateCollector(lambda: dispatcher.status, lambda: services.enhancer_state)
+            )
             app.state.services = services
             await library.start()
             starting = asyncio.create_task(_start(dispatcher, enhancer, managed))

@@ -11,7 +11,7 @@ from enhancer.enhancement import Result
 from enhancer.sglang import Sglang, SglangOptions
 from enhancer.sglang_install import DEFAULT_FOLDER, Installation
 from enhancer.sglang_process import ManagedOptions, ManagedSglang
-from server.edge.keys import KeyRing
+from server.edge.key_ring import KeyRing
 from server.jobs.limits import Limits
 from server.settings import Settings, setting_error
 from server.worker.messages import WorkerConfig

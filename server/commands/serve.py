@@ -16,7 +16,7 @@ from server.commands.devices import resolve_devices
 from server.commands.draining import DrainingServer
 from server.commands.http_config import BACKLOG, create_http_config
 from server.commands.weight_names import resolve_weights
-from server.edge.keys import KeyRingError
+from server.edge.key_ring import KeyRingError
 from server.process.heap import keep_one_heap
 from server.process.logs import configure_logging
 from server.requests.workspace import Workspace

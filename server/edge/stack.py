@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 
 from starlette.types import ASGIApp
 
+from server.edge.api_keys import ApiKeys
 from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.browser_guard import BrowserGuard
 from server.edge.content_encoding import PlainBodies
 from server.edge.cors import Cors
 from server.edge.exchange import Exchanges, OnExchange
 from server.edge.forwarded import ForwardedHeaders
-from server.edge.keys import ApiKeys, KeyRing
+from server.edge.key_ring import KeyRing
 from server.edge.pace import Pace
 from server.edge.paths import CleanPaths
 from server.edge.request_id import RequestId

@@ -5,7 +5,7 @@ The values of labels come from tables in this code, never from a client.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 
@@ -13,7 +13,6 @@ from enhancer.enhancement import Result
 from server.edge.exchange import Exchange
 from server.jobs.job import Job, JobCancelled, JobError
 from server.jobs.supervisor import SILENT
-from server.telemetry.steps import StepTimes
 from server.worker.messages import FromWorker, Progress
 
 REQUEST_BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -102,6 +101,28 @@ class Metrics:
         for stage in STAGES:
             if stage in timings_s:
                 self._stage_s.labels(stage).observe(timings_s[stage])
+
+
+class StepTimes:
+    """Measures the steps of running jobs from their progress messages."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: dict[str, tuple[Progress, float]] = {}
+
+    def measure(self, progress: Progress) -> float | None:
+        """Return the seconds of the step that ends now; None at the beginning of a stage."""
+        now = self._clock()
+        before, before_at = self._last.get(progress.job_id, (None, now))
+        self._last[progress.job_id] = progress, now
+        if before is None or before.stage != progress.stage:
+            return None
+        count = progress.step - before.step
+        return (now - before_at) / count if count > 0 else None
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended."""
+        self._last.pop(job_id, None)
 
 
 def outcome_of(ended: "asyncio.Future[Mapping[str, float]]") -> str:

@@ -1,4 +1,4 @@
-"""All videos of this server, for every caller. Rendering and removal are in `rendering` and `sweeping`."""
+"""All videos of this server, for every caller. Rendering and removal are in `rendering` and `retention`."""
 
 import asyncio
 import time
@@ -15,9 +15,8 @@ from server.videos.live import Snapshot
 from server.videos.previews import Preview, Previews
 from server.videos.rendering import Prepare, Rendering
 from server.videos.restart import waiting_videos
-from server.videos.retention import Retention
+from server.videos.retention import Retention, Sweeper
 from server.videos.store import VideoStore
-from server.videos.sweeping import Sweeper
 from server.videos.video import Idempotency, Video, may_be_id
 
 

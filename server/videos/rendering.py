@@ -1,19 +1,25 @@
-"""Create, restore and cancel unfinished videos and their jobs. Independent of owners and retention."""
+"""Create, restore and cancel unfinished videos, and record how their jobs go. Independent of owners and retention."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from server.jobs.dispatcher import Dispatcher
-from server.jobs.job import Job
+from server.jobs.job import Job, JobError, NotReady
+from server.jobs.progress import JobProgress
 from server.requests.prepared import PreparedRequest
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
-from server.videos.following import Follower
 from server.videos.live import Live, Snapshot
 from server.videos.recording import Recorder
 from server.videos.store import VideoStore
-from server.videos.video import Idempotency, Video, VideoIds
+from server.videos.video import Failure, Idempotency, Video, VideoIds
+
+log = logging.getLogger("ltx23.videos")
+
+LOST_CLIP = Failure("lost", "its file cannot be read; the server's log has the reason")
 
 # Prepares the request, and writes its images into the given folder.
 Prepare = Callable[[Path], Awaitable[PreparedRequest]]
@@ -37,7 +43,7 @@ class Rendering:
         self._ids = VideoIds()
         self._live: dict[str, Live] = {}
         self._recorder = Recorder(self._live, store)
-        self._follower = Follower(self._live, self._recorder, data_dir, clock, on_finished)
+        self._on_finished = on_finished
         self._tasks: set[asyncio.Task[None]] = set()
 
     def restore(self, video: Video) -> None:
@@ -128,6 +134,46 @@ class Rendering:
             raise
 
     def _follow(self, live: Live, job: Job) -> None:
-        task = asyncio.create_task(self._follower.follow(live, job))
+        task = asyncio.create_task(self._record_changes(live, job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _record_changes(self, live: Live, job: Job) -> None:
+        """Record each change of the video from its job's start to its end."""
+        begun = asyncio.create_task(job.begun.wait())
+        changes: list[asyncio.Future[Any]] = [begun, job.ended]
+        await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if job.begun.is_set():
+            await self._recorder.record(live, live.video.begun())
+        await asyncio.wait([job.ended])
+        try:
+            await self._finish(live, await self._completed(live.video, job))
+        except OSError as exc:
+            log.error("%s: its clip cannot be read: %s", live.video.id, exc)
+            await self._finish(live, live.video.failed(self._clock(), LOST_CLIP))
+        except NotReady:
+            live.job = None
+            live.progress.set(JobProgress())
+            await self._recorder.record(live, live.video.queued())
+        except JobError as exc:
+            await self._finish(live, live.video.failed(self._clock(), Failure.of(exc)))
+
+    async def _completed(self, video: Video, job: Job) -> Video:
+        """Return the video with the size and timings of its clip. Raises JobError or OSError if it has none."""
+        job.ended.result()
+        stat = await asyncio.to_thread(job.path.stat)
+        return video.completed(self._clock(), stat.st_size, video.request.timings_s(job), job.peak_memory_bytes)
+
+    async def _finish(self, live: Live, video: Video) -> None:
+        """Record the finished video, then publish it.
+
+        The record comes first so that a video reported as finished survives a crash, unless its record cannot be
+        written.
+        """
+        if self._live.get(video.id) is not live:
+            return
+        await self._recorder.record(live, video)
+        live.finish(video)
+        await asyncio.to_thread(self._data.remove_images, video.id)
+        await self._on_finished()

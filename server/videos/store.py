@@ -9,17 +9,25 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from server.videos.database import open_database
 from server.videos.errors import StoreError
 from server.videos.request_json import request_from_json, request_to_json
-from server.videos.retention import Finished
 from server.videos.video import Failure, Idempotency, Video, VideoStatus
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The facts that decide how long a video is kept."""
+
+    id: str
+    completed_at: float
+    size_bytes: int
 
 
 class VideoStore:

@@ -18,7 +18,7 @@ from server.process.heap import Heap, keep_one_heap
 from server.process.logs import configure_logging
 from server.process.threads import wait_passively
 from server.worker.garbage import collecting_later
-from server.worker.host_memory import host_memory
+from server.worker.memory import PeakMemory, host_memory
 from server.worker.messages import (
     Done,
     Failed,
@@ -31,7 +31,6 @@ from server.worker.messages import (
     Ready,
     Started,
 )
-from server.worker.peak_memory import PeakMemory
 from server.worker.pipe import Pipe
 from weights.errors import WeightsError
 

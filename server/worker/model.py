@@ -18,7 +18,7 @@ from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
 from server.worker.device import DeviceError, limit_memory, resolve_capacity, resolve_device, unusable_card
-from server.worker.host_memory import host_memory
+from server.worker.memory import host_memory
 from server.worker.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
 from weights.folder import OwnParts, find_own_parts

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from server.edge.cors import EXPOSED_HEADERS
-from server.edge.keys import KeyRing
+from server.edge.key_ring import KeyRing
 from server.edge.stack import with_edge
 from server.settings import load_settings
 from tests.edge.asgi import ask, show

@@ -8,9 +8,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from server.edge.api_keys import ApiKeys
 from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.exchange import Exchange, Exchanges
-from server.edge.keys import ApiKeys, KeyRing
+from server.edge.key_ring import KeyRing
 from server.edge.request_id import RequestId
 
 KEY = {"Authorization": "Bearer key"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.edge.keys import ApiKeys, KeyRing
+from server.edge.api_keys import ApiKeys
+from server.edge.key_ring import KeyRing
 from tests.edge.asgi import ask, show
 
 

@@ -7,8 +7,9 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from server.edge.api_keys import ApiKeys
 from server.edge.body_limit import BodyLimit, BodyLimits
-from server.edge.keys import ApiKeys, KeyRing, KeyRingError
+from server.edge.key_ring import KeyRing, KeyRingError
 from server.edge.refusal import Linger
 
 KEY = "sk-first"

@@ -3,7 +3,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.edge.keys import ApiKeys, KeyRing
+from server.edge.api_keys import ApiKeys
+from server.edge.key_ring import KeyRing
 from server.edge.link_secret import read_or_create_secret
 from server.edge.signed_links import SignedLinks
 from server.settings import SettingsError

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.edge.keys import KeyRing
+from server.edge.key_ring import KeyRing
 from server.edge.stack import with_edge
 from server.settings import load_settings
 

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.telemetry.metrics import Metrics
-from server.telemetry.steps import StepTimes
+from server.telemetry.metrics import Metrics, StepTimes
 from server.worker.messages import Progress, Ready
 from tests.jobs.conftest import Dispatching, Rig, outcome
 

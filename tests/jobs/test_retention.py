@@ -9,7 +9,8 @@ from server.answers.video import VideoAnswer
 from server.routes.video_events import event_stream
 from server.videos.errors import VideoNotFound
 from server.videos.live import Snapshot
-from server.videos.retention import Finished, Retention
+from server.videos.retention import Retention
+from server.videos.store import Finished
 from server.videos.video import VideoStatus
 from tests.jobs.conftest import Dispatching
 from tests.jobs.library import FOREVER, Clock, ids, library, make

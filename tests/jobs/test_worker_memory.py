@@ -10,8 +10,8 @@ from PIL import Image
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.jobs.worker_process import Worker, run_worker
 from server.process.heap import KEPT_BYTES
+from server.worker.memory import PeakMemory
 from server.worker.messages import Done, Failed, Generate, Ready, WorkerConfig
-from server.worker.peak_memory import PeakMemory
 from tests.jobs.test_worker_process import heard
 from weights.tiny import TinyFiles
 

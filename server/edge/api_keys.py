@@ -1,61 +1,16 @@
-"""API keys: the ring of valid keys, and the ways in which a request presents one."""
+"""The middleware that asks for API keys, and the ways in which a request presents one."""
 
-import hashlib
-import hmac
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.edge.key_digest import KeyRingError, key_digest
-from server.edge.key_file import KeyFile
+from server.edge.key_ring import KeyRing
 from server.edge.paths import route_path
 from server.edge.refusal import DEFAULT_LINGER, Linger, Refusal
 from server.edge.signed_links import LinkError, SignedLinks, is_signed
 
-__all__ = ["OPEN_PATHS", "ApiKeys", "KeyRing", "KeyRingError"]
-
 OPEN_PATHS = frozenset({"/health", "/livez", "/openapi.json"})
-
-_KEY_ID_DIGITS = 8
-
-
-class KeyRing:
-    """The digests of the valid keys. An empty ring lets everyone in.
-
-    A key file is read again when it changes. Raises KeyRingError if a key or the file cannot be used.
-    """
-
-    def __init__(self, keys: Collection[str] = (), key_file: Path | None = None) -> None:
-        if isinstance(keys, str):
-            raise TypeError("keys is a collection of keys, not one key")
-        self._fixed = tuple(key_digest(key, f"API key {number}") for number, key in enumerate(keys, 1))
-        self._file = None if key_file is None else KeyFile(key_file)
-
-    def __len__(self) -> int:
-        return len(self._digests())
-
-    def __repr__(self) -> str:
-        return f"KeyRing({len(self)} keys)"
-
-    def identify(self, key: bytes) -> str | None:
-        """Return the id of a key on the ring, or None. The time taken does not depend on which key matches."""
-        presented = hashlib.sha256(key).digest()
-        matches = [digest for digest in self._digests() if hmac.compare_digest(digest, presented)]
-        return _key_id(matches[0]) if matches else None
-
-    def key_ids(self) -> list[str]:
-        return [_key_id(digest) for digest in self._digests()]
-
-    def _digests(self) -> Collection[bytes]:
-        from_file = () if self._file is None else self._file.digests()
-        return dict.fromkeys((*self._fixed, *from_file))
-
-
-def _key_id(digest: bytes) -> str:
-    """Return the start of a key's digest: enough to tell keys apart in a log, too little to find the key."""
-    return digest.hex()[:_KEY_ID_DIGITS]
 
 
 class ApiKeys:

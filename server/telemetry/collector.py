@@ -13,7 +13,7 @@ from server.worker.messages import ModelInfo
 
 
 @dataclass(frozen=True)
-class LiveMetrics(Collector):
+class StateCollector(Collector):
     status: Callable[[], Status]
     enhancer: Callable[[], EnhancerState]
 

@@ -1,8 +1,12 @@
-"""Measure the peak memory of this process while it renders one clip."""
+"""Measure the memory of this process: now, and the peak while it renders one clip."""
 
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
+
+from server.worker.messages import Memory
 
 if TYPE_CHECKING:
     import torch
@@ -10,6 +14,10 @@ if TYPE_CHECKING:
 # Linux: writing 5 to clear_refs resets the peak of the resident memory (VmHWM) to its present value.
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 RESET_PEAK = "5"
+
+
+def host_memory() -> Memory:
+    return Memory(psutil.Process().memory_info().rss)
 
 
 class PeakMemory:
