@@ -2,24 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from enhancer.errors import InstallError
 from enhancer.sglang_install import DEFAULT_FOLDER, REQUIREMENT, Installation, install
+from server.commands.subcommands import INTERRUPTED, Subcommand, add_subcommands
 from weights.licenses import ENHANCER_LICENSES
-
-# The exit code that a shell reports for a command ended by Ctrl-C.
-INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Command:
-    help: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[..., int]
 
 
 def enhancer(*, enhancer_command: str, **options: Any) -> int:
@@ -34,10 +24,7 @@ def enhancer(*, enhancer_command: str, **options: Any) -> int:
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="enhancer_command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        subparser = commands.add_parser(name, help=command.help, description=command.help)
-        command.add_arguments(subparser)
+    add_subcommands(parser, "enhancer_command", COMMANDS)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +66,7 @@ def _where(*, dir: Path) -> int:
     return 0
 
 
-COMMANDS: Mapping[str, Command] = {
-    "install": Command("install SGLang, which rewrites prompts, into its own environment", _add_install, _install),
-    "where": Command("print the path of the Python that has SGLang", _add_folder, _where),
+COMMANDS: Mapping[str, Subcommand] = {
+    "install": Subcommand("install SGLang, which rewrites prompts, into its own environment", _add_install, _install),
+    "where": Subcommand("print the path of the Python that has SGLang", _add_folder, _where),
 }

@@ -6,17 +6,21 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from server.app import create_app
 from server.commands.announce import Announcer
 from server.commands.devices import resolve_devices
 from server.commands.draining import DrainingServer
-from server.commands.http_config import BACKLOG, create_http_config
 from server.commands.weight_names import resolve_weights
+from server.edge.connection import Connection, ConnectionLimits
 from server.edge.key_ring import KeyRingError
+from server.edge.pace import Pace
+from server.process.descriptors import fit_connections
 from server.process.heap import keep_one_heap
 from server.process.logs import configure_logging
 from server.requests.workspace import Workspace
@@ -25,6 +29,9 @@ from server.videos.data_dir import DataDir
 from server.videos.errors import DataDirError
 from server.worker.messages import FromWorker, LoadFailed
 from weights.errors import WeightsError
+
+# Connections that the system completes before the server accepts them.
+BACKLOG = 128
 
 
 def serve(**options: Any) -> int:
@@ -72,6 +79,31 @@ def listen(settings: Settings) -> socket.socket:
     # that keeps its connection waits 40 ms, its own delayed acknowledgement, between an answer's headers and its body.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def create_http_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Create uvicorn's configuration, with the limits of connections."""
+    limits = ConnectionLimits(
+        max_connections=fit_connections(settings.max_connections),
+        head_s=settings.head_timeout_s,
+        pace=Pace(settings.stall_timeout_s, settings.min_bytes_per_s),
+    )
+    return uvicorn.Config(
+        app,
+        # h11 is the strict one of uvicorn's parsers, and is written in Python.
+        http=partial(Connection, limits=limits),  # type: ignore[arg-type]
+        ws="none",
+        backlog=BACKLOG,
+        # Annotated as an int, but fractions of a second work.
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]
+        # uvicorn's loggers use our handlers; `ltx23.request` logs requests and answers.
+        log_config=None,
+        access_log=False,
+        log_level=settings.log_level.lower(),
+        server_header=False,
+        # ForwardedHeaders reads these headers, from trusted proxies only.
+        proxy_headers=False,
+    )
 
 
 def _run(settings: Settings, listener: socket.socket) -> int:

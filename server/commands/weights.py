@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from server.commands.setting_options import add_setting_options
+from server.commands.subcommands import INTERRUPTED, Subcommand, add_subcommands
 from server.commands.weight_names import weights_dir_words
 from server.settings import SettingsError, WeightSettings, load_settings
 from weights.disk import FreeBytes, format_bytes, free_bytes
@@ -21,9 +22,6 @@ from weights.registry import REGISTRY, Part, Registry, WeightSet
 from weights.retry import DELAYS_S
 from weights.store import State, Store, combine
 
-# The exit code that a shell reports for a command ended by Ctrl-C.
-INTERRUPTED = 130
-
 
 @dataclass(frozen=True)
 class Dependencies:
@@ -32,13 +30,6 @@ class Dependencies:
     registry: Registry = REGISTRY
     delays_s: Sequence[float] = DELAYS_S
     free: FreeBytes = free_bytes
-
-
-@dataclass(frozen=True)
-class Command:
-    help: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[..., int]
 
 
 def weights(*, weights_command: str, dependencies: Dependencies | None = None, **options: Any) -> int:
@@ -55,10 +46,7 @@ def weights(*, weights_command: str, dependencies: Dependencies | None = None, *
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="weights_command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        subparser = commands.add_parser(name, help=command.help, description=command.help)
-        command.add_arguments(subparser)
+    add_subcommands(parser, "weights_command", COMMANDS)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -199,13 +187,13 @@ def _inspect(dependencies: Dependencies, *, file: Path) -> int:
     return 0
 
 
-COMMANDS: dict[str, Command] = {
-    "list": Command("list the published sets and which parts are on this machine", _add_folder, _list),
-    "pull": Command("fetch the missing parts of a set", _add_set, _pull),
-    "verify": Command("compare every byte of a set with the published sha256", _add_set, _verify),
-    "where": Command("print the paths of a set and the command that serves it", _add_set, _where),
-    "plan": Command("show where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
-    "inspect": Command("say what a weight file or a diffusers folder is", _add_file, _inspect),
+COMMANDS: dict[str, Subcommand] = {
+    "list": Subcommand("list the published sets and which parts are on this machine", _add_folder, _list),
+    "pull": Subcommand("fetch the missing parts of a set", _add_set, _pull),
+    "verify": Subcommand("compare every byte of a set with the published sha256", _add_set, _verify),
+    "where": Subcommand("print the paths of a set and the command that serves it", _add_set, _where),
+    "plan": Subcommand("show where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
+    "inspect": Subcommand("say what a weight file or a diffusers folder is", _add_file, _inspect),
 }
 
 
