@@ -101,7 +101,7 @@ class Captioner:
     async def caption(self, path: Path) -> str:
         """Return a caption of one line. Raises CaptionError, Busy or Unavailable."""
         async with self._slots.take():
-            process = await self._loaded()
+            process = await self._get_process()
             try:
                 async with asyncio.timeout(self._options.timeout_s):
                     caption = plain(await process.caption(path))
@@ -127,7 +127,7 @@ class Captioner:
         if self._endings:
             await asyncio.wait(self._endings)
 
-    async def _loaded(self) -> CaptionProcess:
+    async def _get_process(self) -> CaptionProcess:
         if self._loading is None and self._process is not None and self._process.has_ended:
             log.warning("the captioner's process has ended between two captions")
             self._retire(self._process)
@@ -167,10 +167,10 @@ class Captioner:
             return  # `aclose` retired it already
         self._process = None
         process.kill()
-        ending = asyncio.create_task(self._see_to_its_end(process))
+        ending = asyncio.create_task(self._log_end(process))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
 
     @staticmethod
-    async def _see_to_its_end(process: CaptionProcess) -> None:
+    async def _log_end(process: CaptionProcess) -> None:
         log.info("captioner %d ended with %s", process.pid, exit_name(await process.wait_for_end()))

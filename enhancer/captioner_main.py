@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from enhancer.child_setup import die_with_parent, parent_streams
-from enhancer.errors import CaptionError, SettingsError
+from enhancer.errors import CaptionError, OptionError
 
 if TYPE_CHECKING:
     from enhancer.florence import Florence
@@ -29,7 +29,7 @@ def run(received: TextIO, sent: TextIO) -> int:
 
     try:
         florence = load_florence(**options)
-    except SettingsError as exc:
+    except OptionError as exc:
         _send(sent, {"failed": str(exc)})
         return 1
     _send(sent, {"ready": florence.device})

@@ -53,7 +53,7 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close this end of the socket: a process that a device holds in the kernel would keep the other one open."""
         self._writer.transport.abort()
 

@@ -17,9 +17,9 @@ from enhancer.enhancement import (
     EnhanceRequest,
     EnhancerLimits,
     EnhancerState,
+    EnhancerStatus,
     Result,
-    Status,
-    no_time_s,
+    zero_timings_s,
 )
 from enhancer.errors import BadAnswer, EnhancerError, Unavailable
 from enhancer.messages import Message, Mode, build_messages
@@ -92,12 +92,12 @@ class Enhancer:
     def state(self) -> EnhancerState:
         """Return the state as known, without asking anyone."""
         if self._sglang is None:
-            return EnhancerState(Status.OFF)
+            return EnhancerState(EnhancerStatus.OFF)
         failures = (self._last_failure, self._captioner.failure if self._captioner else None)
         reasons = tuple(filter(None, failures))
         if self._breaker.circuit is Circuit.OPEN:
-            return EnhancerState(Status.DOWN, reasons)
-        return EnhancerState(Status.DEGRADED if reasons else Status.OK, reasons)
+            return EnhancerState(EnhancerStatus.DOWN, reasons)
+        return EnhancerState(EnhancerStatus.DEGRADED if reasons else EnhancerStatus.OK, reasons)
 
     def start(self) -> None:
         """Load the captioner's model now instead of for the first image."""
@@ -124,17 +124,17 @@ class Enhancer:
         key = await self._key(request)
         known = self._cache.find(key)
         if known is not None:
-            return replace(known, enhancement=replace(known.enhancement, timings_s=no_time_s()))
+            return replace(known, enhancement=replace(known.enhancement, timings_s=zero_timings_s()))
         return await self._cache.share(key, lambda: self._make(request))
 
     async def _key(self, request: EnhanceRequest) -> _Key:
         """Return the cache key. An image counts by its bytes: clients send the same one in different files."""
         image_sha256 = None
-        if self._looks_at(request) is not None:
+        if self._image_to_caption(request) is not None:
             image_sha256 = await asyncio.to_thread(_sha256, request.image_path)
         return _Key(request.prompt, request.mode, image_sha256, request.seed, request.duration_s, self._models)
 
-    def _looks_at(self, request: EnhanceRequest) -> Path | None:
+    def _image_to_caption(self, request: EnhanceRequest) -> Path | None:
         return None if request.mode is Mode.T2V or self._captioner is None else request.image_path
 
     async def _make(self, request: EnhanceRequest) -> _Outcome:
@@ -153,7 +153,7 @@ class Enhancer:
         return (f"the prompt was enhanced without a look at the image: {reason}",) if reason else ()
 
     async def _caption(self, request: EnhanceRequest) -> tuple[str | None, EnhancerError | None]:
-        path = self._looks_at(request)
+        path = self._image_to_caption(request)
         if path is None or self._captioner is None:
             return None, None
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from enhancer.messages import Mode
 
 
-def no_time_s() -> dict[str, float]:
+def zero_timings_s() -> dict[str, float]:
     return {"caption": 0.0, "rewrite": 0.0}
 
 
@@ -37,7 +37,7 @@ class Enhancement:
     caption: str | None = None
     enhanced: bool = False
     notes: tuple[str, ...] = ()
-    timings_s: Mapping[str, float] = field(default_factory=no_time_s)
+    timings_s: Mapping[str, float] = field(default_factory=zero_timings_s)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
-class Status(StrEnum):
+class EnhancerStatus(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"  # prompts are rewritten, but not all of them fully
     DOWN = "down"  # prompts are used unchanged
@@ -72,5 +72,5 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class EnhancerState:
-    status: Status
+    status: EnhancerStatus
     reasons: tuple[str, ...] = ()

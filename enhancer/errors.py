@@ -1,7 +1,7 @@
 """Errors between a prompt and its rewrite.
 
 EnhancerError
-+-- SettingsError        an option names no usable model, address or device
++-- OptionError        an option names no usable model, address or device
 +-- InstallError         SGLang cannot be installed here
 +-- Unavailable          the server is down, hung up, or is left alone after failures
 +-- Busy                 it has too much to do now
@@ -20,7 +20,7 @@ class EnhancerError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
-class SettingsError(EnhancerError, ValueError):
+class OptionError(EnhancerError, ValueError):
     """An option is wrong; the message names it and says what would be right. For the operator, not for clients."""
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from enhancer.errors import CaptionError, SettingsError
+from enhancer.errors import CaptionError, OptionError
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class Florence:
 
 
 def load_florence(model: str, device: str, dtype: str) -> Florence:
-    """Load a folder, or an id on the Hugging Face hub. Raises SettingsError."""
+    """Load a folder, or an id on the Hugging Face hub. Raises OptionError."""
     where = _resolve_device(device)
     resolved_dtype = _resolve_dtype(dtype, where)
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
@@ -59,7 +59,7 @@ def load_florence(model: str, device: str, dtype: str) -> Florence:
 
     disable_progress_bar()
     options = {"local_files_only": Path(model).is_dir(), "trust_remote_code": False}
-    with _translated(model):
+    with _translated_errors(model):
         # Weights of the other kind are pickles.
         network = Florence2ForConditionalGeneration.from_pretrained(
             model, dtype=resolved_dtype, use_safetensors=True, **options
@@ -96,11 +96,11 @@ def _resolve_device(name: str) -> "torch.device":
     try:
         device = torch.device(name)
     except RuntimeError as exc:
-        raise SettingsError(f"unknown device {name!r}: write auto, cpu, cuda or cuda:N") from exc
+        raise OptionError(f"unknown device {name!r}: write auto, cpu, cuda or cuda:N") from exc
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SettingsError(f"device: there is no {name} here: write auto or cpu")
+        raise OptionError(f"device: there is no {name} here: write auto or cpu")
     if device.type not in ("cpu", "cuda"):
-        raise SettingsError(f"device: {name!r} is not supported: write auto, cpu, cuda or cuda:N")
+        raise OptionError(f"device: {name!r} is not supported: write auto, cpu, cuda or cuda:N")
     return device
 
 
@@ -108,7 +108,7 @@ def _resolve_dtype(name: str, device: "torch.device") -> "torch.dtype":
     import torch
 
     if name not in DTYPES:
-        raise SettingsError(f"dtype: {name!r} is none of {', '.join(DTYPES)}")
+        raise OptionError(f"dtype: {name!r} is none of {', '.join(DTYPES)}")
     if name == "auto":
         name = "float32" if device.type == "cpu" else "bfloat16"
     dtype: torch.dtype = getattr(torch, name)
@@ -116,8 +116,8 @@ def _resolve_dtype(name: str, device: "torch.device") -> "torch.dtype":
 
 
 @contextmanager
-def _translated(model: str) -> Iterator[None]:
-    """Turn what transformers raises for a folder or repository without Florence-2 into SettingsError."""
+def _translated_errors(model: str) -> Iterator[None]:
+    """Turn what transformers raises for a folder or repository without Florence-2 into OptionError."""
     from safetensors import SafetensorError
 
     try:
@@ -133,4 +133,4 @@ def _translated(model: str) -> Iterator[None]:
         SafetensorError,
     ) as exc:
         reason = str(exc).strip().split("\n")[0] or type(exc).__name__
-        raise SettingsError(f"model: {model} cannot be loaded as Florence-2: {reason}") from exc
+        raise OptionError(f"model: {model} cannot be loaded as Florence-2: {reason}") from exc

@@ -35,7 +35,7 @@ STDIN = 0
 
 
 def run(grace_s: float, folder: str, command: Sequence[str]) -> int:
-    signalled = _hear_signals()
+    signalled = _catch_signals()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         process = _start(command, folder)
@@ -50,7 +50,7 @@ def run(grace_s: float, folder: str, command: Sequence[str]) -> int:
     return returncode
 
 
-def _hear_signals() -> int:
+def _catch_signals() -> int:
     """Return a descriptor that becomes readable on a signal. What it starts gets the original handlers."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)

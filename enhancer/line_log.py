@@ -29,15 +29,15 @@ class LineLog:
         *lines, rest = _LINE_BREAK.split(self._rest + data)
         self._rest = rest[:MAX_LINE_BYTES]
         for line in lines:
-            self._tell(line)
+            self._log_line(line)
 
     def close(self) -> None:
         """Log the rest: the last line may have no end."""
-        self._tell(self._rest)
+        self._log_line(self._rest)
         self._rest = b""
         self._begin_window()
 
-    def _tell(self, line: bytes) -> None:
+    def _log_line(self, line: bytes) -> None:
         if not line.strip():
             return
         if self._clock() - self._window_began >= WINDOW_S:

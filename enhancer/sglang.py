@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from enhancer.errors import BadAnswer, Busy, EnhancerError, Refused, SettingsError, TimedOut, Unavailable
+from enhancer.errors import BadAnswer, Busy, EnhancerError, OptionError, Refused, TimedOut, Unavailable
 from enhancer.messages import DELIMITERS, Message
 
 log = logging.getLogger("ltx23.enhancer")
@@ -54,7 +54,7 @@ class Completion:
 
 
 class Sglang:
-    """A client that connects on its first call. Raises SettingsError if an option is wrong."""
+    """A client that connects on its first call. Raises OptionError if an option is wrong."""
 
     def __init__(self, options: SglangOptions) -> None:
         self._options = options
@@ -136,14 +136,14 @@ class Sglang:
 
 
 def resolve_base_url(url: str) -> str:
-    """Return the URL without a trailing slash and without `/v1`. Raises SettingsError."""
+    """Return the URL without a trailing slash and without `/v1`. Raises OptionError."""
     base = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parsed = httpx2.URL(base)
     except httpx2.InvalidURL as exc:
-        raise SettingsError(f"url: {url!r} is not a URL: write http://HOST:PORT") from exc
+        raise OptionError(f"url: {url!r} is not a URL: write http://HOST:PORT") from exc
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise SettingsError(f"url: {url!r} is not an HTTP address: write http://HOST:PORT")
+        raise OptionError(f"url: {url!r} is not an HTTP address: write http://HOST:PORT")
     return base
 
 
@@ -163,7 +163,7 @@ def _authorization(options: SglangOptions) -> dict[str, str]:
     if not options.api_key:
         return {}
     if not (options.api_key.isascii() and options.api_key.isprintable()):
-        raise SettingsError("api_key: it holds characters that no header can carry: write it in printable ASCII")
+        raise OptionError("api_key: it holds characters that no header can carry: write it in printable ASCII")
     return {"Authorization": f"Bearer {options.api_key}"}
 
 

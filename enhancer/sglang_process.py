@@ -132,22 +132,22 @@ class ManagedSglang:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.wait({self._supervisor})
-        self._become(ManagedStatus.CLOSED, f"{NAME} is closed")
+        self._set_state(ManagedStatus.CLOSED, f"{NAME} is closed")
         self._settle()
 
     async def _supervise(self) -> None:
         """Run one process after the other, until cancelled."""
         while True:
-            reason = await self._live()
+            reason = await self._run_once()
             was_ready = self._state.status is ManagedStatus.READY
-            self._become(ManagedStatus.RESTARTING if was_ready else ManagedStatus.FAILED, reason)
+            self._set_state(ManagedStatus.RESTARTING if was_ready else ManagedStatus.FAILED, reason)
             self._settle()
             delay_s = self._backoff.fail()
             log.error("%s; it is started again in %g s", reason, delay_s)
             await asyncio.sleep(delay_s)
-            self._become(ManagedStatus.RESTARTING, reason, self._state.restarts + 1)
+            self._set_state(ManagedStatus.RESTARTING, reason, self._state.restarts + 1)
 
-    async def _live(self) -> str:
+    async def _run_once(self) -> str:
         """Run one process; return why it ended."""
         lines = LineLog(log)
         try:
@@ -156,36 +156,36 @@ class ManagedSglang:
             log.error("no process can be started: %s", exc)
             return f"{NAME} cannot be started"
         try:
-            if not await self._becomes_ready(process):
+            if not await self._wait_until_it_answers(process):
                 return f"{NAME} was not ready within {self._options.ready_timeout_s:g} s"
             if process.has_ended:
                 return f"{NAME} ended with {exit_name(await process.wait())} while it started"
-            await self._stay_ready(process)
+            await self._run_until_end(process)
             return f"{NAME} ended with {exit_name(await process.wait())}"
         finally:
             await process.end()
             lines.close()
 
-    async def _becomes_ready(self, process: GuardedProcess) -> bool:
+    async def _wait_until_it_answers(self, process: GuardedProcess) -> bool:
         """Return False if it takes too long. It may have ended as well."""
         try:
             async with asyncio.timeout(self._options.ready_timeout_s):
-                while not process.has_ended and not await _says_ready(self._port):
+                while not process.has_ended and not await _is_ready(self._port):
                     await process.has_ended_within(POLL_S)
         except TimeoutError:
             return False
         return True
 
-    async def _stay_ready(self, process: GuardedProcess) -> None:
+    async def _run_until_end(self, process: GuardedProcess) -> None:
         begun = self._clock()
-        self._become(ManagedStatus.READY)
+        self._set_state(ManagedStatus.READY)
         log.info("%s is ready on %s", NAME, self.url)
         self._settle()
         await process.wait()
         if self._clock() - begun >= STABLE_S:
             self._backoff.reset()
 
-    def _become(self, status: ManagedStatus, reason: str | None = None, restarts: int | None = None) -> None:
+    def _set_state(self, status: ManagedStatus, reason: str | None = None, restarts: int | None = None) -> None:
         self._state = ManagedState(status, reason, self._state.restarts if restarts is None else restarts)
         asyncio.get_running_loop().call_soon(self._on_change, self._state)
 
@@ -215,7 +215,7 @@ class ManagedSglang:
         return [str(options.python), "-P", "-m", "sglang.launch_server", *words, *options.extra_args]
 
 
-async def _says_ready(port: int) -> bool:
+async def _is_ready(port: int) -> bool:
     """Ask without the client, which logs each of its calls."""
     try:
         async with asyncio.timeout(ANSWER_S):

@@ -83,7 +83,7 @@ def create_enhancer(
     managed: ManagedSglang | None = None,
     on_result: Callable[[Result, float], None] = lambda result, seconds: None,
 ) -> Enhancer:
-    """Create the enhancer, which is off without a language model. Raises enhancer.errors.SettingsError."""
+    """Create the enhancer, which is off without a language model. Raises enhancer.errors.OptionError."""
     url = managed.url if managed else settings.rewriter_url
     if url is None:
         return Enhancer(on_result=on_result)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import EnhancerState, Status
+from enhancer.enhancement import EnhancerState, EnhancerStatus
 from enhancer.sglang_process import ManagedSglang, ManagedStatus
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
@@ -32,7 +32,7 @@ class Services:
         if self.sglang is None or self.sglang.state.status is ManagedStatus.READY:
             return self.enhancer.state
         reason = self.sglang.state.reason or f"the prompt enhancer's language model is {self.sglang.state.status}"
-        return EnhancerState(Status.DOWN, (reason,))
+        return EnhancerState(EnhancerStatus.DOWN, (reason,))
 
     @property
     def uptime_s(self) -> float:

@@ -5,10 +5,10 @@ import sys
 
 PROGRAM = """
 import gc
-from server.worker.garbage import collecting_later
+from server.worker.garbage import postponed_gc
 
 try:
-    with collecting_later():
+    with postponed_gc():
         before = gc.isenabled(), gc.get_freeze_count()
         loaded = [[] for _ in range(1000)]
         raise OSError

@@ -34,7 +34,7 @@ def list_files(part: Part) -> tuple[str, tuple[str, ...]]:
     from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
 
     try:
-        with _translated(part):
+        with _translated_errors(part):
             info = HfApi().model_info(part.repo, revision=part.revision, timeout=HF_HUB_ETAG_TIMEOUT)
     except (ValueError, KeyError) as exc:
         raise HubError(f"{part.repo}: the answer is not a hub's; check HF_ENDPOINT and proxies") from exc
@@ -49,7 +49,7 @@ def describe_file(part: Part, path: str, revision: str) -> PublishedFile:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
 
-    with _translated(part, path, revision):
+    with _translated_errors(part, path, revision):
         url = hf_hub_url(part.repo, path, revision=revision)
         metadata = get_hf_file_metadata(url, timeout=HF_HUB_ETAG_TIMEOUT)
     if metadata.size is None or metadata.commit_hash is None:
@@ -80,7 +80,7 @@ def open_file(part: Part, file: PublishedFile, offset: int) -> Iterator[tuple[in
     headers = build_hf_headers() | {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-    with _translated(part, file.path, revision):
+    with _translated_errors(part, file.path, revision):
         url = hf_hub_url(part.repo, file.path, revision=revision)
         with get_session().stream("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT) as response:
             if response.status_code == 416:
@@ -90,7 +90,7 @@ def open_file(part: Part, file: PublishedFile, offset: int) -> Iterator[tuple[in
 
 
 @contextmanager
-def _translated(part: Part, path: str = "", revision: str = "") -> Iterator[None]:
+def _translated_errors(part: Part, path: str = "", revision: str = "") -> Iterator[None]:
     # The library's own HTTP client does not translate a dropped connection.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError

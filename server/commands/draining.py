@@ -17,7 +17,7 @@ log = logging.getLogger("ltx23.serve")
 # For answers to clips that have just ended, in addition to `drain_s`.
 CLOSING_S = 5.0
 # For answers that are being sent when no clip was running, or after a second signal.
-HURRIED_S = 0.3
+QUICK_CLOSING_S = 0.3
 # For requests to notice that their connection is closed, before they are cancelled.
 UNWINDING_S = 0.5
 
@@ -34,12 +34,12 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._drain_s = drain_s
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told_again = asyncio.Event()
+        self._second_signal = asyncio.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a second signal. uvicorn's own handling of it would leave the workers and their files behind."""
         if self.should_exit and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._told_again.set)
+            self._loop.call_soon_threadsafe(self._second_signal.set)
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -54,13 +54,13 @@ class DrainingServer(uvicorn.Server):
         had_clips = services.dispatcher.status.running > 0
         await self._drain(services)
         services.stop()
-        closing_s = max(CLOSING_S, end_s - loop.time()) if had_clips else HURRIED_S
+        closing_s = max(CLOSING_S, end_s - loop.time()) if had_clips else QUICK_CLOSING_S
         self.config.timeout_graceful_shutdown = math.ceil(closing_s + 2 * UNWINDING_S)
-        hang_up = asyncio.create_task(self._hang_up(closing_s))
+        closing = asyncio.create_task(self._close_connections(closing_s))
         try:
             await super().shutdown(sockets)
         finally:
-            hang_up.cancel()
+            closing.cancel()
             self._loop = None
 
     async def _drain(self, services: Services) -> None:
@@ -69,18 +69,18 @@ class DrainingServer(uvicorn.Server):
         if running:
             log.warning("stopping once the clips that are being rendered are done (%d); told again, at once", running)
         ended = asyncio.create_task(services.dispatcher.stopped())
-        told_again = asyncio.create_task(self._told_again.wait())
-        await asyncio.wait({ended, told_again}, timeout=self._drain_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ended, told_again):
+        second_signal = asyncio.create_task(self._second_signal.wait())
+        await asyncio.wait({ended, second_signal}, timeout=self._drain_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, second_signal):
             task.cancel()
 
-    async def _hang_up(self, closing_s: float) -> None:
+    async def _close_connections(self, closing_s: float) -> None:
         """Close the open connections after `closing_s` or a second signal, then cancel the requests that still run."""
         with suppress(TimeoutError):
             async with asyncio.timeout(closing_s):
-                await self._told_again.wait()
+                await self._second_signal.wait()
                 # The answers to the jobs that were just ended are being sent.
-                await asyncio.sleep(HURRIED_S)
+                await asyncio.sleep(QUICK_CLOSING_S)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(UNWINDING_S)

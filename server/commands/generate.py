@@ -20,7 +20,7 @@ from server.configure import worker_config
 from server.process.allocator import configure_allocator
 from server.process.threads import wait_passively
 from server.settings import SettingsError, WeightSettings, load_settings
-from server.worker.garbage import collecting_later
+from server.worker.garbage import postponed_gc
 from weights.disk import replacing
 from weights.errors import WeightsError
 
@@ -40,7 +40,7 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
         settings = resolve_weights(load_settings(**weight_options))
         path = Path(output)
         spec = build_spec(path, settings.stages, **options)
-        with collecting_later():
+        with postponed_gc():
             from server.worker.model import load_model
 
             model = load_model(worker_config(settings), trace.loading)

@@ -10,7 +10,7 @@ from server.edge.refusal import DEFAULT_LINGER, Linger, Refusal
 _CODING = re.compile(r"[a-z0-9-]{1,20}(, *[a-z0-9-]{1,20}){0,2}")
 
 
-class PlainBodies:
+class UncompressedBodies:
     """Answer 415 to a request whose Content-Encoding is not `identity`."""
 
     def __init__(self, app: ASGIApp, linger: Linger = DEFAULT_LINGER) -> None:

@@ -40,7 +40,7 @@ class Exchange:
 OnExchange = Callable[[Exchange], None]
 
 
-class Exchanges:
+class ExchangeReporter:
     """Report each request to every listener once its answer is finished.
 
     paths: paths that are reported as the route even if the request was refused before routing.

@@ -7,9 +7,9 @@ from starlette.types import ASGIApp
 from server.edge.api_keys import ApiKeys
 from server.edge.body_limit import BodyLimit, BodyLimits
 from server.edge.browser_guard import BrowserGuard
-from server.edge.content_encoding import PlainBodies
+from server.edge.content_encoding import UncompressedBodies
 from server.edge.cors import Cors
-from server.edge.exchange import Exchanges, OnExchange
+from server.edge.exchange import ExchangeReporter, OnExchange
 from server.edge.forwarded import ForwardedHeaders
 from server.edge.key_ring import KeyRing
 from server.edge.pace import Pace
@@ -34,7 +34,7 @@ def with_edge(
     open_paths: paths that need no key.
     paths: paths that `listeners` get as the route even if the request is refused before routing.
     """
-    app = PlainBodies(BodyLimit(app, _body_limits(settings)))
+    app = UncompressedBodies(BodyLimit(app, _body_limits(settings)))
     app = ApiKeys(app, key_ring, open_paths, links)
     if len(key_ring) == 0:
         app = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
@@ -42,7 +42,7 @@ def with_edge(
         # Outside the middlewares that refuse, so that a page can also read a 401, a 413 and a 429.
         app = Cors(app, settings.cors_origins)
     # Outside everything that answers, so that a last-resort 500 has an id too.
-    app = RequestId(Exchanges(SecurityHeaders(app), listeners, paths))
+    app = RequestId(ExchangeReporter(SecurityHeaders(app), listeners, paths))
     return ForwardedHeaders(CleanPaths(app, settings.root_path), settings.trusted_proxies)
 
 

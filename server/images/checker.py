@@ -10,8 +10,8 @@ from pathlib import Path
 
 from enhancer.child import Child, exit_name, start_child
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
+from server.jobs.fair_lock import FairLock
 from server.jobs.job import STOPPING, NotReady
-from server.jobs.turns import Turns
 
 log = logging.getLogger("ltx23.images")
 
@@ -36,7 +36,7 @@ class ImageChecker:
     """Checks one image at a time; API keys take turns. Decoding 64 megapixels takes several hundred megabytes."""
 
     def __init__(self) -> None:
-        self._turns = Turns()
+        self._lock = FairLock()
         self._child: Child | None = None
         self._ending: set[asyncio.Task[int]] = set()
         self._is_stopped = False
@@ -46,7 +46,7 @@ class ImageChecker:
 
         Cancelling stops the decoder at once.
         """
-        async with self._turns.turn(owner):
+        async with self._lock.hold(owner):
             try:
                 return await self._ask(path, decode)
             except BaseException:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from pipelines.prompt_cut import PromptCut, surely_fits
 from server.jobs.job import STOPPING, Job, JobCancelled, NotReady
-from server.jobs.job_line import JobLine
+from server.jobs.job_queue import JobQueue
 from server.jobs.limits import Limits
 from server.jobs.status import State, Status, joint_state
 from server.jobs.supervisor import Callbacks, Supervisor
@@ -46,12 +46,12 @@ class Dispatcher:
             event=self._on_worker_event,
             free=self._dispatch,
             failed=self._on_load_failed,
-            rendered=lambda job: self._line.measure(job),
-            returned=self._take_back,
+            rendered=lambda job: self._queue.record_time(job),
+            returned=self._requeue,
             killed=on_kill,
         )
         self._supervisors = [Supervisor(config, limits, program, callbacks) for config in configs]
-        self._line = JobLine(limits, self._supervisors)
+        self._queue = JobQueue(limits, self._supervisors)
         self._draining = False
 
     def start(self) -> None:
@@ -62,7 +62,7 @@ class Dispatcher:
     def drain(self) -> None:
         """Take no more jobs: waiting jobs end with NotReady, running jobs may finish. May be called twice."""
         self._draining = True
-        self._line.fail_waiting(NotReady(STOPPING))
+        self._queue.fail_waiting(NotReady(STOPPING))
         for supervisor in self._supervisors:
             supervisor.drain()
 
@@ -83,10 +83,10 @@ class Dispatcher:
         state = State.DRAINING if self._draining else joint_state(workers)
         return Status(
             state=state,
-            queued=self._line.waiting,
+            queued=self._queue.waiting,
             capacity=self._capacity,
-            running=len(self._line.running),
-            admits=state is State.READY and self._line.has_room,
+            running=len(self._queue.running),
+            admits=state is State.READY and self._queue.has_room,
             workers=workers,
         )
 
@@ -98,7 +98,7 @@ class Dispatcher:
     def validate_admits(self, owner: str | None = None) -> None:
         """Raise QueueFull, ShareFull or NotReady if a job of this owner would be rejected now."""
         self._validate_ready()
-        self._line.validate_room(owner)
+        self._queue.validate_room(owner)
 
     async def find_cut(self, prompt: str) -> PromptCut | None:
         """Return what the model does not read of this prompt, or None if it reads all of it. Raises NotReady."""
@@ -114,7 +114,7 @@ class Dispatcher:
         if self._draining:
             job.fail(NotReady(STOPPING))
             return
-        self._line.join(job)
+        self._queue.add(job)
         self._dispatch()
 
     def cancel(self, job: Job) -> None:
@@ -123,7 +123,7 @@ class Dispatcher:
         A queued job ends at once. A running one is told to stop; its worker is killed if it does not within the grace
         period.
         """
-        if self._line.cancel(job):
+        if self._queue.cancel(job):
             return
         for supervisor in self._supervisors:
             if supervisor.job is job:
@@ -134,7 +134,7 @@ class Dispatcher:
 
         Return None if the job is neither queued nor running.
         """
-        return self._line.seconds_left(job)
+        return self._queue.seconds_left(job)
 
     def _validate_ready(self) -> None:
         status = self.status
@@ -145,20 +145,20 @@ class Dispatcher:
 
     def _dispatch(self) -> None:
         for supervisor in self._supervisors:
-            if supervisor.is_idle and self._line.waiting:
-                supervisor.give(self._line.take())
+            if supervisor.is_idle and self._queue.waiting:
+                supervisor.assign(self._queue.pop())
 
-    def _take_back(self, job: Job) -> None:
+    def _requeue(self, job: Job) -> None:
         if self._draining:
             job.fail(NotReady(STOPPING))
             return
-        self._line.put_back(job)
+        self._queue.requeue(job)
         self._dispatch()
 
     def _on_worker_event(self, supervisor: Supervisor, event: FromWorker) -> None:
         """Pass the event on, but only the first worker's loading progress: one line cannot show several."""
         if supervisor is self._supervisors[0] or not isinstance(event, Loading):
-            self._tell(event)
+            self._notify(event)
 
     def _on_load_failed(self, supervisor: Supervisor) -> None:
         """Fail the waiting jobs if no worker has loaded the model or may still load it."""
@@ -166,9 +166,9 @@ class Dispatcher:
         if reason is None:
             log.error("the model cannot be loaded on %s: %s", worker.device, worker.load_error)
             return
-        self._tell(LoadFailed(reason))
-        self._line.fail_waiting(NotReady(reason))
+        self._notify(LoadFailed(reason))
+        self._queue.fail_waiting(NotReady(reason))
 
-    def _tell(self, event: FromWorker) -> None:
+    def _notify(self, event: FromWorker) -> None:
         """Call the listener from the event loop, so that its work and its exceptions do not affect this code."""
         asyncio.get_running_loop().call_soon(self._on_event, event)

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipelines.spec import GenerationSpec
-from server.jobs.latest import Latest
-from server.jobs.progress import JobProgress
+from server.jobs.progress import JobProgress, ProgressFeed
 
 STOPPING = "the server is stopping"
 
@@ -94,7 +93,7 @@ class Job:
     spec: GenerationSpec
     path: Path
     owner: str | None = None
-    progress: Latest[JobProgress] = field(default_factory=lambda: Latest(JobProgress()))
+    progress: ProgressFeed = field(default_factory=ProgressFeed)
     ended: asyncio.Future[Mapping[str, float]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

@@ -1,5 +1,7 @@
 """A job's progress, for those who wait for it. Independent of transport and clock."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 # The percentage of a whole render at which each stage begins and ends. These are estimates: 3 steps at full size, with
@@ -30,3 +32,37 @@ class JobProgress:
     def percent(self) -> int:
         begin, end = STAGE_PERCENT.get(self.stage or "", (0, 0))
         return begin + (end - begin) * self.step // self.steps if self.steps else begin
+
+
+class ProgressFeed:
+    """A job's progress for any number of readers. Slow readers miss intermediate values and delay nobody."""
+
+    def __init__(self) -> None:
+        self._value = JobProgress()
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    @property
+    def value(self) -> JobProgress:
+        return self._value
+
+    def set(self, value: JobProgress) -> None:
+        if value != self._value:
+            self._value = value
+            self._wake()
+
+    def close(self) -> None:
+        """End `values` for every reader: there will be no further value."""
+        self._closed = True
+        self._wake()
+
+    async def values(self) -> AsyncIterator[JobProgress]:
+        """Yield the current value at once, then the newest value after each change, until closed."""
+        while not self._closed:
+            changed = self._changed
+            yield self._value
+            await changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -16,7 +16,7 @@ class RenderTimes:
     def __init__(self) -> None:
         self._mean_s: OrderedDict[int, float] = OrderedDict()
 
-    def measure(self, spec: GenerationSpec, seconds: float) -> None:
+    def add(self, spec: GenerationSpec, seconds: float) -> None:
         size = _size(spec)
         mean_s = self._mean_s.pop(size, seconds)
         self._mean_s[size] = (1 - NEWEST_WEIGHT) * mean_s + NEWEST_WEIGHT * seconds

@@ -15,8 +15,8 @@ from pipelines.prompt_cut import PromptCut
 from server.jobs.heartbeat import Heartbeat
 from server.jobs.job import STOPPING, Job, JobError, NotReady, RenderFailed
 from server.jobs.limits import Limits
-from server.jobs.questions import Questions
-from server.jobs.running import JobMessage, Outcome, Running
+from server.jobs.queries import Queries
+from server.jobs.running_job import JobMessage, Outcome, RunningJob
 from server.jobs.status import State, WorkerStatus
 from server.jobs.worker_process import Worker, run_worker
 from server.worker.messages import (
@@ -40,8 +40,8 @@ log = logging.getLogger("ltx23.supervisor")
 RESTART_BACKOFF_S = (0.0, 1.0, 5.0, 15.0, 60.0)
 # Delay between attempts to start a worker while the system has no descriptor, process or memory left for it. The worker
 # is not at fault then, and the shortage may end at any time.
-STARVED_BACKOFF_S = 1.0
-STARVED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+SHORTAGE_RETRY_S = 1.0
+SHORTAGE_ERRNOS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 # A job whose worker died before beginning it gets one more attempt.
 MAX_ATTEMPTS = 2
@@ -73,10 +73,10 @@ class Supervisor:
         self._state = State.LOADING
         self._task: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
-        self._running: Running | None = None
-        self._questions = Questions()
+        self._running: RunningJob | None = None
+        self._queries = Queries()
         self._backoff = Backoff(RESTART_BACKOFF_S)
-        self._is_starved = False
+        self._is_short_of_resources = False
         self._restarts = 0
         self._model: ModelInfo | None = None
         self._memory: Memory | None = None
@@ -107,11 +107,11 @@ class Supervisor:
             restarts=self._restarts,
         )
 
-    def give(self, job: Job) -> None:
+    def assign(self, job: Job) -> None:
         """Give the worker a job. It must be idle."""
         assert self._worker is not None
         job.attempts += 1
-        self._running = Running(job, self._worker, self._limits, self._callbacks.killed)
+        self._running = RunningJob(job, self._worker, self._limits, self._callbacks.killed)
 
     def cancel(self, reason: JobError) -> None:
         """Tell its job to stop; the worker is killed if the job does not stop within the grace period."""
@@ -121,7 +121,7 @@ class Supervisor:
     async def find_cut(self, prompt: str) -> PromptCut | None:
         """Return the part of this prompt that the model does not read. Raises NotReady if the worker ends meanwhile."""
         assert self._worker is not None
-        return await self._questions.ask(prompt, self._worker.send)
+        return await self._queries.ask(prompt, self._worker.send)
 
     def drain(self) -> None:
         """Take no further job; the worker ends after its current job, or now if it has none."""
@@ -149,12 +149,12 @@ class Supervisor:
                 self._restarts += 1
         finally:
             self._state = State.DRAINING
-            self._questions.give_up()
+            self._queries.fail_all()
             self._end_job(NotReady(STOPPING))
 
     async def _back_off(self) -> None:
-        if self._is_starved:
-            await asyncio.sleep(STARVED_BACKOFF_S)
+        if self._is_short_of_resources:
+            await asyncio.sleep(SHORTAGE_RETRY_S)
             return
         delay_s = self._backoff.fail()
         log.warning("the next %s starts in %g s", self._name, delay_s)
@@ -163,14 +163,14 @@ class Supervisor:
     async def _run_worker(self) -> None:
         try:
             async with run_worker(self._config, self._program) as worker:
-                self._worker, self._is_starved = worker, False
-                await self._hear_out(worker)
+                self._worker, self._is_short_of_resources = worker, False
+                await self._receive_messages(worker)
                 was_loading = self._state is State.LOADING
                 # Do not wait for its process to be gone, which may take a while.
-                self._lose_worker()
+                self._on_worker_gone()
         except OSError as exc:
-            if exc.errno in STARVED:
-                self._starve(exc)
+            if exc.errno in SHORTAGE_ERRNOS:
+                self._note_shortage(exc)
                 return
             self._fail_to_load(f"no worker process can be started: {exc}")
             return
@@ -180,14 +180,14 @@ class Supervisor:
         if was_loading:
             self._fail_to_load(f"the worker process ended with {how} while it loaded; the server's log has the reason")
 
-    def _starve(self, exc: OSError) -> None:
-        if not self._is_starved:
-            log.error("no %s can be started now (%s); tried again every %g s", self._name, exc, STARVED_BACKOFF_S)
-        self._is_starved = True
+    def _note_shortage(self, exc: OSError) -> None:
+        if not self._is_short_of_resources:
+            log.error("no %s can be started now (%s); tried again every %g s", self._name, exc, SHORTAGE_RETRY_S)
+        self._is_short_of_resources = True
 
-    async def _hear_out(self, worker: Worker) -> None:
+    async def _receive_messages(self, worker: Worker) -> None:
         heartbeat = Heartbeat()
-        watch = asyncio.create_task(self._watch(worker, heartbeat), name="heartbeat")
+        watch = asyncio.create_task(self._kill_when_silent(worker, heartbeat), name="heartbeat")
         try:
             while (message := await worker.receive()) is not None:
                 heartbeat.beat()
@@ -197,7 +197,7 @@ class Supervisor:
         finally:
             watch.cancel()
 
-    async def _watch(self, worker: Worker, heartbeat: Heartbeat) -> None:
+    async def _kill_when_silent(self, worker: Worker, heartbeat: Heartbeat) -> None:
         """Kill the worker when it is silent for too long: it hangs, or its device does."""
         await heartbeat.silent_for(self._limits.heartbeat_s)
         log.error("the %s gave no sign of life for %g s and is killed", self._name, self._limits.heartbeat_s)
@@ -215,7 +215,7 @@ class Supervisor:
             case Memory():
                 self._memory = message
             case FoundCut():
-                self._questions.hear(message)
+                self._queries.on_answer(message)
             case Started() | Progress() | Done() | Failed():
                 if self._running is not None and message.job_id == self._running.job.key:
                     self._on_job_message(self._running, message)
@@ -227,10 +227,10 @@ class Supervisor:
             self._callbacks.event(self, message)
             self._callbacks.free()
 
-    def _on_job_message(self, running: Running, message: JobMessage) -> None:
+    def _on_job_message(self, running: RunningJob, message: JobMessage) -> None:
         if isinstance(message, Progress):
             self._callbacks.event(self, message)
-        outcome = running.hear(message)
+        outcome = running.handle(message)
         if outcome is None:
             return
         if not isinstance(outcome, JobError):
@@ -239,10 +239,10 @@ class Supervisor:
             self._callbacks.rendered(running.job)
         self._end_job(outcome)
 
-    def _lose_worker(self) -> None:
+    def _on_worker_gone(self) -> None:
         """Forget the worker, which has ended. Fail its job, or return it once if the worker had not begun it."""
         self._worker = self._memory = None
-        self._questions.give_up()
+        self._queries.fail_all()
         if self._state is State.READY:
             self._state = State.LOADING
         running = self._running
@@ -252,18 +252,18 @@ class Supervisor:
         if job.started_at is not None or running.is_stopping or job.attempts >= MAX_ATTEMPTS:
             self._end_job(RenderFailed("the worker process ended while it rendered this clip"))
         else:
-            running.give_up()
-            self._take_leave()
+            running.release()
+            self._release_job()
             self._callbacks.returned(job)
 
     def _end_job(self, outcome: Outcome) -> None:
         running = self._running
         if running is not None:
             running.end(outcome)
-            self._take_leave()
+            self._release_job()
             self._callbacks.free()
 
-    def _take_leave(self) -> None:
+    def _release_job(self) -> None:
         """Forget the job; stop the worker if this was its last job."""
         self._running = None
         if self._state is State.DRAINING:

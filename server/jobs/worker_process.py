@@ -67,7 +67,7 @@ class Worker:
     def kill(self) -> None:
         """Kill it and every process it has started. No further message is received."""
         self._child.kill()
-        self._child.hang_up()
+        self._child.disconnect()
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from enhancer.enhancement import Enhancement, EnhanceRequest, Status
+from enhancer.enhancement import Enhancement, EnhanceRequest, EnhancerStatus
 from enhancer.messages import Mode
 from server.contract.adjustments import Adjustment
 from server.contract.errors import RequestInvalid
@@ -23,9 +23,9 @@ async def enhance_request(
     RequestInvalid if handling is strict and there is no enhancer.
     """
     enhancer, required = services.enhancer, services.settings.enhancer_required
-    if enhancer.state.status is Status.OFF and context.is_strict:
+    if enhancer.state.status is EnhancerStatus.OFF and context.is_strict:
         raise RequestInvalid.at(("enhance_prompt",), NO_ENHANCER, "adjustment_refused")
-    if enhancer.state.status is Status.OFF and not required:
+    if enhancer.state.status is EnhancerStatus.OFF and not required:
         return Enhancement(resolved.spec.prompt, notes=(NO_ENHANCER,))
     request = EnhanceRequest(
         prompt=resolved.spec.prompt,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from enhancer.enhancement import Status as EnhancerStatus
+from enhancer.enhancement import EnhancerStatus
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.answers.clip import MODEL_ID
 from server.answers.error_schema import READ, errors

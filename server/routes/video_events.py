@@ -17,8 +17,8 @@ from server.answers.video import VideoAnswer, progress_json
 from server.requests.context import context_of
 from server.routes.video_links import video_answer
 from server.services import services_of
+from server.videos.active import Snapshot
 from server.videos.errors import VideoNotFound
-from server.videos.live import Snapshot
 
 router = APIRouter(prefix="/v1/videos")
 

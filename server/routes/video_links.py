@@ -6,7 +6,7 @@ from server.answers.video import VideoAnswer, video_json
 from server.edge.signed_links import SignedLinks
 from server.requests.context import context_of
 from server.services import services_of
-from server.videos.live import Snapshot
+from server.videos.active import Snapshot
 from server.videos.video import VideoStatus
 
 

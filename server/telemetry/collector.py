@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from enhancer.enhancement import EnhancerState
-from enhancer.enhancement import Status as EnhancerStatus
+from enhancer.enhancement import EnhancerState, EnhancerStatus
 from server.jobs.status import State, Status, WorkerStatus
 from server.worker.messages import ModelInfo
 

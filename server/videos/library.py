@@ -9,12 +9,12 @@ from weakref import WeakValueDictionary
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
+from server.videos.active import Snapshot
 from server.videos.data_dir import DataDir
 from server.videos.errors import IdempotencyError, StoreError, VideoNotFound
-from server.videos.live import Snapshot
 from server.videos.previews import Preview, Previews
+from server.videos.recovery import recover_videos
 from server.videos.rendering import Prepare, Rendering
-from server.videos.restart import waiting_videos
 from server.videos.retention import Retention, Sweeper
 from server.videos.store import VideoStore
 from server.videos.video import Idempotency, Video, may_be_id
@@ -39,7 +39,7 @@ class Videos:
     async def start(self) -> None:
         """Take over what an earlier server left. Waiting videos are rendered once a worker is ready."""
         await self._store.open()
-        async for video in waiting_videos(self._store, self._data, self._clock()):
+        async for video in recover_videos(self._store, self._data, self._clock()):
             self._rendering.restore(video)
         self._data.remove_unknown(await self._store.ids())
         self._sweeper.start()
@@ -90,8 +90,8 @@ class Videos:
 
     async def get(self, video_id: str, owner: str | None) -> Snapshot:
         """Return the video as it is now. Raises VideoNotFound."""
-        live = self._rendering.live(video_id)
-        video = live.video if live is not None else await self._store.get(video_id)
+        active = self._rendering.active(video_id)
+        video = active.video if active is not None else await self._store.get(video_id)
         if video is None or video.owner != owner or self._sweeper.is_outdated(video):
             raise VideoNotFound(video_id)
         return self._snapshot(video)
@@ -115,17 +115,17 @@ class Videos:
 
     def job(self, video_id: str) -> Job | None:
         """Return the current job that renders it, or None if there is none."""
-        live = self._rendering.live(video_id)
-        return live.job if live is not None else None
+        active = self._rendering.active(video_id)
+        return active.job if active is not None else None
 
     async def wait(self, video_id: str) -> Video:
         """Wait until the video is finished, and return its last record.
 
         Raises NotReady if it has to wait for another worker, VideoNotFound if it is deleted.
         """
-        live = self._rendering.live(video_id)
-        if live is not None:
-            return await live.wait()
+        active = self._rendering.active(video_id)
+        if active is not None:
+            return await active.wait()
         video = await self._store.get(video_id)
         if video is None:
             raise VideoNotFound(video_id)
@@ -137,13 +137,13 @@ class Videos:
         The last snapshot is the finished video, unless the server stops. Raises VideoNotFound if there is no such video
         or it is deleted.
         """
-        live = self._rendering.live(video_id)
+        active = self._rendering.active(video_id)
         snapshot = await self.get(video_id, owner)
-        if live is not None and snapshot.progress is not None:
-            async for _ in live.progress.values():
-                yield self._rendering.snapshot(live)
-            if live.finished.done():
-                yield Snapshot(live.finished.result())
+        if active is not None and snapshot.progress is not None:
+            async for _ in active.progress.values():
+                yield self._rendering.snapshot(active)
+            if active.finished.done():
+                yield Snapshot(active.finished.result())
         else:
             yield snapshot
 
@@ -165,8 +165,8 @@ class Videos:
         return self._sweeper.expires_at(video)
 
     def _snapshot(self, video: Video) -> Snapshot:
-        live = self._rendering.live(video.id)
-        return Snapshot(video) if live is None else self._rendering.snapshot(live)
+        active = self._rendering.active(video.id)
+        return Snapshot(video) if active is None else self._rendering.snapshot(active)
 
     async def _on_finished(self) -> None:
         with suppress(StoreError):

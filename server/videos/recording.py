@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping
 
 from enhancer.backoff import Backoff
+from server.videos.active import ActiveVideo
 from server.videos.errors import StoreError
-from server.videos.live import Live
 from server.videos.store import VideoStore
 from server.videos.video import Video
 
@@ -19,25 +19,25 @@ RETRY_BACKOFF_S = (1.0, 5.0, 15.0, 30.0)
 class Recorder:
     """Writes records.
 
-    live: the videos that are served from memory, by id; a finished video leaves it once it is on record.
+    active: the videos that are served from memory, by id; a finished video leaves it once it is on record.
     """
 
-    def __init__(self, live: dict[str, Live], store: VideoStore) -> None:
-        self._live, self._store = live, store
-        self._behind: dict[str, Live] = {}
+    def __init__(self, active: dict[str, ActiveVideo], store: VideoStore) -> None:
+        self._active, self._store = active, store
+        self._behind: dict[str, ActiveVideo] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def behind(self) -> Mapping[str, Live]:
+    def behind(self) -> Mapping[str, ActiveVideo]:
         """Return the videos whose records are out of date."""
         return self._behind
 
-    async def record(self, live: Live, video: Video) -> None:
+    async def record(self, active: ActiveVideo, video: Video) -> None:
         """Write the record, or retry later if that fails."""
-        live.video = video
-        self._behind[video.id] = live
+        active.video = video
+        self._behind[video.id] = active
         try:
-            await self._write(live)
+            await self._write(active)
         except StoreError as exc:
             log.error("%s is %s, which cannot be put on record yet: %s", video.id, video.status, exc)
             self._start_retrying()
@@ -64,19 +64,19 @@ class Recorder:
     async def _write_all(self) -> bool:
         """Write all records and return True, or stop at the first failure and return False."""
         try:
-            for live in list(self._behind.values()):
-                await self._write(live)
+            for active in list(self._behind.values()):
+                await self._write(active)
         except StoreError:
             return False
         return True
 
-    async def _write(self, live: Live) -> None:
+    async def _write(self, active: ActiveVideo) -> None:
         """Write the newest record, unless the video was deleted meanwhile. Raises StoreError."""
-        video = live.video
-        if self._live.get(video.id) is live:
+        video = active.video
+        if self._active.get(video.id) is active:
             await self._store.update(video)
-        if live.video is not video:
+        if active.video is not video:
             return
         self._behind.pop(video.id, None)
-        if video.completed_at is not None and self._live.get(video.id) is live:
-            del self._live[video.id]
+        if video.completed_at is not None and self._active.get(video.id) is active:
+            del self._active[video.id]

@@ -10,9 +10,9 @@ from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, JobError, NotReady
 from server.jobs.progress import JobProgress
 from server.requests.prepared import PreparedRequest
+from server.videos.active import ActiveVideo, Snapshot
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
-from server.videos.live import Live, Snapshot
 from server.videos.recording import Recorder
 from server.videos.store import VideoStore
 from server.videos.video import Failure, Idempotency, Video, VideoIds
@@ -41,27 +41,27 @@ class Rendering:
     ) -> None:
         self._dispatcher, self._store, self._data, self._clock = dispatcher, store, data_dir, clock
         self._ids = VideoIds()
-        self._live: dict[str, Live] = {}
-        self._recorder = Recorder(self._live, store)
+        self._active: dict[str, ActiveVideo] = {}
+        self._recorder = Recorder(self._active, store)
         self._on_finished = on_finished
         self._tasks: set[asyncio.Task[None]] = set()
 
     def restore(self, video: Video) -> None:
         """Let a video of an earlier server wait for a worker."""
-        self._live[video.id] = Live(video)
+        self._active[video.id] = ActiveVideo(video)
 
     def on_ready(self) -> None:
         """Give each video that has no job a new one: a worker is ready."""
-        for live in self._live.values():
-            if live.job is None:
-                live.job = self._job(live)
-                self._dispatcher.resume(live.job)
-                self._follow(live, live.job)
+        for active in self._active.values():
+            if active.job is None:
+                active.job = self._job(active)
+                self._dispatcher.resume(active.job)
+                self._follow(active, active.job)
 
     def release(self) -> None:
         """End the progress streams of all videos: the server is stopping."""
-        for live in self._live.values():
-            live.progress.close()
+        for active in self._active.values():
+            active.progress.close()
 
     async def wait_until_recorded(self) -> None:
         """Wait until every video is on record. Call it once every job has ended."""
@@ -72,7 +72,7 @@ class Rendering:
     def unrecorded(self) -> list[Video]:
         """Return the finished videos whose records do not say so yet."""
         behind = self._recorder.behind
-        videos = [live.video for video_id, live in behind.items() if self._live.get(video_id) is live]
+        videos = [active.video for video_id, active in behind.items() if self._active.get(video_id) is active]
         return [video for video in videos if video.completed_at is not None]
 
     async def create(self, prepare: Prepare, owner: str | None, idempotency: Idempotency | None) -> Video:
@@ -85,79 +85,79 @@ class Rendering:
         folder = self._data.create_folder(video_id)
         try:
             request = await prepare(folder)
-            live = Live(Video(video_id, owner, request, now, idempotency=idempotency))
-            live.job = self._job(live)
-            self._dispatcher.submit(live.job)
-            await self._insert(live, live.job)
+            active = ActiveVideo(Video(video_id, owner, request, now, idempotency=idempotency))
+            active.job = self._job(active)
+            self._dispatcher.submit(active.job)
+            await self._insert(active, active.job)
         except BaseException:
             await asyncio.to_thread(self._data.remove_folder, video_id)
             raise
-        self._follow(live, live.job)
-        return live.video
+        self._follow(active, active.job)
+        return active.video
 
     async def cancel(self, video_id: str) -> None:
         """Cancel the video and wait until its job has ended; callers who wait for it get VideoNotFound.
 
         Does nothing if there is no such unfinished video.
         """
-        live = self._live.pop(video_id, None)
-        if live is None:
+        active = self._active.pop(video_id, None)
+        if active is None:
             return
-        live.vanish(VideoNotFound(video_id))
-        if live.job is not None:
-            self._dispatcher.cancel(live.job)
-            await asyncio.wait([live.job.ended])
+        active.fail(VideoNotFound(video_id))
+        if active.job is not None:
+            self._dispatcher.cancel(active.job)
+            await asyncio.wait([active.job.ended])
 
-    def live(self, video_id: str) -> Live | None:
-        return self._live.get(video_id)
+    def active(self, video_id: str) -> ActiveVideo | None:
+        return self._active.get(video_id)
 
-    def snapshot(self, live: Live) -> Snapshot:
-        if live.finished.done():
-            return Snapshot(live.video)
-        seconds_left = self._dispatcher.seconds_left(live.job) if live.job is not None else None
-        return Snapshot(live.video, live.progress.value, seconds_left)
+    def snapshot(self, active: ActiveVideo) -> Snapshot:
+        if active.finished.done():
+            return Snapshot(active.video)
+        seconds_left = self._dispatcher.seconds_left(active.job) if active.job is not None else None
+        return Snapshot(active.video, active.progress.value, seconds_left)
 
-    def _job(self, live: Live) -> Job:
-        video = live.video
+    def _job(self, active: ActiveVideo) -> Job:
+        video = active.video
         path = video.path(self._data.folder(video.id))
-        return Job(video.id, video.request.spec, path, video.owner, live.progress)
+        return Job(video.id, video.request.spec, path, video.owner, active.progress)
 
-    async def _insert(self, live: Live, job: Job) -> None:
+    async def _insert(self, active: ActiveVideo, job: Job) -> None:
         """Insert the record; cancel the job if that fails."""
-        self._live[live.video.id] = live
+        self._active[active.video.id] = active
         try:
-            await self._store.insert(live.video)
+            await self._store.insert(active.video)
         except BaseException:
-            del self._live[live.video.id]
+            del self._active[active.video.id]
             self._dispatcher.cancel(job)
             await asyncio.wait([job.ended])
             raise
 
-    def _follow(self, live: Live, job: Job) -> None:
-        task = asyncio.create_task(self._record_changes(live, job))
+    def _follow(self, active: ActiveVideo, job: Job) -> None:
+        task = asyncio.create_task(self._record_changes(active, job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _record_changes(self, live: Live, job: Job) -> None:
+    async def _record_changes(self, active: ActiveVideo, job: Job) -> None:
         """Record each change of the video from its job's start to its end."""
         begun = asyncio.create_task(job.begun.wait())
         changes: list[asyncio.Future[Any]] = [begun, job.ended]
         await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
         begun.cancel()
         if job.begun.is_set():
-            await self._recorder.record(live, live.video.begun())
+            await self._recorder.record(active, active.video.begun())
         await asyncio.wait([job.ended])
         try:
-            await self._finish(live, await self._completed(live.video, job))
+            await self._finish(active, await self._completed(active.video, job))
         except OSError as exc:
-            log.error("%s: its clip cannot be read: %s", live.video.id, exc)
-            await self._finish(live, live.video.failed(self._clock(), LOST_CLIP))
+            log.error("%s: its clip cannot be read: %s", active.video.id, exc)
+            await self._finish(active, active.video.failed(self._clock(), LOST_CLIP))
         except NotReady:
-            live.job = None
-            live.progress.set(JobProgress())
-            await self._recorder.record(live, live.video.queued())
+            active.job = None
+            active.progress.set(JobProgress())
+            await self._recorder.record(active, active.video.queued())
         except JobError as exc:
-            await self._finish(live, live.video.failed(self._clock(), Failure.of(exc)))
+            await self._finish(active, active.video.failed(self._clock(), Failure.of(exc)))
 
     async def _completed(self, video: Video, job: Job) -> Video:
         """Return the video with the size and timings of its clip. Raises JobError or OSError if it has none."""
@@ -165,15 +165,15 @@ class Rendering:
         stat = await asyncio.to_thread(job.path.stat)
         return video.completed(self._clock(), stat.st_size, video.request.timings_s(job), job.peak_memory_bytes)
 
-    async def _finish(self, live: Live, video: Video) -> None:
+    async def _finish(self, active: ActiveVideo, video: Video) -> None:
         """Record the finished video, then publish it.
 
         The record comes first so that a video reported as finished survives a crash, unless its record cannot be
         written.
         """
-        if self._live.get(video.id) is not live:
+        if self._active.get(video.id) is not active:
             return
-        await self._recorder.record(live, video)
-        live.finish(video)
+        await self._recorder.record(active, video)
+        active.finish(video)
         await asyncio.to_thread(self._data.remove_images, video.id)
         await self._on_finished()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collecting_later() -> Iterator[None]:
+def postponed_gc() -> Iterator[None]:
     """Postpone garbage collection while modules and models load.
 
     They are half a million objects that stay. Collecting while they load takes a sixth of the tiny model's start and

@@ -17,7 +17,7 @@ from server.process.allocator import configure_allocator
 from server.process.heap import Heap, keep_one_heap
 from server.process.logs import configure_logging
 from server.process.threads import wait_passively
-from server.worker.garbage import collecting_later
+from server.worker.garbage import postponed_gc
 from server.worker.memory import PeakMemory, host_memory
 from server.worker.messages import (
     Done,
@@ -81,7 +81,7 @@ class LoadingReport:
             self._component, self._sent = component, now
 
 
-class Pulse:
+class HeartbeatSender:
     """Sends the process's memory use every two seconds as a sign of life, with the device's once a model is loaded.
 
     Ends the process when the device reports an error: a CUDA context that has failed once stays broken. If the device
@@ -93,9 +93,9 @@ class Pulse:
         self.model: Model | None = None
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="pulse", daemon=True).start()
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
-    def beat(self) -> None:
+    def send(self) -> None:
         try:
             memory = host_memory() if self.model is None else self.model.memory()
         except RuntimeError:
@@ -105,7 +105,7 @@ class Pulse:
 
     def _run(self) -> None:
         while True:
-            self.beat()
+            self.send()
             time.sleep(HEARTBEAT_S)
 
 
@@ -113,42 +113,42 @@ def run(pipe: Pipe) -> int:
     config = pipe.receive_config()
     configure_logging(config.log_level, config.log_format)
     pipe.start_reading()
-    pulse = Pulse(pipe)
-    pulse.start()
+    heartbeat = HeartbeatSender(pipe)
+    heartbeat.start()
     try:
-        with collecting_later():
+        with postponed_gc():
             from server.worker.model import load_model
 
             model = load_model(config, LoadingReport(pipe))
     except WeightsError as exc:
         pipe.send(LoadFailed(str(exc)))
         return 1
-    pulse.model = model
-    threading.Thread(target=_answer_questions, args=(pipe, model), name="questions", daemon=True).start()
+    heartbeat.model = model
+    threading.Thread(target=_answer_queries, args=(pipe, model), name="queries", daemon=True).start()
     pipe.send(Ready(model.info))
-    pulse.beat()
+    heartbeat.send()
     heap = Heap()
     while True:
         job = pipe.jobs.get()
         pipe.send(Started(job.job_id))
-        pipe.send(_render(pipe, model, pulse, job))
+        pipe.send(_render(pipe, model, heartbeat, job))
         heap.trim()
 
 
-def _answer_questions(pipe: Pipe, model: "Model") -> None:
-    """Answer questions in a thread of its own while jobs render: the answer is needed before a job is queued."""
+def _answer_queries(pipe: Pipe, model: "Model") -> None:
+    """Answer queries in a thread of its own while jobs render: the answer is needed before a job is queued."""
     while True:
-        question = pipe.questions.get()
+        query = pipe.queries.get()
         try:
-            cut = model.components.encode_prompt.find_cut(question.prompt)
+            cut = model.components.encode_prompt.find_cut(query.prompt)
         except Exception:
             # The render of this prompt will fail in the same way and report the error to its client.
             log.exception("a prompt cannot be tokenized")
             cut = None
-        pipe.send(FoundCut(question.number, cut))
+        pipe.send(FoundCut(query.number, cut))
 
 
-def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | Failed:
+def _render(pipe: Pipe, model: "Model", heartbeat: HeartbeatSender, job: Generate) -> Done | Failed:
     try:
         peak = PeakMemory(model.components.device)
         timings_s = model.render(job.spec, job.path, JobTrace(pipe, job.job_id))
@@ -166,7 +166,7 @@ def _render(pipe: Pipe, model: "Model", pulse: Pulse, job: Generate) -> Done | F
     except Exception:
         log.exception("job %s failed", job.job_id)
         # Ends the process if the device is lost.
-        pulse.beat()
+        heartbeat.send()
         return Failed(job.job_id, FailureKind.INTERNAL, "the render failed; the server's log has the reason")
 
 

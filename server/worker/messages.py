@@ -60,7 +60,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class FindCut:
-    """Ask whether the text encoder reads all of a prompt. number: identifies the question in its answer."""
+    """Ask whether the text encoder reads all of a prompt. number: identifies the query in its answer."""
 
     number: int
     prompt: str

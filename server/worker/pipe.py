@@ -18,7 +18,7 @@ class Pipe:
         self._send_lock = threading.Lock()
         self._cancelled_id: str | None = None
         self.jobs: SimpleQueue[Generate] = SimpleQueue()
-        self.questions: SimpleQueue[FindCut] = SimpleQueue()
+        self.queries: SimpleQueue[FindCut] = SimpleQueue()
 
     def receive_config(self) -> WorkerConfig:
         config = self._receive()
@@ -47,7 +47,7 @@ class Pipe:
             elif isinstance(message, Generate):
                 self.jobs.put(message)
             elif isinstance(message, FindCut):
-                self.questions.put(message)
+                self.queries.put(message)
 
     def _receive(self) -> ToWorker | WorkerConfig:
         try:

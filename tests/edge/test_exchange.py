@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from server.edge.api_keys import ApiKeys
 from server.edge.body_limit import BodyLimit, BodyLimits
-from server.edge.exchange import Exchange, Exchanges
+from server.edge.exchange import Exchange, ExchangeReporter
 from server.edge.key_ring import KeyRing
 from server.edge.request_id import RequestId
 
@@ -37,7 +37,7 @@ def app(told: list[Exchange]) -> ASGIApp:
         return "clip"
 
     keyed = ApiKeys(BodyLimit(api, BodyLimits(1000)), KeyRing(["key"]))
-    return RequestId(Exchanges(keyed, [told.append], ["/generate"]))
+    return RequestId(ExchangeReporter(keyed, [told.append], ["/generate"]))
 
 
 @pytest.mark.parametrize(

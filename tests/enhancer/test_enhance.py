@@ -12,7 +12,7 @@ import pytest
 
 from enhancer.captioner import Captioner, CaptionerOptions
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import EnhanceRequest, EnhancerLimits, EnhancerState, Result, Status
+from enhancer.enhancement import EnhanceRequest, EnhancerLimits, EnhancerState, EnhancerStatus, Result
 from enhancer.errors import BadAnswer, Busy, CaptionerDown, CaptionError, EnhancerError, Refused, TimedOut, Unavailable
 from enhancer.messages import Mode
 from enhancer.sglang import Sglang, SglangOptions
@@ -80,7 +80,7 @@ async def test_a_prompt_is_rewritten(enhancing: Enhancing) -> None:
         assert (enhancement.prompt, enhancement.enhanced, enhancement.notes) == (FOX, True, ())
         assert enhancement.caption is None
         assert set(enhancement.timings_s) == {"caption", "rewrite"}
-        assert rig.enhancer.state == EnhancerState(Status.OK)
+        assert rig.enhancer.state == EnhancerState(EnhancerStatus.OK)
         assert "a red fox" in rig.server.seen[0].messages[1]["content"]
 
 
@@ -161,7 +161,7 @@ async def test_the_original_prompt_is_used_on_failure(
         with pytest.raises(error):
             await rig.enhancer.enhance(T2V, required=True)
         assert (await rig.enhancer.enhance(T2V)).enhanced
-        assert rig.enhancer.state == EnhancerState(Status.OK)
+        assert rig.enhancer.state == EnhancerState(EnhancerStatus.OK)
 
 
 async def test_a_slow_model_times_out(enhancing: Enhancing) -> None:
@@ -174,9 +174,11 @@ async def test_a_slow_model_times_out(enhancing: Enhancing) -> None:
 async def test_a_model_that_is_down_is_tried_again_after_a_pause(enhancing: Enhancing) -> None:
     async with enhancing(*[fails(500)] * 3, failures=2, backoff_s=(10.0, 20.0)) as rig:
         await rig.enhancer.enhance(T2V)
-        assert rig.enhancer.state == EnhancerState(Status.DEGRADED, ("the prompt enhancer failed (status 500)",))
+        assert rig.enhancer.state == EnhancerState(
+            EnhancerStatus.DEGRADED, ("the prompt enhancer failed (status 500)",)
+        )
         await rig.enhancer.enhance(T2V)
-        assert rig.enhancer.state.status is Status.DOWN
+        assert rig.enhancer.state.status is EnhancerStatus.DOWN
         assert "tried again in 10 s" in (await rig.enhancer.enhance(T2V)).notes[0]
         assert len(rig.server.seen) == 2
 
@@ -185,7 +187,7 @@ async def test_a_model_that_is_down_is_tried_again_after_a_pause(enhancing: Enha
         assert "tried again in 20 s" in (await rig.enhancer.enhance(T2V)).notes[0]
         rig.clock.now_s += 20
         assert (await rig.enhancer.enhance(T2V)).enhanced
-        assert rig.enhancer.state == EnhancerState(Status.OK)
+        assert rig.enhancer.state == EnhancerState(EnhancerStatus.OK)
 
 
 async def test_no_caption_is_made_for_a_model_that_is_down(enhancing: Enhancing) -> None:
@@ -200,7 +202,7 @@ async def test_a_bad_answer_does_not_open_the_circuit(enhancing: Enhancing) -> N
     async with enhancing(*bad_answers, failures=1) as rig:
         for _ in bad_answers:
             assert not (await rig.enhancer.enhance(T2V)).enhanced
-            assert rig.enhancer.state == EnhancerState(Status.OK)
+            assert rig.enhancer.state == EnhancerState(EnhancerStatus.OK)
 
 
 @pytest.mark.parametrize("order", ["die", "nonsense"])
@@ -211,13 +213,13 @@ async def test_the_prompt_is_rewritten_if_no_caption_can_be_made(enhancing: Enha
         (note,) = enhancement.notes
         assert note.startswith("the prompt was enhanced without a look at the image: the captioner ")
         assert "picture" not in rig.server.seen[0].messages[1]["content"]
-        assert rig.enhancer.state.status is Status.DEGRADED
+        assert rig.enhancer.state.status is EnhancerStatus.DEGRADED
 
         with pytest.raises(CaptionerDown):
             await rig.enhancer.enhance(rig.image(order), required=True)
         rig.clock.now_s += 60
         assert (await rig.enhancer.enhance(rig.image("fox"))).caption == "An image of fox."
-        assert rig.enhancer.state == EnhancerState(Status.OK)
+        assert rig.enhancer.state == EnhancerState(EnhancerStatus.OK)
 
 
 async def test_a_missing_image_is_reported_in_a_note(enhancing: Enhancing, tmp_path: Path) -> None:
@@ -327,7 +329,7 @@ async def test_running_and_waiting_calls_are_limited(enhancing: Enhancing) -> No
         assert len(rig.server.seen) == 1
         rig.server.release.set()
         assert [task.enhanced for task in await asyncio.gather(first, *others)] == [True, True, False]
-        assert rig.enhancer.state == EnhancerState(Status.OK)
+        assert rig.enhancer.state == EnhancerState(EnhancerStatus.OK)
 
 
 async def test_a_call_waits_a_limited_time_for_a_slot(enhancing: Enhancing) -> None:
@@ -341,7 +343,7 @@ async def test_a_call_waits_a_limited_time_for_a_slot(enhancing: Enhancing) -> N
 
 async def test_enhancement_is_off_without_a_model() -> None:
     enhancer = Enhancer()
-    assert enhancer.state == EnhancerState(Status.OFF)
+    assert enhancer.state == EnhancerState(EnhancerStatus.OFF)
     enhancement = await enhancer.enhance(T2V)
     assert (enhancement.prompt, enhancement.enhanced) == ("a red fox", False)
     assert enhancement.notes == ("the prompt was used as it came: no prompt enhancer is configured",)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from enhancer.errors import BadAnswer, Busy, EnhancerError, Refused, SettingsError, TimedOut, Unavailable
+from enhancer.errors import BadAnswer, Busy, EnhancerError, OptionError, Refused, TimedOut, Unavailable
 from enhancer.messages import Message
 from enhancer.sglang import Completion, Sglang, SglangOptions, resolve_base_url
 from tests.enhancer.sglang_server import (
@@ -87,12 +87,12 @@ async def test_a_server_may_be_below_a_path() -> None:
 
 @pytest.mark.parametrize("url", ["", "fox", "127.0.0.1:30000", "ftp://host", "http://", "http://host:fox"])
 def test_an_invalid_address_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"url: .* write http://HOST:PORT"):
+    with pytest.raises(OptionError, match=r"url: .* write http://HOST:PORT"):
         resolve_base_url(url)
 
 
 def test_a_key_that_no_header_can_carry_is_refused() -> None:
-    with pytest.raises(SettingsError, match="api_key"):
+    with pytest.raises(OptionError, match="api_key"):
         Sglang(SglangOptions("http://127.0.0.1:1", api_key="füchse\n"))
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from benchmarks.running_server import image_checkers
 from server.images.checker import Checked, ImageChecker
+from server.jobs.fair_lock import FairLock
 from server.jobs.job import NotReady
-from server.jobs.turns import Turns
 from server.requests.workspace import write_images
 
 
@@ -120,15 +120,15 @@ def test_an_image_that_kills_its_decoder_is_refused(endless: Path, sound: Path) 
 def test_owners_take_turns() -> None:
     order: list[str] = []
 
-    async def take(turns: Turns, owner: str, count: int) -> None:
+    async def take(lock: FairLock, owner: str, count: int) -> None:
         for _ in range(count):
-            async with turns.turn(owner):
+            async with lock.hold(owner):
                 order.append(owner)
                 await asyncio.sleep(0)
 
     async def test() -> None:
-        turns = Turns()
-        await asyncio.gather(take(turns, "many", 20), take(turns, "many", 20), take(turns, "few", 2))
+        lock = FairLock()
+        await asyncio.gather(take(lock, "many", 20), take(lock, "many", 20), take(lock, "few", 2))
 
     asyncio.run(test())
     # The first owner's two requests came first; then the owners alternate.
@@ -137,12 +137,12 @@ def test_owners_take_turns() -> None:
 
 def test_a_cancelled_turn_goes_to_the_next_owner() -> None:
     async def test() -> None:
-        turns = Turns()
-        async with turns.turn("a"):
-            waiting = asyncio.create_task(turns.turn("b").__aenter__())
+        lock = FairLock()
+        async with lock.hold("a"):
+            waiting = asyncio.create_task(lock.hold("b").__aenter__())
             await asyncio.sleep(0)
             waiting.cancel()
-        async with asyncio.timeout(10), turns.turn("c"):
+        async with asyncio.timeout(10), lock.hold("c"):
             pass
 
     asyncio.run(test())

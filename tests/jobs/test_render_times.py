@@ -19,16 +19,16 @@ def test_the_estimate_before_any_measurement_is_a_constant() -> None:
 
 def test_the_estimate_for_a_known_size_weighs_recent_renders_most() -> None:
     times = RenderTimes()
-    times.measure(clip(9), 10)
-    times.measure(clip(9), 20)
+    times.add(clip(9), 10)
+    times.add(clip(9), 20)
 
     assert times.estimate_s(clip(9)) == pytest.approx(13)
 
 
 def test_the_estimate_for_a_new_size_uses_the_nearest_one() -> None:
     times = RenderTimes()
-    times.measure(clip(9), 1)
-    times.measure(clip(97), 50)
+    times.add(clip(9), 1)
+    times.add(clip(97), 50)
 
     assert times.estimate_s(clip(97, side=512)) == pytest.approx(200)
     assert times.estimate_s(clip(17)) == pytest.approx(17 / 9)
@@ -37,7 +37,7 @@ def test_the_estimate_for_a_new_size_uses_the_nearest_one() -> None:
 def test_the_number_of_remembered_sizes_is_limited() -> None:
     times = RenderTimes()
     for k in range(1, MAX_SIZES + 2):
-        times.measure(clip(8 * k + 1), 1)
+        times.add(clip(8 * k + 1), 1)
 
     assert times.estimate_s(clip(9)) == pytest.approx(9 / 17)
 

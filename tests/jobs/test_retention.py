@@ -7,8 +7,8 @@ import pytest
 
 from server.answers.video import VideoAnswer
 from server.routes.video_events import event_stream
+from server.videos.active import Snapshot
 from server.videos.errors import VideoNotFound
-from server.videos.live import Snapshot
 from server.videos.retention import Retention
 from server.videos.store import Finished
 from server.videos.video import VideoStatus
@@ -38,7 +38,7 @@ def folders(tmp_path: Path) -> list[str]:
 async def test_expired_videos_are_removed_and_unfinished_ones_stay(
     dispatching: Dispatching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.videos.sweeping.SWEEP_INTERVAL_S", 0.01)
+    monkeypatch.setattr("server.videos.retention.SWEEP_INTERVAL_S", 0.01)
     clock = Clock()
     async with dispatching("cancels") as rig, library(rig, tmp_path / "data", Retention(10, 10**9), clock) as videos:
         done = await make(videos, "quick")

@@ -159,7 +159,7 @@ def no_descriptors() -> Iterator[None]:
 async def test_a_server_without_descriptors_starts_its_worker_once_it_has_some(
     dispatching: Dispatching, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.jobs.supervisor.STARVED_BACKOFF_S", 0.01)
+    monkeypatch.setattr("server.jobs.supervisor.SHORTAGE_RETRY_S", 0.01)
     async with dispatching("obeys", fifos=["orders-auto"]) as rig:
         await rig.told(Ready)
         rig.order("orders-auto", b"d")

@@ -6,14 +6,14 @@ from manners import Pipe
 
 from pipelines.ltx.trace import Trace
 from server.process.threads import wait_passively
-from server.worker.garbage import collecting_later
+from server.worker.garbage import postponed_gc
 from server.worker.messages import Done, Generate
 from server.worker.model import Model, load_model
 
 
 def load(pipe: Pipe) -> Model:
     wait_passively()
-    with collecting_later():
+    with postponed_gc():
         return load_model(pipe.config, lambda *_: None)
 
 

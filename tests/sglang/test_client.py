@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from enhancer.enhance import Enhancer
-from enhancer.enhancement import EnhanceRequest, Status
+from enhancer.enhancement import EnhanceRequest, EnhancerStatus
 from enhancer.errors import Refused
 from enhancer.messages import Message, Mode, build_messages
 from enhancer.sglang import ONE_PARAGRAPH, Sglang, SglangOptions
@@ -68,4 +68,4 @@ async def test_a_prompt_beyond_the_context_is_used_unchanged(sglang_url: str) ->
     await enhancer.aclose()
     assert (enhancement.prompt, enhancement.enhanced) == (request.prompt, False)
     assert enhancement.notes[0].endswith("the prompt enhancer refused the request (status 400)")
-    assert enhancer.state.status is Status.DEGRADED
+    assert enhancer.state.status is EnhancerStatus.DEGRADED

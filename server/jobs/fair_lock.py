@@ -14,7 +14,7 @@ class _Waiter:
     granted: asyncio.Future[None]
 
 
-class Turns:
+class FairLock:
     """A lock that waiting owners get in turns."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Turns:
         self._is_taken = False
 
     @asynccontextmanager
-    async def turn(self, owner: str | None) -> AsyncIterator[None]:
+    async def hold(self, owner: str | None) -> AsyncIterator[None]:
         """Wait for a turn, and hold it."""
         waiter = _Waiter(owner, asyncio.get_running_loop().create_future())
         self._waiting.push(waiter)

@@ -20,7 +20,7 @@ Outcome = Mapping[str, float] | JobError
 ENDS = {FailureKind.INVALID: RenderRefused, FailureKind.OUT_OF_MEMORY: OutOfMemory}
 
 
-class Running:
+class RunningJob:
     """A job that a worker has.
 
     It is told to stop at its deadline or when it is cancelled. If it does not stop within the grace period, its worker
@@ -38,7 +38,7 @@ class Running:
     def is_stopping(self) -> bool:
         return self._stopping is not None
 
-    def hear(self, message: JobMessage) -> Outcome | None:
+    def handle(self, message: JobMessage) -> Outcome | None:
         """Handle a message; return how the job ended, or None if it has not ended."""
         match message:
             case Started():
@@ -66,14 +66,14 @@ class Running:
 
     def end(self, outcome: Outcome) -> None:
         """End the job. If it was told to stop, the reason for that takes precedence over `outcome`."""
-        self.give_up()
+        self.release()
         outcome = self._stopping or outcome
         if isinstance(outcome, JobError):
             self.job.fail(outcome)
         else:
             self.job.succeed(outcome)
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Stop the timer: no worker has the job any more, and it may be given to another."""
         self._timer.cancel()
 

@@ -19,7 +19,7 @@ log = logging.getLogger("ltx23.videos")
 LOST_IMAGES = Failure("lost", "the server ended before it was rendered, and its images are gone; send it again")
 
 
-async def waiting_videos(store: VideoStore, data_dir: DataDir, now: float) -> AsyncIterator[Video]:
+async def recover_videos(store: VideoStore, data_dir: DataDir, now: float) -> AsyncIterator[Video]:
     """Yield the videos that can still be rendered, oldest first.
 
     The others are recorded as completed or failed. A video whose record cannot be read is deleted from the database.

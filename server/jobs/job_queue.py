@@ -1,4 +1,4 @@
-"""The waiting jobs: which may join, which is next, and how long each will take. Does not start or use workers."""
+"""The jobs that wait: how many may, which is next, and how long each will take. Does not start or use workers."""
 
 import heapq
 import math
@@ -22,7 +22,7 @@ class JobRunner(Protocol):
     def is_idle(self) -> bool: ...
 
 
-class JobLine:
+class JobQueue:
     def __init__(self, limits: Limits, runners: Sequence[JobRunner]) -> None:
         self._limits, self._runners = limits, runners
         self._queue: FairQueue[Job] = FairQueue()
@@ -53,19 +53,19 @@ class JobLine:
             if limit is not None and held >= limit:
                 raise ShareFull(jobs, self._retry_after_s())
 
-    def join(self, job: Job) -> None:
+    def add(self, job: Job) -> None:
         self._queue.push(job)
-        self._tell_positions()
+        self._update_positions()
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Put a job that has already had its turn at the head of the queue."""
         self._queue.push_front(job)
-        self._tell_positions()
+        self._update_positions()
 
-    def take(self) -> Job:
+    def pop(self) -> Job:
         """Remove and return the next job. Raises IndexError if none is waiting."""
         job = self._queue.pop()
-        self._tell_positions()
+        self._update_positions()
         return job
 
     def cancel(self, job: Job) -> bool:
@@ -73,28 +73,28 @@ class JobLine:
         if not self._queue.remove(job):
             return False
         job.fail(JobCancelled("cancelled before it started"))
-        self._tell_positions()
+        self._update_positions()
         return True
 
     def fail_waiting(self, error: JobError) -> None:
         for job in self._queue.clear():
             job.fail(error)
 
-    def measure(self, job: Job) -> None:
-        self._times.measure(job.spec, job.running_s)
+    def record_time(self, job: Job) -> None:
+        self._times.add(job.spec, job.running_s)
 
     def seconds_left(self, job: Job) -> float | None:
         """Estimate the seconds until the job ends, from earlier clips of its size.
 
         Return None if the job is neither waiting nor running.
         """
-        return next((seconds for each, seconds in self._ends_s() if each is job), None)
+        return next((seconds for each, seconds in self._remaining_s() if each is job), None)
 
-    def _tell_positions(self) -> None:
+    def _update_positions(self) -> None:
         for position, job in enumerate(self._queue, 1):
             job.progress.set(JobProgress(position=position))
 
-    def _ends_s(self) -> Iterator[tuple[Job, float]]:
+    def _remaining_s(self) -> Iterator[tuple[Job, float]]:
         """Yield each job with the seconds until it ends: the running ones, then the waiting ones in their order."""
         ends_s = [(job, max(0.0, self._times.estimate_s(job.spec) - job.running_s)) for job in self.running]
         yield from ends_s
@@ -109,4 +109,4 @@ class JobLine:
 
     def _retry_after_s(self) -> int:
         """Return half of the time until the last job ends: a place may be free by then."""
-        return max(1, math.ceil(max((seconds for _, seconds in self._ends_s()), default=0.0) / 2))
+        return max(1, math.ceil(max((seconds for _, seconds in self._remaining_s()), default=0.0) / 2))

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.jobs.job import Job, NotReady
-from server.jobs.latest import Latest
-from server.jobs.progress import JobProgress
+from server.jobs.progress import JobProgress, ProgressFeed
 from server.videos.errors import VideosError
 from server.videos.video import Video, VideoStatus
 
@@ -35,14 +34,14 @@ class Snapshot:
 
 
 @dataclass(eq=False)
-class Live:
+class ActiveVideo:
     """An unfinished video.
 
     job: the current job that renders it; None while no worker was ready to take one. finished: its last record.
     """
 
     video: Video
-    progress: Latest[JobProgress] = field(default_factory=lambda: Latest(JobProgress()))
+    progress: ProgressFeed = field(default_factory=ProgressFeed)
     finished: asyncio.Future[Video] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     job: Job | None = None
 
@@ -52,7 +51,7 @@ class Live:
             self.finished.set_result(video)
         self.progress.close()
 
-    def vanish(self, reason: VideosError) -> None:
+    def fail(self, reason: VideosError) -> None:
         """Fail everyone who waits with `reason`: the video no longer exists."""
         if not self.finished.done():
             self.finished.set_exception(reason)
@@ -62,7 +61,7 @@ class Live:
     async def wait(self) -> Video:
         """Wait until the video is finished, and return its last record.
 
-        Raises NotReady if it has to wait for another worker, VideosError if it vanishes.
+        Raises NotReady if it has to wait for another worker, VideosError if it is deleted.
         """
         if self.job is None:
             raise NotReady("the model is not ready; the video waits for it")
