@@ -119,7 +119,10 @@ def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
             headers |= context_of(request).preference_applied
         if isinstance(exc, StoreError | DataDirError):
             log.error("%s", exc)
-        body = error_body(answer.status, answer.detail(exc), route_path(request.scope), getattr(exc, "code", None))
+        code = getattr(exc, "code", None)
+        # An exception that is not ours may have a number there.
+        code = code if isinstance(code, str) else None
+        body = error_body(answer.status, answer.detail(exc), route_path(request.scope), code)
         return AsciiJSONResponse(body, answer.status, headers)
 
     return handle

@@ -19,8 +19,8 @@ class RequestContext:
     owner: the id of the API key; None without one. link_expires: the expiry of the signed link that the request came
     through, in Unix seconds. is_strict: refuse what would be adjusted.
 
-    The routes set the rest, which the log and the traces show. job: the render that the request started and awaits.
-    video: the stored video that it created or found.
+    The routes set the rest, which the log and the traces show. prepared: the clip that was asked for. job: the render
+    that the request started and awaits. video: the stored video that it created or found.
     """
 
     id: str
@@ -46,7 +46,7 @@ def context_of(request: Request) -> RequestContext:
 
 
 def context_in(state: Mapping[str, Any]) -> RequestContext:
-    """Return the context in a request's state; one without a clip if the request was refused before it had one."""
+    """Return the context in a request's state. If no route has asked for it yet, create one that is not kept."""
     context: RequestContext | None = state.get("context")
     return context or RequestContext(state.get("request_id", ""), state.get("key_id"), state.get("link_expires"))
 

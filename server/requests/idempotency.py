@@ -26,28 +26,24 @@ async def store_video(request: Request, body: RequestBody) -> tuple[Video, Job |
 
     Raises RequestInvalid, EnhancerError, JobError or VideosError.
     """
-    context = context_of(request)
-    video, job = await _make_or_find(request, body, _read_idempotency(request, body))
+    videos, context = services_of(request).videos, context_of(request)
+    idempotency = _read_idempotency(request, body)
+    async with videos.once(context.owner, idempotency) as known:
+        video = known or await _create_video(request, body, idempotency)
     context.video, context.prepared = video, video.request
-    return video, job
+    return video, None if known else videos.job(video.id)
 
 
-async def _make_or_find(
-    request: Request, body: RequestBody, idempotency: Idempotency | None
-) -> tuple[Video, Job | None]:
+async def _create_video(request: Request, body: RequestBody, idempotency: Idempotency | None) -> Video:
     services, context = services_of(request), context_of(request)
-    async with services.videos.once(context.owner, idempotency) as known:
-        if known is not None:
-            return known, None
-        resolved = await accept_request(services, context, body)
+    resolved = await accept_request(services, context, body)
 
-        async def prepare(folder: Path) -> PreparedRequest:
-            """Prepare the request. With an Idempotency-Key, go on if the client disconnects: it may come back."""
-            work = prepare_request(services, context, resolved, folder)
-            return await (work if idempotency else unless_disconnected(request, work))
+    async def prepare(folder: Path) -> PreparedRequest:
+        """Prepare the request. With an Idempotency-Key, go on if the client disconnects: it may come back."""
+        work = prepare_request(services, context, resolved, folder)
+        return await (work if idempotency else unless_disconnected(request, work))
 
-        video = await services.videos.create(prepare, context.owner, idempotency)
-        return video, services.videos.job(video.id)
+    return await services.videos.create(prepare, context.owner, idempotency)
 
 
 def _read_idempotency(request: Request, body: RequestBody) -> Idempotency | None:
