@@ -35,6 +35,10 @@ class Adjustment:
         object.__setattr__(self, "requested", _summarize(self.requested))
         object.__setattr__(self, "used", _summarize(self.used))
 
+    def refusal(self, loc: Loc) -> FieldError:
+        """Return the error that strict handling answers instead of this adjustment."""
+        return FieldError(loc, f"Would be adjusted, which handling=strict refuses: {self.reason}", "adjustment_refused")
+
 
 class Report:
     """The adjustments of one request, each with the location of its field in the body."""
@@ -58,11 +62,7 @@ class Report:
     def raise_if_any(self) -> None:
         """Raise RequestInvalid for every adjustment, as strict handling demands."""
         if self._found:
-            raise RequestInvalid([FieldError(loc, refusal(found), "adjustment_refused") for loc, found in self._found])
-
-
-def refusal(adjustment: Adjustment) -> str:
-    return f"Would be adjusted, which handling=strict refuses: {adjustment.reason}"
+            raise RequestInvalid([adjustment.refusal(loc) for loc, adjustment in self._found])
 
 
 def adjustments_json(adjustments: Sequence[Adjustment]) -> list[dict[str, Any]]:

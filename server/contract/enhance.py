@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import Field
 
-from server.contract.errors import RequestInvalid
-from server.contract.images import ResolvedImage, decode_keyframe
+from server.contract.errors import relocated
+from server.contract.images import ResolvedImage, decode_input_image, decode_keyframe
 from server.contract.limits import IMAGE
 from server.contract.names.aliases import read_names
 from server.contract.names.envelope import unwrap
 from server.contract.names.sent import SentRequest
 from server.contract.scalars import Prompt, Seconds, Seed, Text
-from server.contract.wire import KeyframeList, KeyframeRequest, WireModel
+from server.contract.wire import KeyframeList, WireModel
 
 DEFAULT_DURATION_S = 5.0
 
@@ -48,12 +48,10 @@ class ResolvedEnhance:
 def resolve_enhance(raw: Mapping[str, Any]) -> ResolvedEnhance:
     """Validate the fields and fill in defaults. Raises RequestInvalid."""
     unwrapped = unwrap(raw)
-    try:
+    with relocated(unwrapped.as_sent):
         sent = read_names(unwrapped.fields)
         request = sent.read_as(EnhancePromptRequest)
         image = _first_image(request, sent)
-    except RequestInvalid as exc:
-        raise exc.relocated(unwrapped.as_sent) from exc
     return ResolvedEnhance(
         prompt=request.prompt,
         image=None if image is None else replace(image, loc=unwrapped.as_sent(image.loc)),
@@ -68,7 +66,4 @@ def _first_image(request: EnhancePromptRequest, sent: SentRequest) -> ResolvedIm
         # -1 is the last frame, so negative numbers sort last.
         i, first = min(enumerate(request.keyframes), key=lambda pair: (pair[1].frame_idx < 0, pair[1].frame_idx))
         return decode_keyframe(first, 0, ("keyframes", i, "image_b64"), sent)
-    if request.input_image_b64 is None:
-        return None
-    only = KeyframeRequest(image_b64=request.input_image_b64, frame_idx=0)
-    return decode_keyframe(only, 0, ("input_image_b64",), sent)
+    return None if request.input_image_b64 is None else decode_input_image(request.input_image_b64, sent)

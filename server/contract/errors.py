@@ -1,7 +1,8 @@
 """The error for a request that cannot be used, and a helper that makes a client's text safe to show."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 # A path into the body, with the names that were sent: ("keyframes", 1, "image_b64").
@@ -44,11 +45,16 @@ class RequestInvalid(ValueError):
     def at(cls, loc: Loc, msg: str, type: str) -> "RequestInvalid":
         return cls([FieldError(loc, msg, type)])
 
-    def relocated(self, relocate: Callable[[Loc], Loc]) -> "RequestInvalid":
-        """Return the same errors with each location passed through `relocate`."""
-        return RequestInvalid([FieldError(relocate(e.loc), e.msg, e.type) for e in self.errors])
-
     @property
     def detail(self) -> list[dict[str, Any]]:
         """Return FastAPI's list of `{loc, msg, type}`."""
         return [error.to_json() for error in self.errors[:MAX_ERRORS_SHOWN]]
+
+
+@contextmanager
+def relocated(relocate: Callable[[Loc], Loc]) -> Iterator[None]:
+    """Pass the locations of a RequestInvalid that is raised inside through `relocate`."""
+    try:
+        yield
+    except RequestInvalid as exc:
+        raise RequestInvalid([replace(error, loc=relocate(error.loc)) for error in exc.errors]) from exc

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
 from pipelines.media.image_crop import Crop, Size
-from server.contract.adjustments import Adjustment, Report, refusal
-from server.contract.errors import FieldError, Loc, RequestInvalid
+from server.contract.adjustments import Adjustment, Report
+from server.contract.errors import FieldError, Loc, RequestInvalid, relocated
 from server.contract.keyframes import place_keyframes
 from server.contract.names.pictures import is_url
 from server.contract.names.sent import SentRequest
@@ -41,7 +41,7 @@ def resolve_images(
 ) -> tuple[ResolvedImage, ...]:
     """Return the images, sorted by frame."""
     if request.keyframes is None:
-        return _input_image(request, sent)
+        return () if request.input_image_b64 is None else (decode_input_image(request.input_image_b64, sent),)
     if request.input_image_b64 is not None:
         report.add("input_image_b64", None, "keyframes win over a single image")
     frames = _frames(request.keyframes, sent, timing, report)
@@ -74,17 +74,13 @@ def report_crops(
         if (crop := Crop(picture, clip)).is_told
     ]
     if found and strict:
-        raise RequestInvalid(
-            [FieldError(image.loc, refusal(adjustment), "adjustment_refused") for image, adjustment in found]
-        )
+        raise RequestInvalid([adjustment.refusal(image.loc) for image, adjustment in found])
     return tuple(adjustment for _, adjustment in found)
 
 
-def _input_image(request: GenerateRequest, sent: SentRequest) -> tuple[ResolvedImage, ...]:
-    if request.input_image_b64 is None:
-        return ()
-    keyframe = KeyframeRequest(image_b64=request.input_image_b64, frame_idx=0)
-    return (decode_keyframe(keyframe, 0, ("input_image_b64",), sent),)
+def decode_input_image(image_b64: str, sent: SentRequest) -> ResolvedImage:
+    """Return the image of `input_image_b64`, which is shown at frame 0. Raises RequestInvalid."""
+    return decode_keyframe(KeyframeRequest(image_b64=image_b64, frame_idx=0), 0, ("input_image_b64",), sent)
 
 
 def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Timing, report: Report) -> list[int]:
@@ -92,10 +88,8 @@ def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Tim
     if sent.single_image:
         frames, reason = [0], "a single image is shown at frame 0"
     else:
-        try:
+        with relocated(sent.as_sent):
             frames = place_keyframes(asked, timing)
-        except RequestInvalid as exc:
-            raise exc.relocated(sent.as_sent) from exc
         reason = f"it moved with the end of the clip, which has {timing.num_frames} frames"
     for i, (frame, used) in enumerate(zip(asked, frames, strict=True)):
         if used != frame and (frame != LAST_FRAME or sent.single_image):

@@ -10,7 +10,7 @@ from pipelines.geometry import MIN_SIDE, max_size, snap_size
 from pipelines.memory import ClipSize
 from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment, Report
-from server.contract.errors import RequestInvalid
+from server.contract.errors import relocated
 from server.contract.ignored import report_ignored
 from server.contract.images import ResolvedImage, resolve_images
 from server.contract.names.aliases import read_names
@@ -47,10 +47,8 @@ def resolve_request(
 ) -> ResolvedRequest:
     """Resolve a request's fields. Raises RequestInvalid if it cannot be served or, if strict, would be adjusted."""
     unwrapped = unwrap(raw, strict=strict)
-    try:
+    with relocated(unwrapped.as_sent):
         resolved = _resolve(read_names(unwrapped.fields), strict, random_seed)
-    except RequestInvalid as exc:
-        raise exc.relocated(unwrapped.as_sent) from exc
     return replace(
         resolved,
         images=tuple(replace(image, loc=unwrapped.as_sent(image.loc)) for image in resolved.images),

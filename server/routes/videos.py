@@ -12,7 +12,7 @@ from server.answers.clip import CLIP, MODEL_ID, clip_headers, performance_header
 from server.answers.error_schema import READ, RENDER, RENDER_HEADERS, errors
 from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
 from server.contract.adjustments import Adjustment
-from server.contract.errors import RequestInvalid
+from server.contract.errors import RequestInvalid, relocated
 from server.contract.names.openai import read_openai_names
 from server.contract.schema import video_form_schema, video_schema
 from server.requests.body import RequestBody, read_body
@@ -103,7 +103,5 @@ async def _openai_body(request: Request) -> AsyncIterator[RequestBody]:
         if strict:
             raise RequestInvalid.at(openai.paths["model"], f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
         adjustments = (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL), *adjustments)
-    try:
+    with relocated(openai.as_sent):
         yield replace(body, fields=openai.values, adjustments=adjustments)
-    except RequestInvalid as exc:
-        raise openai.as_sent(exc) from exc

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.contract.errors import RequestInvalid
+from server.contract.errors import Loc, RequestInvalid, relocated
 from server.contract.names.openai import read_openai_names
 from server.contract.parsing.form import read_form
 from server.contract.resolve import resolve_request
@@ -116,21 +116,17 @@ def test_a_reference_image_may_have_any_of_these_shapes(name: str, reference: An
 )
 def test_a_reference_image_that_cannot_be_used_is_refused(reference: Any) -> None:
     openai = read_openai_names({"prompt": "a fox", "input_reference": reference})
-    with pytest.raises(RequestInvalid) as refusal:
+    with pytest.raises(RequestInvalid) as refusal, relocated(openai.as_sent):
         resolve_request(openai.values)
-    assert [error.loc[0] for error in openai.as_sent(refusal.value).errors] == ["input_reference"]
+    assert [error.loc[0] for error in refusal.value.errors] == ["input_reference"]
 
 
 def test_an_error_uses_the_name_that_was_sent() -> None:
     sent = {"seconds": "4", "size": "1280x720", "image_reference": "AAAA", "extra_body": {"fps": 1}, "keyframes": [1]}
     request = read_openai_names(sent)
-    errors = [("duration",), ("resolution",), ("input_reference",), ("fps",), ("keyframes", 1, "crf"), ()]
+    locs: list[Loc] = [("duration",), ("resolution",), ("input_reference",), ("fps",), ("keyframes", 1, "crf"), ()]
 
-    named = request.as_sent(
-        RequestInvalid([error for loc in errors for error in RequestInvalid.at(loc, "", "").errors])
-    )
-
-    assert [e.loc for e in named.errors] == [
+    assert [request.as_sent(loc) for loc in locs] == [
         ("seconds",),
         ("size",),
         ("image_reference",),

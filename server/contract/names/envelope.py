@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.contract.adjustments import Adjustment, refusal
+from server.contract.adjustments import Adjustment
 from server.contract.errors import Loc, RequestInvalid
 from server.contract.names.aliases import ALIASES, SIZE_NAMES
 from server.contract.names.pictures import is_first_frame, is_last_frame
@@ -46,7 +46,7 @@ def unwrap(raw: Mapping[str, Any], *, strict: bool = False) -> Unwrapped:
     for _ in range(MAX_DEPTH):
         unwrapped = _unwrap_once(unwrapped)
     if strict and unwrapped.adjustments:
-        raise RequestInvalid.at((unwrapped.path[0],), refusal(unwrapped.adjustments[0]), "adjustment_refused")
+        raise RequestInvalid([unwrapped.adjustments[0].refusal(unwrapped.path[:1])])
     return unwrapped
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.contract.adjustments import Adjustment, refusal
+from server.contract.adjustments import Adjustment
 from server.contract.errors import Loc, RequestInvalid
 from server.contract.names.absent import is_empty
 from server.contract.names.envelope import unwrap
@@ -39,9 +39,9 @@ class OpenAIRequest:
     paths: Mapping[str, Loc]
     adjustments: tuple[Adjustment, ...] = ()
 
-    def as_sent(self, error: RequestInvalid) -> RequestInvalid:
-        """Return the same error with the names that were sent."""
-        return error.relocated(lambda loc: self.paths.get(str(loc[0]), loc[:1]) + loc[1:] if loc else loc)
+    def as_sent(self, loc: Loc) -> Loc:
+        """Translate a path into `values` to a path into the body."""
+        return self.paths.get(str(loc[0]), loc[:1]) + loc[1:] if loc else loc
 
 
 def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAIRequest:
@@ -137,7 +137,7 @@ class _Reader:
         winner = ".".join(map(str, self.paths[ours]))
         adjustment = Adjustment(name, sent, self.values[ours], f"{winner} wins over {name}")
         if self.strict:
-            raise RequestInvalid.at(path, refusal(adjustment), "adjustment_refused")
+            raise RequestInvalid([adjustment.refusal(path)])
         self.adjustments.append(adjustment)
 
 
