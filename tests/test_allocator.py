@@ -1,4 +1,4 @@
-"""Torch's allocators, in a process of their own: their settings are read once."""
+"""The settings of torch's allocators, tested in a separate process because torch reads them once."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ print(torch._C._accelerator_getAllocatorSettings())
         ),
     ],
 )
-def test_torch_reads_the_options_that_the_environment_leaves_open(environment: dict[str, str], settings: str) -> None:
+def test_options_that_the_environment_does_not_set_are_set(environment: dict[str, str], settings: str) -> None:
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES} | environment
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True)
 
@@ -40,6 +40,6 @@ def test_torch_reads_the_options_that_the_environment_leaves_open(environment: d
     assert done.stdout == f"{settings}\n"
 
 
-def test_a_version_of_torch_gets_no_option_that_it_does_not_know() -> None:
+def test_a_version_of_torch_gets_only_options_that_it_knows() -> None:
     assert with_options("", known_options("2.13.0+cu130")) == "expandable_segments:True,pinned_max_cached_size_mb:1"
     assert with_options("", known_options("2.11.0")) == "expandable_segments:True"

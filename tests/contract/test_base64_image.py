@@ -116,7 +116,7 @@ def test_an_image_decoded_in_several_slices_is_whole(shift: int) -> None:
 
 @settings(deadline=None)
 @given(st.binary(min_size=1))
-def test_round_trip(data: bytes) -> None:
+def test_an_encoded_image_decodes_to_the_same_bytes(data: bytes) -> None:
     assert decode_base64_image(base64.urlsafe_b64encode(data).decode().rstrip("=")) == data
 
 

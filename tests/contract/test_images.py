@@ -22,7 +22,7 @@ def test_a_single_image_is_the_first_frame(resolve) -> None:
     assert image.loc == ("input_image_b64",)
 
 
-def test_keyframes(resolve) -> None:
+def test_keyframes_are_read_with_their_frames(resolve) -> None:
     first, second = resolve(keyframes=[keyframe(0), keyframe(24, strength=0.5, crf=0)]).images
     assert (first.frame_idx, first.strength, first.crf, first.loc) == (0, 1.0, 33, ("keyframes", 0, "image_b64"))
     assert (second.frame_idx, second.strength, second.crf, second.loc) == (24, 0.5, 0, ("keyframes", 1, "image_b64"))

@@ -43,7 +43,7 @@ def test_a_key_is_accepted_in_each_of_its_headers(wire: Connect) -> None:
         assert client.answer().json() == KEY_ID, headers
 
 
-def test_anything_else_is_unauthorized(wire: Connect) -> None:
+def test_any_other_key_or_header_is_unauthorized(wire: Connect) -> None:
     client = wire(guarded())
     for header in [
         "No-Key: at-all",

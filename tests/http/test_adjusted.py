@@ -39,7 +39,7 @@ def test_adjustments_are_in_the_header_and_in_the_json(generate: Callable, field
 
 
 @pytest.mark.parametrize(("fields", "changes"), ADJUSTED, ids=IDS)
-def test_strict_handling_refuses_each(refuse: Callable, fields: dict, changes: list) -> None:
+def test_strict_handling_refuses_each_adjustment(refuse: Callable, fields: dict, changes: list) -> None:
     refusal = refuse(headers=STRICT, **fields)
 
     names = ["frames" if "frames" in fields else field for field, *_ in changes]

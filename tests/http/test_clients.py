@@ -10,7 +10,7 @@ import httpx
 from tests.http.conftest import encode, picture
 
 
-def test_a_web_application(client: httpx.Client) -> None:
+def test_a_web_application_gets_its_clip(client: httpx.Client) -> None:
     sent = {
         "prompt": "a red fox",
         "num_frames": 25,
@@ -28,7 +28,7 @@ def test_a_web_application(client: httpx.Client) -> None:
     assert json.loads(response.headers["x-ltx-adjustments"]) == []
 
 
-def test_a_studio_back_end(client: httpx.Client) -> None:
+def test_a_studio_back_end_gets_its_clip(client: httpx.Client) -> None:
     sent = {
         "prompt": "a red fox",
         "width": 640,
@@ -48,7 +48,7 @@ def test_a_studio_back_end(client: httpx.Client) -> None:
     assert "video" in client.post("/generate", json=sent | {"return_json": True}).json()
 
 
-def test_a_command_line(client: httpx.Client) -> None:
+def test_curl_gets_its_clip(client: httpx.Client) -> None:
     """With -d, curl sends a form by default, and a body even with GET."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}'
@@ -58,7 +58,7 @@ def test_a_command_line(client: httpx.Client) -> None:
     assert client.post("/generate", content=body, headers=form).headers["content-type"] == "video/mp4"
 
 
-def test_a_node_of_a_workflow_tool(client: httpx.Client) -> None:
+def test_a_workflow_tool_gets_its_clip(client: httpx.Client) -> None:
     """Find the endpoint and its fields in the schema, then send other names."""
     path, properties = discover(client.get("/openapi.json").json())
     assert path == "/generate"
@@ -96,7 +96,7 @@ def discover(openapi: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return found
 
 
-def test_a_node_that_sends_one_image(generate: Callable) -> None:
+def test_a_workflow_tool_that_sends_one_image_gets_its_clip(generate: Callable) -> None:
     image = encode(picture("JPEG"))
 
     ours = generate(input_image_b64=image)
@@ -105,7 +105,7 @@ def test_a_node_that_sends_one_image(generate: Callable) -> None:
     assert theirs.content == ours.content
 
 
-def test_a_media_server_for_agents(client: httpx.Client) -> None:
+def test_a_media_server_for_agents_gets_its_clip(client: httpx.Client) -> None:
     """Send the key without a scheme, and look for base64 under the names that the client knows."""
     sent = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "return_json": True}
 
@@ -115,7 +115,7 @@ def test_a_media_server_for_agents(client: httpx.Client) -> None:
     assert b"ftyp" in base64.b64decode(found)[:16]
 
 
-def test_the_chutes_provider_of_the_ai_sdk(client: httpx.Client) -> None:
+def test_the_chutes_provider_of_the_ai_sdk_gets_its_clips(client: httpx.Client) -> None:
     """Call one path for each kind of clip."""
     sent = {"prompt": "a red fox", "resolution": "256*256", "num_frames": 9, "steps": 25, "seed": 1}
     image = encode(picture("JPEG"))

@@ -17,7 +17,7 @@ SILENT = SMALL | {"seed": 7, "generate_audio": False}
 FIRST, LAST = encode(picture()), encode(picture(color="navy"))
 
 
-def test_answers_with_a_playable_clip(client: httpx.Client) -> None:
+def test_the_answer_is_a_playable_clip(client: httpx.Client) -> None:
     response = client.post("/generate", json=SMALL | {"seed": 7})
 
     assert response.status_code == 200

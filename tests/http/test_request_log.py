@@ -102,7 +102,7 @@ def test_keys_prompts_images_and_paths_are_not_logged_even_for_debugging(in_text
     assert "uvicorn.access" not in log.text
 
 
-def test_as_json_every_line_is_an_object(in_json: tuple[httpx.Response, Log]) -> None:
+def test_every_line_of_the_json_log_is_an_object(in_json: tuple[httpx.Response, Log]) -> None:
     clip, log = in_json
 
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in log.objects)

@@ -46,7 +46,7 @@ def test_paths_with_extra_slashes_are_served(client: httpx.Client, path: str) ->
     assert client.get(path).status_code == 200
 
 
-def test_health(client: httpx.Client) -> None:
+def test_health_of_a_ready_server(client: httpx.Client) -> None:
     body = client.get("/health").json()
 
     assert body["status"] == "ok"
@@ -57,11 +57,11 @@ def test_health(client: httpx.Client) -> None:
     assert body["memory"]["resident_bytes"] > 0
 
 
-def test_livez(client: httpx.Client) -> None:
+def test_livez_of_a_ready_server(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
 
 
-def test_models(client: httpx.Client) -> None:
+def test_models_describes_the_model(client: httpx.Client) -> None:
     listed = client.get("/models").json()
 
     assert listed["object"] == "list"

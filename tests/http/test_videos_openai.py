@@ -66,7 +66,7 @@ def test_a_clip_from_creation_to_deletion(openai: OpenAI, client: httpx.Client) 
         openai.videos.delete(made.id)
 
 
-def test_create_and_poll(openai: OpenAI) -> None:
+def test_create_and_poll_returns_a_finished_video(openai: OpenAI) -> None:
     done = openai.videos.create_and_poll(prompt="rain", size=SIZE, extra_body=FIELDS, poll_interval_ms=50)
 
     assert done.status == "completed"

@@ -74,7 +74,7 @@ async def test_a_question_to_a_worker_that_dies_is_an_error(dispatching: Dispatc
             await asked
 
 
-async def test_past_the_deadline_and_the_grace_the_worker_is_killed(dispatching: Dispatching) -> None:
+async def test_the_worker_is_killed_after_the_deadline_and_the_grace_period(dispatching: Dispatching) -> None:
     async with dispatching("hangs_in_a_step", deadline_s=0.05, grace_s=0.05) as rig:
         await rig.told(Ready)
 

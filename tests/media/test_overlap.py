@@ -98,5 +98,5 @@ def test_an_error_of_the_producer_is_raised_unchanged(error):
     assert consumed in ([], [0])
 
 
-def test_no_items():
+def test_a_producer_without_items_is_valid():
     consume_in_thread([], pytest.fail)

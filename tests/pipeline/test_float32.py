@@ -19,7 +19,7 @@ def allowed() -> tuple[bool, bool]:
 
 @pytest.fixture(autouse=True)
 def tf32() -> Iterator[None]:
-    """Torch's default for convolutions, and what NVIDIA's containers set for matrix products."""
+    """Allow TF32, as torch does for convolutions and NVIDIA's containers do for matrix products."""
     before = allowed()
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
     yield

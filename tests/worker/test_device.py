@@ -1,4 +1,4 @@
-"""The device of a worker, on a machine whose NVIDIA card torch cannot use."""
+"""The choice of a worker's device on a machine whose NVIDIA GPU torch cannot use."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ TOO_OLD = "The NVIDIA driver on your system is too old (found version 12080)."
 
 @pytest.fixture
 def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NVIDIA's tool lists a card."""
+    """Put a program nvidia-smi that lists a GPU first in PATH."""
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H200 (UUID: GPU-0)'\n")
     program.chmod(0o755)
@@ -35,12 +35,12 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def real(tiny: TinyFiles, device: str = "auto") -> WorkerConfig:
-    """Stands for published weights: only a model without a checkpoint is known to be tiny."""
+    """Return a configuration with a checkpoint, which counts as real weights."""
     return WorkerConfig(Path(), None, tiny.checkpoint, tiny.upsampler, tiny.text_encoder, device=device)
 
 
 @pytest.mark.usefixtures("card")
-def test_weights_are_not_loaded_on_the_cpu_beside_a_card(tiny: TinyFiles) -> None:
+def test_real_weights_are_not_loaded_on_the_cpu_if_there_is_a_gpu(tiny: TinyFiles) -> None:
     read: list[str] = []
     with pytest.raises(DeviceError) as refused:
         load_model(real(tiny), lambda component, done, total: read.append(component))
@@ -51,12 +51,12 @@ def test_weights_are_not_loaded_on_the_cpu_beside_a_card(tiny: TinyFiles) -> Non
 
 
 @pytest.mark.usefixtures("card")
-def test_the_cpu_can_be_asked_for(tiny: TinyFiles) -> None:
+def test_the_cpu_can_be_requested(tiny: TinyFiles) -> None:
     assert load_model(real(tiny, device="cpu"), lambda *_: None).info.warnings == ()
 
 
 @pytest.mark.usefixtures("card")
-def test_a_hidden_card_is_not_missed(tiny: TinyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_loaded_on_the_cpu_if_the_gpu_is_hidden(tiny: TinyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
     assert load_model(real(tiny), lambda *_: None).info.device == "cpu"
@@ -71,7 +71,7 @@ def test_the_tiny_model_runs_with_a_warning(cache_dir: Path) -> None:
 
 
 @pytest.mark.usefixtures("card")
-def test_a_plan_without_a_size_says_why_the_card_is_not_taken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_without_a_size_says_why_the_gpu_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "plan"]) == 1
     assert "this machine has an NVIDIA card, but torch cannot use it: " in capsys.readouterr().err
 
@@ -92,7 +92,7 @@ def test_the_message_has_torchs_reason_and_a_remedy(cuda_version: str | None, re
 
 
 @pytest.mark.parametrize("name", ["dev/nvidia0", "proc/driver/nvidia/gpus/0000:01:00.0/information"])
-def test_a_card_is_known_by_the_drivers_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_recognised_by_the_drivers_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not has_card(tmp_path)
 
@@ -102,7 +102,7 @@ def test_a_card_is_known_by_the_drivers_files(name: str, tmp_path: Path, monkeyp
     assert has_card(tmp_path)
 
 
-def test_the_drivers_control_file_is_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_drivers_control_file_does_not_count_as_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/nvidiactl").touch()
@@ -111,15 +111,15 @@ def test_the_drivers_control_file_is_no_card(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("value", "hidden"), [(None, False), ("0,1", False), ("", True), ("-1", True)])
-def test_cards_can_be_hidden(value: str | None, hidden: bool) -> None:
+def test_cuda_visible_devices_can_hide_gpus(value: str | None, hidden: bool) -> None:
     assert is_hidden(value) is hidden
 
 
-def test_a_named_card_that_is_not_there_is_an_error() -> None:
+def test_a_named_gpu_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"^device 'cuda:3' is not there: torch sees 0 CUDA devices$"):
         resolve_device("cuda:3")
 
 
-def test_the_limit_of_memory_is_a_part_of_the_card() -> None:
+def test_the_memory_limit_is_a_fraction_of_the_gpus_memory() -> None:
     assert memory_fraction(24 * 10**9, 96 * 10**9) == 0.25
     assert memory_fraction(100 * 10**9, 96 * 10**9) == 1.0
