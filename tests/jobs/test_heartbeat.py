@@ -5,7 +5,7 @@ from pathlib import Path
 from server.jobs.worker_process import run_worker
 from server.worker.messages import Memory, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
-from tests.jobs.test_metrics import value
+from tests.telemetry.test_metrics import value
 from weights.tiny import TinyFiles
 
 

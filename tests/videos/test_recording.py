@@ -13,7 +13,7 @@ from pipelines.media.muxer import mux
 from server.videos.retention import Retention
 from server.videos.video import Video, VideoStatus
 from tests.jobs.conftest import Dispatching
-from tests.jobs.library import FOREVER, Clock, ids, library, make
+from tests.videos.library import FOREVER, Clock, ids, library, make
 
 Fault = Callable[[Path], AbstractContextManager[None]]
 

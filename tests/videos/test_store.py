@@ -12,7 +12,7 @@ import pytest
 from server.videos.database import SCHEMA, open_database
 from server.videos.store import VideoStore
 from tests.jobs.conftest import Dispatching
-from tests.jobs.library import FOREVER, Clock, ids, library, make
+from tests.videos.library import FOREVER, Clock, ids, library, make
 
 
 async def test_videos_of_the_first_version_are_still_there(dispatching: Dispatching, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from server.videos.retention import Retention
 from server.videos.store import Finished
 from server.videos.video import VideoStatus
 from tests.jobs.conftest import Dispatching
-from tests.jobs.library import FOREVER, Clock, ids, library, make
+from tests.videos.library import FOREVER, Clock, ids, library, make
 
 
 def finished(*sizes: int) -> list[Finished]:

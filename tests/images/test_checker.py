@@ -1,0 +1,115 @@
+"""The process that decodes images: killed when nothing waits for it, replaced when it dies."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from benchmarks.running_server import image_checkers
+from server.images.checker import Checked, ImageChecker
+from server.jobs.job import NotReady
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """Create a pipe without a writer: the process waits for this image for ever."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def valid(tmp_path: Path) -> Path:
+    path = tmp_path / "valid"
+    Image.new("RGB", (40, 30)).save(path, "PNG")
+    return path
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[ImageChecker]:
+    checker = ImageChecker()
+    try:
+        yield checker
+    finally:
+        await checker.aclose()
+
+
+def run(test: Callable[[ImageChecker], Coroutine[Any, Any, None]]) -> None:
+    async def with_checker() -> None:
+        async with running() as checker:
+            await test(checker)
+
+    asyncio.run(with_checker())
+
+
+def decoders() -> list[psutil.Process]:
+    """Return the image checkers of this process, without those of shared servers."""
+    return image_checkers(os.getpid())
+
+
+@asynccontextmanager
+async def reading(path: Path) -> AsyncIterator[psutil.Process]:
+    """Wait until the process has opened the pipe, and keep it open."""
+    descriptor = await asyncio.to_thread(os.open, path, os.O_WRONLY)
+    try:
+        [process] = decoders()
+        yield process
+    finally:
+        os.close(descriptor)
+
+
+def test_the_size_of_an_image_is_returned(valid: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no image")
+
+    async def test(checker: ImageChecker) -> None:
+        assert await checker.check(valid, None) == Checked(40, 30)
+        assert await checker.check(valid, None, decode=False) == Checked(40, 30)
+        assert "not an image" in ((await checker.check(tmp_path / "text", None)).error or "")
+        assert len(decoders()) == 1
+
+    run(test)
+    assert decoders() == []
+
+
+def test_cancelling_a_check_ends_its_process(endless: Path, valid: Path) -> None:
+    async def test(checker: ImageChecker) -> None:
+        check = asyncio.create_task(checker.check(endless, None))
+        async with reading(endless) as process:
+            check.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await check
+            process.wait()
+        assert await checker.check(valid, None) == Checked(40, 30)
+
+    run(test)
+
+
+def test_a_stopping_server_does_not_wait_for_a_check(endless: Path, valid: Path) -> None:
+    async def test(checker: ImageChecker) -> None:
+        checks = [asyncio.create_task(checker.check(path, None)) for path in (endless, valid)]
+        async with reading(endless):
+            checker.stop()
+            for check in checks:
+                with pytest.raises(NotReady):
+                    await check
+        with pytest.raises(NotReady):
+            await checker.check(valid, None)
+
+    run(test)
+
+
+def test_an_image_that_kills_its_decoder_is_refused(endless: Path, valid: Path) -> None:
+    async def test(checker: ImageChecker) -> None:
+        check = asyncio.create_task(checker.check(endless, None))
+        async with reading(endless) as process:
+            process.kill()
+            assert "cannot be decoded" in ((await check).error or "")
+        assert await checker.check(valid, None) == Checked(40, 30)
+
+    run(test)
