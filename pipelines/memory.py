@@ -48,12 +48,21 @@ class MemoryLevel(StrEnum):
     LOW = "low"
 
 
+# Of a streamed component that runs: one block computes while the next one is copied.
+BLOCKS_AT_ONCE = 2
+
+# Parts of streamed components stay on the device as long as this share of its memory is not exceeded. The rest is for
+# larger chunks of the decoder, and for estimates that are too low.
+KEPT_SHARE = 0.9
+
 # Components kept in host memory and copied to the device block by block as they run.
 STREAMED: Mapping[MemoryLevel, frozenset[str]] = {
     MemoryLevel.RESIDENT: frozenset(),
     MemoryLevel.BALANCED: frozenset({"text_encoder"}),
     MemoryLevel.LOW: frozenset({"text_encoder", "transformer"}),
 }
+
+NOTHING: Mapping[str, int] = {}
 
 # The component that each stage runs; the other stages have no blocks to stream.
 RUNS = {"prompt": "text_encoder", "denoise": "transformer"}
@@ -101,14 +110,36 @@ class Widths:
 
 @dataclass(frozen=True)
 class ComponentSize:
-    """The memory of one component.
+    """The memory of one component's weights.
 
-    size_bytes: its weights as stored in memory. working_bytes: the part of them on the device at once if streamed;
-    None if the component cannot be streamed.
+    part_bytes: those of each part that can be streamed: all that is outside the blocks, then each block. Empty if the
+    component cannot be streamed.
     """
 
     size_bytes: int
-    working_bytes: int | None = None
+    part_bytes: tuple[int, ...] = ()
+
+    def kept_bytes(self, count: int) -> int:
+        """Return the bytes of as many parts as stay on the device."""
+        return sum(self.part_bytes[number] for number in kept_parts(len(self.part_bytes), count))
+
+    def working_bytes(self, count: int) -> int:
+        """Return the bytes on the device while it runs, beyond the parts that stay."""
+        kept = kept_parts(len(self.part_bytes), count)
+        rest = 0 if 0 in kept else self.part_bytes[0]
+        blocks = [size for number, size in enumerate(self.part_bytes) if number not in kept | {0}]
+        return rest + min(len(blocks), BLOCKS_AT_ONCE) * max(blocks, default=0)
+
+
+def kept_parts(parts: int, count: int) -> frozenset[int]:
+    """Return which parts stay on the device if `count` of them do: part 0, then blocks that are evenly spread.
+
+    Between two blocks that are copied lie as many as possible that give the copy time. One more part changes none of
+    the others.
+    """
+    digits = parts.bit_length()
+    blocks = sorted(range(1, parts), key=lambda number: f"{number:0{digits}b}"[::-1])
+    return frozenset([*range(min(parts, 1)), *blocks][:count])
 
 
 @dataclass(frozen=True)
@@ -123,10 +154,11 @@ class MemoryPlan:
     @property
     def streamed(self) -> frozenset[str]:
         wanted = STREAMED[self.level] & self.components.keys()
-        return frozenset(name for name in wanted if self.components[name].working_bytes is not None)
+        return frozenset(name for name in wanted if self.components[name].part_bytes)
 
     @property
     def resident_bytes(self) -> int:
+        """Device memory of the components that are not streamed."""
         return sum(size.size_bytes for name, size in self.components.items() if name not in self.streamed)
 
     @property
@@ -134,9 +166,34 @@ class MemoryPlan:
         """Pinned host memory while the model is loaded."""
         return sum(self.components[name].size_bytes for name in self.streamed)
 
-    def peak_bytes(self, clip: ClipSize) -> int:
+    def peak_bytes(self, clip: ClipSize, kept: Mapping[str, int] = NOTHING) -> int:
+        """Return the device memory at the peak. kept: how many parts of streamed components stay on the device."""
+        staying = sum(self.components[name].kept_bytes(count) for name, count in kept.items())
         stages = activation_bytes(self.widths, clip)
-        return self.resident_bytes + max(self._working_bytes(stage) + needed for stage, needed in stages.items())
+        working = {stage: self._working_bytes(stage, kept) + needed for stage, needed in stages.items()}
+        return self.resident_bytes + staying + max(working.values())
+
+    def kept(self, clip: ClipSize) -> Mapping[str, int]:
+        """Return how many parts of each streamed component can stay on the device beside this clip.
+
+        Those of the transformer come first: it runs at each step, the text encoder once for a prompt.
+        """
+        limit = KEPT_SHARE * self.capacity_bytes - RESERVED_BYTES
+        kept: dict[str, int] = {}
+        for name in (name for name in ("transformer", "text_encoder") if name in self.streamed):
+            counts = range(len(self.components[name].part_bytes), 0, -1)
+            fitting = (count for count in counts if self.peak_bytes(clip, kept | {name: count}) <= limit)
+            kept[name] = next(fitting, 0)
+        return kept
+
+    def copied_bytes(self, clip: ClipSize, steps: int) -> int:
+        """Return the weights that are copied to the device for a clip of so many steps with a new prompt."""
+        runs = {"transformer": steps, "text_encoder": 1}
+        copied = 0
+        for name, count in self.kept(clip).items():
+            size = self.components[name]
+            copied += runs[name] * (size.size_bytes - size.kept_bytes(count))
+        return copied
 
     def fits(self, clip: ClipSize) -> bool:
         return self.peak_bytes(clip) + RESERVED_BYTES <= self.capacity_bytes
@@ -166,9 +223,11 @@ class MemoryPlan:
         candidates = (replace(clip, num_frames=num_frames) for num_frames in lengths)
         return next(filter(self.fits, candidates), None)
 
-    def _working_bytes(self, stage: str) -> int:
+    def _working_bytes(self, stage: str, kept: Mapping[str, int]) -> int:
         component = RUNS.get(stage, "")
-        return (self.components[component].working_bytes or 0) if component in self.streamed else 0
+        if component not in self.streamed:
+            return 0
+        return self.components[component].working_bytes(kept.get(component, 0))
 
 
 def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
@@ -198,8 +257,10 @@ def choose_plan(
 ) -> MemoryPlan:
     """Return the plan for the wanted level, or for the first level that fits the default clip.
 
-    If no level fits it, the plan that uses the least memory is returned.
+    If no level fits it, the plan that uses the least memory is returned. Where nothing can be streamed, as on a CPU,
+    every level is the same.
     """
-    levels = list(MemoryLevel) if wanted is None else [wanted]
+    can_stream = any(size.part_bytes for size in components.values())
+    levels = [wanted] if wanted is not None else list(MemoryLevel) if can_stream else [MemoryLevel.RESIDENT]
     plans = [MemoryPlan(level, components, widths, capacity_bytes) for level in levels]
     return next((plan for plan in plans if plan.fits(DEFAULT_CLIP)), plans[-1])

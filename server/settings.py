@@ -214,7 +214,8 @@ class WeightSettings(SettingsGroup):
 
     memory: Literal["auto", "resident", "balanced", "low"] = "auto"
     """Weights to keep on the device: all (`resident`), all but the text encoder (`balanced`), or all but that and the
-    transformer (`low`). The rest streams from host memory. `auto` is the first that fits the default clip."""
+    transformer (`low`). Of the rest, what does not fit beside the clip streams from host memory. `auto` is the first
+    that fits the default clip."""
 
     vram: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Gigabytes of device memory to use; torch allocates no more. Default: what is free when the worker starts."""

@@ -1,8 +1,8 @@
 """Load the models of LTX-2.3, each to where the memory plan puts it."""
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,22 @@ import torch
 from torch import nn
 
 from pipelines.ltx.fp8 import Fp8Mode
-from pipelines.ltx.models import OpenModel, WeightFiles, load_open_model, open_models
+from pipelines.ltx.models import OpenModels, WeightFiles, load_open_model, open_models
 from pipelines.ltx.progress import OnProgress
-from pipelines.ltx.streaming import stream_blocks
+from pipelines.ltx.streaming import StreamedModel
 from pipelines.ltx.text import PromptEncoder
 from pipelines.ltx.text_encoder import load_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
-from pipelines.memory import RESERVED_BYTES, SMALLEST_CLIP, MemoryLevel, MemoryPlan, choose_plan
+from pipelines.memory import (
+    FLOAT32_BYTES,
+    RESERVED_BYTES,
+    SMALLEST_CLIP,
+    ClipSize,
+    ComponentSize,
+    MemoryLevel,
+    MemoryPlan,
+    choose_plan,
+)
 from weights.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -29,7 +38,10 @@ HOST = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Components:
-    """All models that `generate` uses. `dtype` is that of every model except the vocoder, which is float32."""
+    """All models that `generate` uses.
+
+    dtype: that of every model except the vocoder, which is float32. streams: the models whose weights are streamed.
+    """
 
     transformer: "LTX2VideoTransformer3DModel"
     encode_prompt: PromptEncoder
@@ -40,6 +52,12 @@ class Components:
     plan: MemoryPlan
     device: torch.device
     dtype: torch.dtype
+    streams: Mapping[str, StreamedModel] = field(default_factory=dict)
+
+    def make_room(self, clip: ClipSize) -> None:
+        """Keep as much of the streamed models on the device as fits beside the clip."""
+        for name, count in self.plan.kept(clip).items():
+            self.streams[name].keep(count)
 
     def modules(self) -> Iterator[nn.Module]:
         """Yield every model, including those of the prompt encoder."""
@@ -65,17 +83,33 @@ def load_components(
     """
     compute_exact_float32()
     opened = open_models(files, dtype, fp8, text_quantization)
-    plan = choose_plan(memory, opened.sizes(), opened.widths(), capacity_bytes)
+    plan = choose_plan(memory, sizes_on(device, opened), opened.widths(), capacity_bytes)
     validate_room(plan, files.checkpoint)
-    modules = {name: _place(name, model, plan, device, on_progress) for name, model in opened.models.items()}
-    streams = "text_encoder" in plan.streamed
-    text_encoder = load_text_encoder(opened.text, HOST if streams else device, dtype, on_progress, pin=streams)
-    if streams:
-        stream_blocks(text_encoder, device)
-    encode_prompt = PromptEncoder(opened.text.tokenizer, text_encoder, modules.pop("connectors"), device)
-    return Components(
-        **({"upsampler": None} | modules), encode_prompt=encode_prompt, plan=plan, device=device, dtype=dtype
+    # Straight to where they stay: the device, or the pinned host memory from which they are streamed.
+    places = {name: HOST if name in plan.streamed else device for name in plan.components}
+    modules: dict[str, nn.Module] = {}
+    for name, model in opened.models.items():
+        load_open_model(name, model, places[name], on_progress, pin=name in plan.streamed)
+        modules[name] = model.module
+    modules["text_encoder"] = load_text_encoder(
+        opened.text, places["text_encoder"], dtype, on_progress, pin="text_encoder" in plan.streamed
     )
+    streams = {name: StreamedModel(modules[name], device) for name in plan.streamed}
+    encode_prompt = PromptEncoder(opened.text.tokenizer, modules.pop("text_encoder"), modules.pop("connectors"), device)
+    return Components(
+        **({"upsampler": None} | modules),
+        encode_prompt=encode_prompt,
+        plan=plan,
+        device=device,
+        dtype=dtype,
+        streams=streams,
+    )
+
+
+def sizes_on(device: torch.device, models: OpenModels) -> dict[str, ComponentSize]:
+    """Return the sizes of the weights. A CPU has no second memory from which they could be streamed."""
+    sizes = models.sizes()
+    return {name: ComponentSize(size.size_bytes) for name, size in sizes.items()} if device.type == "cpu" else sizes
 
 
 def compute_exact_float32() -> None:
@@ -96,15 +130,9 @@ def validate_room(plan: MemoryPlan, checkpoint: Path) -> None:
 
 
 def advice(plan: MemoryPlan) -> str:
+    if not any(size.part_bytes for size in plan.components.values()):
+        half = ", or --dtype bfloat16, which takes half" if plan.widths.item_bytes == FLOAT32_BYTES else ""
+        return f"more memory is needed{half}"
     if plan.level is not MemoryLevel.LOW:
         return "try --memory low, or --memory auto, which chooses"
     return "a larger device is needed"
-
-
-def _place(name: str, model: OpenModel, plan: MemoryPlan, device: torch.device, on_progress: OnProgress) -> nn.Module:
-    """Load a model straight to where it stays: the device, or the pinned host memory from which it is streamed."""
-    streams = name in plan.streamed
-    load_open_model(name, model, HOST if streams else device, on_progress, pin=streams)
-    if streams:
-        stream_blocks(model.module, device)
-    return model.module

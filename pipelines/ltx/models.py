@@ -11,7 +11,7 @@ from torch import nn
 from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.progress import ByteCounter, OnProgress
-from pipelines.ltx.streaming import weight_bytes, working_bytes
+from pipelines.ltx.streaming import part_bytes, weight_bytes
 from pipelines.ltx.text_encoder import (
     TextEncoderSource,
     TextShape,
@@ -151,4 +151,4 @@ def _build(name: str, source: Source) -> nn.Module:
 
 
 def _size(module: nn.Module, item_bytes: int) -> ComponentSize:
-    return ComponentSize(weight_bytes(module, item_bytes), working_bytes(module, item_bytes))
+    return ComponentSize(weight_bytes(module, item_bytes), part_bytes(module, item_bytes))

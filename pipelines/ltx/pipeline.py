@@ -19,6 +19,7 @@ from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context
 from pipelines.ltx.trace import Trace
+from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
 
 Conditionings = dict[LatentGrid, list[Conditioning]]
@@ -40,6 +41,7 @@ def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip
     """
     if spec.stages == 2 and components.upsampler is None:
         raise SpecError("stages", "2 needs the latent upsampler, which is not loaded")
+    components.make_room(ClipSize.of(spec))
     generator = torch.Generator(components.device).manual_seed(spec.seed)
     grid = latent_grid(spec)
     first_grid = latent_grid(spec, downscale=2) if spec.stages == 2 else grid

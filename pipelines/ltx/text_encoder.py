@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from pipelines.ltx.progress import ByteCounter, OnProgress
-from pipelines.ltx.streaming import weight_bytes, working_bytes
+from pipelines.ltx.streaming import part_bytes, weight_bytes
 from pipelines.ltx.text_config import NEEDED, read_folder_config, to_text_config
 from pipelines.ltx.text_quantized import (
     BYTES_PER_WEIGHT,
@@ -64,7 +64,7 @@ class TextShape:
         """
         model = _build(self.config)
         if self.quantization is TextQuantization.NONE:
-            return ComponentSize(weight_bytes(model, item_bytes), working_bytes(model, item_bytes))
+            return ComponentSize(weight_bytes(model, item_bytes), part_bytes(model, item_bytes))
         linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
         saved = linear * (item_bytes - BYTES_PER_WEIGHT[self.quantization])
         return ComponentSize(weight_bytes(model, item_bytes) - round(saved))

@@ -20,9 +20,13 @@ TINY = """
 
 def describe_plan(plan: MemoryPlan) -> str:
     streamed = f", {' and '.join(sorted(plan.streamed))} streamed from host memory" if plan.streamed else ""
+    kept = plan.kept(DEFAULT_CLIP)
+    if any(kept.values()):
+        kept_bytes = sum(plan.components[name].kept_bytes(count) for name, count in kept.items())
+        streamed += f" except for {kept_bytes / 1e9:.2f} GB that fit beside a default clip"
     return (
         f"Memory: {plan.resident_bytes / 1e9:.2f} GB stay on the device{streamed}; a default clip peaks at "
-        f"{plan.peak_bytes(DEFAULT_CLIP) / 1e9:.2f} of {plan.capacity_bytes / 1e9:.2f} GB"
+        f"{plan.peak_bytes(DEFAULT_CLIP, kept) / 1e9:.2f} of {plan.capacity_bytes / 1e9:.2f} GB"
     )
 
 

@@ -42,9 +42,16 @@ def plan(registry: Registry, *, set_name: str | None, **options: Any) -> int:
     is_auto = settings.memory == "auto"
     plans = [replace(taken, level=level) for level in MemoryLevel] if is_auto else [taken]
     _print_subject(settings, chosen, card, registry)
-    print("\n".join(plan_table(plans)))
+    print("\n".join(plan_table(plans, count_steps(settings.stages))))
     print(f"\n{verdict(taken, is_auto)}")
     return 0 if any(each.fits(SMALLEST_CLIP) for each in plans) else 1
+
+
+def count_steps(stages: int) -> int:
+    from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
+
+    sigmas = [STAGE_1_SIGMAS, STAGE_2_SIGMAS][:stages]
+    return sum(len(each) - 1 for each in sigmas)
 
 
 def find_card(settings: Settings) -> Card:

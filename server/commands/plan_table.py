@@ -12,11 +12,14 @@ CLIPS = (
     ClipSize(3840, 2176, 121),
 )
 
+# What a card's link to host memory carries, as measured on common machines; the bytes per second are rounded.
+LINKS = {"PCIe 5.0 x16": 50 * 10**9, "PCIe 4.0 x16": 25 * 10**9}
+
 LABEL, SIZE, COLUMN = 30, 6, 14
 
 
-def plan_table(plans: Sequence[MemoryPlan]) -> Iterator[str]:
-    """Yield the lines of the table. `plans` are for the same models, one per level."""
+def plan_table(plans: Sequence[MemoryPlan], steps: int) -> Iterator[str]:
+    """Yield the lines of the table. `plans` are for the same models, one per level. steps: those of a clip."""
     components = plans[0].components
     yield _row("weights", "GB", [plan.level for plan in plans])
     for name, component in components.items():
@@ -25,12 +28,28 @@ def plan_table(plans: Sequence[MemoryPlan]) -> Iterator[str]:
     total = _gb(sum(component.size_bytes for component in components.values()))
     yield _row("  on the device", total, [_gb(plan.resident_bytes) for plan in plans])
     yield _row("  pinned in host memory", "", [_gb(plan.host_bytes) for plan in plans])
+    if any(plan.streamed for plan in plans):
+        yield from _copies(plans, steps)
     yield "needed on the device, GB at the peak"
     for clip in CLIPS:
         yield _row(f"  {clip}", "", [_needed(plan, clip) for plan in plans])
         conditioned = replace(clip, is_conditioned=True)
         if any(plan.peak_bytes(conditioned) != plan.peak_bytes(clip) for plan in plans):
             yield _row("    from an image", "", [_needed(plan, conditioned) for plan in plans])
+
+
+def _copies(plans: Sequence[MemoryPlan], steps: int) -> Iterator[str]:
+    """Yield what a default clip copies from host memory, and the seconds that its link needs for that."""
+    yield "streamed for a default clip, GB"
+    yield _row("  on the device meanwhile", "", [_gb(_kept_bytes(plan)) for plan in plans])
+    copied = [plan.copied_bytes(DEFAULT_CLIP, steps) for plan in plans]
+    yield _row("  copied to it, in all", "", [_gb(size_bytes) for size_bytes in copied])
+    for link, bytes_per_s in LINKS.items():
+        yield _row(f"    s, {link}", "", [f"{size_bytes / bytes_per_s:.1f}" for size_bytes in copied])
+
+
+def _kept_bytes(plan: MemoryPlan) -> int:
+    return sum(plan.components[name].kept_bytes(count) for name, count in plan.kept(DEFAULT_CLIP).items())
 
 
 def verdict(plan: MemoryPlan, is_chosen: bool) -> str:

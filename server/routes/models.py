@@ -124,7 +124,7 @@ def _memory(plan: MemoryPlan) -> MemoryAnswer:
         resident_bytes=plan.resident_bytes,
         host_bytes=plan.host_bytes,
         capacity_bytes=plan.capacity_bytes,
-        default_clip_peak_bytes=plan.peak_bytes(DEFAULT_CLIP),
+        default_clip_peak_bytes=plan.peak_bytes(DEFAULT_CLIP, plan.kept(DEFAULT_CLIP)),
     )
 
 

@@ -46,7 +46,9 @@ def test_planned_sizes_equal_loaded_sizes(tiny: TinyFiles) -> None:
 
     models = shape_models(planned, torch.bfloat16, Fp8Mode.SCALED, TextQuantization.NONE)
 
-    assert models.sizes() == found.components
+    assert {name: size.size_bytes for name, size in models.sizes().items()} == {
+        name: size.size_bytes for name, size in found.components.items()
+    }
     assert models.widths() == found.widths
 
 
@@ -93,6 +95,9 @@ def test_the_default_set_can_be_planned_before_it_is_fetched(
     assert lines[2] == f"to fetch: ltx23 weights pull hosted --weights-dir {tmp_path / 'weights'}"
     assert re.search(r"^  text_encoder +2\d\.\d\d +device +streamed +streamed$", out, re.MULTILINE)
     assert re.search(r"^  transformer +2\d\.\d\d +device +device +streamed$", out, re.MULTILINE)
+    assert re.search(r"^  on the device meanwhile +0\.00 +0\.00 +[1-9]\.\d\d$", out, re.MULTILINE)
+    assert re.search(r"^  copied to it, in all +0\.00 +23\.\d\d +1\d\d\.\d\d$", out, re.MULTILINE)
+    assert re.search(r"^    s, PCIe 4\.0 x16 +0\.0 +0\.9 +[4-9]\.\d$", out, re.MULTILINE)
     assert re.search(r"^  768x512 with 121 frames +\S+   no +\S+   no +\S+ fits$", out, re.MULTILINE)
     assert re.search(r"^  3840x2176 with 121 frames ", out, re.MULTILINE)
     assert lines[-1] == "--memory auto takes low: the default clip fits."

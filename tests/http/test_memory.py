@@ -13,7 +13,7 @@ TOO_LARGE = {"prompt": "a fox", "width": 3840, "height": 2160, "num_frames": 121
 
 @pytest.fixture(scope="module")
 def small(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server with one gigabyte of memory that streams as much as it can."""
+    """Run a server with one gigabyte of memory."""
     with run_server(cache_dir, tmp_path_factory.mktemp("work"), "--vram", "1", "--memory", "low") as server:
         yield server
 
@@ -51,16 +51,16 @@ def test_models_reports_where_each_model_is(client: httpx.Client) -> None:
     memory = client.get("/models").json()["data"][0]["memory"]
 
     assert memory["level"] == "low"
-    assert memory["streamed"] == ["text_encoder", "transformer"]
+    assert memory["streamed"] == []  # a CPU has no second memory to stream from
     assert memory["capacity_bytes"] == 10**9
     components = memory["components"]
     assert sum(components.values()) == memory["resident_bytes"] + memory["host_bytes"]
-    assert memory["host_bytes"] == components["transformer"] + components["text_encoder"]
+    assert memory["host_bytes"] == 0
     assert memory["resident_bytes"] < memory["default_clip_peak_bytes"] < 10**9
 
 
 def test_the_terminal_shows_where_each_model_is(small: Server) -> None:
     (line,) = [line for line in small.lines if "Memory: " in line]
 
-    assert "text_encoder and transformer streamed from host memory; a default clip peaks at " in line
+    assert " GB stay on the device; a default clip peaks at " in line
     assert "of 1.00 GB" in line

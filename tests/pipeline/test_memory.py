@@ -185,10 +185,10 @@ def test_the_estimate_for_sound(clip: ClipSize) -> None:
 
 GB = 10**9
 COMPONENTS = {
-    "transformer": ComponentSize(21 * GB, 2 * GB),
-    "text_encoder": ComponentSize(24 * GB, 3 * GB),
-    "connectors": ComponentSize(6 * GB, 6 * GB),
-    "video_vae": ComponentSize(2 * GB, 2 * GB),
+    "transformer": ComponentSize(21 * GB, (1 * GB, *[GB // 2] * 40)),
+    "text_encoder": ComponentSize(24 * GB, (2 * GB, *[GB // 2] * 44)),
+    "connectors": ComponentSize(6 * GB),
+    "video_vae": ComponentSize(2 * GB),
 }
 
 
@@ -206,6 +206,34 @@ def test_a_requested_level_is_used() -> None:
 
     assert plan.streamed == {"transformer", "text_encoder"}
     assert plan.host_bytes == 45 * GB
+
+
+def test_only_what_does_not_fit_beside_a_clip_is_copied() -> None:
+    larger = ClipSize(1920, 1088, 241)
+    plans = [MemoryPlan(MemoryLevel.LOW, COMPONENTS, WIDTHS, gigabytes * GB) for gigabytes in (14, 24, 32, 48, 96)]
+    copied = [plan.copied_bytes(DEFAULT_CLIP, steps=11) for plan in plans]
+
+    assert copied == sorted(copied, reverse=True)
+    assert copied[0] == (11 * 21 + 24) * GB
+    assert copied[-1] == 0
+    for plan in plans:
+        kept = plan.kept(DEFAULT_CLIP)
+        assert plan.peak_bytes(DEFAULT_CLIP, kept) <= max(0.9 * plan.capacity_bytes, plan.peak_bytes(DEFAULT_CLIP))
+        assert plan.copied_bytes(larger, steps=11) >= plan.copied_bytes(DEFAULT_CLIP, steps=11)
+    # The text encoder runs once where the transformer runs eleven times.
+    assert plans[-2].kept(DEFAULT_CLIP)["transformer"] == 41 > plans[-2].kept(DEFAULT_CLIP)["text_encoder"]
+
+
+def test_where_nothing_can_be_streamed_every_level_is_the_same() -> None:
+    """As on a CPU, whose memory is the only one."""
+    sizes = {name: ComponentSize(size.size_bytes) for name, size in COMPONENTS.items()}
+    plans = [choose_plan(level, sizes, WIDTHS, 96 * GB) for level in (None, *MemoryLevel)]
+
+    assert {plan.peak_bytes(DEFAULT_CLIP) for plan in plans} == {plans[0].peak_bytes(DEFAULT_CLIP)}
+    assert plans[0].level is MemoryLevel.RESIDENT
+    assert plans[0].peak_bytes(DEFAULT_CLIP) > 53 * GB
+    assert {plan.host_bytes for plan in plans} == {0}
+    assert not choose_plan(None, sizes, WIDTHS, 24 * GB).fits(SMALLEST_CLIP)
 
 
 def test_a_clip_that_does_not_fit_is_refused_with_sizes_that_do() -> None:
@@ -237,6 +265,8 @@ def test_the_peak_is_that_of_the_largest_stage() -> None:
     plan = MemoryPlan(MemoryLevel.LOW, COMPONENTS, WIDTHS, 24 * GB)
     stages = activation_bytes(WIDTHS, DEFAULT_CLIP)
 
-    assert plan.peak_bytes(DEFAULT_CLIP) == 8 * GB + max(stages["denoise"] + 2 * GB, stages["prompt"] + 3 * GB)
+    assert plan.peak_bytes(DEFAULT_CLIP) == 8 * GB + max(
+        stages["denoise"] + 2 * GB, stages["prompt"] + 3 * GB
+    )  # the rest and 2 blocks
     assert plan.fits(DEFAULT_CLIP) is (plan.peak_bytes(DEFAULT_CLIP) + RESERVED_BYTES <= 24 * GB)
     assert OVERHEAD > 1
