@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weights.checkpoint import Checkpoint, spelled
+from weights.checkpoint import Checkpoint, stored_spelling
 from weights.errors import TensorError, UnsupportedError
 from weights.header import Header, TensorInfo
 
@@ -55,7 +55,7 @@ def read_architecture(checkpoint: Checkpoint) -> Architecture:
 
 
 def _validate_projection(checkpoint: Checkpoint, name: str) -> None:
-    path, spelling = spelled(checkpoint.stored, name, checkpoint.path)
+    path, spelling = stored_spelling(checkpoint.stored, name, checkpoint.path)
     if name not in checkpoint.tensors:
         raise TensorError(f"{path}: missing tensor {spelling!r}")
     if len(checkpoint.tensors[name].shape) != 2:

@@ -74,7 +74,6 @@ class Checkpoint:
     path: Path
     stored: Mapping[str, StoredTensor]
     config: Mapping[str, Any]
-    model_version: str = ""
 
     @cached_property
     def tensors(self) -> dict[str, TensorInfo]:
@@ -99,7 +98,7 @@ def open_checkpoint(main: Header, companions: Iterable[Header] = (), caption_cha
         configs.append(companion.read_config() or {})
     _validate_whole(main, stored)
     config = _merge_configs(main.path, stored, configs, caption_channels)
-    return Checkpoint(main.path, stored, config, main.metadata.get("model_version", ""))
+    return Checkpoint(main.path, stored, config)
 
 
 def open_single(header: Header) -> Checkpoint:
@@ -140,7 +139,7 @@ def _transformer_prefix(names: Collection[str]) -> str:
     return next((prefix for prefix in TRANSFORMER_PREFIXES if prefix + TRANSFORMER_INPUT in names), MODEL)
 
 
-def spelled(stored: Mapping[str, StoredTensor], name: str, path: Path) -> tuple[Path, str]:
+def stored_spelling(stored: Mapping[str, StoredTensor], name: str, path: Path) -> tuple[Path, str]:
     """Return the file in which a missing tensor would be, and how that file would spell its one-file name.
 
     The most similar tensor decides; `path` is the file if there is none.
@@ -207,7 +206,7 @@ def _merge_configs(
         merged["audio_vae"] = merged.get("audio_vae") or infer_audio_vae(tensors)
         merged["vocoder"] = merged.get("vocoder") or infer_vocoder(tensors)
     except KeyError as exc:
-        file, name = spelled(stored, str(exc.args[0]), path)
+        file, name = stored_spelling(stored, str(exc.args[0]), path)
         raise UnsupportedError(file, f"is not LTX-2.3: tensor {name!r} is missing") from exc
     except (IndexError, ValueError, ZeroDivisionError) as exc:
         raise UnsupportedError(path, f"is not LTX-2.3: its tensors have other shapes ({exc})") from exc

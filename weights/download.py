@@ -29,11 +29,11 @@ def pull(
     Raises DownloadError if something could not be fetched, IntegrityError if what is on disk or on the hub is not the
     published file.
     """
-    if not _lacking(weight_set.parts, store):
+    if not _incomplete(weight_set.parts, store):
         return
     with locked(store.root, progress.note):
-        _adopt(_known(weight_set.parts, store), store, progress)
-        parts = _lacking(weight_set.parts, store)
+        _verify_existing(_known_files(weight_set.parts, store), store, progress)
+        parts = _incomplete(weight_set.parts, store)
         if parts and hub.is_offline():
             raise OfflineError(f"HF_HUB_OFFLINE is set, and {store.root} lacks {', '.join(p.name for p in parts)}")
         for license in licenses_of(parts):
@@ -41,8 +41,8 @@ def pull(
         # Ask for every part before the first byte comes: a licence not accepted shows now, not after 30 GB.
         for part in parts:
             _resolve(part, store, progress, delays_s)
-        _adopt(_known(parts, store), store, progress)
-        wanted = [(part, file) for part, file in _known(parts, store) if not _is_here(store, part, file)]
+        _verify_existing(_known_files(parts, store), store, progress)
+        wanted = [(part, file) for part, file in _known_files(parts, store) if not _is_complete(store, part, file)]
         needed_bytes = sum(file.size_bytes - store.presence(part, file).on_disk_bytes for part, file in wanted)
         validate_room(store.root, needed_bytes, free(store.root))
         for part, file in wanted:
@@ -51,19 +51,19 @@ def pull(
             progress.arrived(part.name_of(file), file.size_bytes)
 
 
-def _lacking(parts: Iterable[Part], store: Store) -> list[Part]:
+def _incomplete(parts: Iterable[Part], store: Store) -> list[Part]:
     return [part for part in parts if store.part_presence(part).state != State.COMPLETE]
 
 
-def _known(parts: Iterable[Part], store: Store) -> Iterator[FileOfPart]:
+def _known_files(parts: Iterable[Part], store: Store) -> Iterator[FileOfPart]:
     return ((part, file) for part in parts for file in store.files(part))
 
 
-def _is_here(store: Store, part: Part, file: PublishedFile) -> bool:
+def _is_complete(store: Store, part: Part, file: PublishedFile) -> bool:
     return store.presence(part, file).state == State.COMPLETE
 
 
-def _adopt(files: Iterable[FileOfPart], store: Store, progress: Progress) -> None:
+def _verify_existing(files: Iterable[FileOfPart], store: Store, progress: Progress) -> None:
     """Verify files that were not pulled here, or whose pull was killed before it could record them."""
     for part, file in files:
         if store.presence(part, file).state in (State.UNVERIFIED, State.WRONG_SIZE):
@@ -71,7 +71,7 @@ def _adopt(files: Iterable[FileOfPart], store: Store, progress: Progress) -> Non
             try:
                 sha256 = verify_file(path, file, str(path), progress, part.lookalike)
             except IntegrityError as exc:
-                raise exc.advising("delete it, and pull again") from exc
+                raise exc.with_advice("delete it, and pull again") from exc
             store.mark_verified(part, file, sha256)
 
 
@@ -85,7 +85,7 @@ def _resolve(part: Part, store: Store, progress: Progress, delays_s: Sequence[fl
         commit, paths = with_retries(lambda: hub.list_files(part), delays_s, progress.note)
         store.remember(part, [describe(path, commit) for path in paths])
         return
-    lacking = [file for file in store.files(part) if not _is_here(store, part, file)]
+    lacking = [file for file in store.files(part) if not _is_complete(store, part, file)]
     found = [describe(file.path, file.commit or part.revision) for file in lacking]
     store.remember(part, [_agreed(part, *pair) for pair in zip(lacking, found, strict=True)])
 
@@ -95,7 +95,7 @@ def _agreed(part: Part, expected: PublishedFile, found: PublishedFile) -> Publis
     name = f"{part.name_of(expected)} on the hub"
     advice = "it was replaced there; a newer version of this server may know it"
     if found.size_bytes != expected.size_bytes:
-        raise SizeError.of(name, expected.size_bytes, found.size_bytes).advising(advice)
+        raise SizeError.of(name, expected.size_bytes, found.size_bytes).with_advice(advice)
     if expected.sha256 and found.sha256 and found.sha256 != expected.sha256:
-        raise HashError.of(name, "sha256", expected.sha256, found.sha256, part.lookalike).advising(advice)
+        raise HashError.of(name, "sha256", expected.sha256, found.sha256, part.lookalike).with_advice(advice)
     return replace(found, sha256=expected.sha256 or found.sha256)

@@ -56,7 +56,7 @@ class UnknownSetError(WeightsError):
 class IntegrityError(WeightsError):
     """The bytes are not the published ones."""
 
-    def advising(self, advice: str) -> Self:
+    def with_advice(self, advice: str) -> Self:
         """Return the same error with advice on what to do."""
         return type(self)(f"{self}; {advice}")
 

@@ -36,7 +36,7 @@ def fetch_file(part: Part, file: PublishedFile, store: Store, progress: Progress
                 partial.unlink(missing_ok=True)
                 attempts += 1
                 if attempts == ATTEMPTS:
-                    raise exc.advising("fetched twice and deleted; try later, or through another network") from exc
+                    raise exc.with_advice("fetched twice and deleted; try later, or through another network") from exc
                 progress.note(f"{exc}; fetching it once more")
             else:
                 os.replace(partial, path)

@@ -136,7 +136,7 @@ class _HeaderParser:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise self._damaged(f"its header has the key {shown(key)} twice")
+                raise self._damaged(f"its header has the key {quoted(key)} twice")
             found[key] = value
         return found
 
@@ -147,28 +147,28 @@ class _HeaderParser:
             raise FileError(self._path, "its metadata is not a JSON object; save it again, from text to text")
         for key, value in metadata.items():
             if not isinstance(value, str):
-                raise FileError(self._path, f"its metadata {shown(key)} is not text, which metadata has to be; save it "
-                                            "again with a text, or without the entry")  # fmt: skip
+                raise FileError(self._path, f"its metadata {quoted(key)} is not text, which metadata has to be; save "
+                                            "it again with a text, or without the entry")  # fmt: skip
         return metadata
 
     def _tensor(self, name: str, entry: Any) -> TensorInfo:
         if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
-            raise self._damaged(f"tensor {shown(name)} has no dtype, shape and data_offsets")
+            raise self._damaged(f"tensor {quoted(name)} has no dtype, shape and data_offsets")
         dtype, shape = entry["dtype"], entry["shape"]
         if not isinstance(dtype, str):
-            raise self._damaged(f"tensor {shown(name)} has a dtype that is not text")
+            raise self._damaged(f"tensor {quoted(name)} has a dtype that is not text")
         if dtype not in BITS_BY_DTYPE:
-            raise FileError(self._path, f"tensor {shown(name)} has the dtype {shown(dtype)}, which is not known here")
+            raise FileError(self._path, f"tensor {quoted(name)} has the dtype {quoted(dtype)}, which is not known here")
         if not _is_numbers(shape) or len(shape) > MAX_DIMENSIONS or prod(shape) >= MAX_NUMBER:
-            raise self._damaged(f"tensor {shown(name)} has a shape that no tensor has")
+            raise self._damaged(f"tensor {quoted(name)} has a shape that no tensor has")
         return TensorInfo(dtype, tuple(shape))
 
     def _range(self, name: str, offsets: Any, info: TensorInfo) -> tuple[int, int]:
         if not _is_numbers(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-            raise self._damaged(f"tensor {shown(name)} has data_offsets that are not two places in the file")
+            raise self._damaged(f"tensor {quoted(name)} has data_offsets that are not two places in the file")
         begin, end = offsets
         if end - begin != info.size_bytes:
-            raise self._damaged(f"tensor {shown(name)} takes {end - begin:,} bytes, its shape needs "
+            raise self._damaged(f"tensor {quoted(name)} takes {end - begin:,} bytes, its shape needs "
                                 f"{info.size_bytes:,}")  # fmt: skip
         return begin, end
 
@@ -178,11 +178,11 @@ class _HeaderParser:
         for name, following in pairwise(in_order):
             (_, end), (begin, _) = ranges[name], ranges[following]
             if begin < end:
-                raise self._damaged(f"tensors {shown(name)} and {shown(following)} overlap")
+                raise self._damaged(f"tensors {quoted(name)} and {quoted(following)} overlap")
             if begin > end:
-                raise self._damaged(f"{begin - end:,} bytes before tensor {shown(following)} belong to no tensor")
+                raise self._damaged(f"{begin - end:,} bytes before tensor {quoted(following)} belong to no tensor")
         if in_order and ranges[in_order[0]][0]:
-            raise self._damaged(f"the bytes before tensor {shown(in_order[0])} belong to no tensor")
+            raise self._damaged(f"the bytes before tensor {quoted(in_order[0])} belong to no tensor")
         announced = ranges[in_order[-1]][1] if in_order else 0
         if announced > data_bytes:
             raise FileError(self._path, f"is cut short: {announced:,} bytes of tensors announced, {data_bytes:,} "
@@ -199,7 +199,7 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, list) and all(type(number) is int and 0 <= number < MAX_NUMBER for number in value)
 
 
-def shown(name: object) -> str:
+def quoted(name: object) -> str:
     """Return the name quoted for a message of one line, however long it is."""
     text = repr(name)
     return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}...'"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from weights.checkpoint import Checkpoint, spelled
+from weights.checkpoint import Checkpoint, stored_spelling
 from weights.errors import TensorError
-from weights.header import shown
+from weights.header import quoted
 from weights.names import NameMap
 from weights.published import published_tensors
 from weights.quantization import is_fp8, is_sidecar
@@ -83,7 +83,7 @@ def validate_match(module: "nn.Module", checkpoint: Checkpoint, name_map: NameMa
         if found != shape:
             stored = checkpoint.stored[published[module_name]]
             raise TensorError(
-                f"{stored.path}: {shown(stored.name)} has shape {list(found)}, "
+                f"{stored.path}: {quoted(stored.name)} has shape {list(found)}, "
                 f"{type(module).__name__} needs {list(shape)}"
             )
     return names
@@ -91,16 +91,16 @@ def validate_match(module: "nn.Module", checkpoint: Checkpoint, name_map: NameMa
 
 def missing_tensors(checkpoint: Checkpoint, missing: list[str], name_map: NameMap, owner: str) -> TensorError:
     """Return the error that names the first of the missing tensors as its file would. missing: by module name."""
-    path, name = spelled(checkpoint.stored, _published_name(checkpoint, missing[0], name_map), checkpoint.path)
+    path, name = stored_spelling(checkpoint.stored, _published_name(checkpoint, missing[0], name_map), checkpoint.path)
     if SHARD.search(path.name):
         path = path.parent
-    return TensorError(f"{path}: missing tensor {shown(name)}{_more(missing)} of {owner}")
+    return TensorError(f"{path}: missing tensor {quoted(name)}{_more(missing)} of {owner}")
 
 
 def unexpected_tensors(checkpoint: Checkpoint, unexpected: list[str], reason: str) -> TensorError:
     """Return the error that names the first unexpected tensor as its file does. unexpected: by published name."""
     stored = checkpoint.stored[unexpected[0]]
-    return TensorError(f"{stored.path}: unexpected tensor {shown(stored.name)}{_more(unexpected)}: {reason}")
+    return TensorError(f"{stored.path}: unexpected tensor {quoted(stored.name)}{_more(unexpected)}: {reason}")
 
 
 def _published_name(checkpoint: Checkpoint, module_name: str, name_map: NameMap) -> str:

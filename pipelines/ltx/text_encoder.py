@@ -24,7 +24,7 @@ from pipelines.ltx.text_quantized import (
 )
 from pipelines.ltx.tokenizer import PromptTokenizer, load_tokenizer
 from pipelines.memory import ComponentSize
-from weights.checkpoint import Checkpoint, canonical, open_single, spelled
+from weights.checkpoint import Checkpoint, canonical, open_single, stored_spelling
 from weights.errors import FileError, UnsupportedError
 from weights.gemma import infer_gemma
 from weights.header import is_folder, read_header
@@ -127,7 +127,7 @@ def _open_file(path: Path, asked: TextQuantization) -> TextEncoderSource:
     try:
         config = to_text_config(path, infer_gemma(checkpoint.tensors))
     except KeyError as exc:
-        _, name = spelled(checkpoint.stored, str(exc.args[0]), path)
+        _, name = stored_spelling(checkpoint.stored, str(exc.args[0]), path)
         raise UnsupportedError(path, f"is not Gemma 3: tensor {name!r} is missing; {NEEDED}") from exc
     except (ValueError, IndexError, ZeroDivisionError) as exc:
         raise UnsupportedError(path, f"is not Gemma 3: its tensors have other shapes ({exc})") from exc

@@ -46,7 +46,7 @@ class Crop:
         return _loss(self.picture, self.clip)
 
     @property
-    def is_told(self) -> bool:
+    def is_reported(self) -> bool:
         return self.loss > MAX_LOSS and self.shown != self.picture
 
     def __str__(self) -> str:

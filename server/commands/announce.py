@@ -46,19 +46,19 @@ class Announcer:
     def start(self) -> None:
         settings = self._settings
         if settings.bind_host != settings.host:
-            self._say(
+            self._print(
                 f"No API key is configured, so this listens on loopback only, not on {settings.host}. To open it: set "
                 "LTX23_API_KEYS or --api-keys-file, or say --allow-no-key."
             )
         elif not settings.has_key and settings.allow_no_key:
-            self._say("No API key is configured: whoever reaches this port can render.")
+            self._print("No API key is configured: whoever reaches this port can render.")
         elif not settings.has_key:
-            self._say("No API key is configured: listening on loopback only, open to every user of this machine.")
-        self._say(f"Listening on {self.url}; /health says when the model is there.")
+            self._print("No API key is configured: listening on loopback only, open to every user of this machine.")
+        self._print(f"Listening on {self.url}; /health says when the model is there.")
         what = settings.checkpoint or "the tiny model (random weights, made here)"
         if settings.enhancer == "managed":
-            self._say(f"Starting SGLang with {settings.sglang_model}, and then ...")
-        self._say(f"Loading {what} ...")
+            self._print(f"Starting SGLang with {settings.sglang_model}, and then ...")
+        self._print(f"Loading {what} ...")
 
     def __call__(self, event: FromWorker) -> None:
         match event:
@@ -67,7 +67,7 @@ class Announcer:
             case Ready(model):
                 self._ready(model)
             case LoadFailed(message):
-                self._say(f"ltx23: error: the model cannot be loaded: {message}")
+                self._print(f"ltx23: error: the model cannot be loaded: {message}")
 
     def _loading(self, event: Loading) -> None:
         """Print one line per component; on a terminal, the line counts up in place."""
@@ -76,32 +76,32 @@ class Announcer:
             start = "\n" if self._component and event.component != self._component else "\r"
             print(f"{start}  {event.component}: {size}\033[K", end="", file=self._out, flush=True)
         elif event.component != self._component:
-            self._say(f"  {event.component}")
+            self._print(f"  {event.component}")
         self._component = event.component
 
     def _ready(self, model: ModelInfo) -> None:
         if self._is_terminal:
-            self._say("")
+            self._print("")
         if self.was_ready:
-            self._say(f"A worker is ready ({model.device}).")
+            self._print(f"A worker is ready ({model.device}).")
             return
         self.was_ready = True
         key = ' -H "Authorization: Bearer YOUR_KEY"' if self._settings.has_key else ""
-        self._say(f"\nLTX-23-Video is ready on {self.url} ({model.checkpoint}, {model.device}, {model.dtype})\n")
+        self._print(f"\nLTX-23-Video is ready on {self.url} ({model.checkpoint}, {model.device}, {model.dtype})\n")
         sizes = ", ".join(f"{size / 1e9:.2f} GB {dtype}" for dtype, size in model.size_bytes.items())
         fp8 = f"FP8 arithmetic in {model.fp8_linears} layers" if model.fp8_linears else "no FP8 arithmetic"
-        self._say(f"  Weights on the device: {sizes}; {fp8}\n")
+        self._print(f"  Weights on the device: {sizes}; {fp8}\n")
         if model.plan:
-            self._say(f"  {describe_plan(model.plan)}\n")
+            self._print(f"  {describe_plan(model.plan)}\n")
         for warning in model.warnings:
-            self._say(f"  Note: {warning}\n")
+            self._print(f"  Note: {warning}\n")
         body = '{"prompt": "a red fox runs through deep snow"}'
-        self._say(f"  curl -sS {self.url}/generate{key} -d '{body}' -o clip.mp4\n")
-        self._say(f"  Docs of the API: {self.url}/docs")
+        self._print(f"  curl -sS {self.url}/generate{key} -d '{body}' -o clip.mp4\n")
+        self._print(f"  Docs of the API: {self.url}/docs")
         if model.is_tiny:
-            self._say(TINY)
+            self._print(TINY)
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._settings.log_format == "json":
             log.info(text.strip())
         else:

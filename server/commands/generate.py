@@ -115,7 +115,7 @@ def check_keyframe(keyframe: Keyframe, clip: Size) -> None:
     except (OSError, ImageError) as exc:
         raise SpecError("keyframe", f"{keyframe.path}: {getattr(exc, 'strerror', None) or exc}") from exc
     crop = Crop(Size(info.width, info.height), clip)
-    if crop.is_told:
+    if crop.is_reported:
         print(f"ltx23: note: {keyframe.path}: {crop}", file=sys.stderr)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.memory import SMALLEST_CLIP, MemoryLevel, MemoryPlan, choose_plan
 from server.commands.plan_table import plan_table, verdict
-from server.commands.weight_names import Choice, choose_weights, is_here, pull_command, validate_here
+from server.commands.weight_names import Choice, choose_weights, is_present, pull_command, validate_present
 from server.settings import Settings, load_settings, setting_error
 from weights.folder import OwnParts, find_own_parts
 from weights.registry import GEMMA_BNB_4BIT, Registry, Role
@@ -96,9 +96,9 @@ def planned_files(settings: Settings, chosen: Mapping[Role, Choice]) -> "Planned
     """
     from pipelines.ltx.plan import PlannedFiles
 
-    here = {role: choice.path for role, choice in chosen.items() if is_here(settings, choice)}
+    here = {role: choice.path for role, choice in chosen.items() if is_present(settings, choice)}
     if chosen[Role.CHECKPOINT].part is None:
-        validate_here(settings, {role: chosen[role] for role in COMPANIONS if role in chosen})
+        validate_present(settings, {role: chosen[role] for role in COMPANIONS if role in chosen})
     whole = all(role in here for role in (Role.CHECKPOINT, *COMPANIONS) if role in chosen)
     own = find_own_parts(here[Role.CHECKPOINT]) if whole else OwnParts()
     own_text = Role.TEXT_ENCODER not in chosen
@@ -117,13 +117,13 @@ def _text_quantization(settings: Settings, chosen: Mapping[Role, Choice]) -> "Te
 
     asked = TextQuantization(settings.text_encoder_quantization)
     encoder = chosen.get(Role.TEXT_ENCODER)
-    is_stored_so = encoder is not None and encoder.part == GEMMA_BNB_4BIT and not is_here(settings, encoder)
+    is_stored_so = encoder is not None and encoder.part == GEMMA_BNB_4BIT and not is_present(settings, encoder)
     return TextQuantization.NF4 if is_stored_so else asked
 
 
 def _print_subject(settings: Settings, chosen: Mapping[Role, Choice], card: Card, registry: Registry) -> None:
     checkpoint = chosen[Role.CHECKPOINT]
-    absent = {role: choice for role, choice in chosen.items() if not is_here(settings, choice)}
+    absent = {role: choice for role, choice in chosen.items() if not is_present(settings, choice)}
     subject, note = checkpoint.name or checkpoint.path, f" ({card.note})" if card.note else ""
     print(f"{subject}: {card.capacity_bytes / 1e9:.2f} GB of device memory, fp8 {card.fp8}{note}")
     if absent:

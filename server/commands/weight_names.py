@@ -31,7 +31,7 @@ def resolve_weights(settings: Settings, registry: Registry = REGISTRY) -> Settin
     Raises SettingsError if a word is neither a path nor a name, or if the files are not complete in the weights folder.
     """
     chosen = choose_weights(settings, registry)
-    validate_here(settings, chosen, registry)
+    validate_present(settings, chosen, registry)
     return settings.model_copy(update={role.value: choice.path for role, choice in chosen.items()})
 
 
@@ -48,18 +48,18 @@ def choose_weights(settings: Settings, registry: Registry = REGISTRY) -> dict[Ro
     return {part.role: Choice(store.path(part), checkpoint.name, part) for part in needed} | chosen
 
 
-def validate_here(settings: Settings, chosen: Mapping[Role, Choice], registry: Registry = REGISTRY) -> None:
+def validate_present(settings: Settings, chosen: Mapping[Role, Choice], registry: Registry = REGISTRY) -> None:
     """Raise SettingsError with the command that fetches the files of a name, if they are not on the disk."""
     for role, choice in chosen.items():
-        if not is_here(settings, choice):
+        if not is_present(settings, choice):
             assert choice.part is not None
             state = Store(settings.weights_dir).part_presence(choice.part).state
-            told = f"there, but {state}" if state in (State.PARTIAL, State.WRONG_SIZE) else str(state)
+            described = f"there, but {state}" if state in (State.PARTIAL, State.WRONG_SIZE) else str(state)
             command = pull_command(settings, choice, chosen, registry)
-            raise setting_error(role, f"{choice.name}: {choice.path} is {told}; fetch it with: {command}")
+            raise setting_error(role, f"{choice.name}: {choice.path} is {described}; fetch it with: {command}")
 
 
-def is_here(settings: Settings, choice: Choice) -> bool:
+def is_present(settings: Settings, choice: Choice) -> bool:
     """Return whether the files of a name are on the disk, verified or not.
 
     A path that was given always counts as here; it is checked when it is read.

@@ -71,7 +71,7 @@ def report_crops(
     found = [
         (image, Adjustment(image.field, f"{picture} pixels", f"{crop.shown} pixels", str(crop)))
         for image, picture in zip(images, pictures, strict=True)
-        if (crop := Crop(picture, clip)).is_told
+        if (crop := Crop(picture, clip)).is_reported
     ]
     if found and strict:
         raise RequestInvalid([adjustment.refusal(image.loc) for image, adjustment in found])

@@ -19,9 +19,9 @@ PROGRAMS = Path(__file__).parent / "programs" / "launch_server"
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write two releases with a `launch_server` that serves, and one without it."""
     folder = tmp_path_factory.mktemp("wheels")
-    manners = (PROGRAMS / "manners.py").read_text()
-    serves = (PROGRAMS / "serves.py").read_text().replace("from manners", "from sglang.manners")
-    package = {"sglang/__init__.py": "", "sglang/manners.py": manners, "sglang/launch_server.py": serves}
+    protocol = (PROGRAMS / "protocol.py").read_text()
+    serves = (PROGRAMS / "serves.py").read_text().replace("from protocol", "from sglang.protocol")
+    package = {"sglang/__init__.py": "", "sglang/protocol.py": protocol, "sglang/launch_server.py": serves}
     for version in ("0.5.23", "0.5.24"):
         write_wheel(folder, version, package)
     write_wheel(folder, "0.0.1", {"sglang/__init__.py": ""})

@@ -26,7 +26,7 @@ def test_the_shown_part_and_the_size_that_shows_everything(
     picture: tuple[int, int], clip: tuple[int, int], shown: tuple[int, int], whole: tuple[int, int]
 ) -> None:
     crop = Crop(Size(*picture), Size(*clip))
-    assert crop.is_told
+    assert crop.is_reported
     assert crop.shown == Size(*shown)
     assert whole_size(crop.picture, crop.clip) == Size(*whole)
 
@@ -36,7 +36,7 @@ def test_the_shown_part_and_the_size_that_shows_everything(
     [((1920, 1080), (1920, 1088)), ((1280, 720), (1280, 704)), ((768, 512), (768, 512)), ((1, 1), (768, 512))],
 )
 def test_a_crop_due_to_rounding_is_not_reported(picture: tuple[int, int], clip: tuple[int, int]) -> None:
-    assert not Crop(Size(*picture), Size(*clip)).is_told
+    assert not Crop(Size(*picture), Size(*clip)).is_reported
 
 
 sides = st.integers(1, 64_000)
@@ -50,6 +50,6 @@ def test_the_suggested_size_is_valid_and_shows_more(picture: Size, clip: Size) -
     better = Crop(picture, whole)
     assert better.loss <= max(MAX_LOSS, crop.loss)
     if 256 / 3840 < picture.width / picture.height < 3840 / 256:
-        assert not better.is_told
-    if not crop.is_told and crop.loss <= MAX_LOSS:
+        assert not better.is_reported
+    if not crop.is_reported and crop.loss <= MAX_LOSS:
         assert abs(log(whole.area / clip.area)) < 1e-9

@@ -1,6 +1,6 @@
 """Render every job at once."""
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 pipe.ready()

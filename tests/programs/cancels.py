@@ -1,6 +1,6 @@
 """Render a job with the prompt "long" until it is cancelled, then report the cancellation."""
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Failed, FailureKind
 

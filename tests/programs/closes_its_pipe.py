@@ -1,6 +1,6 @@
 """Close the pipe in a job with the prompt "close", and keep running."""
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 pipe = Pipe()
 pipe.ready()

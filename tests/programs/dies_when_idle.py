@@ -2,7 +2,7 @@
 
 import os
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 pipe.ready()

@@ -1,6 +1,6 @@
 """Finish a job with the prompt "late" although it was cancelled, as if the cancellation came with the last step."""
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 pipe.ready()

@@ -2,7 +2,7 @@
 
 import os
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Loading
 

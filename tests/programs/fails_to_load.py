@@ -1,6 +1,6 @@
 """Report that loading failed and hang, the first time that it is started."""
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 from server.worker.messages import LoadFailed
 

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Memory
 

@@ -1,6 +1,6 @@
 """Report progress on a job with the prompt "flood" for ever, as fast as possible."""
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Progress
 

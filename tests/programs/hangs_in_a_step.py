@@ -2,7 +2,7 @@
 
 import subprocess
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 pipe = Pipe()
 pipe.ready()

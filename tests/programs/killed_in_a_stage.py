@@ -3,7 +3,7 @@
 import os
 import signal
 
-from manners import Pipe
+from protocol import Pipe
 from real_model import InStage, load, render
 
 pipe = Pipe()

@@ -1,6 +1,6 @@
 """Load on every device but cuda:9, which does not exist."""
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import LoadFailed
 

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import LoadFailed
 

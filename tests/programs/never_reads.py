@@ -1,6 +1,6 @@
 """Report that it is ready, and never read the pipe."""
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 pipe = Pipe()
 pipe.ready()

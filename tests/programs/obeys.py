@@ -6,7 +6,7 @@ f: finish the job. x: fail it. Both wait for a job if there is none. d: exit, wi
 import os
 import select
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Cancel, Failed, FailureKind, Generate
 

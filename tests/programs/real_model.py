@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from manners import Pipe
+from protocol import Pipe
 
 from pipelines.ltx.trace import Trace
 from server.process.threads import wait_passively

@@ -1,6 +1,6 @@
 """Refuse a job with the prompt "invalid", fail "fail", and run out of memory for "large" and "no memory"."""
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Failed, FailureKind
 

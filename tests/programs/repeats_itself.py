@@ -1,6 +1,6 @@
 """Report the end of a job twice, and once more while the next job runs."""
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Done, Failed, FailureKind, FromWorker
 

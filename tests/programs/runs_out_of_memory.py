@@ -1,7 +1,7 @@
 """Render with the tiny model; run out of memory, as a GPU does, in the stage that a job's prompt names."""
 
 import torch
-from manners import Pipe
+from protocol import Pipe
 from real_model import InStage, load, render
 
 from pipelines.errors import OutOfMemory

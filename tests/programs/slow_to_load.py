@@ -1,6 +1,6 @@
 """Load until the test writes to the named pipe `go`."""
 
-from manners import Pipe
+from protocol import Pipe
 
 from server.worker.messages import Loading
 

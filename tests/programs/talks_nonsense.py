@@ -1,6 +1,6 @@
 """Send an invalid message in a job with the prompt "nonsense", and wait for an answer."""
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 pipe = Pipe()
 pipe.ready()

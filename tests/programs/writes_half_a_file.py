@@ -1,6 +1,6 @@
 """Report a job as done whose file is half written ("half") or empty ("nothing"), as its prompt says."""
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 pipe.ready()

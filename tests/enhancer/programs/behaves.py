@@ -1,6 +1,6 @@
 """Caption every image; report that an image named "refuse" cannot be read."""
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 pipe.ready()

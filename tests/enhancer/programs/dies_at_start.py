@@ -2,7 +2,7 @@
 
 import sys
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 if pipe.life() <= 2:

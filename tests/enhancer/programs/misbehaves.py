@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 NONSENSE = {
     "nonsense": b"nonsense\n",

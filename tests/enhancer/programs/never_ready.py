@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from manners import Pipe, hang
+from protocol import Pipe, hang
 
 pipe = Pipe()
 child = subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"])

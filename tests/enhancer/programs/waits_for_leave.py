@@ -1,6 +1,6 @@
 """Caption an image once the test has opened and closed the named pipe of its name."""
 
-from manners import Pipe
+from protocol import Pipe
 
 pipe = Pipe()
 pipe.ready()

@@ -2,7 +2,7 @@
 
 import sys
 
-from manners import Launch
+from protocol import Launch
 
 launch = Launch()
 if launch.life <= 2:

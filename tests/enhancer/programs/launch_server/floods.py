@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from manners import Launch
+from protocol import Launch
 
 launch = Launch()
 threading.Thread(target=launch.serve).start()

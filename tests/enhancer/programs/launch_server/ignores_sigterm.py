@@ -2,7 +2,7 @@
 
 import signal
 
-from manners import Launch
+from protocol import Launch
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 launch = Launch()

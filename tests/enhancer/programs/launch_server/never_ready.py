@@ -1,6 +1,6 @@
 """Load for ever, with a child process that ignores SIGTERM and has its own session."""
 
-from manners import Launch, hang
+from protocol import Launch, hang
 
 launch = Launch()
 launch.spawn()

@@ -1,6 +1,6 @@
 """Serve once the test has opened and closed the named pipe `go`."""
 
-from manners import Launch
+from protocol import Launch
 
 launch = Launch()
 (launch.folder / "go").read_bytes()

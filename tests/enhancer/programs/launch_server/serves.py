@@ -2,7 +2,7 @@
 
 import tempfile
 
-from manners import Launch
+from protocol import Launch
 
 launch = Launch()
 tempfile.mkstemp()
