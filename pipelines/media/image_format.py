@@ -5,8 +5,19 @@ from collections.abc import Sequence
 
 from pipelines.errors import ImageError
 
-ACCEPTED = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
-REMEDY = "send a PNG, JPEG or WebP file"
+# Pillow's name of each format, and the one that people know.
+ACCEPTED = {
+    "PNG": "PNG",
+    "JPEG": "JPEG",
+    "WEBP": "WebP",
+    "GIF": "GIF",
+    "BMP": "BMP",
+    "TIFF": "TIFF",
+    "AVIF": "AVIF",
+    "HEIF": "HEIC",
+}
+SUGGESTED = "PNG, JPEG or WebP file"
+REMEDY = f"send a {SUGGESTED}"
 
 # The first bytes of a file, and Pillow's name of the format.
 _SIGNATURES: Sequence[tuple[bytes, str]] = (

@@ -9,6 +9,7 @@ from pipelines.geometry import (
     MIN_SIDE,
     max_num_frames,
 )
+from pipelines.media.image_format import ACCEPTED
 from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_REQUEST_PIXELS
 from pipelines.spec import SIZE_MULTIPLE
 
@@ -33,7 +34,8 @@ PUBLISHED = {
 
 _UP_TO_1080P, _AT_1440P, _ABOVE = MAX_DURATIONS_S.values()
 DURATION = f"At most {_UP_TO_1080P} s up to 1080p, {_AT_1440P} s at 1440p, {_ABOVE} s above."
+*_FORMATS, _LAST_FORMAT = ACCEPTED.values()
 IMAGE = (
-    "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC in base64, `data:` prefix or not, up to "
+    f"{', '.join(_FORMATS)} or {_LAST_FORMAT} in base64, `data:` prefix or not, up to "
     f"{MAX_FILE_BYTES // 2**20} MiB decoded and {MAX_PIXELS // 10**6} megapixels. Scaled to cover the clip and cropped."
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enhancer.child import Child, exit_name, start_child
+from pipelines.media.image_format import SUGGESTED
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from server.jobs.fair_lock import FairLock
 from server.jobs.job import STOPPING, NotReady
@@ -76,7 +77,7 @@ class ImageChecker:
         log.error("the process that decodes images ended with %s", exit_name(returncode))
         slow = returncode == -signal.SIGPROF
         why = f"it takes more than {MAX_DECODE_SECONDS} s to decode" if slow else "it cannot be decoded"
-        return Checked(error=f"{why}: save it again as a plain PNG, JPEG or WebP file")
+        return Checked(error=f"{why}: save it again as a plain {SUGGESTED}")
 
     async def _start(self) -> Child:
         self._raise_if_stopped()

@@ -23,7 +23,7 @@ NAMES = {
 }
 # Objects whose fields move to the top level. `extra_body` may contain a `video_params`.
 GROUPS = ("extra_body", "video_params")
-IMAGES = ("input_reference", "image_reference", "reference_url")
+IMAGES = ("input_reference", *(name for name, ours in NAMES.items() if ours == "input_reference"))
 UNSUPPORTED = {"video_reference": "videos", "audio_reference": "sound"}
 
 
@@ -85,12 +85,10 @@ class _Reader:
     def rename(self, name: str, ours: str) -> None:
         if name not in self.values:
             return
-        sent = self.values.pop(name)
-        if ours in self.values:
-            self._lose(sent, ours, self.paths[name])
-            return
-        self.values[ours] = _seconds(sent, self.paths[name]) if name == "seconds" else sent
-        self.paths[ours] = self.paths[name]
+        sent, path = self.values.pop(name), self.paths[name]
+        # A value that loses is not validated.
+        is_used = ours not in self.values
+        self._offer(ours, _seconds(sent, path) if is_used and name == "seconds" else sent, path)
 
     def read_size(self) -> None:
         """Rename `size`, the documented name here, to `resolution`; it wins over a `resolution` that was sent."""
@@ -127,10 +125,7 @@ class _Reader:
             self.values[name], self.paths[name] = value, path
 
     def _lose(self, sent: Any, ours: str, path: Loc) -> None:
-        """Report a value that is not used, unless it equals the used one. Raises RequestInvalid if strict.
-
-        The value is not validated.
-        """
+        """Report a value that is not used, unless it equals the used one. Raises RequestInvalid if strict."""
         if _plain(sent) == _plain(self.values[ours]):
             return
         name = ".".join(map(str, path))

@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipelines.media.image_format import REMEDY, SUGGESTED
 from pipelines.media.image_limits import MAX_FILE_BYTES
 
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
@@ -31,10 +32,10 @@ def decode_base64_image(text: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     try:
         data = b"".join(payload.slices() if payload.is_raw else _decode_base64(payload.slices()))
     except (binascii.Error, UnicodeEncodeError) as exc:
-        msg = "The image should be a PNG, JPEG or WebP file in base64, and this is not valid base64"
+        msg = f"The image should be a {SUGGESTED} in base64, and this is not valid base64"
         raise ValueError(msg) from exc
     if not data:
-        raise ValueError("The image is empty; send a PNG, JPEG or WebP file in base64")
+        raise ValueError(f"The image is empty; {REMEDY} in base64")
     return data
 
 
