@@ -3,7 +3,8 @@
 Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR and loads them as
 the server does. Prints memory by component, the FP8 Linear against BF16 (speed, error), the seconds of one clip by
 stage against its 0.97 PFLOP of matrix work, and its peak memory next to the plan's; then the same for each `--memory`
-level that is named. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low.
+level that is named. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low. On a GPU with
+more memory than a level needs, `--vram` makes it smaller: `--memory balanced low --vram 24`.
 
 `--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
 """
@@ -13,6 +14,7 @@ import gc
 import os
 import platform
 import re
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
+from server.process.allocator import configure_allocator
+from server.worker.device import limit_memory, resolve_capacity
 from weights.full_config import full_config, full_upsampler_config
 from weights.full_model import GEMMA_12B
 from weights.load import quantize
@@ -38,6 +42,7 @@ from weights.tiny import TINY_GEMMA
 from weights.tiny_config import CHECKPOINT_CONFIG, UPSAMPLER_CONFIG
 
 CLIP_PFLOP = 0.97
+STEPS = 11
 ROWS = 6144  # video tokens of stage 2 at 768x512, 121 frames
 
 
@@ -49,7 +54,9 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
     parser.add_argument("--memory", nargs="+", type=MemoryLevel, default=list(MemoryLevel), help="default: all levels")
     parser.add_argument("--clips", type=int, default=3, help="clips rendered, the first one warms up")
+    parser.add_argument("--vram", type=float, help="GB of the GPU's memory to use (default: what is free)")
     args = parser.parse_args()
+    restart_with_allocator()
     device = torch.device("cpu" if args.tiny else "cuda")
     name = platform.processor() or "cpu" if args.tiny else torch.cuda.get_device_name(device)
     print(f"{name}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
@@ -57,10 +64,15 @@ def main() -> None:
         start = time.perf_counter()
         files = write_weights(Path(folder), TINY if args.tiny else FULL)
         print(f"weights written in {time.perf_counter() - start:.0f} s")
+        vram_bytes = None if args.vram is None else round(args.vram * 1e9)
+        limit_memory(device, vram_bytes)
+        capacity_bytes = resolve_capacity(device, vram_bytes)
+        if device.type == "cuda":
+            print_link(device)
         compare_linear(device, *((256, 64, 32) if args.tiny else (ROWS, 4096, 16384)))
         spec = GenerationSpec("a red fox", 1, *((128, 64, 9) if args.tiny else (768, 512, 121)), Fraction(24))
         for level in args.memory:
-            components = load(files, device, level)
+            components = load(files, device, level, capacity_bytes)
             print_memory(components)
             for i in range(args.clips):
                 print_clip(components, spec, Path(folder) / "clip.mp4", "warm-up" if i == 0 else f"clip {i}")
@@ -100,10 +112,18 @@ def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
     return files
 
 
-def load(files: WeightFiles, device: torch.device, level: MemoryLevel) -> Components:
+def restart_with_allocator() -> None:
+    """Run this program again with the allocators' options of a worker: torch reads them while it is imported."""
+    before = dict(os.environ)
+    configure_allocator()
+    if os.environ != before:
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def load(files: WeightFiles, device: torch.device, level: MemoryLevel, capacity_bytes: int) -> Components:
     start = time.perf_counter()
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    components = load_components(files, device, dtype, fp8=Fp8Mode.SCALED, memory=level)
+    components = load_components(files, device, dtype, fp8=Fp8Mode.SCALED, memory=level, capacity_bytes=capacity_bytes)
     linears = sum(isinstance(module, Fp8Linear) for module in components.transformer.modules())
     print(f"--memory {level}: loaded in {time.perf_counter() - start:.1f} s, {linears} layers multiply in FP8")
     return components
@@ -114,7 +134,17 @@ def print_memory(components: Components) -> None:
         where = "streamed" if name in components.plan.streamed else ""
         print(f"  {name:<34} {size.size_bytes / 1e9:8.2f} GB {where}")
     if components.device.type == "cuda":
-        print(f"  allocated on the card              {torch.cuda.memory_allocated() / 1e9:8.2f} GB")
+        print(f"  allocated on the GPU               {torch.cuda.memory_allocated() / 1e9:8.2f} GB")
+        pinned_bytes = torch.cuda.host_memory_stats()["allocated_bytes.current"]
+        print(f"  pinned host memory                 {pinned_bytes / 1e9:8.2f} GB, "
+              f"planned {components.plan.host_bytes / 1e9:.2f}")  # fmt: skip
+
+
+def print_link(device: torch.device, size_bytes: int = 2 * 10**9) -> None:
+    source = torch.empty(size_bytes, dtype=torch.uint8, pin_memory=True)
+    target = torch.empty_like(source, device=device)
+    copy_s = seconds(lambda: target.copy_(source, non_blocking=True), device)
+    print(f"host memory to the GPU: {size_bytes / copy_s / 1e9:.1f} GB/s")
 
 
 @torch.inference_mode()
@@ -160,8 +190,10 @@ def print_clip(components: Components, spec: GenerationSpec, path: Path, label: 
     print(f"{label}: {spec.width}x{spec.height}, {spec.num_frames} frames in {total_s:.2f} s ({stages})")
     if components.device.type == "cuda":
         rate = 1000 * CLIP_PFLOP / timings_s["denoise"]
-        peak, planned = torch.cuda.max_memory_allocated() / 1e9, components.plan.peak_bytes(ClipSize.of(spec)) / 1e9
-        print(f"  {rate:.0f} TFLOP/s while denoising; peak {peak:.1f} GB, planned {planned:.1f} GB")
+        plan, clip = components.plan, ClipSize.of(spec)
+        peak, planned = torch.cuda.max_memory_allocated() / 1e9, plan.peak_bytes(clip, plan.kept(clip)) / 1e9
+        print(f"  {rate:.0f} TFLOP/s while denoising; peak {peak:.1f} GB, planned {planned:.1f} GB; "
+              f"streamed with a new prompt: {plan.copied_bytes(clip, STEPS) / 1e9:.1f} GB")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Tests that need a GPU; skipped without one."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,14 +11,15 @@ import pytest
 import torch
 
 from pipelines.ltx.components import Components, load_components
-from pipelines.ltx.decode import decode_video
+from pipelines.ltx.decode import decode_video, free_bytes
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, has_fp8_arithmetic
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
-from pipelines.memory import MemoryLevel
+from pipelines.memory import KEPT_SHARE, RESERVED_BYTES, ClipSize, MemoryLevel, MemoryPlan
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
+from server.worker.device import limit_memory, resolve_device, unusable_card
 from weights.load import quantize
 from weights.tiny import TinyFiles
 
@@ -50,17 +54,67 @@ def test_all_weights_are_on_the_gpu_and_a_clip_is_rendered(load: Load, tmp_path:
     assert info.num_frames == SPEC.num_frames
 
 
-@pytest.mark.parametrize("level", [MemoryLevel.BALANCED, MemoryLevel.LOW])
-def test_streaming_from_pinned_memory_gives_the_same_result(level: MemoryLevel, load: Load) -> None:
-    resident, streamed = load(), load(memory=level)
+@pytest.mark.parametrize("kept", [0, 2, 100])
+def test_streaming_from_pinned_memory_gives_the_same_result(kept: int, load: Load) -> None:
+    resident, streamed = load(), load(memory=MemoryLevel.LOW)
+    # With room for everything, everything is kept.
+    plan = replace(streamed.plan, capacity_bytes=capacity(streamed.plan, kept))
+    streamed = replace(streamed, plan=plan)
 
-    # The second pass is the first that prefetches.
     for _ in range(3):
         assert torch.equal(final_latent(streamed), final_latent(resident))
-    layers = streamed.encode_prompt.modules[0].layers
-    assert isinstance(layers, torch.nn.Module)
-    blocks = layers.parameters()
-    assert all(parameter.device.type == "cpu" and parameter.is_pinned() for parameter in blocks)
+    for module in (streamed.transformer, streamed.encode_prompt.modules[0]):
+        places = {parameter.device.type for parameter in module.parameters()}
+        assert places == ({"cpu"} if kept == 0 else {"cuda"} if kept == 100 else {"cpu", "cuda"})
+        in_host_memory = [parameter for parameter in module.parameters() if parameter.device.type == "cpu"]
+        assert all(parameter.is_pinned() for parameter in in_host_memory)
+
+
+def capacity(plan: MemoryPlan, kept: int) -> int:
+    """Return the memory in which that many parts of each streamed model are kept beside the clip."""
+    parts = {name: min(kept, len(plan.components[name].part_bytes)) for name in plan.streamed}
+    return round((plan.peak_bytes(ClipSize.of(SPEC), parts) + RESERVED_BYTES) / KEPT_SHARE) + 1
+
+
+def test_float32_is_not_rounded_to_tf32(load: Load) -> None:
+    load()
+    generator = torch.Generator().manual_seed(1)
+    x, weight = torch.randn(1, 64, 256, generator=generator), torch.randn(64, 64, 7, generator=generator)
+
+    exact = torch.nn.functional.conv1d(x.double(), weight.double())
+    error = (torch.nn.functional.conv1d(x.to(CUDA), weight.to(CUDA)).cpu() - exact).norm() / exact.norm()
+
+    assert error < 1e-6  # TF32: 3e-4
+
+
+def test_no_more_memory_is_allocated_than_allowed() -> None:
+    limit_memory(CUDA, 10**9)
+    try:
+        with pytest.raises(torch.OutOfMemoryError):
+            torch.empty(1_100_000_000, dtype=torch.uint8, device=CUDA)
+        free = free_bytes(CUDA)
+        assert free is not None
+        assert free <= 10**9
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def test_pinned_memory_is_not_rounded_up() -> None:
+    program = (
+        "from server.process.allocator import configure_allocator\n"
+        "configure_allocator()\n"
+        "import torch\n"
+        "kept = torch.empty(5 * 2**20, dtype=torch.uint8, pin_memory=True)\n"
+        "print(torch.cuda.host_memory_stats()['allocated_bytes.current'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) == 5 * 2**20
+
+
+def test_auto_takes_the_gpu() -> None:
+    assert resolve_device("auto").type == "cuda"
+    assert unusable_card() is None
 
 
 def test_decoded_frames_equal_those_of_the_cpu(load: Load) -> None:
