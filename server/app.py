@@ -24,7 +24,7 @@ from server.edge.stack import with_edge
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
-from server.requests.workspace import Workspace
+from server.jobs.workspace import Workspace
 from server.routes import (
     enhance,
     generate,

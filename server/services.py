@@ -10,7 +10,7 @@ from enhancer.enhancement import EnhancerState, EnhancerStatus
 from enhancer.sglang_process import ManagedSglang, ManagedStatus
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
-from server.requests.workspace import Workspace
+from server.jobs.workspace import Workspace
 from server.settings import Settings
 from server.videos.library import Videos
 

@@ -2,14 +2,15 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from pipelines.media.codecs import FORMATS
 from server.contract.adjustments import adjustments_header
-from server.requests.prepared import PreparedRequest
+from server.requests.rendering import Rendered
+from server.videos.prepared import PreparedRequest
 from server.videos.video import inference_s
 
 MEBIBYTE = 2**20
@@ -80,21 +81,6 @@ class ClipAnswer(ClipFacts):
     id: str
     video: str = Field(description="The file in base64.")
     content_type: str
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A clip that is ready to be sent. timings_s: seconds per stage: queue, enhance, encode, denoise, decode, mux."""
-
-    id: str
-    data: bytes
-    request: PreparedRequest
-    timings_s: Mapping[str, float]
-    peak_memory_bytes: int | None = None
-
-    @property
-    def media_type(self) -> str:
-        return FORMATS[self.request.spec.container].media_type
 
 
 def clip_headers(rendered: Rendered) -> dict[str, str]:

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from enhancer.errors import EnhancerError
 from server.answers.byte_ranges import RangeNotSatisfiable
 from server.answers.clip import MODEL_ID
-from server.answers.error_schema import FieldProblem, error_body
 from server.contract.errors import RequestInvalid
+from server.edge.error_body import FieldProblem, error_body
 from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.requests.body import UnsupportedMediaType

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.geometry import snap_num_frames
 from server.answers.clip import MEBIBYTE, ClipFacts, clip_facts, decimal
-from server.requests.prepared import PreparedRequest
 from server.videos.active import Snapshot
+from server.videos.prepared import PreparedRequest
 from server.videos.video import VideoStatus
 
 Status = Literal["queued", "in_progress", "completed", "failed"]

@@ -20,10 +20,10 @@ from server.commands.weight_names import resolve_weights
 from server.edge.connection import Connection, ConnectionLimits
 from server.edge.key_ring import KeyRingError
 from server.edge.pace import Pace
+from server.jobs.workspace import Workspace
 from server.process.descriptors import fit_connections
 from server.process.heap import keep_one_heap
 from server.process.logs import configure_logging
-from server.requests.workspace import Workspace
 from server.settings import Settings, SettingsError, load_settings
 from server.videos.data_dir import DataDir
 from server.videos.errors import DataDirError

@@ -15,7 +15,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from server.answers.error_schema import error_body
+from server.edge.error_body import error_body
 from server.edge.pace import DEFAULT_PACE, Pace
 from server.edge.refusal import RETRY_AFTER_S
 from server.edge.security_headers import SECURITY_HEADERS

@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from server.answers.error_schema import error_body
+from server.edge.error_body import error_body
 
 # Response headers that a page's script may read. Older browsers do not support a wildcard.
 EXPOSED_HEADERS = (

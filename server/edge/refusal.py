@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from server.answers.error_schema import error_body
+from server.edge.error_body import error_body
 from server.edge.paths import route_path
 
 # For a 503 while requests or connections take all the room there is: they come and go.

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 
 from server.jobs.job import Job
-from server.requests.prepared import PreparedRequest
+from server.videos.prepared import PreparedRequest
 from server.videos.video import Video
 
 

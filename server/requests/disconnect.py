@@ -1,7 +1,7 @@
 """Run work for a client that may disconnect before the work ends."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -26,23 +26,9 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) ->
         await _end(task)
 
 
-async def finish_in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Call `function` in a thread. If cancelled, wait until the call has ended, so that nothing changes afterwards."""
-    call = asyncio.create_task(asyncio.to_thread(function, *args))
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        await _wait(call)
-        raise
-
-
 async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel the task, wait until it has ended, and ignore its exception."""
     task.cancel()
-    await _wait(task)
-
-
-async def _wait(task: asyncio.Task[Any]) -> None:
-    """Wait until the task has ended, and ignore its exception."""
     await asyncio.wait({task})
     if not task.cancelled():
         task.exception()

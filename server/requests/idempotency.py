@@ -12,9 +12,9 @@ from server.requests.body import RequestBody
 from server.requests.context import context_of
 from server.requests.disconnect import unless_disconnected
 from server.requests.prepare import accept_request, prepare_request
-from server.requests.prepared import PreparedRequest
 from server.services import services_of
 from server.videos.errors import IdempotencyError
+from server.videos.prepared import PreparedRequest
 from server.videos.video import Idempotency, Video
 
 HEADER = "idempotency-key"

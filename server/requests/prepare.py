@@ -14,12 +14,12 @@ from server.contract.errors import RequestInvalid
 from server.contract.images import report_crops
 from server.contract.resolve import ResolvedRequest, resolve_request, to_spec
 from server.images.checks import check_images
+from server.images.files import write_images
 from server.requests.body import RequestBody
 from server.requests.context import RequestContext
 from server.requests.enhancement import enhance_request, enhancement_adjustments
-from server.requests.prepared import PreparedRequest
-from server.requests.workspace import write_images
 from server.services import Services
+from server.videos.prepared import PreparedRequest
 
 
 async def accept_request(services: Services, context: RequestContext, body: RequestBody) -> ResolvedRequest:

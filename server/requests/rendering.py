@@ -1,11 +1,13 @@
 """Render a clip while its client waits. With an Idempotency-Key it is stored, and a repeated request finds it."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 
-from server.answers.clip import Rendered
+from pipelines.media.codecs import FORMATS
 from server.jobs.job import Job
 from server.requests.body import RequestBody
 from server.requests.context import context_of
@@ -13,6 +15,22 @@ from server.requests.disconnect import disconnected, unless_disconnected
 from server.requests.idempotency import HEADER, store_video
 from server.requests.prepare import accept_request, prepare_request
 from server.services import services_of
+from server.videos.prepared import PreparedRequest
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A clip that is ready to be sent. timings_s: seconds per stage: queue, enhance, encode, denoise, decode, mux."""
+
+    id: str
+    data: bytes
+    request: PreparedRequest
+    timings_s: Mapping[str, float]
+    peak_memory_bytes: int | None = None
+
+    @property
+    def media_type(self) -> str:
+        return FORMATS[self.request.spec.container].media_type
 
 
 async def render_clip(request: Request, body: RequestBody) -> Rendered:

@@ -13,10 +13,10 @@ from server.answers.error_schema import errors
 from server.contract.enhance import ResolvedEnhance, resolve_enhance
 from server.contract.schema import enhance_schema
 from server.images.checks import check_images
+from server.images.files import write_images
 from server.requests.body import read_body
 from server.requests.context import context_of
 from server.requests.disconnect import unless_disconnected
-from server.requests.workspace import write_images
 from server.services import Services, services_of
 
 router = APIRouter()

@@ -9,10 +9,10 @@ from typing import Any
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, JobError, NotReady
 from server.jobs.progress import JobProgress
-from server.requests.prepared import PreparedRequest
 from server.videos.active import ActiveVideo, Snapshot
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
+from server.videos.prepared import PreparedRequest
 from server.videos.recording import Recorder
 from server.videos.store import VideoStore
 from server.videos.video import Failure, Idempotency, Video, VideoIds

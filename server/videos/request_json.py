@@ -9,8 +9,8 @@ from typing import Any
 from pipelines.errors import SpecError
 from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment
-from server.requests.prepared import PreparedRequest
 from server.videos.errors import StoreError
+from server.videos.prepared import PreparedRequest
 
 
 def request_to_json(request: PreparedRequest) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefused
-from server.requests.prepared import PreparedRequest
+from server.videos.prepared import PreparedRequest
 
 ID_PREFIX = "video_"
 _ID = re.compile(rf"{ID_PREFIX}(?P<ms>[0-9a-f]{{12}})[0-9a-f]{{20}}")

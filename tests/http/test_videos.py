@@ -212,7 +212,10 @@ def test_events_report_the_progress_of_a_video_in_order(client: httpx.Client) ->
     assert names[-1] == "completed"
     percents = [data["percent"] for data in progress]
     assert percents == sorted(percents)
-    assert {"stage_1", "decode"} <= {data["stage"] for data in progress}
+    # A busy server may skip events, but does not reorder them.
+    stages = [data["stage"] for data in progress if data["stage"]]
+    assert stages
+    assert stages == sorted(stages, key=["encode", "stage_1", "upsample", "stage_2", "decode", "mux"].index)
     assert all(data["step"] <= data["steps"] for data in progress)
     assert rest[-1][1] == look(client, behind)
     # A late client gets the last event at once.

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from server.requests.workspace import Workspace
+from server.jobs.workspace import Workspace
 
 with Workspace(Path(sys.argv[1])).job_folder() as folder:
     (folder / "clip.mp4").write_bytes(b"half a clip")

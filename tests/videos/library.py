@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.spec import GenerationSpec
-from server.requests.prepared import PreparedRequest
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
+from server.videos.prepared import PreparedRequest
 from server.videos.retention import Retention
 from server.videos.video import Video
 from server.worker.messages import Ready

@@ -5,12 +5,11 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.process.folder_lock import LOCK, lock_folder
-from server.requests.disconnect import finish_in_thread
 
 log = logging.getLogger("ltx23.workspace")
 
@@ -88,17 +87,3 @@ def _remove(root: Path) -> None:
     with suppress(OSError):
         (root / LOCK).unlink()
         root.rmdir()
-
-
-async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
-    """Write each distinct image to a file, unchanged, and return the file of each of `images`.
-
-    If cancelled, it stops after the current file, and nothing is written after it returns.
-    """
-    paths: dict[bytes, Path] = {}
-    for data in images:
-        # In a thread, because the first lookup hashes the whole image.
-        if not await finish_in_thread(paths.__contains__, data):
-            paths[data] = folder / f"image-{len(paths)}"
-            await finish_in_thread(paths[data].write_bytes, data)
-    return [paths[data] for data in images]

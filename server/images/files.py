@@ -1,0 +1,34 @@
+"""Write the images of a request to files."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
+    """Write each distinct image to a file, unchanged, and return the file of each of `images`.
+
+    If cancelled, it stops after the current file, and nothing is written after it returns.
+    """
+    paths: dict[bytes, Path] = {}
+    for data in images:
+        # In a thread, because the first lookup hashes the whole image.
+        if not await _finish_in_thread(paths.__contains__, data):
+            paths[data] = folder / f"image-{len(paths)}"
+            await _finish_in_thread(paths[data].write_bytes, data)
+    return [paths[data] for data in images]
+
+
+async def _finish_in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Call `function` in a thread. If cancelled, wait until the call has ended, so that nothing changes afterwards."""
+    call = asyncio.create_task(asyncio.to_thread(function, *args))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait({call})
+        if not call.cancelled():
+            call.exception()  # mark it as retrieved
+        raise
