@@ -76,15 +76,19 @@ def load_components(
     text_quantization: TextQuantization = TextQuantization.NONE,
     memory: MemoryLevel | None = MemoryLevel.RESIDENT,
     capacity_bytes: int = sys.maxsize,
+    host_bytes: int = sys.maxsize,
 ) -> Components:
-    """Load every model. `memory` is as in `choose_plan`; `capacity_bytes` is what the device offers for all of it.
+    """Load every model. `memory` is as in `choose_plan`.
 
+    capacity_bytes: what the device offers for the models and their clips. host_bytes: what the host offers for weights
+    that are streamed.
     Raises WeightsError with the file's name if a file is wrong, and before any tensor is read if the models do not fit.
     """
     compute_exact_float32()
     opened = open_models(files, dtype, fp8, text_quantization)
     plan = choose_plan(memory, sizes_on(device, opened), opened.widths(), capacity_bytes)
     validate_room(plan, files.checkpoint)
+    validate_host_room(plan, files.checkpoint, host_bytes)
     # Straight to where they stay: the device, or the pinned host memory from which they are streamed.
     places = {name: HOST if name in plan.streamed else device for name in plan.components}
     modules: dict[str, nn.Module] = {}
@@ -127,6 +131,17 @@ def validate_room(plan: MemoryPlan, checkpoint: Path) -> None:
     if needed > plan.capacity_bytes:
         raise UnsupportedError(checkpoint, f"needs {needed / 1e9:.1f} GB of memory with --memory {plan.level}, "
                                            f"{plan.capacity_bytes / 1e9:.1f} GB are there; {advice(plan)}")  # fmt: skip
+
+
+def validate_host_room(plan: MemoryPlan, checkpoint: Path, host_bytes: int) -> None:
+    """Raise UnsupportedError if the weights that are streamed do not fit into host memory."""
+    if plan.host_bytes > host_bytes:
+        raise UnsupportedError(
+            checkpoint,
+            f"needs {plan.host_bytes / 1e9:.1f} GB of pinned host memory with --memory {plan.level}, "
+            f"{host_bytes / 1e9:.1f} GB are available; a text encoder of 4 bits needs none (--text-encoder "
+            "gemma-bnb-4bit)",
+        )
 
 
 def advice(plan: MemoryPlan) -> str:

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import psutil
 import torch
 
+from server.worker.available_memory import available_host_bytes
 from weights.errors import WeightsError
 
 # What NVIDIA's driver shows of its cards.
@@ -47,7 +47,7 @@ def resolve_capacity(device: torch.device, limit_bytes: int | None) -> int:
 
     limit_bytes: an upper bound, or None.
     """
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_host_bytes()
     return free if limit_bytes is None else min(free, limit_bytes)
 
 

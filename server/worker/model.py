@@ -17,6 +17,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
+from server.worker.available_memory import available_host_bytes
 from server.worker.device import DeviceError, limit_memory, resolve_capacity, resolve_device, unusable_card
 from server.worker.memory import host_memory
 from server.worker.messages import Memory, ModelInfo, WorkerConfig
@@ -77,6 +78,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         TextQuantization(config.text_encoder_quantization),
         None if config.memory == "auto" else MemoryLevel(config.memory),
         resolve_capacity(device, config.vram_bytes),
+        available_host_bytes(),
     )
     info = ModelInfo(
         checkpoint=files.checkpoint.absolute().name,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines.ltx.components import Components, load_components, validate_room
+from pipelines.ltx.components import Components, load_components, validate_host_room, validate_room
 from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.models import WeightFiles, open_models
 from pipelines.ltx.pipeline import generate
@@ -176,6 +176,15 @@ def test_a_card_without_room_is_refused_with_what_helps(capacity_gb: float, advi
 
     with pytest.raises(UnsupportedError, match=advice):
         validate_room(plan, files.checkpoint)
+
+
+def test_a_host_without_room_for_what_is_streamed_is_refused(files: WeightFiles) -> None:
+    models = open_models(files, torch.float32, Fp8Mode.DEQUANTIZE, TextQuantization.NONE)
+    plan = choose_plan(MemoryLevel.LOW, models.sizes(), models.widths(), 24 * 10**9)
+
+    validate_host_room(plan, files.checkpoint, plan.host_bytes)
+    with pytest.raises(UnsupportedError, match=r"of pinned host memory with --memory low, .* GB are available; .*4bit"):
+        validate_host_room(plan, files.checkpoint, plan.host_bytes - 1)
 
 
 def test_quantised_text_encoders_are_not_streamed(tiny: TinyFiles, tmp_path: Path) -> None:
