@@ -1,4 +1,4 @@
-"""The error for a request that cannot be used, and a helper that makes a client's text safe to show."""
+"""The error for a request that cannot be used, and how a client's names and texts are shown in it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +10,10 @@ Loc = tuple[str | int, ...]
 
 MAX_ERRORS_SHOWN = 100
 MAX_SHOWN_CHARS = 64
+
+
+def dotted(loc: Loc) -> str:
+    return ".".join(map(str, loc))
 
 
 def shorten(text: str) -> str:
@@ -38,7 +42,7 @@ class RequestInvalid(ValueError):
     """The body, or some of its fields, cannot be used."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{'.'.join(map(str, e.to_json()['loc']))}: {e.msg}" for e in errors[:3]))
+        super().__init__("; ".join(f"{dotted(e.to_json()['loc'])}: {e.msg}" for e in errors[:3]))
         self.errors = tuple(errors)
 
     @classmethod

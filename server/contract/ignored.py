@@ -5,7 +5,7 @@ from itertools import islice
 from pydantic import ValidationError
 
 from server.contract.adjustments import Adjustment, Report
-from server.contract.errors import Loc
+from server.contract.errors import Loc, dotted
 from server.contract.names.sent import Overridden, SentRequest
 from server.contract.wire import (
     CFG,
@@ -38,7 +38,7 @@ def _report_overridden(overridden: Overridden, sent: SentRequest, report: Report
     used = sent.value_at(path)
     if path == ("num_inference_steps",) or _is_same(path, overridden.value, used):
         return
-    name = ".".join(map(str, path)) if loser not in GenerateRequest.model_fields else str(loser)
+    name = dotted(path) if loser not in GenerateRequest.model_fields else str(loser)
     reason = f"{sent.as_sent(path)[-1]} wins over {loser}"
     report.add_sent(overridden.loc, Adjustment(name, overridden.value, used, reason))
 
@@ -67,7 +67,7 @@ def _read(model: type[GenerateRequest] | type[KeyframeRequest], name: str, value
 def _report_unknown(sent: SentRequest, report: Report) -> None:
     unknown = (path for path, value in sent.unknown_fields() if value is not None)
     for path in islice(unknown, MAX_UNKNOWN_REPORTED):
-        report.add(".".join(map(str, path)), None, "not a field of this endpoint, ignored", path=path)
+        report.add(dotted(path), None, "not a field of this endpoint, ignored", path=path)
     more = sum(1 for _ in unknown)
     if more:
         report.add_sent((), Adjustment("*", more, None, f"{more} more unknown fields, ignored"))

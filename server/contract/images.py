@@ -9,7 +9,7 @@ from dataclasses import field as dataclass_field
 
 from pipelines.media.image_crop import Crop, Size
 from server.contract.adjustments import Adjustment, Report
-from server.contract.errors import FieldError, Loc, RequestInvalid, relocated
+from server.contract.errors import FieldError, Loc, RequestInvalid, dotted, relocated
 from server.contract.keyframes import place_keyframes
 from server.contract.names.pictures import is_url
 from server.contract.names.sent import SentRequest
@@ -61,7 +61,12 @@ def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, path: Loc, sent: 
         data = decode_base64_image(keyframe.image_b64)
     except ValueError as exc:
         raise RequestInvalid.at(loc, str(exc), "image_invalid") from exc
-    return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc, ".".join(map(str, path)))
+    return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc, dotted(path))
+
+
+def decode_input_image(image_b64: str, sent: SentRequest) -> ResolvedImage:
+    """Return the image of `input_image_b64`, which is shown at frame 0. Raises RequestInvalid."""
+    return decode_keyframe(KeyframeRequest(image_b64=image_b64, frame_idx=0), 0, ("input_image_b64",), sent)
 
 
 def report_crops(
@@ -78,11 +83,6 @@ def report_crops(
     return tuple(adjustment for _, adjustment in found)
 
 
-def decode_input_image(image_b64: str, sent: SentRequest) -> ResolvedImage:
-    """Return the image of `input_image_b64`, which is shown at frame 0. Raises RequestInvalid."""
-    return decode_keyframe(KeyframeRequest(image_b64=image_b64, frame_idx=0), 0, ("input_image_b64",), sent)
-
-
 def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Timing, report: Report) -> list[int]:
     asked = [keyframe.frame_idx for keyframe in keyframes]
     if sent.single_image:
@@ -94,7 +94,7 @@ def _frames(keyframes: Sequence[KeyframeRequest], sent: SentRequest, timing: Tim
     for i, (frame, used) in enumerate(zip(asked, frames, strict=True)):
         if used != frame and (frame != LAST_FRAME or sent.single_image):
             path = ("keyframes", i, "frame_idx")
-            report.add(".".join(map(str, path)), used, reason, path=path)
+            report.add(dotted(path), used, reason, path=path)
     return frames
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.contract.adjustments import Adjustment
-from server.contract.errors import Loc, RequestInvalid
+from server.contract.errors import Loc, RequestInvalid, dotted
 from server.contract.names.aliases import ALIASES, SIZE_NAMES
 from server.contract.names.pictures import is_first_frame, is_last_frame
 from server.contract.wire import GenerateRequest
@@ -63,8 +63,8 @@ def _unwrap_once(outer: Unwrapped) -> Unwrapped:
             return outer
         fields |= inner
         paths |= dict.fromkeys(inner, path)
-        dotted = ".".join(part for part in path if isinstance(part, str))
-        adjustments.append(Adjustment(dotted, sent, None, REASON))
+        field_path = tuple(part for part in path if isinstance(part, str))
+        adjustments.append(Adjustment(dotted(field_path), sent, None, REASON))
     return Unwrapped(fields, path, paths, tuple(adjustments))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.contract.adjustments import Adjustment
-from server.contract.errors import Loc, RequestInvalid
+from server.contract.errors import Loc, RequestInvalid, dotted
 from server.contract.names.absent import is_empty
 from server.contract.names.envelope import unwrap
 from server.contract.names.named_size import is_automatic, names_same_size
@@ -128,9 +128,8 @@ class _Reader:
         """Report a value that is not used, unless it equals the used one. Raises RequestInvalid if strict."""
         if _plain(sent) == _plain(self.values[ours]):
             return
-        name = ".".join(map(str, path))
-        winner = ".".join(map(str, self.paths[ours]))
-        adjustment = Adjustment(name, sent, self.values[ours], f"{winner} wins over {name}")
+        reason = f"{dotted(self.paths[ours])} wins over {dotted(path)}"
+        adjustment = Adjustment(dotted(path), sent, self.values[ours], reason)
         if self.strict:
             raise RequestInvalid([adjustment.refusal(path)])
         self.adjustments.append(adjustment)

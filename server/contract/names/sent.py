@@ -64,6 +64,7 @@ class SentRequest:
         return value
 
     def as_sent(self, loc: Loc) -> Loc:
+        """Translate a documented path to the path that was sent."""
         prefixes = (loc[:end] for end in range(len(loc), 0, -1))
         known = next((prefix for prefix in prefixes if prefix in self.names), ())
         return self.names.get(known, ()) + loc[len(known) :]
