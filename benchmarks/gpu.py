@@ -32,7 +32,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from server.process.allocator import configure_allocator
+from server.process.torch_environment import configure_allocator
 from server.worker.device import limit_memory, resolve_capacity
 from weights.full_config import full_config, full_upsampler_config
 from weights.full_model import GEMMA_12B

@@ -21,7 +21,7 @@ from benchmarks.running_server import running_server
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
 from server.configure import worker_config
-from server.process.threads import wait_passively
+from server.process.torch_environment import wait_passively
 from server.settings import load_settings
 
 if TYPE_CHECKING:

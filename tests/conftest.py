@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.process.threads import wait_passively
+from server.process.torch_environment import wait_passively
 from weights.tiny import TinyFiles, tiny_files
 
 wait_passively()

@@ -17,8 +17,7 @@ from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
 from server.configure import worker_config
-from server.process.allocator import configure_allocator
-from server.process.threads import wait_passively
+from server.process.torch_environment import configure_allocator, wait_passively
 from server.settings import SettingsError, WeightSettings, load_settings
 from server.worker.garbage import postponed_gc
 from weights.disk import replacing

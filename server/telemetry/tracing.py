@@ -12,7 +12,7 @@ from typing import Any
 from server.edge.exchange import Exchange
 from server.requests.context import RequestContext, context_in
 from server.settings import SettingsError
-from server.telemetry.log_fields import clip_fields, timings_s
+from server.telemetry.request_log import clip_fields, timings_s
 
 try:
     from opentelemetry.context import Context

@@ -1,11 +1,17 @@
-"""A request that is ready to be rendered. Frozen and independent of HTTP."""
+"""A request that is ready to be rendered, and its record as JSON. Frozen and independent of HTTP."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
+from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
-from pipelines.spec import GenerationSpec
+from pipelines.spec import Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment
 from server.jobs.job import Job
+from server.videos.errors import StoreError
 
 
 @dataclass(frozen=True)
@@ -29,3 +35,29 @@ class PreparedRequest:
     def timings_s(self, job: Job) -> dict[str, float]:
         """Return the seconds of each stage: queue, enhance, and the worker's stages once `job` is done."""
         return {"queue": job.queued_s, "enhance": self.enhance_s, **job.timings_s}
+
+
+def request_to_json(request: PreparedRequest) -> str:
+    """Return the request as JSON text. Its images are stored as names of files in the video's folder."""
+    spec = request.spec
+    fields = asdict(spec) | {
+        "frame_rate": str(spec.frame_rate),
+        "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
+    }
+    return json.dumps(asdict(request) | {"spec": fields})
+
+
+def request_from_json(text: str, folder: Path) -> PreparedRequest:
+    """Parse a request, whose images are in `folder`. Raises StoreError if the text is not one."""
+    try:
+        fields = json.loads(text)
+        adjustments = tuple(Adjustment(**adjustment) for adjustment in fields.pop("adjustments"))
+        return PreparedRequest(spec=_spec(fields.pop("spec"), folder), adjustments=adjustments, **fields)
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, SpecError) as exc:
+        raise StoreError(f"{folder.name}: its request cannot be read: {exc}") from exc
+
+
+def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:
+    keyframes = tuple(Keyframe(folder / keyframe.pop("path"), **keyframe) for keyframe in fields.pop("keyframes"))
+    frame_rate, container = Fraction(fields.pop("frame_rate")), Container(fields.pop("container"))
+    return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes)

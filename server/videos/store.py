@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from server.videos.database import open_database
 from server.videos.errors import StoreError
-from server.videos.request_json import request_from_json, request_to_json
+from server.videos.prepared import request_from_json, request_to_json
 from server.videos.video import Failure, Idempotency, Video, VideoStatus
 
 Result = TypeVar("Result")

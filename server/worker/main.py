@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from enhancer.child_setup import die_with_parent
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
-from server.process.allocator import configure_allocator
 from server.process.heap import Heap, keep_one_heap
 from server.process.logs import configure_logging
-from server.process.threads import wait_passively
+from server.process.torch_environment import configure_allocator, wait_passively
 from server.worker.garbage import postponed_gc
 from server.worker.memory import PeakMemory, host_memory
 from server.worker.messages import (

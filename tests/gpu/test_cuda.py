@@ -101,7 +101,7 @@ def test_no_more_memory_is_allocated_than_allowed() -> None:
 
 def test_pinned_memory_is_not_rounded_up() -> None:
     program = (
-        "from server.process.allocator import configure_allocator\n"
+        "from server.process.torch_environment import configure_allocator\n"
         "configure_allocator()\n"
         "import torch\n"
         "kept = torch.empty(5 * 2**20, dtype=torch.uint8, pin_memory=True)\n"

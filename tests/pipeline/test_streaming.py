@@ -17,7 +17,7 @@ from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
 from pipelines.memory import ComponentSize, MemoryLevel, choose_plan, kept_parts
 from pipelines.spec import GenerationSpec
-from server.process.allocator import EXACT_PINNED
+from server.process.torch_environment import EXACT_PINNED
 from weights.errors import UnsupportedError
 from weights.tiny import TinyFiles
 

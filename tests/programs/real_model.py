@@ -5,7 +5,7 @@ from collections.abc import Callable
 from protocol import Pipe
 
 from pipelines.ltx.trace import Trace
-from server.process.threads import wait_passively
+from server.process.torch_environment import wait_passively
 from server.worker.garbage import postponed_gc
 from server.worker.messages import Done, Generate
 from server.worker.model import Model, load_model

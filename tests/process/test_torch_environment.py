@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from server.process.allocator import VARIABLES, configure_allocator, known_options, with_options
+from server.process.torch_environment import VARIABLES, configure_allocator, known_options, with_options
 
 PROGRAM = f"""
 from {configure_allocator.__module__} import configure_allocator
