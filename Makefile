@@ -39,6 +39,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.enhance
 
 fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --hypothesis-profile nightly tests/jobs/test_state_machine.py
 	$(BIN)/python -m tests.fuzz
 
 soak: setup

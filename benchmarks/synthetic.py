@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,9 @@ def write_upsampler(path: Path, config: Mapping[str, Any]) -> None:
 
 def _whole(info: TensorInfo, pool: torch.Tensor) -> Iterator[torch.Tensor]:
     std, mean = _distribution("", info)
-    yield pool.repeat(prod(info.shape) // POOL + 1)[: prod(info.shape)].mul(std).add(mean).reshape(info.shape)
+    count = prod(info.shape)
+    values = pool if count <= POOL else pool.repeat(ceil(count / POOL))
+    yield values[:count].mul(std).add(mean).reshape(info.shape)
 
 
 def write_text_encoder(folder: Path, text_config: Mapping[str, Any]) -> None:

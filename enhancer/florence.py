@@ -52,6 +52,8 @@ class Florence:
 
 def load_florence(model: str, device: str, dtype: str) -> Florence:
     """Load a folder, or an id on the Hugging Face hub. Raises OptionError."""
+    if dtype not in DTYPES:
+        raise OptionError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}")
     where = _resolve_device(device)
     resolved_dtype = _resolve_dtype(dtype, where)
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
@@ -107,8 +109,6 @@ def _resolve_device(name: str) -> "torch.device":
 def _resolve_dtype(name: str, device: "torch.device") -> "torch.dtype":
     import torch
 
-    if name not in DTYPES:
-        raise OptionError(f"dtype: {name!r} is none of {', '.join(DTYPES)}")
     if name == "auto":
         name = "float32" if device.type == "cpu" else "bfloat16"
     dtype: torch.dtype = getattr(torch, name)

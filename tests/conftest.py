@@ -6,17 +6,25 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
+from server.cli import main
 from server.process.torch_environment import wait_passively
 from weights.tiny import TinyFiles, tiny_files
 
 wait_passively()
+
+# A busy machine is slow, which says nothing about a test. `make fuzz` runs what has a nightly length with "nightly".
+settings.register_profile("suite", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("suite")
+settings.register_profile("nightly", settings())
 
 READY = re.compile(r"LTX-23-Video is ready on (http://\S+)")
 
@@ -39,6 +47,33 @@ def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     return write_folder(files, tmp_path_factory.mktemp("diffusers") / "tiny")
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+RunCommand = Callable[..., Done]
+
+
+@pytest.fixture
+def run_command(cache_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunCommand:
+    """Run `ltx23` in this process, without the settings of this machine's environment."""
+    for name in [name for name in os.environ if name.startswith("LTX23_")]:
+        monkeypatch.delenv(name)
+
+    def run(*args: str, **env: str) -> Done:
+        folders = {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_DATA_DIR": str(cache_dir / "data")}
+        for name, value in (folders | env).items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        code = main(args)
+        return Done(code, *capfd.readouterr())
+
+    return run
 
 
 class Server:

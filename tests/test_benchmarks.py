@@ -10,7 +10,9 @@ from weights.tiny import TinyFiles
 
 def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--clips", "1"], capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--memory", "low", "--clips", "1"],
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stderr
@@ -19,7 +21,7 @@ def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
 
 
 def test_a_short_soak_loses_nothing(cache_dir: Path, tiny: TinyFiles) -> None:
-    command = [sys.executable, "-m", "benchmarks.soak", "--clips", "8"]
+    command = [sys.executable, "-m", "benchmarks.soak", "--clips", "4"]
     env = os.environ | {"LTX23_CACHE_DIR": str(cache_dir)}
     done = subprocess.run(command, capture_output=True, text=True, env=env)
 

@@ -4,47 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipelines.media.probe import probe
-from server.cli import main
 from server.commands.generate import build_spec
+from tests.conftest import RunCommand
 from tests.diffusers_folder import copy_folder
 from tests.pipeline.four_bits import force_avx512_bf16
 from weights.tiny import TinyFiles
 
 SMALL = ["--prompt", "a fox", "--width", "64", "--height", "64", "--num-frames", "9"]
-
-
-@dataclass(frozen=True)
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(cache_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs the command in this process, without this machine's settings."""
-    for name in [name for name in os.environ if name.startswith("LTX23_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("LTX23_CACHE_DIR", str(cache_dir))
-    monkeypatch.setenv("LTX23_DATA_DIR", str(cache_dir / "data"))
-
-    def run(*args: str) -> Done:
-        capfd.readouterr()
-        code = main(args)
-        return Done(code, *capfd.readouterr())
-
-    return run
 
 
 def run_process(cache_dir: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -55,13 +27,15 @@ def run_process(cache_dir: Path, *args: str, **env: str) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, env=clean | folders | env)
 
 
-def test_without_a_checkpoint_it_renders_the_tiny_model(tiny: TinyFiles, run: Run, tmp_path: Path) -> None:
+def test_without_a_checkpoint_it_renders_the_tiny_model(
+    tiny: TinyFiles, run_command: RunCommand, tmp_path: Path
+) -> None:
     Image.new("RGB", (80, 60), "red").save(tmp_path / "red.png")
     clip = tmp_path / "clip.webm"
 
     keyframe = ["--keyframe", f"{tmp_path}/red.png:-1:0.5"]
     options = ["--fps", "23.976", "--no-audio", "--prompt", "x" * 1100]
-    done = run("generate", *SMALL, *options, *keyframe, "-o", str(clip))
+    done = run_command("generate", *SMALL, *options, *keyframe, "-o", str(clip))
 
     assert done.returncode == 0
     assert done.stderr == (
@@ -91,13 +65,13 @@ def test_quantising_the_text_encoder_prints_no_warnings(
     quantization: str,
     has_avx512_bf16: bool,
     tiny: TinyFiles,
-    run: Run,
+    run_command: RunCommand,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     packed = force_avx512_bf16(monkeypatch, has_avx512_bf16)
     option = ["--text-encoder-quantization", quantization]
-    done = run("generate", *SMALL, *option, "-o", str(tmp_path / "clip.mp4"))
+    done = run_command("generate", *SMALL, *option, "-o", str(tmp_path / "clip.mp4"))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert probe(tmp_path / "clip.mp4").num_frames == 9
@@ -130,8 +104,8 @@ def test_quantising_the_text_encoder_prints_no_warnings(
         ),
     ],
 )
-def test_an_error_is_one_line(args: list[str], message: str, run: Run, tmp_path: Path) -> None:
-    done = run("generate", *SMALL, "-o", str(tmp_path / "clip.mp4"), *args)
+def test_an_error_is_one_line(args: list[str], message: str, run_command: RunCommand, tmp_path: Path) -> None:
+    done = run_command("generate", *SMALL, "-o", str(tmp_path / "clip.mp4"), *args)
 
     assert done.returncode == 1
     assert done.stderr.startswith("ltx23: error: ")
@@ -153,8 +127,8 @@ def test_serve_ends_when_its_weights_cannot_be_loaded(tiny: TinyFiles, cache_dir
     assert "Traceback" not in done.stderr
 
 
-def test_serve_ends_before_it_listens_when_named_weights_are_missing(run: Run, tmp_path: Path) -> None:
-    done = run("serve", "--checkpoint", "hosted", "--text-encoder", "gemma-fp8", "--weights-dir", "absent")
+def test_serve_ends_before_it_listens_when_named_weights_are_missing(run_command: RunCommand, tmp_path: Path) -> None:
+    done = run_command("serve", "--checkpoint", "hosted", "--text-encoder", "gemma-fp8", "--weights-dir", "absent")
 
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()
@@ -172,36 +146,27 @@ def test_serve_ends_before_it_listens_when_named_weights_are_missing(run: Run, t
         ("TEXT_ENCODER_QUANTIZATION", "2bit"),
     ],
 )
-def test_serve_names_an_invalid_setting(variable: str, value: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"LTX23_{variable}", value)
-    done = run("serve")
+def test_serve_names_an_invalid_setting(variable: str, value: str, run_command: RunCommand) -> None:
+    done = run_command("serve", **{f"LTX23_{variable}": value})
 
     assert done.returncode == 1
     assert variable in done.stderr
     assert done.stderr.startswith("ltx23: error: ")
 
 
-def test_serve_names_an_invalid_key_file(tmp_path: Path) -> None:
-    done = run_process(tmp_path, "serve", "--port", "0", LTX23_API_KEYS_FILE="/absent")
-
-    assert done.returncode == 1
-    assert "/absent" in done.stderr
-    assert done.stderr.startswith("ltx23: error: ")
-
-
-def test_inspect_describes_a_weight_file(tiny: TinyFiles, run: Run) -> None:
-    done = run("weights", "inspect", str(tiny.checkpoint))
+def test_inspect_describes_a_weight_file(tiny: TinyFiles, run_command: RunCommand) -> None:
+    done = run_command("weights", "inspect", str(tiny.checkpoint))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{tiny.checkpoint}: LTX-2.3; one file, BF16\n")
     assert "needs beside it" not in done.stdout
 
 
-def test_inspect_describes_a_diffusers_folder(tiny_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_inspect_describes_a_diffusers_folder(tiny_folder: Path, run_command: RunCommand, tmp_path: Path) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
     shutil.rmtree(folder / "connectors")
     shutil.rmtree(folder / "latent_upsampler")
-    done = run("weights", "inspect", str(folder))
+    done = run_command("weights", "inspect", str(folder))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{folder}: LTX-2.3; diffusers folder, BF16\n")
@@ -209,9 +174,11 @@ def test_inspect_describes_a_diffusers_folder(tiny_folder: Path, run: Run, tmp_p
     assert "  lacks: connectors/\n  needs beside it: --upscaler\n" in done.stdout
 
 
-def test_a_diffusers_folder_is_served_with_its_own_parts(tiny_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_a_diffusers_folder_is_served_with_its_own_parts(
+    tiny_folder: Path, run_command: RunCommand, tmp_path: Path
+) -> None:
     clip = tmp_path / "clip.mp4"
-    done = run("generate", *SMALL, "--checkpoint", str(tiny_folder), "-o", str(clip))
+    done = run_command("generate", *SMALL, "--checkpoint", str(tiny_folder), "-o", str(clip))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert probe(clip).has_audio
@@ -226,11 +193,11 @@ def test_a_diffusers_folder_is_served_with_its_own_parts(tiny_folder: Path, run:
     ],
 )
 def test_the_parts_that_a_diffusers_folder_lacks_are_named(
-    part: str, message: str, tiny_folder: Path, run: Run, tmp_path: Path
+    part: str, message: str, tiny_folder: Path, run_command: RunCommand, tmp_path: Path
 ) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
     shutil.rmtree(folder / part)
-    done = run("generate", *SMALL, "--checkpoint", str(folder), "-o", str(tmp_path / "clip.mp4"))
+    done = run_command("generate", *SMALL, "--checkpoint", str(folder), "-o", str(tmp_path / "clip.mp4"))
 
     assert done.returncode == 1
     assert message in done.stderr
@@ -238,19 +205,19 @@ def test_the_parts_that_a_diffusers_folder_lacks_are_named(
 
 
 def test_options_replace_parts_of_a_diffusers_folder(
-    tiny: TinyFiles, tiny_folder: Path, run: Run, tmp_path: Path
+    tiny: TinyFiles, tiny_folder: Path, run_command: RunCommand, tmp_path: Path
 ) -> None:
     folder = copy_folder(tiny_folder, tmp_path / "folder")
     shutil.rmtree(folder / "text_encoder")
     shutil.rmtree(folder / "latent_upsampler")
     named = ["--text-encoder", str(tiny.text_encoder), "--upscaler", str(tiny_folder / "latent_upsampler")]
-    done = run("generate", *SMALL, "--checkpoint", str(folder), *named, "-o", str(tmp_path / "clip.mp4"))
+    done = run_command("generate", *SMALL, "--checkpoint", str(folder), *named, "-o", str(tmp_path / "clip.mp4"))
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_inspect_refuses_a_file_that_is_not_a_weight_file(run: Run) -> None:
-    done = run("weights", "inspect", "README.md")
+def test_inspect_refuses_a_file_that_is_not_a_weight_file(run_command: RunCommand) -> None:
+    done = run_command("weights", "inspect", "README.md")
 
     assert done.returncode == 1
     assert done.stderr.startswith("ltx23: error: README.md: is a text file ('# ")

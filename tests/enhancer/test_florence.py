@@ -2,39 +2,25 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from enhancer.captioner import Captioner, CaptionerOptions, CaptionerState
 from enhancer.errors import CaptionerDown, CaptionError
-
-WRITE = """
-import pathlib, sys
 from tests.enhancer.tiny_florence import write_tiny_florence
-write_tiny_florence(pathlib.Path(sys.argv[1]))
-"""
-
-PICKLE = """
-import pathlib, sys, torch
-from safetensors.torch import load_file
-file = pathlib.Path(sys.argv[1]) / "model.safetensors"
-torch.save(load_file(file), file.with_name("pytorch_model.bin"))
-file.unlink()
-"""
 
 
 @pytest.fixture(scope="session")
 def florence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the model in another process, so that torch's threads stay out of this one."""
     folder = tmp_path_factory.mktemp("florence")
-    subprocess.run([sys.executable, "-c", WRITE, str(folder)], check=True)
+    write_tiny_florence(folder)
     return folder
 
 
@@ -99,7 +85,9 @@ async def test_the_log_says_why_a_model_cannot_be_loaded(
 @pytest.fixture
 def pickled(florence: Path, tmp_path: Path) -> Path:
     folder = shutil.copytree(florence, tmp_path / "florence")
-    subprocess.run([sys.executable, "-c", PICKLE, str(folder)], check=True)
+    file = folder / "model.safetensors"
+    torch.save(load_file(file), file.with_name("pytorch_model.bin"))
+    file.unlink()
     return folder
 
 

@@ -1,14 +1,14 @@
 """`ltx23 enhancer install` with real virtual environments and the real pip, without a package index."""
 
 import fcntl
-import os
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from enhancer.sglang_process import ManagedOptions, ManagedSglang, ManagedStatus
+from tests.conftest import Done, RunCommand
 from tests.enhancer.wheel import write_wheel
 from weights.licenses import ENHANCER_LICENSES
 
@@ -28,57 +28,57 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(wheels: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the command; pip finds only the wheels."""
-    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
-    command = [sys.executable, "-m", "server.cli", "enhancer", *args]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | offline | env)
+Install = Callable[..., Done]
 
 
-async def test_an_installation_is_found_and_runs(wheels: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def enhancer(wheels: Path, run_command: RunCommand, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Run `ltx23 enhancer`; pip finds only the wheels."""
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    return partial(run_command, "enhancer")
+
+
+async def test_an_installation_that_failed_is_not_used_and_the_next_one_is_found_and_runs(
+    enhancer: Install, tmp_path: Path
+) -> None:
     folder = tmp_path / "made" / "here"
-    done = run(wheels, "install", "--dir", str(folder))
+    failed = enhancer("install", "--dir", str(folder), "--requirement", "sglang==9.9")
+    assert failed.returncode == 1
+    assert "No matching distribution found for sglang==9.9" in failed.stderr  # pip's own words
+    assert failed.stderr.splitlines()[-1].startswith(
+        "ltx23: error: pip cannot install sglang==9.9: what it says is above"
+    )
+    where = enhancer("where", "--dir", str(folder))
+    assert (where.returncode, where.stdout) == (1, "")
+    assert where.stderr == f"ltx23: error: SGLang is not installed in {folder}: ltx23 enhancer install\n"
+
+    done = enhancer("install", "--dir", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
     assert "Successfully installed sglang-0.5.23" in done.stdout  # pip's own words
     licences = "".join(f"  {license}\n" for license in ENHANCER_LICENSES)
     assert done.stdout.endswith(f"{licences}sglang==0.5.23 is installed in {folder}\n")
 
-    python = Path(run(wheels, "where", "--dir", str(folder)).stdout.strip())
+    python = Path(enhancer("where", "--dir", str(folder)).stdout.strip())
     managed = ManagedSglang(ManagedOptions(python, str(tmp_path)))
     managed.start()
     await managed.wait_until_ready()
     assert managed.state.status is ManagedStatus.READY
     await managed.aclose()
 
-    again = run(wheels, "install", "--dir", str(folder))
+    again = enhancer("install", "--dir", str(folder))
     assert (again.returncode, again.stdout) == (0, f"sglang==0.5.23 is installed already in {folder}\n")
 
-    other = run(wheels, "install", "--dir", str(folder), "--requirement", "sglang==0.0.1")
+    other = enhancer("install", "--dir", str(folder), "--requirement", "sglang==0.0.1")
     assert other.returncode == 1
     assert "sglang==0.0.1 has no sglang.launch_server" in other.stderr
-    assert run(wheels, "where", "--dir", str(folder)).returncode == 1
+    assert enhancer("where", "--dir", str(folder)).returncode == 1
 
 
-def test_an_incomplete_installation_is_not_used_and_is_replaced(wheels: Path, tmp_path: Path) -> None:
-    failed = run(wheels, "install", "--dir", str(tmp_path / "sglang"), "--requirement", "sglang==9.9")
-    assert failed.returncode == 1
-    assert "No matching distribution found for sglang==9.9" in failed.stderr  # pip's own words
-    assert failed.stderr.splitlines()[-1].startswith(
-        "ltx23: error: pip cannot install sglang==9.9: what it says is above"
-    )
-
-    where = run(wheels, "where", "--dir", str(tmp_path / "sglang"))
-    assert (where.returncode, where.stdout) == (1, "")
-    assert where.stderr == (f"ltx23: error: SGLang is not installed in {tmp_path}/sglang: ltx23 enhancer install\n")
-    mended = run(wheels, "install", "--dir", str(tmp_path / "sglang"), "--requirement", "sglang==0.5.24")
-    assert (mended.returncode, mended.stderr) == (0, "")
-    assert "Successfully installed sglang-0.5.24" in mended.stdout
-
-
-def test_a_folder_with_other_files_is_not_touched(wheels: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_touched(enhancer: Install, tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / "thesis.txt").write_text("three years of work")
-    done = run(wheels, "install", "--dir", str(tmp_path))
+    done = enhancer("install", "--dir", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == (
         f"ltx23: error: {tmp_path} holds something else: give an empty folder, or one that is not there yet\n"
@@ -86,10 +86,10 @@ def test_a_folder_with_other_files_is_not_touched(wheels: Path, tmp_path: Path) 
     assert [path.name for path in tmp_path.rglob("*")] == ["venv", "thesis.txt"]
 
 
-def test_a_second_installation_at_the_same_time_is_refused(wheels: Path, tmp_path: Path) -> None:
+def test_a_second_installation_at_the_same_time_is_refused(enhancer: Install, tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = run(wheels, "install", "--dir", str(tmp_path))
+        done = enhancer("install", "--dir", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == f"ltx23: error: {tmp_path}: another installation is running there\n"
 
@@ -101,14 +101,14 @@ def test_a_second_installation_at_the_same_time_is_refused(wheels: Path, tmp_pat
         ("/bin/false", "/bin/false cannot make a virtual environment in {}/venv: install its venv module"),
     ],
 )
-def test_an_unsuitable_python_is_an_error(wheels: Path, tmp_path: Path, python: str, reason: str) -> None:
-    done = run(wheels, "install", "--dir", str(tmp_path), "--python", python)
+def test_an_unsuitable_python_is_an_error(enhancer: Install, tmp_path: Path, python: str, reason: str) -> None:
+    done = enhancer("install", "--dir", str(tmp_path), "--python", python)
     assert done.returncode == 1
     assert done.stderr.startswith(f"ltx23: error: {reason.format(tmp_path)}")
 
 
-def test_a_folder_that_cannot_be_created_is_an_error(wheels: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(enhancer: Install, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = run(wheels, "install", "--dir", str(tmp_path / "file"))
+    done = enhancer("install", "--dir", str(tmp_path / "file"))
     assert done.returncode == 1
     assert done.stderr == f"ltx23: error: {tmp_path}/file: File exists\n"

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from benchmarks.running_server import worker_processes
-from tests.conftest import Server, run_server
-from tests.http.conftest import LONG, SMALL
+from tests.conftest import RunCommand, Server, run_server
+from tests.http.conftest import SMALL
 from tests.http.test_metrics import sample, values
-from tests.http.test_startup import serve
+from tests.waiting import wait_for, wait_for_queue
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,7 @@ def client(pair: Server) -> Iterator[httpx.Client]:
 
 
 def wait_until_ready(client: httpx.Client) -> None:
-    while {worker["status"] for worker in client.get("/health").json()["workers"]} != {"ready"}:
-        pass
-
-
-def wait_for_queue(client: httpx.Client, **queue: int) -> None:
-    while not queue.items() <= client.get("/health").json()["queue"].items():
-        pass
+    wait_for(lambda: {worker["status"] for worker in client.get("/health").json()["workers"]} == {"ready"})
 
 
 def test_health_and_metrics_report_each_worker(client: httpx.Client) -> None:
@@ -62,7 +56,7 @@ def test_both_workers_render_at_once_and_give_the_same_clip(client: httpx.Client
 
 def test_one_worker_goes_on_when_the_other_is_killed(pair: Server, client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
-        clips = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]
+        clips = [pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 241}) for _ in range(2)]
         wait_for_queue(client, running=2, depth=0)
         worker_processes(pair.process.pid)[0].kill()
         wait_for_queue(client, running=1)
@@ -84,8 +78,10 @@ def test_one_worker_goes_on_when_the_other_is_killed(pair: Server, client: httpx
         (("--devices", "cpu", "--device", "cpu"), "not both"),
     ],
 )
-def test_invalid_devices_are_refused_in_one_sentence(args: tuple[str, ...], reason: str) -> None:
-    done = serve(*args)
+def test_invalid_devices_are_refused_in_one_sentence(
+    args: tuple[str, ...], reason: str, run_command: RunCommand
+) -> None:
+    done = run_command("serve", "--port", "0", *args)
 
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()

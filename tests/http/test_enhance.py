@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import io
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +14,13 @@ import pytest
 from PIL import Image
 
 from server.worker.messages import Ready
-from tests.conftest import Server, run_server
+from tests.conftest import RunCommand, Server, run_server
 from tests.enhancer.sglang_server import SglangServer, breaks_off, fails, hangs, says, serving
 from tests.enhancer.tiny_florence import write_tiny_florence
 from tests.http.conftest import KEY
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import serve
+from tests.waiting import wait_for
 
 REWRITE = "A red fox runs through deep snow while flakes whirl up behind it and the wind hums."
 CLIP = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "seed": 7, "return_json": True}
@@ -226,8 +225,9 @@ def test_an_image_is_captioned(sglang: SglangServer, tmp_path: Path) -> None:
     with serve(program_of("behaves"), tmp_path / "work", cache_dir=tmp_path, **options) as served:
         served.told(Ready)
         picture = {"input_image_b64": image_b64()}
-        while (answer := served.client.post("/enhance", json={"prompt": "it moves"} | picture)).status_code == 503:
-            pass  # the captioner is still loading
+        # It answers 503 while the captioner loads.
+        wait_for(lambda: served.client.post("/enhance", json={"prompt": "it moves"} | picture).status_code == 200)
+        answer = served.client.post("/enhance", json={"prompt": "it moves"} | picture)
         assert answer.json()["caption"]
         assert "<picture>" in sglang.seen[-1].messages[1]["content"]
         body = served.client.post("/generate", json=ENHANCED | {"prompt": "it moves on"} | picture).json()
@@ -236,8 +236,8 @@ def test_an_image_is_captioned(sglang: SglangServer, tmp_path: Path) -> None:
     assert body["adjustments"] == []
 
 
-def test_the_command_enhances_a_prompt(sglang: SglangServer) -> None:
-    done = run_command("--prompt", "a red fox", "--sglang-url", sglang.url, "--captioner", "off")
+def test_the_command_enhances_a_prompt(sglang: SglangServer, run_command: RunCommand) -> None:
+    done = run_command("enhance", "--prompt", "a red fox", "--sglang-url", sglang.url, "--captioner", "off")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, REWRITE + "\n", "")
 
@@ -251,8 +251,10 @@ def test_the_command_enhances_a_prompt(sglang: SglangServer) -> None:
         (["--sglang-url", "http://127.0.0.1:9"], "the prompt enhancer"),
     ],
 )
-def test_the_last_line_of_the_command_says_what_is_wrong(options: list[str], message: str) -> None:
-    done = run_command("--prompt", "a fox", *options)
+def test_the_last_line_of_the_command_says_what_is_wrong(
+    options: list[str], message: str, run_command: RunCommand
+) -> None:
+    done = run_command("enhance", "--prompt", "a fox", *options)
 
     assert done.returncode == 1
     assert done.stdout == ""
@@ -260,7 +262,3 @@ def test_the_last_line_of_the_command_says_what_is_wrong(options: list[str], mes
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ltx23: error: ")
     assert message in last
-
-
-def run_command(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "server.cli", "enhance", *args], capture_output=True, text=True)

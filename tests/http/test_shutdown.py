@@ -4,11 +4,11 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import psutil
 
 from tests.conftest import run_server
 from tests.http.conftest import LONG, SMALL
+from tests.waiting import wait_for_queue
 from weights.tiny import TinyFiles
 
 
@@ -17,8 +17,7 @@ def test_requests_that_outlast_the_grace_period_get_a_503(cache_dir: Path, tiny:
         workers = psutil.Process(server.process.pid).children(recursive=True)
         with server.client() as client:
             answers = [pool.submit(client.post, "/generate", json=LONG) for _ in range(2)]
-            while not (queue := client.get("/health").json()["queue"])["depth"]:
-                assert queue["running"] <= 1
+            wait_for_queue(client, running=1, depth=1)
 
             server.process.send_signal(signal.SIGTERM)
 
@@ -68,8 +67,3 @@ def test_a_second_signal_ends_a_running_clip(cache_dir: Path, tiny: TinyFiles, t
 
     assert list(tmp_path.iterdir()) == []
     assert not any("Traceback" in line for line in server.lines)
-
-
-def wait_for_queue(client: httpx.Client, **queue: int) -> None:
-    while not queue.items() <= client.get("/health").json()["queue"].items():
-        pass

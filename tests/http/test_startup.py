@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from benchmarks.running_server import worker_processes
 from server.commands.serve import listen
 from server.settings import load_settings
-from tests.conftest import Server
+from tests.conftest import RunCommand, Server
 
 HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av"]
 
@@ -34,28 +33,38 @@ def test_a_worker_with_a_plain_text_encoder_loads_no_bitsandbytes(server: Server
     assert [name for name in loaded if "bitsandbytes" in name] == []
 
 
-def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *args]
-    with tempfile.TemporaryDirectory() as data_dir:
-        return subprocess.run(command, env=clean | {"LTX23_DATA_DIR": data_dir} | env, capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LTX23_QUEUE_SIZE", "many"),
+        ("LTX23_TEMP_DIR", "/dev/null/work"),
+        ("LTX23_DATA_DIR", "/dev/null/data"),
+        ("LTX23_RESULT_TTL_S", "0"),
+        ("LTX23_KEY_QUEUE_SHARE", "2"),
+    ],
+)
+def test_an_invalid_setting_is_reported_in_one_sentence(variable: str, value: str, run_command: RunCommand) -> None:
+    done = run_command("serve", "--port", "0", **{variable: value})
+
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("ltx23: error: ")
+    assert variable in sentence
 
 
 @pytest.mark.parametrize(
-    ("env", "named"),
+    ("variable", "value", "named"),
     [
-        ({"LTX23_QUEUE_SIZE": "many"}, "LTX23_QUEUE_SIZE"),
-        ({"LTX23_API_KEYS": "two words"}, "API key 1"),
-        ({"LTX23_API_KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
-        ({"LTX23_TEMP_DIR": "/dev/null/work"}, "LTX23_TEMP_DIR"),
-        ({"LTX23_DATA_DIR": "/dev/null/data"}, "LTX23_DATA_DIR"),
-        ({"LTX23_RESULT_TTL_S": "0"}, "LTX23_RESULT_TTL_S"),
-        ({"LTX23_KEY_QUEUE_SHARE": "2"}, "LTX23_KEY_QUEUE_SHARE"),
+        ("LTX23_API_KEYS", "two words", "API key 1"),
+        ("LTX23_API_KEYS_FILE", "/nowhere/keys", "/nowhere/keys"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_an_invalid_setting_is_reported_in_one_sentence(env: dict[str, str], named: str) -> None:
-    done = serve(**env)
+def test_an_invalid_key_ends_the_process_with_one_sentence(
+    variable: str, value: str, named: str, tmp_path: Path
+) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", str(tmp_path)]
+    done = subprocess.run(command, env=clean | {variable: value}, capture_output=True, text=True)
 
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()
@@ -74,10 +83,10 @@ def test_connections_have_tcp_nodelay(host: str) -> None:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(run_command: RunCommand, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = serve("--port", str(port), "--temp-dir", str(tmp_path))
+        done = run_command("serve", "--port", str(port), "--temp-dir", str(tmp_path))
 
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()

@@ -17,6 +17,7 @@ from server.commands.serve import create_http_config
 from server.settings import load_settings
 from server.worker.messages import FromWorker
 from tests.jobs.conftest import GUARD_S, Event
+from tests.waiting import wait_for
 
 GRACE_S = 0.1
 
@@ -42,9 +43,7 @@ class Served:
         return self.client.post("/generate", json=body)
 
     def ask_until_ready(self, prompt: str) -> httpx.Response:
-        while (response := self.ask(prompt)).status_code == 503:
-            pass
-        return response
+        return wait_for(lambda: response if (response := self.ask(prompt)).status_code != 503 else None)
 
     def left_files(self) -> list[str]:
         return [path.name for path in self.temp_dir.rglob("job-*/**/*")]

@@ -20,11 +20,11 @@ from weights.tiny_config import CHECKPOINT_CONFIG
 
 SMALL = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "generate_audio": False}
 STAGES = ("encode", "stage_1", "upsample", "stage_2", "decode", "mux")
-# A worker takes a while to load.
-KILLED_IN = ("encode", "stage_2", "decode", "mux")
+# Two of them, while it computes and while it writes: the next worker takes a while to load.
+KILLED_IN = ("stage_2", "mux")
 
 
-def test_a_worker_killed_in_any_stage_fails_only_its_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+def test_a_worker_killed_in_a_stage_fails_only_its_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
     with serve(program_of("killed_in_a_stage"), tmp_path, cache_dir=cache_dir) as served:
         served.told(Ready)
         for stage in KILLED_IN:
@@ -43,10 +43,9 @@ def test_a_worker_killed_while_it_loads_is_replaced(
     cache_dir: Path, tiny: TinyFiles, tmp_path: Path, started: Started
 ) -> None:
     with serve(WORKER_PROGRAM, tmp_path, cache_dir=cache_dir) as served:
-        for event in (Ready, Loading):
-            served.told(event)
-            (worker,) = started()
-            worker.kill()
+        served.told(Loading)
+        (worker,) = started()
+        worker.kill()
         served.told(LoadFailed)
         health, refused = served.client.get("/health").json(), served.ask("a red fox")
         served.told(Ready)

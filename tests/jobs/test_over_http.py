@@ -13,6 +13,7 @@ import pytest
 from benchmarks.running_server import worker_processes
 from tests.conftest import Server, run_server
 from tests.jobs.conftest import has_ended
+from tests.waiting import wait_for, wait_for_queue
 from weights.tiny import TinyFiles
 
 SMALL = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}
@@ -45,15 +46,9 @@ def send(server: Server, body: dict[str, object]) -> http.client.HTTPConnection:
     return connection
 
 
-def wait_for_queue(client: httpx.Client, **queue: int) -> None:
-    while not queue.items() <= client.get("/health").json()["queue"].items():
-        pass
-
-
 def wait_for_decoding(temp_dir: Path) -> None:
     """Wait until the clip is being written, late in its render."""
-    while not list(temp_dir.rglob("*.part")):
-        pass
+    wait_for(lambda: list(temp_dir.rglob("*.part")))
 
 
 def worker_of(server: Server) -> psutil.Process:

@@ -31,6 +31,8 @@ LIMITS = Limits(
     queue_size=4, deadline_s=1e6, grace_s=1e3, heartbeat_s=1e9, owner_waiting=OWNER_WAITING, owner_jobs=OWNER_JOBS
 )
 OWNERS = ("a", "b", None)
+# Each starts several processes.
+EXAMPLES = 100 if settings.get_current_profile_name() == "nightly" else 5
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
@@ -293,7 +295,7 @@ class QueueAndTwoWorkers(QueueAndWorkers):
 TestQueueAndWorker = QueueAndWorkers.TestCase
 TestQueueAndTwoWorkers = QueueAndTwoWorkers.TestCase
 TestQueueAndWorker.settings = TestQueueAndTwoWorkers.settings = settings(
-    max_examples=10,
+    max_examples=EXAMPLES,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
