@@ -17,6 +17,10 @@ CARD_FILES = ("dev/nvidia[0-9]*", "proc/driver/nvidia/gpus/*")
 DRIVERS = {"12": "R525", "13": "R580"}
 
 
+# A driver in trouble may never answer.
+NVIDIA_SMI_TIMEOUT_S = 20
+
+
 class DeviceError(WeightsError):
     """The device is not there, or torch cannot use it."""
 
@@ -103,9 +107,14 @@ def has_card(root: Path = Path("/")) -> bool:
 
 
 def list_cards() -> str:
-    """Return nvidia-smi's list of cards, empty if it finds none or is not installed."""
+    """Return nvidia-smi's list of cards, empty if it finds none, is not installed or does not answer."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return ""
-    found = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
+    try:
+        found = subprocess.run(
+            [program, "-L"], capture_output=True, text=True, check=False, timeout=NVIDIA_SMI_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        return ""
     return "" if found.returncode else found.stdout
