@@ -15,7 +15,7 @@ from pipelines.geometry import MIN_NUM_FRAMES, MIN_SIDE, TEMPORAL_COMPRESSION, a
 from pipelines.spec import SIZE_MULTIPLE, GenerationSpec
 
 # Per token and hidden value.
-TOKEN = 18.2
+TOKEN = 15.3
 
 # Per hidden value of the 1024 rows of the prompt, at every layer of the text encoder.
 PROMPT_VALUE = 4.6

@@ -142,15 +142,15 @@ def _transformer_prefix(names: Collection[str]) -> str:
 def stored_spelling(stored: Mapping[str, StoredTensor], name: str, path: Path) -> tuple[Path, str]:
     """Return the file in which a missing tensor would be, and how that file would spell its one-file name.
 
-    The most similar tensor decides; `path` is the file if there is none.
+    The most similar tensor whose beginning it has decides; `path` is the file if there is none.
     """
-    likest = max(stored, key=lambda other: _shared_length(other, name), default=None)
-    if likest is None:
-        return path, name
-    there = stored[likest].name
-    shared = _shared_length(likest[::-1], there[::-1])
-    prefix, own_prefix = likest[: len(likest) - shared], there[: len(there) - shared]
-    return stored[likest].path, own_prefix + name.removeprefix(prefix) if name.startswith(prefix) else name
+    for likest in sorted(stored, key=lambda other: _shared_length(other, name), reverse=True):
+        there = stored[likest].name
+        shared = _shared_length(likest[::-1], there[::-1])
+        prefix, own_prefix = likest[: len(likest) - shared], there[: len(there) - shared]
+        if name.startswith(prefix):
+            return stored[likest].path, own_prefix + name.removeprefix(prefix)
+    return path, name
 
 
 def _shared_length(first: str, second: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from weights.names import MODEL
+from weights.names import MODEL, published_transformer_name
 
 
 class Generation(StrEnum):
@@ -24,17 +24,10 @@ PROMPT_MODULATION = f"{MODEL}prompt_adaln_single.linear.weight"
 AUDIO_INPUT = f"{MODEL}audio_patchify_proj.weight"
 VIDEO_INPUT = f"{MODEL}patchify_proj.weight"
 
-# The same in diffusers' module, where the names differ from the published ones.
-PUBLISHED_NAMES = {
-    "proj_in.weight": VIDEO_INPUT,
-    "audio_proj_in.weight": AUDIO_INPUT,
-    "prompt_adaln.linear.weight": PROMPT_MODULATION,
-}
-
 
 def detect_module_generation(names: Iterable[str]) -> Generation | None:
     """Detect the generation by the names of diffusers' transformer."""
-    return detect_generation(PUBLISHED_NAMES.get(name, MODEL + name) for name in names)
+    return detect_generation(MODEL + published_transformer_name(name) for name in names)
 
 
 def detect_generation(names: Iterable[str]) -> Generation | None:

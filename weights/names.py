@@ -1,4 +1,6 @@
-"""Map published tensor names to the names of diffusers' modules, by tables of ordered rules.
+"""Map stored tensor names to the names of modules, by tables of ordered rules.
+
+The transformer's module has the published names; the modules of other components are diffusers'.
 
 A component takes the tensors under its prefixes; its rules then rename the rest of each name. Nothing is guessed: a
 name that no component takes, or that a module does not have, is an error where the file is loaded.
@@ -44,22 +46,35 @@ class NameMap:
         return name
 
 
-ATTENTION_NORMS = ((r"\bq_norm\b", "norm_q"), (r"\bk_norm\b", "norm_k"))
-
 TRANSFORMER = NameMap(
     prefixes=(MODEL,),
     excluded=(f"{MODEL}video_embeddings_connector.", f"{MODEL}audio_embeddings_connector."),
-    rules=(
-        (r"\b(audio_)?patchify_proj\b", r"\1proj_in"),
-        (r"\b(audio_)?prompt_adaln_single\b", r"\1prompt_adaln"),
-        (r"\bav_ca_(video|audio)_scale_shift_adaln_single\b", r"av_cross_attn_\1_scale_shift"),
-        (r"\bav_ca_a2v_gate_adaln_single\b", "av_cross_attn_video_a2v_gate"),
-        (r"\bav_ca_v2a_gate_adaln_single\b", "av_cross_attn_audio_v2a_gate"),
-        (r"\b(audio_)?adaln_single\b", r"\1time_embed"),
-        (r"\bscale_shift_table_a2v_ca_(video|audio)\b", r"\1_a2v_cross_attn_scale_shift_table"),
-        *ATTENTION_NORMS,
-    ),
+    rules=(),
 )
+
+# Parts of names of the transformer's tensors in diffusers: the same as published.
+TRANSFORMER_FROM_DIFFUSERS = {
+    "proj_in": "patchify_proj",
+    "audio_proj_in": "audio_patchify_proj",
+    "time_embed": "adaln_single",
+    "audio_time_embed": "audio_adaln_single",
+    "prompt_adaln": "prompt_adaln_single",
+    "audio_prompt_adaln": "audio_prompt_adaln_single",
+    "av_cross_attn_video_scale_shift": "av_ca_video_scale_shift_adaln_single",
+    "av_cross_attn_audio_scale_shift": "av_ca_audio_scale_shift_adaln_single",
+    "av_cross_attn_video_a2v_gate": "av_ca_a2v_gate_adaln_single",
+    "av_cross_attn_audio_v2a_gate": "av_ca_v2a_gate_adaln_single",
+    "video_a2v_cross_attn_scale_shift_table": "scale_shift_table_a2v_ca_video",
+    "audio_a2v_cross_attn_scale_shift_table": "scale_shift_table_a2v_ca_audio",
+    "norm_q": "q_norm",
+    "norm_k": "k_norm",
+}
+
+
+def published_transformer_name(name: str) -> str:
+    """Return the published name of a tensor of diffusers' transformer, both without a prefix."""
+    return ".".join(TRANSFORMER_FROM_DIFFUSERS.get(part, part) for part in name.split("."))
+
 
 CONNECTORS = NameMap(
     prefixes=(
@@ -72,7 +87,8 @@ CONNECTORS = NameMap(
         (r"^text_embedding_projection\.(video|audio)_aggregate_embed\b", r"\1_text_proj_in"),
         (r"^model\.diffusion_model\.(video|audio)_embeddings_connector\b", r"\1_connector"),
         (r"\btransformer_1d_blocks\b", "transformer_blocks"),
-        *ATTENTION_NORMS,
+        (r"\bq_norm\b", "norm_q"),
+        (r"\bk_norm\b", "norm_k"),
     ),
 )
 

@@ -11,7 +11,7 @@ from weights.diffusers_config import component_kwargs
 from weights.errors import UnsupportedError
 from weights.folder import FOLDERS, is_diffusers_folder, read_folder, refuse_folder
 from weights.header import Header, is_folder, read_header
-from weights.names import ONE_FILE, UPSAMPLER, NameMap
+from weights.names import ONE_FILE, UPSAMPLER, NameMap, published_transformer_name
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def _open_folder(path: Path, companions: tuple[Path, ...]) -> Source:
 
 
 def _joined(components: Mapping[str, Component]) -> dict[str, StoredTensor]:
+    """Return all tensors, those of the transformer under their published names."""
     return {
-        f"{FOLDERS[name]}.{tensor_name}": tensor
+        f"{FOLDERS[name]}.{published_transformer_name(stored) if name == 'transformer' else stored}": tensor
         for name, component in components.items()
-        for tensor_name, tensor in component.stored.items()
+        for stored, tensor in component.stored.items()
     }

@@ -9,6 +9,8 @@ from typing import Any
 from torch import nn
 
 from pipelines.ltx.fp8 import use_fp8_linears
+from pipelines.ltx.transformer.config import TransformerConfig
+from pipelines.ltx.transformer.model import Transformer
 from weights.checkpoint import Checkpoint
 from weights.names import NameMap
 from weights.quantization import fp8_weights, is_fp8
@@ -17,15 +19,15 @@ from weights.quantization import fp8_weights, is_fp8
 def build_module(component: str, kwargs: dict[str, Any]) -> nn.Module:
     """Build a module on `meta`; only non-persistent buffers, which no file holds, have values."""
     with _meta_parameters():
-        return _model_class(component)(**kwargs)
+        if component == "transformer":
+            return Transformer(TransformerConfig.of(kwargs))
+        return _diffusers_class(component)(**kwargs)
 
 
-def _model_class(component: str) -> Callable[..., nn.Module]:
+def _diffusers_class(component: str) -> Callable[..., nn.Module]:
     """Import the model's module alone: importing diffusers' pipelines takes many seconds."""
     _import_diffusers()
-    if component == "transformer":
-        from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel as Model
-    elif component == "connectors":
+    if component == "connectors":
         from diffusers.pipelines.ltx2.connectors import LTX2TextConnectors as Model
     elif component == "video_vae":
         from diffusers.models.autoencoders.autoencoder_kl_ltx2 import AutoencoderKLLTX2Video as Model

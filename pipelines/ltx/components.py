@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from pipelines.ltx.streaming import StreamedModel
 from pipelines.ltx.text import PromptEncoder
 from pipelines.ltx.text_encoder import load_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
+from pipelines.ltx.transformer.model import Transformer
 from pipelines.memory import (
     FLOAT32_BYTES,
     RESERVED_BYTES,
@@ -29,7 +30,7 @@ from pipelines.memory import (
 from weights.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
+    from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video
     from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
     from diffusers.pipelines.ltx2.vocoder import LTX2VocoderWithBWE
 
@@ -43,7 +44,7 @@ class Components:
     dtype: that of every model except the vocoder, which is float32. streams: the models whose weights are streamed.
     """
 
-    transformer: "LTX2VideoTransformer3DModel"
+    transformer: Transformer
     encode_prompt: PromptEncoder
     video_vae: "AutoencoderKLLTX2Video"
     audio_vae: "AutoencoderKLLTX2Audio"
@@ -91,7 +92,7 @@ def load_components(
     validate_host_room(plan, files.checkpoint, host_bytes)
     # Straight to where they stay: the device, or the pinned host memory from which they are streamed.
     places = {name: HOST if name in plan.streamed else device for name in plan.components}
-    modules: dict[str, nn.Module] = {}
+    modules: dict[str, Any] = {}
     for name, model in opened.models.items():
         load_open_model(name, model, places[name], on_progress, pin=name in plan.streamed)
         modules[name] = model.module

@@ -71,9 +71,16 @@ class Fp8Linear(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_features, device="meta"), requires_grad=False) if bias else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.multiply(x, *self.quantize(x))
+
+    def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the rows of x in FP8, (rows, in), and their scale."""
         rows = x.reshape(-1, self.in_features)
         scale = self.input_scale if self.input_scale is not None else dynamic_scale(rows)
-        quantized = quantize_rows(rows, scale)
+        return quantize_rows(rows, scale), scale
+
+    def multiply(self, x: torch.Tensor, quantized: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """Compute the layer from what `quantize` returned for x; x gives shape and dtype."""
         # The CPU's kernel returns float32, the GPU's bfloat16; the bias is added where it loses no precision.
         product = torch._scaled_mm(
             quantized, self.weight.t(), scale_a=scale, scale_b=self.weight_scale, out_dtype=_out_dtype(x)
@@ -81,6 +88,15 @@ class Fp8Linear(nn.Module):
         if self.bias is not None:
             product += self.bias
         return product.reshape(*x.shape[:-1], self.out_features)
+
+
+def project(x: torch.Tensor, *linears: nn.Module) -> list[torch.Tensor]:
+    """Apply several Linears to one input, which is quantised once for all that quantise it dynamically."""
+    dynamic = [linear for linear in linears if isinstance(linear, Fp8Linear) and linear.input_scale is None]
+    if not dynamic:
+        return [linear(x) for linear in linears]
+    quantized, scale = dynamic[0].quantize(x)
+    return [linear.multiply(x, quantized, scale) if linear in dynamic else linear(x) for linear in linears]
 
 
 def dynamic_scale(x: torch.Tensor) -> torch.Tensor:

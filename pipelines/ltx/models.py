@@ -75,12 +75,12 @@ class ShapedModels:
         return sizes | {"text_encoder": self.text.size(self.dtype.itemsize)}
 
     def widths(self) -> Widths:
-        # Untyped: only diffusers knows the attributes of its modules.
+        # Untyped: a Mapping of modules does not tell which one has which attributes.
         modules: dict[str, Any] = {name: model.module for name, model in self.models.items()}
         video_vae, config = modules["video_vae"], modules["transformer"].config
         return Widths(
-            video=config.num_attention_heads * config.attention_head_dim,
-            audio=config.audio_num_attention_heads * config.audio_attention_head_dim,
+            video=config.width,
+            audio=config.audio_width,
             text=self.text.width.hidden_size,
             text_layers=self.text.width.num_layers,
             upsampler=modules["upsampler"].config.mid_channels if "upsampler" in modules else 0,

@@ -106,9 +106,8 @@ class _Stage:
         return video_latent, audio.latent
 
     def prepare(self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor) -> tuple[State, State]:
-        transformer, fps = self.components.transformer, position_fps(self.spec.frame_rate)
-        video = prepare_video(transformer, grid, fps, self.conditionings[grid], video_latent)
-        return video, prepare_audio(transformer, audio_latent)
+        fps = position_fps(self.spec.frame_rate)
+        return prepare_video(grid, fps, self.conditionings[grid], video_latent), prepare_audio(audio_latent)
 
 
 def encode_keyframes(

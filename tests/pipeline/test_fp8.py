@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipelines.ltx.components import load_components
-from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, resolve_fp8_mode
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, project, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
 from tests.diffusers_folder import write_folder
 from weights.load import quantize
@@ -75,6 +75,20 @@ def test_the_error_of_a_product_is_within_the_rounding_of_activations(
     assert product.dtype == dtype
     assert product.shape == (*shape[:-1], 32)
     assert ((product.float() - exact).abs() <= 1.01 * bound + 1e-5).all()
+
+
+def test_layers_of_one_input_compute_together_what_they_compute_alone() -> None:
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(2, 5, 48, generator=generator)
+    layers: list[torch.nn.Module] = [
+        linear(torch.randn(32, 48, generator=generator)),
+        linear(torch.randn(16, 48, generator=generator), bias=torch.randn(16, generator=generator)),
+        linear(torch.randn(16, 48, generator=generator), input_scale=0.01),
+        torch.nn.Linear(48, 3),
+    ]
+
+    for together, layer in zip(project(x, *layers), layers, strict=True):
+        assert torch.equal(together, layer(x))
 
 
 def test_activations_beyond_the_static_scale_are_clamped() -> None:

@@ -13,7 +13,7 @@ from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.decode import MIN_CHUNK_BYTES, stream_decoder
-from pipelines.ltx.modulation import modulated
+from pipelines.ltx.transformer.model import Modality, Transformer
 from pipelines.memory import (
     DEFAULT_CLIP,
     OVERHEAD,
@@ -68,39 +68,39 @@ def assert_near(estimate: int, counted: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def transformer() -> nn.Module:
+def transformer() -> Transformer:
     """Build a transformer of two blocks: blocks run one after another, so their number does not change the peak."""
     config = CONFIG["transformer"] | {"num_layers": 2}
-    return module("transformer", transformer_kwargs(config, CONFIG["audio_vae"]))
+    found: Transformer = module("transformer", transformer_kwargs(config, CONFIG["audio_vae"]))
+    return found
 
 
-def forward(transformer: nn.Module, clip: ClipSize) -> Callable[[], object]:
+def forward(transformer: Transformer, clip: ClipSize) -> Callable[[], object]:
     grid, audio = latent_grid(clip), audio_latent_length(clip)
-    tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
-    sigma = zeros(1, 1, dtype=torch.float32)
-    levels = torch.zeros(tokens, dtype=torch.long, device=META) if clip.is_conditioned else None
+    frames = grid.frames + clip.later_keyframes
+    sigma = zeros(1, dtype=torch.float32)
 
     def call() -> object:
-        with modulated(transformer, sigma.flatten(), levels):
-            return transformer(
-                hidden_states=zeros(1, tokens, 128),
-                audio_hidden_states=zeros(1, audio, 128),
-                encoder_hidden_states=zeros(1, 1024, 4096),
-                audio_encoder_hidden_states=zeros(1, 1024, 2048),
-                timestep=sigma.expand(1, 3) if clip.is_conditioned else sigma,
-                audio_timestep=sigma,
-                sigma=sigma.flatten(),
-                audio_sigma=sigma.flatten(),
-                video_coords=zeros(1, 3, tokens, 2, dtype=torch.float32),
-                audio_coords=zeros(1, 1, audio, 2, dtype=torch.float32),
-                return_dict=False,
-            )
+        rotary = transformer.rotary_tables(
+            zeros(1, 3, frames * grid.tokens_per_frame, 2, dtype=torch.float32),
+            zeros(1, 1, audio, 2, dtype=torch.float32),
+        )
+        return transformer(
+            Modality(
+                zeros(frames, grid.tokens_per_frame, 128),
+                zeros(frames, dtype=torch.float32),
+                sigma,
+                zeros(1, 1024, 4096),
+            ),
+            Modality(zeros(1, audio, 128), sigma, sigma, zeros(1, 1024, 2048)),
+            rotary,
+        )
 
     return call
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=str)
-def test_the_estimate_for_a_forward_of_the_transformer(clip: ClipSize, transformer: nn.Module) -> None:
+def test_the_estimate_for_a_forward_of_the_transformer(clip: ClipSize, transformer: Transformer) -> None:
     counted = peak_bytes(forward(transformer, clip), tensors(transformer))
 
     assert_near(activation_bytes(WIDTHS, clip)["denoise"], counted)

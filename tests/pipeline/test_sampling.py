@@ -1,5 +1,7 @@
 """The arithmetic of latent states and sampling steps, without weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ def state(strength: float, clean: float = 2.0) -> State:
         clean=torch.full(shape, clean),
         denoise_mask=torch.full((1, 4, 1), 1 - strength),
         coords=torch.zeros(1, 3, 4, 2),
+        tokens_per_frame=4,
     )
 
 
@@ -48,7 +51,12 @@ def test_a_partial_strength_scales_velocity_by_the_tokens_own_sigma() -> None:
 
 
 def test_noise_starts_at_the_first_sigma_of_the_stage() -> None:
-    start = State(torch.ones(1, 1000, 8), torch.zeros(1, 1000, 8), torch.ones(1, 1000, 1), torch.zeros(1, 3, 1000, 2))
+    start = replace(
+        state(strength=0),
+        latent=torch.ones(1, 1000, 8),
+        clean=torch.zeros(1, 1000, 8),
+        denoise_mask=torch.ones(1, 1000, 1),
+    )
     noised = start.noised(STAGE_2_SIGMAS[0], torch.Generator().manual_seed(0), torch.float32)
 
     assert float(noised.latent.mean()) == pytest.approx(1 - STAGE_2_SIGMAS[0], abs=0.03)

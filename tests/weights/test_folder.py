@@ -230,7 +230,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "missing tensor": (
         lambda f: rewrite(f / "transformer", without(f"{LAYER}.bias")),
-        rf"folder/transformer/\S+\.safetensors: missing tensor '{LAYER}\.bias' of LTX2VideoTransformer3DModel",
+        rf"folder/transformer/\S+\.safetensors: missing tensor '{LAYER}\.bias' of Transformer",
+    ),
+    "missing tensor of another name than published": (
+        lambda f: rewrite(f / "transformer", without("audio_time_embed.linear.bias")),
+        r"folder/transformer/\S+\.safetensors: missing tensor 'audio_time_embed\.linear\.bias' of Transformer",
     ),
     "unexpected tensor": (
         lambda f: rewrite(f / "vae", lambda tensors: tensors | {"stranger": torch.zeros(2)}),

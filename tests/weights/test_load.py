@@ -46,7 +46,7 @@ def test_the_stored_values_are_loaded(tiny: TinyFiles) -> None:
     components = load_components(files, CPU, torch.float32)
 
     stored = load_file(tiny.checkpoint)
-    assert torch.equal(components.transformer.transformer_blocks[1].scale_shift_table, stored[TABLE])
+    assert torch.equal(components.transformer.get_parameter("transformer_blocks.1.scale_shift_table"), stored[TABLE])
     assert all(p.dtype == torch.float32 for p in components.vocoder.parameters())
 
 

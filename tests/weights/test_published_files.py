@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
-from tests.diffusers_folder import SCHEDULER
+from tests.diffusers_folder import SCHEDULER, diffusers_name
 from weights.full_config import full_config
 from weights.full_model import TEXT_LAYERS
 from weights.header import TensorInfo
@@ -69,6 +69,8 @@ def sparse_folder(path: Path, tensors: Mapping[str, TensorInfo], configs: Mappin
         part.mkdir(parents=True)
         (part / "config.json").write_text(json.dumps(configs[FOLDERS[name]]))
         renamed = {new: tensors[published] for published, new in name_map.select(tensors).items()}
+        if name == "transformer":
+            renamed = {diffusers_name(published): info for published, info in renamed.items()}
         if name != "transformer":
             sparse_file(part / "diffusion_pytorch_model.safetensors", renamed)
             continue

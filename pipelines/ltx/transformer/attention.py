@@ -1,0 +1,70 @@
+"""Attention with gated heads.
+
+Source: Lightricks/LTX-2, ltx_core/model/transformer/attention.py.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pipelines.ltx.fp8 import project
+from pipelines.ltx.transformer.rope import RotaryTable, rotate
+
+
+class KeysValues(NamedTuple):
+    """The keys and values of a context by head, each (1, H, T, d)."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+class Attention(nn.Module):
+    """Attention with queries and keys normed over all heads together, and a gate for each token and head.
+
+    A gate is twice a sigmoid, so that a logit of 0 changes nothing.
+    """
+
+    def __init__(self, width: int, context_width: int, heads: int, head_dim: int, eps: float) -> None:
+        super().__init__()
+        self._heads = heads
+        inner = heads * head_dim
+        self.to_q = nn.Linear(width, inner)
+        self.to_k = nn.Linear(context_width, inner)
+        self.to_v = nn.Linear(context_width, inner)
+        self.to_gate_logits = nn.Linear(width, heads)
+        self.to_out = nn.ModuleList([nn.Linear(inner, width)])
+        self.q_norm = nn.RMSNorm(inner, eps)
+        self.k_norm = nn.RMSNorm(inner, eps)
+
+    def forward(self, x: torch.Tensor, table: RotaryTable) -> torch.Tensor:
+        """Attend from (F, P, D) to itself."""
+        query, key, value, gates = project(x, self.to_q, self.to_k, self.to_v, self.to_gate_logits)
+        return self._attend(query, gates, self._keys_values(key, value, table), table)
+
+    def attend_to(self, context: KeysValues, x: torch.Tensor, table: RotaryTable | None = None) -> torch.Tensor:
+        """Attend from (F, P, D) to a context."""
+        query, gates = project(x, self.to_q, self.to_gate_logits)
+        return self._attend(query, gates, context, table)
+
+    def keys_values(self, context: torch.Tensor, table: RotaryTable | None = None) -> KeysValues:
+        """Project a context, (F, P, D of the context)."""
+        key, value = project(context, self.to_k, self.to_v)
+        return self._keys_values(key, value, table)
+
+    def _keys_values(self, key: torch.Tensor, value: torch.Tensor, table: RotaryTable | None) -> KeysValues:
+        return KeysValues(self._by_head(self.k_norm(key), table), self._by_head(value))
+
+    def _by_head(self, x: torch.Tensor, table: RotaryTable | None = None) -> torch.Tensor:
+        """Rearrange (F, P, H * d) to (1, H, T, d), each head turned by the angles of its token."""
+        heads = x.view(-1, self._heads, x.shape[-1] // self._heads)
+        return (heads if table is None else rotate(heads, table)).transpose(0, 1).unsqueeze(0)
+
+    def _attend(
+        self, query: torch.Tensor, gates: torch.Tensor, context: KeysValues, table: RotaryTable | None
+    ) -> torch.Tensor:
+        heads = F.scaled_dot_product_attention(self._by_head(self.q_norm(query), table), *context)
+        gated = heads[0].transpose(0, 1).view(*gates.shape, -1) * (2 * gates.sigmoid()).unsqueeze(-1)  # (F, P, H, d)
+        output: torch.Tensor = self.to_out[0](gated.flatten(-2))
+        return output

@@ -1,0 +1,232 @@
+"""The transformer: equal to diffusers' on the same weights, one graph whatever conditions a clip, few operations."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch._dynamo
+from torch._dynamo.utils import counters
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pipelines.geometry import LatentGrid
+from pipelines.ltx.build import build_module
+from pipelines.ltx.conditioning import Conditioning
+from pipelines.ltx.fp8 import Fp8Linear, use_fp8_linears
+from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
+from pipelines.ltx.text import Context
+from pipelines.ltx.transformer.config import FIXED, TransformerConfig
+from pipelines.ltx.transformer.model import Transformer
+from tests.diffusers_folder import diffusers_transformer
+from weights.architecture import transformer_kwargs
+from weights.load import quantize
+from weights.tiny_config import CHECKPOINT_CONFIG
+
+KWARGS = transformer_kwargs(CHECKPOINT_CONFIG["transformer"], CHECKPOINT_CONFIG["audio_vae"])
+GRID = LatentGrid(frames=3, height=4, width=7)
+FPS, SIGMA, AUDIO_LENGTH, PROMPT_LENGTH = 24.0, 0.9, 17, 40
+
+Build = Callable[..., Transformer]
+
+
+@pytest.fixture(scope="module")
+def build() -> Build:
+    """Random weights that keep signals about their size; `fp8` for all layers whose widths fit."""
+
+    def build_transformer(
+        dtype: torch.dtype = torch.float32, fp8: bool = False, static: bool = False, blocks: int = 2
+    ) -> Transformer:
+        generator = torch.Generator().manual_seed(0)
+        transformer = build_module("transformer", KWARGS | {"num_layers": blocks})
+        assert isinstance(transformer, Transformer)
+        if fp8:
+            names = [f"{n}.weight" for n, m in transformer.transformer_blocks.named_modules(prefix="transformer_blocks")
+                     if isinstance(m, torch.nn.Linear)]  # fmt: skip
+            assert use_fp8_linears(transformer, names, names if static else ())
+        for owner in transformer.modules():
+            for name, parameter in owner._parameters.items():
+                if parameter is None:
+                    continue
+                is_norm = isinstance(owner, torch.nn.RMSNorm)
+                values = torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5
+                if isinstance(owner, Fp8Linear) and name == "weight":
+                    values, owner.weight_scale = quantize(values)
+                    owner.input_scale = torch.tensor(0.02) if static else None
+                else:
+                    values = (1 + values if is_norm else values).to(dtype)
+                owner._parameters[name] = torch.nn.Parameter(values, requires_grad=False)
+        return transformer.eval()
+
+    return build_transformer
+
+
+def image(frame_idx: int, strength: float, grid: LatentGrid = GRID) -> Conditioning:
+    return Conditioning(frame_idx, strength, torch.randn(1, grid.tokens_per_frame, 128))
+
+
+# By what conditions the clip.
+CONDITIONS: dict[str, tuple[Conditioning, ...]] = {
+    "text": (),
+    "an image": (image(0, 1.0),),
+    "an image held in part": (image(0, 0.4),),
+    "keyframes": (image(0, 1.0), image(11, 0.6), image(16, 1.0)),
+}
+
+
+def states(conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID) -> tuple[State, State]:
+    generator = torch.Generator().manual_seed(1)
+    video = prepare_video(grid, FPS, conditions, torch.zeros(1, grid.tokens, 128))
+    audio = prepare_audio(torch.zeros(1, AUDIO_LENGTH, 128))
+    return video.noised(1.0, generator, torch.float32), audio.noised(1.0, generator, torch.float32)
+
+
+def context(dtype: torch.dtype = torch.float32) -> Context:
+    generator = torch.Generator().manual_seed(2)
+    widths = KWARGS["cross_attention_dim"], KWARGS["audio_cross_attention_dim"]
+    return Context(*(torch.randn(1, PROMPT_LENGTH, width, generator=generator).to(dtype) for width in widths))
+
+
+@torch.inference_mode()
+def velocity(
+    transformer: Transformer, conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return forward(transformer, conditions, grid)
+
+
+def forward(
+    transformer: Transformer, conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID
+) -> tuple[torch.Tensor, torch.Tensor]:
+    video, audio = states(conditions, grid)
+    rotary = transformer.rotary_tables(video.coords, audio.coords)
+    return predict_velocity(transformer, video, audio, rotary, context(transformer.dtype), SIGMA)
+
+
+@torch.inference_mode()
+def diffusers_velocity(
+    transformer: Any, conditions: tuple[Conditioning, ...], dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of the stock forward, but that the gates between video and sound get the plain sigma."""
+    video, audio = states(conditions)
+    timestep = torch.full((1, 1), SIGMA) * transformer.config.timestep_scale_multiplier
+    text = context(dtype)
+    for gate in (transformer.av_cross_attn_video_a2v_gate, transformer.av_cross_attn_audio_v2a_gate):
+        gate.register_forward_pre_hook(lambda module, args: (timestep.flatten(), *args[1:]))
+    output: tuple[torch.Tensor, torch.Tensor] = transformer(
+        hidden_states=video.latent.to(dtype),
+        audio_hidden_states=audio.latent.to(dtype),
+        encoder_hidden_states=text.video,
+        audio_encoder_hidden_states=text.audio,
+        timestep=timestep * video.denoise_mask[..., 0],
+        audio_timestep=timestep,
+        sigma=timestep.flatten(),
+        audio_sigma=timestep.flatten(),
+        video_coords=video.coords,
+        audio_coords=audio.coords,
+        return_dict=False,
+    )
+    return output
+
+
+def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    assert found.shape == expected.shape
+    return float((found.float() - expected.float()).norm() / expected.float().norm())
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 2e-6), (torch.bfloat16, 2e-2)], ids=["f32", "bf16"])
+@pytest.mark.parametrize("conditions", CONDITIONS)
+def test_computes_what_diffusers_does(conditions: str, dtype: torch.dtype, rounding: float, build: Build) -> None:
+    transformer = build(dtype)
+    found = velocity(transformer, CONDITIONS[conditions])
+    expected = diffusers_velocity(diffusers_transformer(transformer, KWARGS), CONDITIONS[conditions], dtype)
+
+    for stream, exact in zip(found, expected, strict=True):
+        assert relative_error(stream, exact) < rounding
+
+
+@pytest.mark.parametrize("key", FIXED)
+def test_refuses_a_configuration_that_it_does_not_compute(key: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key} is None, not "):
+        TransformerConfig.of(KWARGS | {key: None})
+
+
+@pytest.fixture
+def compiler() -> Iterator[None]:
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+def compiled(transformer: Transformer, monkeypatch: pytest.MonkeyPatch) -> Transformer:
+    """Without a C++ compiler: the graph itself runs."""
+    forward = torch.compile(transformer.forward, backend="eager", fullgraph=True, dynamic=True)
+    monkeypatch.setattr(transformer, "forward", forward)
+    return transformer
+
+
+@pytest.mark.parametrize("arithmetic", ["f32", "fp8", "static fp8"])
+def test_one_graph_whatever_conditions_a_clip(
+    arithmetic: str, build: Build, compiler: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformer = build(fp8="fp8" in arithmetic, static="static" in arithmetic, blocks=1)
+    expected = [velocity(transformer, conditions) for conditions in CONDITIONS.values()]
+
+    compiled(transformer, monkeypatch)
+    found = [velocity(transformer, conditions) for conditions in CONDITIONS.values()]
+
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
+    for streams, exact in zip(found, expected, strict=True):
+        # Where rounding differs, a value may be quantised to its other neighbour.
+        assert max(map(relative_error, streams, exact)) < (5e-3 if "fp8" in arithmetic else 1e-6)
+
+
+def test_other_sizes_share_the_graph(build: Build, compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    transformer = compiled(build(blocks=1), monkeypatch)
+    for grid in (GRID, LatentGrid(5, 8, 4), LatentGrid(2, 4, 4)):
+        velocity(transformer, (), grid)
+        velocity(transformer, (image(0, 1.0, grid), image(9, 0.5, grid)), grid)
+
+    assert counters["stats"]["unique_graphs"] == 1
+
+
+# Operations that compute nothing.
+VIEWS = {"view", "_unsafe_view", "t", "transpose", "permute", "squeeze", "unsqueeze", "select", "slice", "split"}
+VIEWS |= {"split_with_sizes", "unbind", "expand", "alias", "detach"}
+
+
+class Operations(TorchDispatchMode):
+    """Counts what is computed, and the views of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.computed: Counter[str] = Counter()
+        self.views = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        if name in VIEWS:
+            self.views += 1
+        else:
+            self.computed[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count(transformer: Transformer, conditions: tuple[Conditioning, ...]) -> Operations:
+    # Without inference mode, in which a Linear counts as one operation rather than as what it is made of.
+    with torch.no_grad(), Operations() as operations:
+        forward(transformer, conditions)
+    return operations
+
+
+def test_a_block_computes_few_operations_the_same_with_images(build: Build) -> None:
+    def per_block(conditions: tuple[Conditioning, ...]) -> int:
+        transformer = build()
+        two = count(transformer, conditions).computed.total()
+        del transformer.transformer_blocks[1]
+        return two - count(transformer, conditions).computed.total()
+
+    counts = {name: per_block(conditions) for name, conditions in CONDITIONS.items()}
+    assert set(counts.values()) == {per_block(())}
+    assert per_block(()) <= 228
