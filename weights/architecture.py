@@ -1,4 +1,4 @@
-"""Read the architecture that a checkpoint describes, as constructor arguments of diffusers' LTX-2 model classes.
+"""Read the architecture that a checkpoint describes, under the names of diffusers' LTX-2 configurations.
 
 It comes from the `config` metadata of the published one-file layout; what the config leaves out comes from tensor
 shapes.
