@@ -15,12 +15,12 @@ META = torch.device("meta")
 def peak_bytes(call: Callable[[], object], weights: Iterable[torch.Tensor]) -> int:
     """Return the peak of bytes that `call` allocates, without `weights`."""
     counter = _Counter(weights)
-    with torch.no_grad(), _FusedAttention(), counter:
+    with torch.no_grad(), FusedAttention(), counter:
         call()
     return counter.peak
 
 
-class _FusedAttention(TorchFunctionMode):
+class FusedAttention(TorchFunctionMode):
     """Attention that allocates as a fused kernel does. On `meta`, torch would allocate the scores."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
