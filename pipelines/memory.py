@@ -178,13 +178,16 @@ class MemoryPlan:
 
         Those of the transformer come first: it runs at each step, the text encoder once for a prompt.
         """
-        limit = KEPT_SHARE * self.capacity_bytes - RESERVED_BYTES
         kept: dict[str, int] = {}
         for name in (name for name in ("transformer", "text_encoder") if name in self.streamed):
             counts = range(len(self.components[name].part_bytes), 0, -1)
-            fitting = (count for count in counts if self.peak_bytes(clip, kept | {name: count}) <= limit)
+            fitting = (count for count in counts if self.spare_bytes(clip, kept | {name: count}) >= 0)
             kept[name] = next(fitting, 0)
         return kept
+
+    def spare_bytes(self, clip: ClipSize, kept: Mapping[str, int] = NOTHING) -> int:
+        """Return the device memory that nothing needs at the peak; below 0 if that would be too much to keep."""
+        return round(KEPT_SHARE * self.capacity_bytes) - RESERVED_BYTES - self.peak_bytes(clip, kept)
 
     def copied_bytes(self, clip: ClipSize, steps: int) -> int:
         """Return the weights that are copied to the device for a clip of so many steps with a new prompt."""

@@ -12,6 +12,7 @@ from torch import nn
 from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.models import OpenModels, WeightFiles, load_open_model, open_models
 from pipelines.ltx.progress import OnProgress
+from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.streaming import StreamedModel
 from pipelines.ltx.text import PromptEncoder
 from pipelines.ltx.text_encoder import load_text_encoder
@@ -54,10 +55,13 @@ class Components:
     device: torch.device
     dtype: torch.dtype
     streams: Mapping[str, StreamedModel] = field(default_factory=dict)
+    prompt_keys: PromptKeys = field(default_factory=PromptKeys)
 
     def make_room(self, clip: ClipSize) -> None:
-        """Keep as much of the streamed models on the device as fits beside the clip."""
-        for name, count in self.plan.kept(clip).items():
+        """Keep on the device what fits beside the clip: of the streamed models, and of the last prompt."""
+        kept = self.plan.kept(clip)
+        self.prompt_keys.limit(self.plan.spare_bytes(clip, kept))
+        for name, count in kept.items():
             self.streams[name].keep(count)
 
     def modules(self) -> Iterator[nn.Module]:

@@ -98,7 +98,9 @@ class _Stage:
         video = video.noised(sigmas[0], self.generator, self.components.dtype)
         audio = audio.noised(sigmas[0], self.generator, self.components.dtype)
         transformer = self.components.transformer
-        video, audio = denoise(transformer, video, audio, self.context, sigmas, self.trace.step)
+        video, audio = denoise(
+            transformer, video, audio, self.context, sigmas, self.trace.step, self.components.prompt_keys
+        )
         validate_finite(f"{name}: the transformer", video.latent, audio.latent)
         video_latent = video.latent[:, : grid.tokens]
         video_result, audio_result = unpack_video(video_latent, grid), unpack_audio(audio.latent)

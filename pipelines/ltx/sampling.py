@@ -12,7 +12,9 @@ import torch
 
 from pipelines.geometry import LatentGrid
 from pipelines.ltx.conditioning import Conditioning, keyframe_coords
+from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.text import Context
+from pipelines.ltx.transformer.block import PromptKeysValues
 from pipelines.ltx.transformer.model import Modality, RotaryTables, Transformer
 from pipelines.ltx.transformer.rope import audio_coords, video_coords
 
@@ -94,11 +96,15 @@ def denoise(
     context: Context,
     sigmas: Sequence[float],
     on_step: OnStep,
+    prompt_keys: PromptKeys,
 ) -> tuple[State, State]:
     """Take Euler steps from the first sigma to the last, with one forward pass each."""
+    prompt_bytes = transformer.prompt_bytes(context.video.shape[1])
     rotary = transformer.rotary_tables(video.coords, audio.coords)
     for sigma, sigma_next in pairwise(sigmas):
-        video_velocity, audio_velocity = predict_velocity(transformer, video, audio, rotary, context, sigma)
+        video_velocity, audio_velocity = predict_velocity(
+            transformer, video, audio, rotary, context, sigma, prompt_keys.at(context, sigma, prompt_bytes)
+        )
         video = video.stepped(video_velocity, sigma, sigma_next)
         audio = audio.stepped(audio_velocity, sigma, sigma_next)
         on_step()
@@ -106,10 +112,20 @@ def denoise(
 
 
 def predict_velocity(
-    transformer: Transformer, video: State, audio: State, rotary: RotaryTables, context: Context, sigma: float
+    transformer: Transformer,
+    video: State,
+    audio: State,
+    rotary: RotaryTables,
+    context: Context,
+    sigma: float,
+    prompt: list[PromptKeysValues] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run one forward pass. Returns (1, T, C) and (1, L, C) in the transformer's dtype."""
+    """Run one forward pass. Returns (1, T, C) and (1, L, C) in the transformer's dtype.
+
+    prompt: as in `Transformer.forward`.
+    """
     at = torch.full((1,), sigma, device=video.latent.device)
-    velocities = transformer(video.modality(at, context.video), audio.modality(at, context.audio), rotary)
+    streams = video.modality(at, context.video), audio.modality(at, context.audio)
+    velocities = transformer(*streams, rotary, prompt)
     video_velocity, audio_velocity = (velocity.flatten(0, 1).unsqueeze(0) for velocity in velocities)
     return video_velocity, audio_velocity

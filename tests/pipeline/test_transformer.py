@@ -14,8 +14,10 @@ from pipelines.geometry import LatentGrid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.conditioning import Conditioning
 from pipelines.ltx.fp8 import Fp8Linear, use_fp8_linears
+from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.text import Context
+from pipelines.ltx.transformer.block import PromptKeysValues
 from pipelines.ltx.transformer.config import FIXED, TransformerConfig
 from pipelines.ltx.transformer.model import Transformer
 from tests.diffusers_folder import diffusers_transformer
@@ -89,17 +91,23 @@ def context(dtype: torch.dtype = torch.float32) -> Context:
 
 @torch.inference_mode()
 def velocity(
-    transformer: Transformer, conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID
+    transformer: Transformer,
+    conditions: tuple[Conditioning, ...],
+    grid: LatentGrid = GRID,
+    prompt: list[PromptKeysValues] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return forward(transformer, conditions, grid)
+    return forward(transformer, conditions, grid, prompt)
 
 
 def forward(
-    transformer: Transformer, conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID
+    transformer: Transformer,
+    conditions: tuple[Conditioning, ...],
+    grid: LatentGrid = GRID,
+    prompt: list[PromptKeysValues] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     video, audio = states(conditions, grid)
     rotary = transformer.rotary_tables(video.coords, audio.coords)
-    return predict_velocity(transformer, video, audio, rotary, context(transformer.dtype), SIGMA)
+    return predict_velocity(transformer, video, audio, rotary, context(transformer.dtype), SIGMA, prompt)
 
 
 @torch.inference_mode()
@@ -142,6 +150,37 @@ def test_computes_what_diffusers_does(conditions: str, dtype: torch.dtype, round
 
     for stream, exact in zip(found, expected, strict=True):
         assert relative_error(stream, exact) < rounding
+
+
+def test_a_prompt_that_was_kept_computes_the_same(build: Build) -> None:
+    transformer = build()
+    expected = velocity(transformer, ())
+    kept: list[PromptKeysValues] = []
+
+    filled = velocity(transformer, (), prompt=kept)
+    found = velocity(transformer, CONDITIONS["an image"], prompt=kept)
+
+    assert all(map(torch.equal, filled, expected))
+    assert all(map(torch.equal, found, velocity(transformer, CONDITIONS["an image"])))
+    tensors = [tensor for block in kept for stream in block for tensor in stream]
+    assert sum(tensor.nbytes for tensor in tensors) == transformer.prompt_bytes(PROMPT_LENGTH)
+
+
+def test_keeps_the_sigmas_of_one_prompt_that_there_is_room_for() -> None:
+    keys, first, second = PromptKeys(), context(), context()
+    assert keys.at(first, 1.0, 10) is None
+
+    keys.limit(25)
+    kept = {sigma: keys.at(first, sigma, 10) for sigma in (0.9, 0.8)}
+    assert all(keys.at(first, sigma, 10) is lists for sigma, lists in kept.items())
+    keys.at(first, 0.7, 10)
+    assert keys.at(first, 0.8, 10) is kept[0.8]
+    assert keys.at(first, 0.9, 10) is not kept[0.9]
+    keys.limit(15)
+    assert keys.at(first, 0.8, 10) is not kept[0.8]
+    assert keys.at(second, 0.8, 10) is not keys.at(first, 0.8, 10)
+    keys.limit(9)
+    assert keys.at(first, 0.8, 10) is None
 
 
 @pytest.mark.parametrize("key", FIXED)

@@ -41,6 +41,13 @@ class StreamInput(NamedTuple):
     cross_rotary: RotaryTable
 
 
+class PromptKeysValues(NamedTuple):
+    """The keys and values of the prompt in one block. They depend on the prompt and sigma alone."""
+
+    video: KeysValues
+    audio: KeysValues
+
+
 class TransformerBlock(nn.Module):
     """One of 48 blocks."""
 
@@ -69,27 +76,34 @@ class TransformerBlock(nn.Module):
         self.scale_shift_table_a2v_ca_audio = nn.Parameter(torch.empty(CROSS_ROWS, audio))
 
     def forward(
-        self, video: torch.Tensor, audio: torch.Tensor, video_input: StreamInput, audio_input: StreamInput
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take and return the tokens of both streams, (F, P, D)."""
+        self,
+        video: torch.Tensor,
+        audio: torch.Tensor,
+        video_input: StreamInput,
+        audio_input: StreamInput,
+        prompt: PromptKeysValues | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, PromptKeysValues]:
+        """Return the tokens of both streams, (F, P, D), and the prompt's keys and values, computed unless given."""
         rows = modulation(self.scale_shift_table, video_input.rows, STREAM_SCALES)
         audio_rows = modulation(self.audio_scale_shift_table, audio_input.rows, STREAM_SCALES)
 
         video = self._attend_to_itself(self.attn1, video, rows[SELF_ATTENTION], video_input.rotary)
         audio = self._attend_to_itself(self.audio_attn1, audio, audio_rows[SELF_ATTENTION], audio_input.rotary)
 
-        prompt = self._prompt(self.attn2, self.prompt_scale_shift_table, video_input)
-        video = self._attend_to_prompt(self.attn2, video, rows[PROMPT_ATTENTION], prompt)
-        prompt = self._prompt(self.audio_attn2, self.audio_prompt_scale_shift_table, audio_input)
-        audio = self._attend_to_prompt(self.audio_attn2, audio, audio_rows[PROMPT_ATTENTION], prompt)
+        prompt = prompt or PromptKeysValues(
+            self._project_prompt(self.attn2, self.prompt_scale_shift_table, video_input),
+            self._project_prompt(self.audio_attn2, self.audio_prompt_scale_shift_table, audio_input),
+        )
+        video = self._attend_to_prompt(self.attn2, video, rows[PROMPT_ATTENTION], prompt.video)
+        audio = self._attend_to_prompt(self.audio_attn2, audio, audio_rows[PROMPT_ATTENTION], prompt.audio)
 
         video, audio = self._attend_to_each_other(video, audio, video_input, audio_input)
 
         video = self._feed_forward(self.ff, video, rows[FEED_FORWARD])
         audio = self._feed_forward(self.audio_ff, audio, audio_rows[FEED_FORWARD])
-        return video, audio
+        return video, audio, prompt
 
-    def _prompt(self, attention: Attention, table: torch.Tensor, stream: StreamInput) -> KeysValues:
+    def _project_prompt(self, attention: Attention, table: torch.Tensor, stream: StreamInput) -> KeysValues:
         shift, scale = modulation(table, stream.prompt_rows, PROMPT_SCALES)
         return attention.keys_values(torch.addcmul(shift, stream.context, scale))
 

@@ -10,7 +10,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from pipelines.ltx.transformer.adaln import AdaLayerNormSingle, modulation, sinusoids
-from pipelines.ltx.transformer.block import CROSS_ROWS, PROMPT_ROWS, STREAM_ROWS, StreamInput, TransformerBlock
+from pipelines.ltx.transformer.block import (
+    CROSS_ROWS,
+    PROMPT_ROWS,
+    STREAM_ROWS,
+    PromptKeysValues,
+    StreamInput,
+    TransformerBlock,
+)
 from pipelines.ltx.transformer.config import TransformerConfig
 from pipelines.ltx.transformer.rope import RotaryTable, rotary_table
 
@@ -89,8 +96,23 @@ class Transformer(nn.Module):
             cross_audio=rotary_table(audio_coords, *cross),
         )
 
-    def forward(self, video: Modality, audio: Modality, rotary: RotaryTables) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the velocity of both streams, (F, P, C). rotary: of the tokens of both, from `rotary_tables`."""
+    def prompt_bytes(self, rows: int) -> int:
+        """Return the size of the keys and values that `forward` keeps of a prompt."""
+        config = self.config
+        return 2 * config.num_layers * rows * (config.width + config.audio_width) * self.dtype.itemsize
+
+    def forward(
+        self,
+        video: Modality,
+        audio: Modality,
+        rotary: RotaryTables,
+        prompt: list[PromptKeysValues] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the velocity of both streams, (F, P, C).
+
+        rotary: of the tokens of both, from `rotary_tables`. prompt: what an earlier step of the same contexts and
+        sigmas kept, which is not computed again. An empty list is filled; with None nothing is kept.
+        """
         video_input, video_embedded = self._embed(
             video,
             audio.sigma,
@@ -110,8 +132,16 @@ class Transformer(nn.Module):
             (rotary.audio, rotary.cross_audio),
         )
         video_tokens, audio_tokens = self.patchify_proj(video.latent), self.audio_patchify_proj(audio.latent)
+        known, computed = iter(prompt or ()), []
         for block in self.transformer_blocks:
-            video_tokens, audio_tokens = block(video_tokens, audio_tokens, video_input, audio_input)
+            video_tokens, audio_tokens, keys_values = block(
+                video_tokens, audio_tokens, video_input, audio_input, next(known, None)
+            )
+            if prompt is not None:
+                computed.append(keys_values)
+            del keys_values
+        if prompt is not None:
+            prompt[:] = computed
         return (
             self._project_out(video_tokens, self.scale_shift_table, video_embedded, self.proj_out),
             self._project_out(audio_tokens, self.audio_scale_shift_table, audio_embedded, self.audio_proj_out),
