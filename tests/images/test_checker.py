@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ from PIL import Image
 from benchmarks.running_server import image_checkers
 from server.images.checker import Checked, ImageChecker
 from server.jobs.job import NotReady
+from tests.jobs.conftest import PROGRAMS
 
 
 @pytest.fixture
@@ -113,3 +117,16 @@ def test_an_image_that_kills_its_decoder_is_refused(endless: Path, valid: Path) 
         assert await checker.check(valid, None) == Checked(40, 30)
 
     run(test)
+
+
+def test_the_process_ends_when_its_server_is_killed_even_while_it_reads(endless: Path) -> None:
+    program = [sys.executable, str(PROGRAMS / "is_killed_with_a_checker.py"), str(endless)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        checker = psutil.Process(int(server.stdout.readline()))
+        with endless.open("wb"):
+            server.stdin.write("\n")
+            server.stdin.flush()
+            assert server.wait() == -signal.SIGKILL
+            checker.wait(timeout=30)
