@@ -14,6 +14,7 @@ from pipelines.ltx.decode import (
     to_frames,
     usable_bytes,
 )
+from tests.pipeline.count_operations import Operations
 
 
 @pytest.mark.parametrize("latent_frames", [1, 2, 3, 7, 16])
@@ -26,10 +27,21 @@ def test_streamed_pixels_equal_those_of_a_whole_decode(
     latent = torch.randn(1, 128, latent_frames, 2, 3, generator=torch.Generator().manual_seed(latent_frames))
     whole = vae.decoder(latent)
 
-    chunks = list(stream_decoder(vae.decoder, [latent], chunk_bytes))
+    chunks = list(stream_decoder(vae.decoder, latent, chunk_bytes))
 
     assert whole.shape[2] == 8 * latent_frames - 7
     torch.testing.assert_close(torch.cat(chunks, dim=2), whole, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_each_layer_convolves_once_where_there_is_room_for_the_clip(components: Components) -> None:
+    decoder = components.video_vae.decoder
+    layers = sum(isinstance(module, torch.nn.Conv3d) for module in decoder.modules())
+
+    with Operations() as operations:
+        list(stream_decoder(decoder, torch.randn(1, 128, 5, 2, 3), 2**29))
+
+    assert operations.computed["convolution"] == layers
 
 
 @torch.inference_mode()
