@@ -18,6 +18,8 @@ log = logging.getLogger("ltx23.serve")
 CLOSING_S = 5.0
 # For answers that are being sent when no clip was running, or after a second signal.
 QUICK_CLOSING_S = 0.3
+# For the answers to clips that a second signal ended; a busy machine takes a while to send them.
+ANSWERING_S = 2.0
 # For requests to notice that their connection is closed, before they are cancelled.
 UNWINDING_S = 0.5
 
@@ -80,7 +82,7 @@ class DrainingServer(uvicorn.Server):
             async with asyncio.timeout(closing_s):
                 await self._second_signal.wait()
                 # The answers to the jobs that were just ended are being sent.
-                await asyncio.sleep(QUICK_CLOSING_S)
+                await asyncio.sleep(ANSWERING_S)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(UNWINDING_S)

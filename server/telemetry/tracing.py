@@ -55,8 +55,9 @@ class Tracing:
         )
         if exchange.status >= 500:
             span.set_status(StatusCode.ERROR)
-        _add_parts(tracer, set_span_in_context(span), epoch_s, context)
-        span.end(_ns(epoch_s + exchange.began_at + exchange.seconds))
+        end_s = epoch_s + exchange.began_at + exchange.seconds
+        _add_parts(tracer, set_span_in_context(span), epoch_s, end_s, context)
+        span.end(_ns(end_s))
 
     def close(self) -> None:
         self.provider.shutdown()
@@ -74,7 +75,8 @@ class Tracing:
         }
 
 
-def _add_parts(tracer: Tracer, parent: Context, epoch_s: float, context: RequestContext) -> None:
+def _add_parts(tracer: Tracer, parent: Context, epoch_s: float, end_s: float, context: RequestContext) -> None:
+    """Add the stages of the clip, none of which ends after the request: the worker measured them, and is heard late."""
     if context.job is None:
         return
     seconds = timings_s(context)
@@ -82,7 +84,7 @@ def _add_parts(tracer: Tracer, parent: Context, epoch_s: float, context: Request
     for name, duration in seconds.items():
         if duration or name == "queue":
             span = tracer.start_span(name, parent, start_time=_ns(at))
-            at += duration
+            at = min(at + duration, end_s)
             span.end(_ns(at))
 
 
