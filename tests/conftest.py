@@ -20,6 +20,8 @@ from server.process.torch_environment import wait_passively
 from weights.tiny import TinyFiles, tiny_files
 
 wait_passively()
+# Several tests and their servers share the cores: with a thread per core, a clip takes twice the processor time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is slow, which says nothing about a test. `make fuzz` runs what has a nightly length with "nightly".
 settings.register_profile("suite", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))

@@ -1,12 +1,8 @@
 """Workers that send heartbeats, and one that stops sending them."""
 
-from pathlib import Path
-
-from server.jobs.worker_process import run_worker
-from server.worker.messages import Memory, Ready, WorkerConfig
+from server.worker.messages import Ready
 from tests.jobs.conftest import Dispatching, Started, has_ended, outcome
 from tests.telemetry.test_metrics import value
-from weights.tiny import TinyFiles
 
 
 async def test_a_silent_worker_is_killed_and_replaced(dispatching: Dispatching, started: Started) -> None:
@@ -27,12 +23,3 @@ async def test_a_render_may_take_longer_than_the_heartbeat_limit(dispatching: Di
         await rig.told(Ready)
 
         assert await outcome(rig.submit("slow")) == "done"
-
-
-async def test_the_worker_sends_heartbeats_while_it_loads(cache_dir: Path, tiny: TinyFiles) -> None:
-    async with run_worker(WorkerConfig(cache_dir)) as worker:
-        heard = []
-        while not isinstance(message := await worker.receive(), Ready):
-            heard.append(message)
-        worker.kill()
-    assert any(isinstance(message, Memory) and message.resident_bytes > 0 for message in heard)

@@ -17,6 +17,7 @@ from server.worker.messages import (
     FailureKind,
     FromWorker,
     Generate,
+    Memory,
     Progress,
     Ready,
     WorkerConfig,
@@ -49,10 +50,16 @@ async def reached(worker: Worker, stage: str, step: int) -> None:
         pass
 
 
-async def test_a_render_is_cancelled_between_steps(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+async def test_a_worker_sends_heartbeats_while_it_loads_and_cancels_a_render_between_steps(
+    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+) -> None:
     spec = GenerationSpec("a red fox", 1, 256, 256, 9, Fraction(24))
     async with run_worker(WorkerConfig(cache_dir)) as worker:
-        await heard(worker, Ready)
+        loading = []
+        while not isinstance(message := await worker.receive(), Ready):
+            loading.append(message)
+        assert any(isinstance(message, Memory) and message.resident_bytes > 0 for message in loading)
+
         worker.send(Generate("first", spec, tmp_path / "first.mp4"))
         await reached(worker, "stage_1", 1)
         worker.send(Cancel("first"))
