@@ -139,12 +139,13 @@ def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def _decode_frames(components: Components, latent: torch.Tensor, trace: Trace) -> Iterator[np.ndarray]:
-    brightest = 0
+    is_black = True
     for frames in decode_video(latent, components.video_vae):
         trace.step(len(frames))
-        brightest = max(brightest, int(frames.max()))
+        # Reads up to the first frame that is not black.
+        is_black = is_black and not any(frame.any() for frame in frames)
         yield frames
-    if brightest == 0:
+    if is_black:
         raise OutputError("decode: every frame is black; the weights are damaged, or their arithmetic overflows")
 
 

@@ -162,7 +162,7 @@ def test_the_estimate_for_the_decoder_does_not_depend_on_the_length(
 
     def call() -> None:
         for chunk in stream_decoder(
-            video_vae.decoder, [zeros(1, 128, *shape(latent_grid(clip)))], chunk_bytes=MIN_CHUNK_BYTES
+            video_vae.decoder, zeros(1, 128, *shape(latent_grid(clip))), chunk_bytes=MIN_CHUNK_BYTES
         ):
             del chunk
 

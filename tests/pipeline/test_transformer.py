@@ -1,6 +1,5 @@
 """The transformer: equal to diffusers' on the same weights, one graph whatever conditions a clip, few operations."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 import torch
 import torch._dynamo
 from torch._dynamo.utils import counters
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipelines.geometry import LatentGrid
 from pipelines.ltx.build import build_module
@@ -21,6 +19,7 @@ from pipelines.ltx.transformer.block import PromptKeysValues
 from pipelines.ltx.transformer.config import FIXED, TransformerConfig
 from pipelines.ltx.transformer.model import Transformer
 from tests.diffusers_folder import diffusers_transformer
+from tests.pipeline.count_operations import Operations
 from weights.architecture import transformer_kwargs
 from weights.load import quantize
 from weights.tiny_config import CHECKPOINT_CONFIG
@@ -228,28 +227,6 @@ def test_other_sizes_share_the_graph(build: Build, compiler: None, monkeypatch: 
         velocity(transformer, (image(0, 1.0, grid), image(9, 0.5, grid)), grid)
 
     assert counters["stats"]["unique_graphs"] == 1
-
-
-# Operations that compute nothing.
-VIEWS = {"view", "_unsafe_view", "t", "transpose", "permute", "squeeze", "unsqueeze", "select", "slice", "split"}
-VIEWS |= {"split_with_sizes", "unbind", "expand", "alias", "detach"}
-
-
-class Operations(TorchDispatchMode):
-    """Counts what is computed, and the views of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.computed: Counter[str] = Counter()
-        self.views = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        if name in VIEWS:
-            self.views += 1
-        else:
-            self.computed[name] += 1
-        return func(*args, **(kwargs or {}))
 
 
 def count(transformer: Transformer, conditions: tuple[Conditioning, ...]) -> Operations:

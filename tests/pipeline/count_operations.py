@@ -1,0 +1,27 @@
+"""Counts the operations of a computation."""
+
+from collections import Counter
+from typing import Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+# Operations that compute nothing.
+VIEWS = {"view", "_unsafe_view", "t", "transpose", "permute", "squeeze", "unsqueeze", "select", "slice", "split"}
+VIEWS |= {"split_with_sizes", "unbind", "expand", "alias", "detach"}
+
+
+class Operations(TorchDispatchMode):
+    """Counts what is computed, and the views of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.computed: Counter[str] = Counter()
+        self.views = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        if name in VIEWS:
+            self.views += 1
+        else:
+            self.computed[name] += 1
+        return func(*args, **(kwargs or {}))
