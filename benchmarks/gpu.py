@@ -1,10 +1,10 @@
 """Run the whole 22B model with random weights on one CUDA GPU: `python -m benchmarks.gpu [--dir DIR]`.
 
 Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR and loads them as
-the server does. Prints memory by component, the FP8 Linear against BF16 (speed, error), the seconds of one clip by
-stage against its 0.97 PFLOP of matrix work, and its peak memory next to the plan's; then the same for each `--memory`
-level that is named. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low. On a GPU with
-more memory than a level needs, `--vram` makes it smaller: `--memory balanced low --vram 24`.
+the server does. Prints memory by component, the FP8 Linear against BF16 (speed, error), the seconds of a clip by
+stage, denoising against its floor as `ltx23 bench` does, and peak memory next to the plan's; then the same for each
+`--memory` level that is named. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low. On a
+GPU with more memory than a level needs, `--vram` makes it smaller: `--memory balanced low --vram 24`.
 
 `--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
 """
@@ -19,12 +19,15 @@ import tempfile
 import time
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.synthetic import write_checkpoint, write_text_encoder, write_upsampler
+from pipelines.bench.report import measure_clips, measure_floor, planned_peak_bytes
+from pipelines.bench.timing import seconds
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
 from pipelines.ltx.models import WeightFiles
@@ -41,7 +44,6 @@ from weights.names import MODEL
 from weights.tiny import TINY_GEMMA
 from weights.tiny_config import CHECKPOINT_CONFIG, UPSAMPLER_CONFIG
 
-CLIP_PFLOP = 0.97
 STEPS = 11
 ROWS = 6144  # video tokens of stage 2 at 768x512, 121 frames
 
@@ -53,9 +55,11 @@ def main() -> None:
     )
     parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
     parser.add_argument("--memory", nargs="+", type=MemoryLevel, default=list(MemoryLevel), help="default: all levels")
-    parser.add_argument("--clips", type=int, default=3, help="clips rendered, the first one warms up")
+    parser.add_argument("--clips", type=int, default=3, help="clips rendered, 2 or more; the first one warms up")
     parser.add_argument("--vram", type=float, help="GB of the GPU's memory to use (default: what is free)")
     args = parser.parse_args()
+    if args.clips < 2:
+        parser.error("--clips: should be 2 or more, because the first one is the warm-up")
     restart_with_allocator()
     device = torch.device("cpu" if args.tiny else "cuda")
     name = platform.processor() or "cpu" if args.tiny else torch.cuda.get_device_name(device)
@@ -74,8 +78,7 @@ def main() -> None:
         for level in args.memory:
             components = load(files, device, level, capacity_bytes)
             print_memory(components)
-            for i in range(args.clips):
-                print_clip(components, spec, Path(folder) / "clip.mp4", "warm-up" if i == 0 else f"clip {i}")
+            print_clips(components, spec, Path(folder) / "clip.mp4", args.clips)
             # Streaming creates reference cycles between a model and its hooks.
             del components
             gc.collect()
@@ -164,36 +167,22 @@ def compare_linear(device: torch.device, rows: int, inputs: int, outputs: int) -
     )
 
 
-def seconds(call, device: torch.device, runs: int = 20) -> float:  # type: ignore[no-untyped-def]
-    for _ in range(3):
-        call()
-    synchronize(device)
-    start = time.perf_counter()
-    for _ in range(runs):
-        call()
-    synchronize(device)
-    return (time.perf_counter() - start) / runs
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def print_clip(components: Components, spec: GenerationSpec, path: Path, label: str) -> None:
+def print_clips(components: Components, spec: GenerationSpec, path: Path, count: int) -> None:
     if components.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    start = time.perf_counter()
-    _, timings_s = render(components, spec, path, Trace())
-    total_s = time.perf_counter() - start
-    stages = ", ".join(f"{name} {value:.2f}" for name, value in timings_s.items())
-    print(f"{label}: {spec.width}x{spec.height}, {spec.num_frames} frames in {total_s:.2f} s ({stages})")
+    clips = measure_clips(partial(render_timed, components), spec, path, count, Trace(), components.dtype)
+    stages = ", ".join(f"{name} {value:.2f}" for name, value in clips.stage_s.items())
+    print(f"{spec.width}x{spec.height}, {spec.num_frames} frames in {clips.total_s:.2f} s ({stages})")
     if components.device.type == "cuda":
-        rate = 1000 * CLIP_PFLOP / timings_s["denoise"]
-        plan, clip = components.plan, ClipSize.of(spec)
-        peak, planned = torch.cuda.max_memory_allocated() / 1e9, plan.peak_bytes(clip, plan.kept(clip)) / 1e9
-        print(f"  {rate:.0f} TFLOP/s while denoising; peak {peak:.1f} GB, planned {planned:.1f} GB; "
-              f"streamed with a new prompt: {plan.copied_bytes(clip, STEPS) / 1e9:.1f} GB")  # fmt: skip
+        peak, planned = torch.cuda.max_memory_allocated() / 1e9, planned_peak_bytes(components, spec) / 1e9
+        print(f"  peak {peak:.1f} GB, planned {planned:.1f} GB; streamed with a new prompt: "
+              f"{components.plan.copied_bytes(ClipSize.of(spec), STEPS) / 1e9:.1f} GB")  # fmt: skip
+    floor = measure_floor(clips, components.device)
+    print(f"  {sum(floor.flops.values()) / 1e15:.4f} PFLOP of denoising, whose floor is {floor.share:.0%} of its time")
+
+
+def render_timed(components: Components, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
+    return render(components, spec, path, trace)[1]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Parse the `ltx23` command: serve, generate, enhance, enhancer, weights. A command's code is imported when it runs."""
+"""Parse the `ltx23` command and run one of its commands, whose code is imported then."""
 
 import argparse
 import sys
@@ -40,6 +40,10 @@ def _run(args: dict[str, Any]) -> int:
         from server.commands.enhance import enhance
 
         return enhance(**args)
+    if command == "bench":
+        from server.commands.bench import bench
+
+        return bench(**args)
     from server.commands.generate import generate
 
     return generate(**args)
@@ -51,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))
+    _add_bench(commands.add_parser("bench", help="measure how fast this machine renders"))
     _add_enhance(commands.add_parser("enhance", help="rewrite a prompt, without rendering"))
     enhancer_command.add_commands(commands.add_parser("enhancer", help="install SGLang, which rewrites prompts"))
     weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
@@ -77,6 +82,24 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.description = "Render one clip to a file, in this process, through the code that serves."
     parser.add_argument("--prompt", required=True)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
+    parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
+    _add_clip_options(parser)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Render clips on this machine, and print what they take: time, operations, memory."
+    parser.add_argument("--prompt", default="a red fox in the snow", help="default: %(default)s")
+    parser.add_argument(
+        "--clips", type=int, default=4, metavar="N", help="clips to render; the first one warms up (default: 4)"
+    )
+    parser.add_argument(
+        "--compare", choices=("diffusers",), help="also run a denoising step with diffusers' own transformer"
+    )
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
+    _add_clip_options(parser)
+
+
+def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument(
         "--width", type=int, default=DEFAULT_CLIP.width, help="pixels, a multiple of 64 (default: %(default)s)"
@@ -103,7 +126,6 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
-    parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
     add_setting_options(parser, WeightSettings, without=("devices",))
 
 

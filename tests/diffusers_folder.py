@@ -6,11 +6,9 @@ from typing import Any
 
 import torch
 
+from pipelines.bench.stock import diffusers_transformer
 from pipelines.ltx.components import load_components
 from pipelines.ltx.models import WeightFiles
-from pipelines.ltx.transformer.model import Transformer
-from weights.names import TRANSFORMER_FROM_DIFFUSERS
-from weights.source import open_source
 
 # From diffusers/LTX-2.3-Distilled-Diffusers.
 SCHEDULER = {
@@ -23,25 +21,6 @@ SCHEDULER = {
 }
 
 
-DIFFUSERS_PARTS = {published: part for part, published in TRANSFORMER_FROM_DIFFUSERS.items()}
-
-
-def diffusers_name(published: str) -> str:
-    """Of a tensor of the transformer."""
-    return ".".join(DIFFUSERS_PARTS.get(part, part) for part in published.split("."))
-
-
-def diffusers_transformer(transformer: Transformer, kwargs: dict[str, Any]) -> Any:
-    """Diffusers' module with the tensors of ours."""
-    from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel
-
-    with torch.device("meta"):
-        module = LTX2VideoTransformer3DModel(**kwargs)
-    state = {diffusers_name(name): tensor for name, tensor in transformer.state_dict().items()}
-    module.load_state_dict(state, assign=True)
-    return module.eval().requires_grad_(False)
-
-
 def write_folder(files: WeightFiles, folder: Path) -> Path:
     """Write the values of `files` in BF16, except for the tables, in shards that split the transformer."""
     from diffusers import FlowMatchEulerDiscreteScheduler
@@ -51,7 +30,6 @@ def write_folder(files: WeightFiles, folder: Path) -> Path:
 
     logging.disable_progress_bar()
     components = load_components(files, torch.device("cpu"), torch.float32)
-    source = open_source(files.checkpoint, files.companions)
     _, connectors = components.encode_prompt.modules
     text_encoder = Gemma3ForConditionalGeneration.from_pretrained(files.text_encoder, dtype=torch.bfloat16)
     for module in components.modules():
@@ -65,7 +43,7 @@ def write_folder(files: WeightFiles, folder: Path) -> Path:
         text_encoder=text_encoder,
         tokenizer=AutoTokenizer.from_pretrained(files.text_encoder),
         connectors=connectors,
-        transformer=diffusers_transformer(components.transformer, source.architecture["transformer"]),
+        transformer=diffusers_transformer(components.transformer),
         vocoder=components.vocoder,
     ).save_pretrained(folder, max_shard_size="200KB")
     assert components.upsampler is not None

@@ -17,6 +17,10 @@ class PromptKeys:
         self._by_sigma: OrderedDict[float, list[PromptKeysValues]] = OrderedDict()
         self._limit_bytes = self._size_bytes = 0
 
+    @property
+    def kept_bytes(self) -> int:
+        return len(self._by_sigma) * self._size_bytes
+
     def limit(self, limit_bytes: int) -> None:
         """Keep no more than this from now on."""
         self._limit_bytes = limit_bytes
@@ -38,5 +42,5 @@ class PromptKeys:
         return self._by_sigma[sigma]
 
     def _drop_to(self, limit_bytes: int) -> None:
-        while self._by_sigma and len(self._by_sigma) * self._size_bytes > limit_bytes:
+        while self._by_sigma and self.kept_bytes > limit_bytes:
             self._by_sigma.popitem(last=False)

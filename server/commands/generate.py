@@ -26,6 +26,8 @@ from weights.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
+    from server.worker.model import Model
+
 # PATH:FRAME_IDX:STRENGTH:CRF, parsed from the right because a path may contain colons.
 KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\d+))?(:(?P<crf>\d+))?")
 
@@ -33,21 +35,9 @@ KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\
 def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     wait_passively()
     configure_allocator()
-    trace = ConsoleTrace(keep_tensors=save_latents is not None)
+    path, trace = Path(output), ConsoleTrace(keep_tensors=save_latents is not None)
     try:
-        weight_options = {name: options.pop(name, None) for name in WeightSettings.model_fields}
-        settings = resolve_weights(load_settings(**weight_options))
-        path = Path(output)
-        spec = build_spec(path, settings.stages, **options)
-        with postponed_gc():
-            from server.worker.model import load_model
-
-            model = load_model(worker_config(settings), trace.loading)
-        trace.close()
-        for warning in model.info.warnings:
-            print(f"ltx23: note: {warning}", file=sys.stderr)
-        if (cut := model.components.encode_prompt.find_cut(spec.prompt)) is not None:
-            print(f"ltx23: note: the prompt has {cut}", file=sys.stderr)
+        model, spec = load_for_clip(path, trace, **options)
         timings_s = model.render(spec, path, trace)
         if save_latents is not None:
             write_tensors(Path(save_latents), trace.kept)
@@ -59,6 +49,26 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in timings_s.items())
     print(f"{path}: {spec.width}x{spec.height}, {spec.num_frames} frames, seed {spec.seed} (seconds: {seconds})")
     return 0
+
+
+def load_for_clip(path: Path, trace: "ConsoleTrace", **options: Any) -> tuple["Model", GenerationSpec]:
+    """Load the model for the clip that the options of a command describe, and print notes about both.
+
+    Raises SettingsError, SpecError, WeightsError.
+    """
+    weight_options = {name: options.pop(name, None) for name in WeightSettings.model_fields}
+    settings = resolve_weights(load_settings(**weight_options))
+    spec = build_spec(path, settings.stages, **options)
+    with postponed_gc():
+        from server.worker.model import load_model
+
+        model = load_model(worker_config(settings), trace.loading)
+    trace.close()
+    for warning in model.info.warnings:
+        print(f"ltx23: note: {warning}", file=sys.stderr)
+    if (cut := model.components.encode_prompt.find_cut(spec.prompt)) is not None:
+        print(f"ltx23: note: the prompt has {cut}", file=sys.stderr)
+    return model, spec
 
 
 def build_spec(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipelines.bench.operations import Operations
 from pipelines.ltx.build import build_module
 from pipelines.ltx.components import Components
 from pipelines.ltx.decode import (
@@ -17,7 +18,6 @@ from pipelines.ltx.decode import (
     to_frames,
     usable_bytes,
 )
-from tests.pipeline.count_operations import Operations
 from weights.architecture import video_vae_kwargs
 from weights.full_config import full_config
 

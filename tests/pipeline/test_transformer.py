@@ -8,6 +8,8 @@ import torch
 import torch._dynamo
 from torch._dynamo.utils import counters
 
+from pipelines.bench.operations import count_operations
+from pipelines.bench.stock import diffusers_inputs, diffusers_transformer
 from pipelines.geometry import LatentGrid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.conditioning import Conditioning
@@ -18,8 +20,6 @@ from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
 from pipelines.ltx.transformer.config import FIXED, TransformerConfig
 from pipelines.ltx.transformer.model import Transformer
-from tests.diffusers_folder import diffusers_transformer
-from tests.pipeline.count_operations import Operations
 from weights.architecture import transformer_kwargs
 from weights.load import quantize
 from weights.tiny_config import CHECKPOINT_CONFIG
@@ -114,24 +114,10 @@ def diffusers_velocity(
     transformer: Any, conditions: tuple[Conditioning, ...], dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Of the stock forward, but that the gates between video and sound get the plain sigma."""
-    video, audio = states(conditions)
-    timestep = torch.full((1, 1), SIGMA) * transformer.config.timestep_scale_multiplier
-    text = context(dtype)
+    inputs = diffusers_inputs(transformer, *states(conditions), context(dtype), SIGMA)
     for gate in (transformer.av_cross_attn_video_a2v_gate, transformer.av_cross_attn_audio_v2a_gate):
-        gate.register_forward_pre_hook(lambda module, args: (timestep.flatten(), *args[1:]))
-    output: tuple[torch.Tensor, torch.Tensor] = transformer(
-        hidden_states=video.latent.to(dtype),
-        audio_hidden_states=audio.latent.to(dtype),
-        encoder_hidden_states=text.video,
-        audio_encoder_hidden_states=text.audio,
-        timestep=timestep * video.denoise_mask[..., 0],
-        audio_timestep=timestep,
-        sigma=timestep.flatten(),
-        audio_sigma=timestep.flatten(),
-        video_coords=video.coords,
-        audio_coords=audio.coords,
-        return_dict=False,
-    )
+        gate.register_forward_pre_hook(lambda module, args: (inputs["sigma"], *args[1:]))
+    output: tuple[torch.Tensor, torch.Tensor] = transformer(**inputs)
     return output
 
 
@@ -145,7 +131,7 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
 def test_computes_what_diffusers_does(conditions: str, dtype: torch.dtype, rounding: float, build: Build) -> None:
     transformer = build(dtype)
     found = velocity(transformer, CONDITIONS[conditions])
-    expected = diffusers_velocity(diffusers_transformer(transformer, KWARGS), CONDITIONS[conditions], dtype)
+    expected = diffusers_velocity(diffusers_transformer(transformer), CONDITIONS[conditions], dtype)
 
     for stream, exact in zip(found, expected, strict=True):
         assert relative_error(stream, exact) < rounding
@@ -229,19 +215,12 @@ def test_other_sizes_share_the_graph(build: Build, compiler: None, monkeypatch: 
     assert counters["stats"]["unique_graphs"] == 1
 
 
-def count(transformer: Transformer, conditions: tuple[Conditioning, ...]) -> Operations:
-    # Without inference mode, in which a Linear counts as one operation rather than as what it is made of.
-    with torch.no_grad(), Operations() as operations:
-        forward(transformer, conditions)
-    return operations
-
-
 def test_a_block_computes_few_operations_the_same_with_images(build: Build) -> None:
     def per_block(conditions: tuple[Conditioning, ...]) -> int:
         transformer = build()
-        two = count(transformer, conditions).computed.total()
+        two = count_operations(lambda: forward(transformer, conditions)).computed.total()
         del transformer.transformer_blocks[1]
-        return two - count(transformer, conditions).computed.total()
+        return two - count_operations(lambda: forward(transformer, conditions)).computed.total()
 
     counts = {name: per_block(conditions) for name, conditions in CONDITIONS.items()}
     assert set(counts.values()) == {per_block(())}

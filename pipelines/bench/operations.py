@@ -1,8 +1,10 @@
-"""Counts the operations of a computation."""
+"""Count the operations of a computation."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 # Operations that compute nothing.
@@ -10,11 +12,11 @@ VIEWS = {"view", "_unsafe_view", "t", "transpose", "permute", "squeeze", "unsque
 VIEWS |= {"split_with_sizes", "unbind", "expand", "alias", "detach"}
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what is computed, and the views of it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.computed: Counter[str] = Counter()
         self.views = 0
 
@@ -25,3 +27,11 @@ class Operations(TorchDispatchMode):
         else:
             self.computed[name] += 1
         return func(*args, **(kwargs or {}))
+
+
+def count_operations(call: Callable[[], object]) -> Operations:
+    operations = Operations()
+    # Without inference mode, in which a Linear counts as one operation rather than as what it is made of.
+    with torch.no_grad(), operations:
+        call()
+    return operations

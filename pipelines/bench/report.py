@@ -1,0 +1,93 @@
+"""What `ltx23 bench` measures of a loaded model, in the order in which it prints it."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from pipelines.bench.flops import FlopTrace, matmul_flops_per_s
+from pipelines.bench.operations import count_operations
+from pipelines.bench.step import Step, count_graph_breaks
+from pipelines.ltx.components import Components
+from pipelines.ltx.trace import Trace
+from pipelines.memory import ClipSize
+from pipelines.spec import GenerationSpec
+
+# As `pipelines.render.render` for a loaded model: returns the seconds by stage.
+RenderClip = Callable[[GenerationSpec, Path, Trace], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Medians of the clips after the warm-up, and the matrix FLOPs of denoising one clip by the dtype multiplied."""
+
+    stage_s: dict[str, float]
+    total_s: float
+    flops: dict[torch.dtype, int]
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """What one denoising step issues. graph_breaks is None if the transformer is streamed, by hooks on its blocks."""
+
+    operations: int
+    views: int
+    graph_breaks: int | None
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The seconds of denoising if it were only matrix products, at the speed of a large one on this device.
+
+    flops, flops_per_s: by dtype. share: of the floor in the measured seconds; at 1 nothing could be faster.
+    """
+
+    flops: dict[str, int]
+    flops_per_s: dict[str, float]
+    floor_s: float
+    share: float
+
+
+def measure_clips(
+    render: RenderClip, spec: GenerationSpec, path: Path, count: int, trace: Trace, dtype: torch.dtype
+) -> Clips:
+    """Render two clips or more to `path`. The first one is the warm-up, in which FLOPs are counted.
+
+    dtype: the model's. Raises PipelineError.
+    """
+    # A prompt of its own for each, because what was computed from the last prompts is kept.
+    specs = [replace(spec, prompt=f"{spec.prompt} {number}") for number in range(count)]
+    with FlopTrace(trace, dtype) as counting:
+        render(specs[0], path, counting)
+    timings = [render(clip, path, trace) for clip in specs[1:]]
+    stage_s = {stage: statistics.median(timing[stage] for timing in timings) for stage in timings[0]}
+    return Clips(stage_s, statistics.median(sum(timing.values()) for timing in timings), dict(counting.flops))
+
+
+def count_step(components: Components, step: Step) -> StepCounts:
+    operations = count_operations(step.velocity)
+    breaks = None if "transformer" in components.plan.streamed else count_graph_breaks(step)
+    return StepCounts(operations.computed.total(), operations.views, breaks)
+
+
+def measure_floor(clips: Clips, device: torch.device) -> Floor:
+    flops_per_s = {dtype: matmul_flops_per_s(device, dtype) for dtype in clips.flops}
+    floor_s = sum(flops / flops_per_s[dtype] for dtype, flops in clips.flops.items())
+    return Floor(
+        {dtype_name(dtype): flops for dtype, flops in clips.flops.items()},
+        {dtype_name(dtype): speed for dtype, speed in flops_per_s.items()},
+        floor_s,
+        floor_s / clips.stage_s["denoise"],
+    )
+
+
+def planned_peak_bytes(components: Components, spec: GenerationSpec) -> int:
+    """Return the planned peak of a clip that was rendered, with what is kept of its prompt."""
+    plan, clip = components.plan, ClipSize.of(spec)
+    return plan.peak_bytes(clip, plan.kept(clip)) + components.prompt_keys.kept_bytes
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,65 @@
+"""One denoising step of a clip, apart from the clip: its inputs and its graph breaks."""
+
+from dataclasses import dataclass
+
+import torch
+
+from pipelines.geometry import audio_latent_length, latent_grid, position_fps
+from pipelines.ltx.components import Components
+from pipelines.ltx.pipeline import encode_keyframes
+from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
+from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
+from pipelines.ltx.text import Context
+from pipelines.ltx.trace import Trace
+from pipelines.ltx.transformer.model import RotaryTables, Transformer
+from pipelines.spec import GenerationSpec
+
+
+@dataclass(frozen=True)
+class Step:
+    """The first step of a clip's last stage, whose latents are noise."""
+
+    transformer: Transformer
+    video: State
+    audio: State
+    context: Context
+    sigma: float
+    rotary: RotaryTables
+
+    @classmethod
+    def of(cls, components: Components, spec: GenerationSpec) -> "Step":
+        with torch.inference_mode():
+            context = components.encode_prompt(spec.prompt)
+            grid = latent_grid(spec)
+            conditionings = encode_keyframes(components, spec, {grid}, Trace())[grid]
+        # Tensors of inference mode can be neither counted nor traced like others, but their copies can.
+        context = Context(context.video.clone(), context.audio.clone())
+        config, generator = components.transformer.config, torch.Generator(components.device).manual_seed(spec.seed)
+        empty_video = torch.zeros(1, grid.tokens, config.in_channels, device=components.device)
+        empty_audio = torch.zeros(1, audio_latent_length(spec), config.audio_in_channels, device=components.device)
+        sigma = (STAGE_2_SIGMAS if spec.stages == 2 else STAGE_1_SIGMAS)[0]
+        video = prepare_video(grid, position_fps(spec.frame_rate), conditionings, empty_video)
+        audio = prepare_audio(empty_audio)
+        return cls(
+            components.transformer,
+            video.noised(sigma, generator, components.dtype),
+            audio.noised(sigma, generator, components.dtype),
+            context,
+            sigma,
+            components.transformer.rotary_tables(video.coords, audio.coords),
+        )
+
+    def velocity(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return predict_velocity(self.transformer, self.video, self.audio, self.rotary, self.context, self.sigma)
+
+
+def count_graph_breaks(step: Step) -> int:
+    """Return how often torch's compiler would leave the step's graph; the graph runs eagerly, without a compiler."""
+    import torch._dynamo
+
+    sigma = torch.full((1,), step.sigma, device=step.video.latent.device)
+    streams = step.video.modality(sigma, step.context.video), step.audio.modality(sigma, step.context.audio)
+    with torch.no_grad():
+        explained = torch._dynamo.explain(step.transformer.forward)(*streams, step.rotary)
+    torch._dynamo.reset()
+    return int(explained.graph_break_count)

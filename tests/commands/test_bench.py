@@ -1,0 +1,156 @@
+"""`ltx23 bench`: what it counts, which is the same on every machine, and that it prints all it measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.gpu import TINY, write_weights
+from pipelines.bench.flops import FlopTrace
+from pipelines.bench.report import Floor, StepCounts
+from pipelines.bench.stock import Comparison
+from pipelines.ltx.fp8 import FP8
+from pipelines.ltx.trace import Trace
+from server.commands.bench import MemoryUse, Report, Subject, report_table
+from tests.conftest import RunCommand
+from weights.tiny import TinyFiles
+
+SMALL = ["bench", "--width", "64", "--height", "64", "--num-frames", "9", "--clips", "2"]
+
+# Of the tiny model's two blocks, with torch's kernels for a CPU.
+OPERATIONS, VIEWS = 536, 604
+
+
+def run_json(run_command: RunCommand, *args: str) -> dict[str, Any]:
+    done = run_command(*SMALL, "--json", *args)
+    assert (done.returncode, done.stderr) == (0, "")
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunCommand) -> None:
+    report = run_json(run_command, "--compare", "diffusers", "--device", "cpu")
+
+    assert report["subject"] | {"cpu_threads": 0, "torch": ""} == {
+        "model": "tiny",
+        "device": "cpu",
+        "cpu_threads": 0,
+        "torch": "",
+        "dtype": "float32",
+        "fp8_linears": 0,
+        "width": 64,
+        "height": 64,
+        "num_frames": 9,
+        "keyframes": 0,
+        "has_audio": True,
+        "stages": 2,
+    }
+    assert report["clips"] == 1
+    assert list(report["stage_s"]) == ["encode", "denoise", "decode", "mux"]
+    # Of one clip, the median of its stages' sum is the sum.
+    assert report["total_s"] == pytest.approx(sum(report["stage_s"].values()))
+    assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0}
+    floor = report["denoise_floor"]
+    assert floor["flops"] == {"float32": 244_293_888}
+    assert floor["floor_s"] == pytest.approx(floor["flops"]["float32"] / floor["flops_per_s"]["float32"])
+    assert floor["share"] == pytest.approx(floor["floor_s"] / report["stage_s"]["denoise"])
+    assert report["memory"]["planned_bytes"] > 200e6  # a chunk of the decoder is the largest part
+    assert report["diffusers"]["ours_s"] > 0
+    assert report["diffusers"]["diffusers_s"] > 0
+
+
+def test_a_step_with_an_image_issues_as_many_operations(
+    tiny: TinyFiles, run_command: RunCommand, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+
+    report = run_json(run_command, "--no-audio", "--keyframe", f"{tmp_path}/red.png:0", "--device", "cpu")
+
+    assert (report["subject"]["keyframes"], report["subject"]["has_audio"]) == (1, False)
+    assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0}
+    assert report["diffusers"] is None
+
+
+def test_the_table_has_a_row_for_each_measurement() -> None:
+    report = Report(
+        Subject("tiny", "cpu", 2, "2.13.0", "float32", 10, 768, 512, 121, 1, False, 2),
+        clips=3,
+        stage_s={"encode": 0.1, "denoise": 2.5, "decode": 4.0, "mux": 0.05},
+        total_s=6.65,
+        step=StepCounts(536, 604, None),
+        denoise_floor=Floor({"float32": 72_870_000_000}, {"float32": 5e10}, 1.4574, 0.58296),
+        memory=MemoryUse(340_000_000, None),
+        diffusers=Comparison(0.371, 0.412, 0.902),
+    )
+
+    heading, clip, *lines = report_table(report)
+
+    assert heading == "model tiny, float32, 10 layers in FP8; cpu, 2 CPU threads, torch 2.13.0"
+    assert clip == "768x512, 121 frames, no sound, images: 1, stages: 2"
+    assert [" ".join(line.split()) for line in lines] == [
+        "seconds, median of 3 after a warm-up",
+        *("encode 0.100", "denoise 2.500", "decode 4.000", "mux 0.050", "in all 6.650"),
+        "a denoising step at the clip's size",
+        *("operations 536", "views 604", "graph breaks streamed"),
+        "denoising against its floor",
+        *("float32, GFLOP a clip 72.87", "float32, GFLOP/s of a large matmul 50"),
+        *("floor, s 1.457", "floor / denoise, % 58.3"),
+        "memory at the peak, GB",
+        *("planned 0.34", "measured unknown"),
+        "the same step with diffusers' transformer, CPU seconds",
+        *("ltx23 0.371", "diffusers 0.412", "ltx23 / diffusers 0.902"),
+    ]
+
+
+def test_fp8_layers_have_a_floor_of_their_own_and_no_comparison(run_command: RunCommand, tmp_path: Path) -> None:
+    files = write_weights(tmp_path, TINY)
+    options = ["--checkpoint", str(files.checkpoint), "--text-encoder", str(files.text_encoder)]
+    options += ["--upscaler", str(files.upsampler), "--fp8", "scaled", "--device", "cpu"]
+
+    report = run_json(run_command, *options)
+    refused = run_command(*SMALL, *options, "--compare", "diffusers")
+
+    assert report["subject"]["fp8_linears"] > 0
+    assert report["denoise_floor"]["flops"].keys() == {"float32", "float8_e4m3fn"}
+    assert report["step"]["graph_breaks"] == 0
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == ("ltx23: error: LTX23_FP8 / --fp8: --compare diffusers needs plain weights: dequantize\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--clips", "1"], "--clips: should be 2 or more, because the first one is the warm-up, got 1"),
+        (["--width", "100"], "width: must be a positive multiple of 64, got 100"),
+    ],
+)
+def test_an_error_is_one_line(args: list[str], message: str, run_command: RunCommand) -> None:
+    done = run_command(*SMALL, *args)
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"ltx23: error: {message}\n")
+
+
+@torch.inference_mode()
+def test_the_matrix_work_of_the_stages_that_denoise_is_counted() -> None:
+    linear, query = nn.Linear(32, 48), torch.ones(1, 2, 5, 16)
+    rows, quantized, scale = torch.ones(7, 32), torch.ones(16, 16).to(FP8), torch.ones(())
+
+    with FlopTrace(Trace(), torch.float32) as trace:
+        trace.stage("encode", 1)
+        linear(rows)
+        trace.stage("stage_1", 1)
+        linear(rows)
+        trace.stage("upsample", 1)
+        F.scaled_dot_product_attention(query, query, query)
+        trace.stage("stage_2", 1)
+        torch._scaled_mm(quantized, quantized.t(), scale_a=scale, scale_b=scale, out_dtype=torch.float32)
+        trace.stage("decode", 1)
+        linear(rows)
+
+    attention = 2 * (2 * 2 * 5 * 5 * 16)  # two products of two heads
+    assert trace.flops == {torch.float32: 2 * 7 * 32 * 48 + attention, FP8: 2 * 16**3}
