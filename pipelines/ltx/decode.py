@@ -48,6 +48,9 @@ Chunks = Iterable[Chunk]  # in order of time
 # encoder would get its first frames later.
 MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 2**24, 2**27
 
+# On a CPU larger chunks are slower: the system maps and clears their memory anew for each operation.
+CPU_CHUNK_BYTES = 2**22
+
 # About this many chunks share the free memory at once.
 CHUNKS_AT_ONCE = 16
 
@@ -66,7 +69,7 @@ def chunk_bytes_for(free: int | None, kept: int) -> int:
     free: unused bytes, None if unknown. kept: bytes that the stream keeps whatever its chunk size.
     """
     if free is None:
-        return MIN_CHUNK_BYTES
+        return CPU_CHUNK_BYTES
     return min(max((free - kept) // CHUNKS_AT_ONCE, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES)
 
 
@@ -113,12 +116,12 @@ def stream_decoder(decoder: "LTX2VideoDecoder3d", latent: torch.Tensor, chunk_by
     """Decode an un-normalised latent (1, C, F, h, w) to pixel chunks (1, 3, n, H, W)."""
     chunks = stream_conv(decoder.conv_in, limited([Chunk(latent, is_last=True)], chunk_bytes))
     for resnet in decoder.mid_block.resnets:
-        chunks = stream_resnet(resnet, chunks)
+        chunks = limited(stream_resnet(resnet, chunks), chunk_bytes)
     for block in decoder.up_blocks:
         for upsampler in block.upsamplers:
             chunks = limited(stream_upsampler(upsampler, chunks), chunk_bytes)
         for resnet in block.resnets:
-            chunks = stream_resnet(resnet, chunks)
+            chunks = limited(stream_resnet(resnet, chunks), chunk_bytes)
 
     def activate(chunk: Chunk) -> Chunk:
         return chunk.with_frames(decoder.conv_act(decoder.norm_out(chunk.frames)))
