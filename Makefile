@@ -35,6 +35,7 @@ test-sglang: $(VENV)/.installed-dev
 
 bench: setup
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.denoise
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.enhance
 
