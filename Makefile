@@ -35,7 +35,6 @@ test-sglang: $(VENV)/.installed-dev
 
 bench: setup
 	$(BIN)/python -m benchmarks.overhead
-	$(BIN)/python -m benchmarks.denoise
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.enhance
 

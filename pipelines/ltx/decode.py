@@ -51,6 +51,9 @@ MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 2**24, 2**27
 # On a CPU larger chunks are slower: the system maps and clears their memory anew for each operation.
 CPU_CHUNK_BYTES = 2**22
 
+# Each convolution makes the last chunk a frame longer; beyond this factor it is split again.
+MAX_GROWTH = 2
+
 # About this many chunks share the free memory at once.
 CHUNKS_AT_ONCE = 16
 
@@ -116,12 +119,12 @@ def stream_decoder(decoder: "LTX2VideoDecoder3d", latent: torch.Tensor, chunk_by
     """Decode an un-normalised latent (1, C, F, h, w) to pixel chunks (1, 3, n, H, W)."""
     chunks = stream_conv(decoder.conv_in, limited([Chunk(latent, is_last=True)], chunk_bytes))
     for resnet in decoder.mid_block.resnets:
-        chunks = limited(stream_resnet(resnet, chunks), chunk_bytes)
+        chunks = limited(stream_resnet(resnet, chunks), MAX_GROWTH * chunk_bytes)
     for block in decoder.up_blocks:
         for upsampler in block.upsamplers:
             chunks = limited(stream_upsampler(upsampler, chunks), chunk_bytes)
         for resnet in block.resnets:
-            chunks = limited(stream_resnet(resnet, chunks), chunk_bytes)
+            chunks = limited(stream_resnet(resnet, chunks), MAX_GROWTH * chunk_bytes)
 
     def activate(chunk: Chunk) -> Chunk:
         return chunk.with_frames(decoder.conv_act(decoder.norm_out(chunk.frames)))
