@@ -92,8 +92,10 @@ class Sweeper:
 
     async def _surplus(self) -> list[str]:
         """Return some of the videos that exceed the size limit; there may be more."""
-        total_bytes, oldest = await self._store.total_bytes(), await self._store.oldest(BATCH)
-        newest = await self._store.newest()
+        # In this order: a video that another sweep removes meanwhile must not count in the total while it is missing
+        # from the oldest ones, because a younger one would be removed in its place.
+        oldest = await self._store.oldest(BATCH)
+        total_bytes, newest = await self._store.total_bytes(), await self._store.newest()
         # Read after the records, so that a video recorded meanwhile may be missed now but is never counted twice.
         unrecorded = [
             Finished(video.id, video.completed_at, video.size_bytes)

@@ -9,7 +9,7 @@ from server.answers.video import VideoAnswer
 from server.routes.video_events import event_stream
 from server.videos.active import Snapshot
 from server.videos.errors import VideoNotFound
-from server.videos.retention import Retention
+from server.videos.retention import Retention, Sweeper
 from server.videos.store import Finished
 from server.videos.video import VideoStatus
 from tests.jobs.conftest import Dispatching
@@ -74,6 +74,26 @@ async def test_videos_beyond_the_size_limit_are_removed_oldest_first(dispatching
         await videos.wait(large.id)
         await rig.until(lambda: folders(tmp_path) == [large.id])
         assert await ids(videos) == [large.id]
+
+
+async def test_sweeps_at_the_same_time_remove_no_more_than_one_would(dispatching: Dispatching, tmp_path: Path) -> None:
+    clock = Clock()
+    async with dispatching("behaves") as rig, library(rig, tmp_path / "data", FOREVER, clock) as videos:
+        made = []
+        for _ in range(12):
+            clock.now += 1
+            made.append(await make(videos, "ten bytes."))
+            await videos.wait(made[-1].id)
+        sweeper = Sweeper(videos._store, videos._data, videos._rendering, Retention(1e9, 65), clock)
+
+        async def sweep_after(calls: int) -> None:
+            """Start between the calls of the other sweeps."""
+            for _ in range(calls):
+                await videos.page(None, None, 1, newest_first=True)
+            await sweeper.sweep()
+
+        await asyncio.gather(*map(sweep_after, range(8)))
+        assert await ids(videos) == [video.id for video in made[6:]]
 
 
 async def test_concurrent_deletions_delete_a_video_once(dispatching: Dispatching, tmp_path: Path) -> None:
