@@ -42,7 +42,7 @@ class Installation:
 
     @property
     def requirement(self) -> str | None:
-        """What is installed; None if nothing is, or not completely."""
+        """Return the installed requirement, or None if the installation is missing or incomplete."""
         try:
             complete = json.loads(self._complete.read_text("utf-8"))
         except (OSError, ValueError):

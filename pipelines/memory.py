@@ -41,7 +41,7 @@ FLOAT32_BYTES = 4
 
 
 class MemoryLevel(StrEnum):
-    """How much of the model stays on the device between uses."""
+    """The share of the model that stays on the device between uses."""
 
     RESIDENT = "resident"
     BALANCED = "balanced"
@@ -144,7 +144,7 @@ def kept_parts(parts: int, count: int) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Where each component lies, and which clips fit. `capacity_bytes` is what the device offers for both."""
+    """The place of each component, and the clips that fit. capacity_bytes: the device's memory for both."""
 
     level: MemoryLevel
     components: Mapping[str, ComponentSize]

@@ -84,7 +84,7 @@ class HubError(DownloadError):
 
 
 class UnreachableError(HubError):
-    """No answer, a connection that broke, or an answer that means "later"."""
+    """Raised for no answer, a broken connection, or an answer that means "later"."""
 
 
 class AccessError(DownloadError):

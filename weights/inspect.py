@@ -23,7 +23,7 @@ BITSANDBYTES = {".quant_state.bitsandbytes__": "4 bits by bitsandbytes", ".SCB":
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a file or folder is.
+    """A description of a file or folder.
 
     dtypes: (tensors, bytes) by dtype. holds, missing: roles, or folders of a diffusers folder; nothing is missing from
     a companion. needs: options of `ltx23 serve` for what it does not hold. looks_dev: what says that it is the dev

@@ -15,7 +15,7 @@ MODEL = "model.diffusion_model."
 
 @dataclass(frozen=True)
 class NameMap:
-    """How one component finds and renames its tensors.
+    """The rules by which one component finds and renames its tensors.
 
     prefixes: what its published names start with; dropped only if `drop_prefix`.
     rules: (regular expression, replacement), applied in order.

@@ -39,7 +39,7 @@ class Presence:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one repository's files."""
+    """A record of one repository's files."""
 
     files: dict[str, PublishedFile] = field(default_factory=dict)
     verified: frozenset[str] = frozenset()

@@ -30,7 +30,7 @@ class Clips:
 
 @dataclass(frozen=True)
 class StepCounts:
-    """What one denoising step issues. graph_breaks is None if the transformer is streamed, by hooks on its blocks."""
+    """The counts of one denoising step. graph_breaks: None if the transformer is streamed, by hooks on its blocks."""
 
     operations: int
     views: int

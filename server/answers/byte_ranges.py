@@ -16,7 +16,7 @@ _RANGE = re.compile(r"(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[
 
 
 class RangeNotSatisfiable(Exception):
-    """No requested range is in the file."""
+    """Raised if no requested range is in the file."""
 
     code = "range_not_satisfiable"
 

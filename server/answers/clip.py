@@ -37,7 +37,7 @@ class AdjustmentAnswer(BaseModel):
 
 
 class ClipFacts(BaseModel):
-    """What every answer tells about a clip."""
+    """The fields of a clip that every answer has."""
 
     model: str
     width: int

@@ -25,7 +25,7 @@ LABEL, VALUE = 34, 12
 
 @dataclass(frozen=True)
 class Subject:
-    """What was measured, on what."""
+    """The model and clip that were measured, and the device."""
 
     model: str
     device: str

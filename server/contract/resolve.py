@@ -33,7 +33,7 @@ class ResolvedRequest:
 
     @property
     def clip_size(self) -> ClipSize:
-        """What determines the clip's memory; where the images' files are makes no difference to it."""
+        """Return the size that determines the clip's memory. It does not depend on the paths of the images."""
         return ClipSize.of(to_spec(self, [Path()] * len(self.images), self.spec.prompt))
 
 

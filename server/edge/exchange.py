@@ -19,7 +19,7 @@ OTHER_METHOD = "OTHER"
 
 @dataclass(frozen=True)
 class Exchange:
-    """What may be shown of a request. Only `state` may hold a client's own words, put there by the routes.
+    """The part of a request that may be logged. Only `state` may hold a client's own words, put there by the routes.
 
     route: the template, such as `/videos/{id}`, or NO_ROUTE.
     body_bytes: the part of the answer's body that was sent.

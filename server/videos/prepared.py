@@ -16,8 +16,9 @@ from server.videos.errors import StoreError
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """What to render, and what to report about it. original_prompt: as sent; `spec` has the prompt that is rendered.
+    """A clip to render, and the facts to report about it.
 
+    original_prompt: as sent; `spec` has the prompt that is rendered.
     requested_duration_s: None if no duration was requested, or if an older server stored the video.
     """
 

@@ -21,7 +21,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Retention:
-    """How long finished videos are kept.
+    """The limits up to which finished videos are kept.
 
     ttl_s: the time that a video is kept after it finished. max_bytes: what the files of all videos may take.
     """

@@ -28,7 +28,7 @@ CROSS_ROWS, CROSS_SCALES = 5, slice(0, 4, 2)
 
 
 class StreamInput(NamedTuple):
-    """What all blocks need of one stream beside its tokens.
+    """The inputs of every block from one stream, apart from its tokens.
 
     rows: (F, 9, 1, D). prompt_rows: (1, 2, 1, D). cross_rows: (F, 5, 1, D). context: (1, S, D), the encoded prompt.
     """
