@@ -6,11 +6,10 @@ import torch
 
 from pipelines.geometry import audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
-from pipelines.ltx.pipeline import encode_keyframes
+from pipelines.ltx.pipeline import encode_pictures, prepare_pictures
 from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context
-from pipelines.ltx.trace import Trace
 from pipelines.ltx.transformer.model import RotaryTables, Transformer
 from pipelines.spec import GenerationSpec
 
@@ -31,7 +30,7 @@ class Step:
         with torch.inference_mode():
             context = components.encode_prompt(spec.prompt)
             grid = latent_grid(spec)
-            conditionings = encode_keyframes(components, spec, {grid}, Trace())[grid]
+            conditionings = encode_pictures(components, prepare_pictures(spec), {grid})[grid]
         # Tensors of inference mode can be neither counted nor traced like others, but their copies can.
         context = Context(context.video.clone(), context.audio.clone())
         config, generator = components.transformer.config, torch.Generator(components.device).manual_seed(spec.seed)

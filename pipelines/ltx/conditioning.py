@@ -1,8 +1,8 @@
 """Turn the images that condition a clip into clean latents and their positions."""
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,29 +34,38 @@ class Conditioning:
     tokens: torch.Tensor
 
 
-class ConditioningImage:
-    """A keyframe's picture: read and re-compressed once, encoded once for the size of each stage.
+@dataclass(frozen=True)
+class Picture:
+    """A keyframe's image on the host, read, re-compressed once, and scaled to each stage's size.
 
-    aspect: width / height of the clip.
+    pixels: (1, 3, H, W) float32 in -1 .. 1 for each grid.
     """
 
-    def __init__(self, keyframe: Keyframe, aspect: float) -> None:
-        self._keyframe, self._aspect = keyframe, aspect
-
-    @cached_property
-    def _pixels(self) -> torch.Tensor:
-        """Return (1, 3, H, W) float32 in 0 .. 255."""
-        pixels = recompress(trim(load_image(self._keyframe.path), self._aspect), self._keyframe.crf)
-        return torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
+    keyframe: Keyframe
+    pixels: Mapping[LatentGrid, torch.Tensor]
 
     def encode(self, vae: "AutoencoderKLLTX2Video", grid: LatentGrid, device: torch.device) -> Conditioning:
         """Encode with the VAE's dtype; return float32."""
-        height, width = grid.height * SPATIAL_COMPRESSION, grid.width * SPATIAL_COMPRESSION
-        # Scale before moving to the device: 64 megapixels are 768 MB of float32, and the frame needs little of it.
-        picture = cover(self._pixels, height, width) / 127.5 - 1
-        latent = vae.encode(picture.unsqueeze(2).to(device, vae.dtype)).latent_dist.mode()  # (1, C, 1, H, W)
+        picture = self.pixels[grid].unsqueeze(2).to(device, vae.dtype)
+        latent = vae.encode(picture).latent_dist.mode()  # (1, C, 1, H, W)
         tokens = pack_video(normalize_video(latent.float(), vae))
-        return Conditioning(self._keyframe.frame_idx, self._keyframe.strength, tokens)
+        return Conditioning(self.keyframe.frame_idx, self.keyframe.strength, tokens)
+
+
+@torch.inference_mode()
+def prepare_picture(keyframe: Keyframe, grids: Collection[LatentGrid], aspect: float) -> Picture:
+    """Do what an image needs on the host. May run in any thread. Raises ImageError.
+
+    aspect: width / height of the clip.
+    """
+    pixels = recompress(trim(load_image(keyframe.path), aspect), keyframe.crf)
+    whole = torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
+    return Picture(keyframe, {grid: _scale(whole, grid) for grid in grids})
+
+
+def _scale(whole: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
+    """Cover the grid's pixels with an image of values 0 .. 255."""
+    return cover(whole, grid.height * SPATIAL_COMPRESSION, grid.width * SPATIAL_COMPRESSION) / 127.5 - 1
 
 
 def trim(pixels: np.ndarray, aspect: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 Reference: Lightricks/LTX-2, ltx_pipelines/distilled.py (ltx_core and ltx_pipelines 1.2.0).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from pipelines.errors import OutputError, SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
-from pipelines.ltx.conditioning import Conditioning, ConditioningImage
+from pipelines.ltx.conditioning import Conditioning, Picture, prepare_picture
 from pipelines.ltx.decode import decode_audio, decode_video
 from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
 from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
@@ -34,22 +34,28 @@ class Clip:
 
 
 @torch.inference_mode()
-def generate(components: Components, spec: GenerationSpec, trace: Trace) -> Clip:
+def generate(
+    components: Components, spec: GenerationSpec, trace: Trace, pictures: Sequence[Picture] | None = None
+) -> Clip:
     """Generate one clip. Raises PipelineError, or whatever `trace` raises to stop it.
 
+    pictures: what `prepare_pictures` returned for this spec, if it was called before.
     One generator draws all noise, video then audio in each stage, so a seed gives the reference's clip.
     """
     if spec.stages == 2 and components.upsampler is None:
         raise SpecError("stages", "2 needs the latent upsampler, which is not loaded")
     components.make_room(ClipSize.of(spec))
     generator = torch.Generator(components.device).manual_seed(spec.seed)
-    grid = latent_grid(spec)
-    first_grid = latent_grid(spec, downscale=2) if spec.stages == 2 else grid
+    first_grid, grid = stage_grids(spec)
 
     trace.stage("encode", steps=1 + len(spec.keyframes))
     context = components.encode_prompt(spec.prompt)
     trace.step()
-    conditionings = encode_keyframes(components, spec, {first_grid, grid}, trace)
+    if pictures is None:
+        pictures = prepare_pictures(spec, trace.step)
+    else:
+        trace.step(len(pictures))
+    conditionings = encode_pictures(components, pictures, {first_grid, grid})
 
     video_latent = _zeros(components, first_grid.tokens, components.transformer.config.in_channels)
     audio_latent = _zeros(components, audio_latent_length(spec), components.transformer.config.audio_in_channels)
@@ -112,17 +118,30 @@ class _Stage:
         return prepare_video(grid, fps, self.conditionings[grid], video_latent), prepare_audio(audio_latent)
 
 
-def encode_keyframes(
-    components: Components, spec: GenerationSpec, grids: set[LatentGrid], trace: Trace
-) -> Conditionings:
-    """Every keyframe at the size of every stage, in the order of the spec."""
-    conditionings: Conditionings = {grid: [] for grid in grids}
+def stage_grids(spec: GenerationSpec) -> tuple[LatentGrid, LatentGrid]:
+    """Return the grids of the first and the last stage."""
+    grid = latent_grid(spec)
+    return (latent_grid(spec, downscale=2) if spec.stages == 2 else grid), grid
+
+
+def prepare_pictures(spec: GenerationSpec, on_picture: Callable[[], None] = lambda: None) -> list[Picture]:
+    """Prepare the images of a clip: what can be done without the device, in any thread, before `generate`.
+
+    on_picture: called after each image; may raise to stop. Raises ImageError.
+    """
+    pictures = []
     for keyframe in spec.keyframes:
-        image = ConditioningImage(keyframe, spec.width / spec.height)
-        for grid in grids:
-            conditionings[grid].append(image.encode(components.video_vae, grid, components.device))
-        trace.step()
-    return conditionings
+        pictures.append(prepare_picture(keyframe, set(stage_grids(spec)), spec.width / spec.height))
+        on_picture()
+    return pictures
+
+
+def encode_pictures(
+    components: Components, pictures: Sequence[Picture], grids: Collection[LatentGrid]
+) -> Conditionings:
+    """Encode every image at the size of every stage, in the order of the spec."""
+    vae, device = components.video_vae, components.device
+    return {grid: [picture.encode(vae, grid, device) for picture in pictures] for grid in grids}
 
 
 def upsample(components: Components, tokens: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
