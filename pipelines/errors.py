@@ -37,6 +37,11 @@ class OutputError(PipelineError):
 class OutOfMemory(PipelineError):
     """The clip needs more memory than the device has left."""
 
+    @classmethod
+    def of(cls, clip: object) -> "OutOfMemory":
+        """Return the error for a clip of this size."""
+        return cls(f"the device ran out of memory for {clip}; a smaller or shorter clip may fit")
+
 
 class MuxError(PipelineError):
     """The clip could not be written, or the written file differs from the specification."""

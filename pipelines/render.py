@@ -1,21 +1,27 @@
 """Render a specification to a file: generate, mux, verify. Server, command and benchmarks share this path."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.errors import OutOfMemory
+from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
+from pipelines.media.frame_queue import FrameQueue, FramesUnread
 from pipelines.media.muxer import mux
 from pipelines.media.probe import ClipInfo, verify_clip
+from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
 
 if TYPE_CHECKING:
     import torch
 
     from pipelines.ltx.components import Components
+    from pipelines.ltx.conditioning import Picture
 
 # Server-Timing's name for each stage of the pipeline.
 TIMING_BY_STAGE = {
@@ -34,18 +40,66 @@ def render(
 
     Raises PipelineError, in which case `path` does not exist.
     """
+    with Finishing() as finishing:
+        return start_render(components, spec, path, trace, finishing).result()
+
+
+def start_render(
+    components: "Components",
+    spec: GenerationSpec,
+    path: Path,
+    trace: Trace,
+    finishing: Finishing,
+    pictures: "Sequence[Picture] | None" = None,
+) -> Future[tuple[ClipInfo, dict[str, float]]]:
+    """Render a clip as `render` does; return when the device is free for the next one.
+
+    `finishing` writes the frames while later ones are decoded, and then verifies the file. An error on either side ends
+    both; it is raised here, or by the future once the last frame is decoded.
+    pictures: as for `generate`.
+    """
     from pipelines.ltx.pipeline import generate
 
     timed = TimedTrace(trace, lambda: synchronize(components.device))
-    clip = generate(components, spec, timed)
-    mux(path, timed.frames(clip.frames), spec, clip.waveform)
-    timed.stage("mux", steps=1)
+    clip = generate(components, spec, timed, pictures)
+    frames = FrameQueue()
+    timed.account("mux")
+    finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed))
+    timed.account("decode")
     try:
-        info = verify_clip(path, spec)
+        for chunk in timed.frames(clip.frames):
+            frames.put(chunk)
+        timed.account("mux")
+        frames.complete()
+    except FramesUnread:
+        finished.result()
+        raise
+    except BaseException:
+        frames.abort()
+        wait([finished])
+        raise
+    return finished
+
+
+def _finish(
+    path: Path, spec: GenerationSpec, frames: FrameQueue, waveform: "np.ndarray | None", timed: "TimedTrace"
+) -> tuple[ClipInfo, dict[str, float]]:
+    try:
+        mux(path, timed.written(frames), spec, waveform)
+        info = _verified(path, spec)
+    except MemoryError as exc:
+        raise OutOfMemory.of(ClipSize.of(spec)) from exc
+    finally:
+        frames.leave()
+    return info, timed.finish()
+
+
+def _verified(path: Path, spec: GenerationSpec) -> ClipInfo:
+    try:
+        return verify_clip(path, spec)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return info, timed.finish()
 
 
 def synchronize(device: "torch.device") -> None:
@@ -66,9 +120,8 @@ class TimedTrace(Trace):
         self._since = time.perf_counter()
 
     def stage(self, name: str, steps: int) -> None:
-        self._account(TIMING_BY_STAGE.get(name, name))
-        if name in TIMING_BY_STAGE:
-            self._inner.stage(name, steps)
+        self.account(TIMING_BY_STAGE[name])
+        self._inner.stage(name, steps)
 
     def step(self, count: int = 1) -> None:
         self._inner.step(count)
@@ -76,19 +129,33 @@ class TimedTrace(Trace):
     def tensors(self, **tensors: "torch.Tensor") -> None:
         self._inner.tensors(**tensors)
 
+    def writing(self, count: int) -> None:
+        self._inner.writing(count)
+
     def frames(self, chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the chunks of frames. Decoding runs on demand, so the time between two chunks is the muxer's."""
+        """Yield the chunks as they are decoded. The time until the next one is asked for is the muxer's."""
         for chunk in chunks:
-            self._account("mux")
+            self.account("mux")
             yield chunk
-            self._account("decode")
+            self.account("decode")
+
+    def written(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the chunks in the thread that writes them."""
+        for chunk in chunks:
+            self.writing(len(chunk))
+            yield chunk
+
+    def account(self, name: str) -> None:
+        """Begin the time of this part: encode, denoise, decode or mux."""
+        self._synchronize()
+        self._begin(name)
 
     def finish(self) -> dict[str, float]:
-        self._account(None)
+        """Return the seconds of each part. May be called from any thread: the device works for another clip by then."""
+        self._begin(None)
         return self._timings
 
-    def _account(self, name: str | None) -> None:
-        self._synchronize()
+    def _begin(self, name: str | None) -> None:
         now = time.perf_counter()
         if self._name is not None:
             self._timings[self._name] += now - self._since

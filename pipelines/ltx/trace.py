@@ -15,5 +15,8 @@ class Trace:
     def step(self, count: int = 1) -> None:
         """`count` more steps of the stage are done; in decode a step is a frame."""
 
+    def writing(self, count: int) -> None:
+        """`count` more frames are about to be written. Called in the thread that writes them."""
+
     def tensors(self, **tensors: "torch.Tensor") -> None:
         """Receive results by name: the latents of each stage and the waveform."""

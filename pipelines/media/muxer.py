@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pipelines.errors import MuxError
 from pipelines.media.clip_writer import ClipWriter, translated_errors
 from pipelines.media.codecs import CHANNELS, ENCODER_THREADS
-from pipelines.media.overlap import consume_in_thread
 from pipelines.spec import GenerationSpec
 
 
@@ -23,8 +22,7 @@ def mux(
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
 
-    frames: chunks (n, H, W, 3) RGB of any n, taken one by one in the calling thread while another thread encodes. The
-    muxer owns a chunk from then on: its memory must not be reused.
+    frames: chunks (n, H, W, 3) RGB of any n. The muxer owns a chunk from then on: its memory must not be reused.
     waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
     threads: a different number gives a different file.
 
@@ -33,7 +31,8 @@ def mux(
     """
     _validate_waveform(waveform)
     with _written_whole(path) as part, ClipWriter(part, spec, waveform, threads) as writer:
-        consume_in_thread(_validated(frames, spec), writer.write)
+        for chunk in _validated(frames, spec):
+            writer.write(chunk)
         writer.finish()
 
 

@@ -2,20 +2,25 @@
 
 import gc
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from pipelines.errors import OutOfMemory
+from pipelines.finishing import Finishing
 from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.conditioning import Picture
 from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
+from pipelines.media.probe import ClipInfo
 from pipelines.memory import ClipSize, MemoryLevel
-from pipelines.render import render
+from pipelines.render import start_render
 from pipelines.spec import GenerationSpec
 from server.worker.available_memory import available_host_bytes
 from server.worker.device import DeviceError, limit_memory, resolve_capacity, resolve_device, unusable_card
@@ -42,16 +47,32 @@ class Model:
 
         After OutOfMemory, the memory that the clip used is free again.
         """
-        self.components.plan.validate(ClipSize.of(spec))
+        with Finishing() as finishing:
+            return self.start(spec, path, trace, finishing).result()[1]
+
+    def start(
+        self,
+        spec: GenerationSpec,
+        path: Path,
+        trace: Trace,
+        finishing: Finishing,
+        pictures: Sequence[Picture] | None = None,
+    ) -> Future[tuple[ClipInfo, dict[str, float]]]:
+        """Render a clip as `pipelines.render.start_render` does. Raises PipelineError, as does the future.
+
+        After OutOfMemory, the memory that the clip used is free again.
+        """
+        clip = ClipSize.of(spec)
+        self.components.plan.validate(clip)
         try:
-            return render(self.components, spec, path, trace)[1]
+            return start_render(self.components, spec, path, trace, finishing, pictures)
         except (torch.OutOfMemoryError, MemoryError):
-            path.unlink(missing_ok=True)
+            pass
         # Not in the except block: there the exception's traceback still keeps the tensors alive.
         gc.collect()
         if self.components.device.type == "cuda":
             torch.cuda.empty_cache()
-        raise OutOfMemory(f"the device ran out of memory for {ClipSize.of(spec)}; a smaller or shorter clip may fit")
+        raise OutOfMemory.of(clip)
 
     def memory(self) -> Memory:
         """Return the memory in use. Raises RuntimeError if the device reports an error."""
