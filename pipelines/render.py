@@ -133,11 +133,14 @@ class TimedTrace(Trace):
         self._inner.writing(count)
 
     def frames(self, chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the chunks as they are decoded. The time until the next one is asked for is the muxer's."""
+        """Yield the chunks as they are decoded. The time until the next one is asked for is the muxer's.
+
+        A GPU decodes on meanwhile, so it is not waited for.
+        """
         for chunk in chunks:
-            self.account("mux")
+            self._begin("mux")
             yield chunk
-            self.account("decode")
+            self._begin("decode")
 
     def written(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the chunks in the thread that writes them."""

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 
 from pipelines.geometry import SPATIAL_COMPRESSION
+from pipelines.ltx.frames import Convert, to_rgb
+from pipelines.ltx.host_copies import copied_to_host
 from pipelines.ltx.latents import denormalize_audio, denormalize_video, unpack_audio
 from pipelines.memory import DECODED_PIXEL
 
@@ -58,12 +60,14 @@ MAX_GROWTH = 2
 CHUNKS_AT_ONCE = 16
 
 
-def decode_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> Iterator[np.ndarray]:
-    """Decode a normalised latent (1, C, F, h, w) to chunks of frames (n, H, W, 3) uint8, 8F - 7 frames in all."""
+def decode_video(
+    latent: torch.Tensor, vae: "AutoencoderKLLTX2Video", convert: Convert = to_rgb
+) -> Iterator[np.ndarray]:
+    """Decode a normalised latent (1, C, F, h, w) to chunks of frames, 8F - 7 in all, with the layout of `convert`."""
     latent = denormalize_video(latent.float(), vae).to(vae.dtype)
     chunk_bytes = chunk_bytes_for(free_bytes(latent.device), kept_bytes(latent, vae))
-    for chunk in stream_decoder(vae.decoder, latent, chunk_bytes):
-        yield to_frames(chunk)
+    chunks = stream_decoder(vae.decoder, latent, chunk_bytes)
+    yield from copied_to_host(map(convert, chunks), latent.device)
 
 
 def chunk_bytes_for(free: int | None, kept: int) -> int:
@@ -97,14 +101,6 @@ def usable_bytes(free: int, allowed: int, reserved: int, allocated: int) -> int:
     allowed: the most that torch may reserve.
     """
     return min(free + reserved, allowed) - allocated
-
-
-def to_frames(chunk: torch.Tensor) -> np.ndarray:
-    """Convert (1, 3, n, H, W) in -1 .. 1 to (n, H, W, 3) uint8, rounded."""
-    # In place after the first: a chunk of a large clip is hundreds of megabytes.
-    pixels = chunk[0].float().add(1).div_(2).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
-    frames: np.ndarray = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
-    return frames
 
 
 def decode_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio", vocoder: "LTX2VocoderWithBWE") -> torch.Tensor:

@@ -14,6 +14,7 @@ from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid, pos
 from pipelines.ltx.components import Components
 from pipelines.ltx.conditioning import Conditioning, Picture, prepare_picture
 from pipelines.ltx.decode import decode_audio, decode_video
+from pipelines.ltx.frames import convert_for, is_black
 from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
 from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
@@ -27,7 +28,10 @@ Conditionings = dict[LatentGrid, list[Conditioning]]
 
 @dataclass(frozen=True)
 class Clip:
-    """frames: chunks (n, H, W, 3) uint8, decoded as they are asked for. waveform: (2, samples) float32 at 48 kHz."""
+    """frames: uint8 chunks, decoded as they are asked for. waveform: (2, samples) float32 at 48 kHz.
+
+    A chunk is (n, H, W, 3) RGB, or from a GPU (n, 3 H / 2, W): yuv420p, limited-range BT.709.
+    """
 
     frames: Iterator[np.ndarray]
     waveform: np.ndarray | None
@@ -158,13 +162,13 @@ def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def _decode_frames(components: Components, latent: torch.Tensor, trace: Trace) -> Iterator[np.ndarray]:
-    is_black = True
-    for frames in decode_video(latent, components.video_vae):
+    all_black = True
+    for frames in decode_video(latent, components.video_vae, convert_for(latent.device)):
         trace.step(len(frames))
         # Reads up to the first frame that is not black.
-        is_black = is_black and not any(frame.any() for frame in frames)
+        all_black = all_black and all(is_black(frame) for frame in frames)
         yield frames
-    if is_black:
+    if all_black:
         raise OutputError("decode: every frame is black; the weights are damaged, or their arithmetic overflows")
 
 

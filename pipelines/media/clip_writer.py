@@ -32,10 +32,10 @@ class ClipWriter:
             # Writes the header, so that a folder that cannot be written to fails before the first frame is made.
             self._container.start_encoding()
 
-    def write(self, chunk: NDArray[np.uint8]) -> None:  # (n, H, W, 3)
+    def write(self, chunk: NDArray[np.uint8]) -> None:  # (n, H, W, 3) or (n, 3 H / 2, W)
         with translated_errors():
-            for rgb in chunk:
-                self._container.mux(self._video.encode(rgb))
+            for frame in chunk:
+                self._container.mux(self._video.encode(frame))
                 if self._audio is not None:
                     self._container.mux(self._audio.encode_until(self._video.end_s))
 

@@ -26,6 +26,17 @@ _RGB_TO_YUV: Mapping[str, Any] = {
 }
 
 
+class YuvConverter:
+    """Converts RGB frames to yuv420p in limited-range BT.709."""
+
+    def __init__(self, threads: int) -> None:
+        self._reformatter, self._threads = VideoReformatter(), threads
+
+    def convert(self, rgb: NDArray[np.uint8]) -> av.VideoFrame:  # (H, W, 3)
+        frame = av.VideoFrame.from_numpy_buffer(rgb, format="rgb24")
+        return self._reformatter.reformat(frame, **_RGB_TO_YUV, threads=self._threads)
+
+
 class VideoEncoder:
     def __init__(self, container: Any, codec: Codec, spec: GenerationSpec, threads: int) -> None:
         self._stream = container.add_stream(
@@ -38,8 +49,7 @@ class VideoEncoder:
             options={**codec.options, "threads": str(threads)},
         )
         self._frame_duration_s = 1 / spec.frame_rate
-        self._threads = threads
-        self._reformatter = VideoReformatter()
+        self._converter = YuvConverter(threads)
         self._num_frames = 0
 
     @property
@@ -47,9 +57,13 @@ class VideoEncoder:
         """The end of the frames so far, in seconds."""
         return self._num_frames * self._frame_duration_s
 
-    def encode(self, rgb: NDArray[np.uint8]) -> Packets:  # (H, W, 3)
-        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rgb), format="rgb24")
-        frame = self._reformatter.reformat(frame, **_RGB_TO_YUV, threads=self._threads)
+    def encode(self, pixels: NDArray[np.uint8]) -> Packets:
+        """Encode a frame: (H, W, 3) RGB, or (3 H / 2, W) in the encoder's own format."""
+        pixels = np.ascontiguousarray(pixels)
+        if pixels.ndim == 3:
+            frame = self._converter.convert(pixels)
+        else:
+            frame = av.VideoFrame.from_numpy_buffer(pixels, format=PIXEL_FORMAT)
         frame.pts = self._num_frames
         frame.time_base = self._frame_duration_s
         self._num_frames += 1

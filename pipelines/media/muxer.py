@@ -22,7 +22,8 @@ def mux(
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
 
-    frames: chunks (n, H, W, 3) RGB of any n. The muxer owns a chunk from then on: its memory must not be reused.
+    frames: chunks of any n, (n, H, W, 3) RGB or (n, 3 H / 2, W) yuv420p in limited-range BT.709. The muxer owns a chunk
+    from then on: its memory must not be reused.
     waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
     threads: a different number gives a different file.
 
@@ -49,11 +50,13 @@ def _written_whole(path: Path) -> Iterator[Path]:
 
 
 def _validated(frames: Iterable[NDArray[np.uint8]], spec: GenerationSpec) -> Iterator[NDArray[np.uint8]]:
+    rgb, yuv = (spec.height, spec.width, 3), (spec.height * 3 // 2, spec.width)
     count = 0
     for chunk in frames:
-        if chunk.dtype != np.uint8 or chunk.ndim != 4 or chunk.shape[1:] != (spec.height, spec.width, 3):
+        if chunk.dtype != np.uint8 or chunk.shape[1:] not in (rgb, yuv):
             raise MuxError(
-                f"frames must be uint8 of shape (n, {spec.height}, {spec.width}, 3), got {chunk.dtype} {chunk.shape}"
+                f"frames must be uint8 of shape (n, {', '.join(map(str, rgb))}) or (n, {', '.join(map(str, yuv))}), "
+                f"got {chunk.dtype} {chunk.shape}"
             )
         count += len(chunk)
         if count > spec.num_frames:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipelines.errors import OutputError
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.decode import decode_video, free_bytes
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, has_fp8_arithmetic
+from pipelines.ltx.frames import to_yuv420p
+from pipelines.ltx.host_copies import copied_to_host
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
@@ -123,6 +126,57 @@ def test_decoded_frames_equal_those_of_the_cpu(load: Load) -> None:
     on_card = [torch.from_numpy(f).int() for f in decode_video(latent.to(CUDA), load().video_vae)]
 
     assert (torch.cat(frames) - torch.cat(on_card)).abs().max() <= 1
+
+
+def test_yuv_equals_that_of_the_cpu() -> None:
+    pixels = torch.rand(1, 3, 4, 64, 128, generator=torch.Generator().manual_seed(4)) * 2.4 - 1.2
+
+    difference = to_yuv420p(pixels.to(CUDA)).cpu().int() - to_yuv420p(pixels).int()
+
+    # Sums in another order may round to the next value.
+    assert difference.abs().max() <= 1
+    assert difference.count_nonzero() < difference.numel() / 1000
+
+
+def test_chunks_are_copied_whole_while_the_next_one_is_computed() -> None:
+    sizes = [3, 1, 8, 5, 8, 2]
+    values = torch.randint(0, 256, (sum(sizes), 1536, 1024), dtype=torch.uint8, device=CUDA)
+    made: list[int] = []
+
+    def chunks() -> Iterator[torch.Tensor]:
+        for part in torch.split(values, sizes):
+            busy = torch.ones(2048, 2048, device=CUDA)
+            for _ in range(20):
+                busy = busy @ busy / 2048
+            made.append(len(part))
+            # Of this memory the next chunk is made, as soon as it is released.
+            yield part + (busy[0, 0] - 1).byte()
+
+    copies, ahead = [], []
+    for frames in copied_to_host(chunks(), CUDA):
+        copies.append(torch.from_numpy(frames))
+        ahead.append(len(made) - len(copies))
+
+    assert torch.equal(torch.cat(copies), values.cpu())
+    assert ahead == [1] * 5 + [0]
+
+
+def test_a_clip_whose_frames_are_yuv_is_the_same_each_time(load: Load, tmp_path: Path) -> None:
+    components = load()
+    for name in ("first.mp4", "second.mp4"):
+        render(components, SPEC, tmp_path / name, Trace())
+
+    assert next(generate(components, SPEC, Trace()).frames).shape[1:] == (384, 256)
+    assert (tmp_path / "first.mp4").read_bytes() == (tmp_path / "second.mp4").read_bytes()
+
+
+def test_black_frames_are_refused(load: Load) -> None:
+    components = load()
+    with torch.no_grad():
+        components.video_vae.decoder.conv_out.conv.bias.fill_(float("nan"))
+
+    with pytest.raises(OutputError, match="every frame is black"):
+        list(generate(components, SPEC, Trace()).frames)
 
 
 @pytest.mark.parametrize("static", [False, True])

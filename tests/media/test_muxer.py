@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from pipelines.media.encoders import YuvConverter
 from pipelines.media.muxer import mux
 from pipelines.media.probe import probe, verify_clip
 
@@ -242,6 +243,17 @@ def test_frames_need_not_be_contiguous_or_writable(container, tmp_path, make_spe
     mux(plain, make_frames(spec), spec, None)
     mux(strided, (chunk.transpose(0, 2, 3, 1) for chunk in planar), spec, None)
     assert plain.read_bytes() == strided.read_bytes()
+
+
+def test_frames_may_be_in_the_encoders_own_format(container, tmp_path, make_spec, make_frames, make_waveform):
+    spec = make_spec(container=container, width=256, height=128, num_frames=25)
+    converter = YuvConverter(threads=1)
+    planes = [np.stack([converter.convert(f).to_ndarray() for f in chunk]) for chunk in make_frames(spec)]
+    converted, plain = tmp_path / "converted", tmp_path / "plain"
+    mux(converted, planes, spec, make_waveform(spec))
+    mux(plain, make_frames(spec), spec, make_waveform(spec))
+    assert planes[0].shape == (8, 192, 256)
+    assert converted.read_bytes() == plain.read_bytes()
 
 
 def test_a_clip_is_never_whole_in_memory(container, tmp_path, make_spec, make_frames):

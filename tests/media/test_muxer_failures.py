@@ -141,13 +141,15 @@ def test_an_endless_iterator_of_frames_is_stopped(container, clip_path, make_spe
         np.zeros((9, 64, 32, 3), np.uint8),
         np.zeros((9, 3, 64, 64), np.uint8),
         np.zeros((64, 64, 3), np.uint8),
+        np.zeros((9, 64, 64), np.uint8),
+        np.zeros((9, 96, 32), np.uint8),
         np.zeros((9, 64, 64, 4), np.uint8),
         np.zeros((9, 64, 64, 3), np.float32),
     ],
     ids=lambda chunk: f"{chunk.dtype}-{chunk.shape}",
 )
 def test_frames_of_another_shape_or_type_are_an_error(container, chunk, clip_path, make_spec):
-    with pytest.raises(MuxError, match=r"must be uint8 of shape \(n, 64, 64, 3\)"):
+    with pytest.raises(MuxError, match=r"must be uint8 of shape \(n, 64, 64, 3\) or \(n, 96, 64\)"):
         mux(clip_path, [chunk], make_spec(container=container), None)
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,7 +15,6 @@ from pipelines.ltx.decode import (
     chunk_bytes_for,
     decode_video,
     stream_decoder,
-    to_frames,
     usable_bytes,
 )
 from weights.architecture import video_vae_kwargs
@@ -91,12 +89,3 @@ def test_chunks_are_as_large_as_memory_allows(free: int | None, chunk_bytes: int
 )
 def test_the_memory_left_is_that_which_the_driver_has_and_torch_may_take(allowed: int, usable: int) -> None:
     assert usable_bytes(free=40, allowed=allowed, reserved=20, allocated=15) == usable
-
-
-def test_frames_are_rounded_bytes() -> None:
-    pixels = torch.tensor([-2.0, -1.0, 0.0, 0.004, 1.0, 3.0]).reshape(1, 1, 1, 1, 6).expand(1, 3, 1, 1, 6)
-
-    frames = to_frames(pixels)
-
-    assert frames.dtype == np.uint8
-    assert frames[0, 0, :, 0].tolist() == [0, 0, 128, 128, 255, 255]
