@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from pipelines.bench.cards import CARDS, Arithmetic
 from pipelines.memory import DEFAULT_CLIP
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
@@ -40,6 +41,10 @@ def _run(args: dict[str, Any]) -> int:
         from server.commands.enhance import enhance
 
         return enhance(**args)
+    if command == "bench" and (card := args.pop("model")) is not None:
+        from server.commands.bench_model import bench_model
+
+        return bench_model(card, **args)
     if command == "bench":
         from server.commands.bench import bench
 
@@ -92,8 +97,23 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", type=int, default=4, metavar="N", help="clips to render; the first one warms up (default: 4)"
     )
-    parser.add_argument(
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
         "--compare", choices=("diffusers",), help="also run a denoising step with diffusers' own transformer"
+    )
+    kind.add_argument(
+        "--model",
+        type=str.lower,
+        choices=tuple(CARDS),
+        metavar="CARD",
+        help="measure nothing: print what the 22B model counts, and how long it would take on this card "
+        f"({', '.join(CARDS)}); needs neither the card nor weights nor the images",
+    )
+    parser.add_argument(
+        "--arithmetic",
+        choices=tuple(Arithmetic),
+        default=Arithmetic.FP8_DYNAMIC,
+        help="with --model: how the transformer multiplies (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
     _add_clip_options(parser)

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Operations that compute nothing.
-VIEWS = {"view", "_unsafe_view", "t", "transpose", "permute", "squeeze", "unsqueeze", "select", "slice", "split"}
-VIEWS |= {"split_with_sizes", "unbind", "expand", "alias", "detach"}
+
+def is_view(func: Any) -> bool:
+    """Return whether an operation of ATen computes nothing."""
+    return bool(func.is_view) or func.overloadpacket.__name__ == "_unsafe_view"
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -22,7 +23,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
-        if name in VIEWS:
+        if is_view(func):
             self.views += 1
         else:
             self.computed[name] += 1

@@ -63,7 +63,8 @@ class Report:
     diffusers: "Comparison | None"
 
 
-def bench(*, clips: int, compare: str | None, as_json: bool, **options: Any) -> int:
+def bench(*, clips: int, compare: str | None, as_json: bool, arithmetic: str, **options: Any) -> int:
+    """Measure. arithmetic: that of a model, which is not used."""
     wait_passively()
     configure_allocator()
     trace = ConsoleTrace(keep_tensors=False)

@@ -59,6 +59,8 @@ def load_for_clip(path: Path, trace: "ConsoleTrace", **options: Any) -> tuple["M
     weight_options = {name: options.pop(name, None) for name in WeightSettings.model_fields}
     settings = resolve_weights(load_settings(**weight_options))
     spec = build_spec(path, settings.stages, **options)
+    for keyframe in spec.keyframes:
+        check_keyframe(keyframe, Size(spec.width, spec.height))
     with postponed_gc():
         from server.worker.model import load_model
 
@@ -74,7 +76,10 @@ def load_for_clip(path: Path, trace: "ConsoleTrace", **options: Any) -> tuple["M
 def build_spec(
     path: Path, stages: int, *, prompt: str, keyframes: list[str], fps: str, **fields: Any
 ) -> GenerationSpec:
-    """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError."""
+    """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
+
+    The pictures are not read.
+    """
     try:
         container = Container(path.suffix.lower().removeprefix("."))
     except ValueError as exc:
@@ -84,7 +89,7 @@ def build_spec(
     if not path.parent.is_dir():
         raise SpecError("output", f"there is no folder {path.parent}")
     parsed = [parse_keyframe(text, fields["num_frames"]) for text in keyframes]
-    spec = GenerationSpec(
+    return GenerationSpec(
         **fields,
         prompt=decode_prompt(prompt),
         frame_rate=parse_frame_rate(fps),
@@ -92,9 +97,6 @@ def build_spec(
         container=container,
         stages=stages,
     )
-    for keyframe in spec.keyframes:
-        check_keyframe(keyframe, Size(spec.width, spec.height))
-    return spec
 
 
 def parse_frame_rate(text: str) -> Fraction:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pipelines.bench.cards import LINKS
 from pipelines.memory import DEFAULT_CLIP, RESERVED_BYTES, SMALLEST_CLIP, ClipSize, MemoryPlan
 
 CLIPS = (
@@ -11,9 +12,6 @@ CLIPS = (
     ClipSize(1920, 1088, 241),
     ClipSize(3840, 2176, 121),
 )
-
-# What a card's link to host memory carries, as measured on common machines; the bytes per second are rounded.
-LINKS = {"PCIe 5.0 x16": 50 * 10**9, "PCIe 4.0 x16": 25 * 10**9}
 
 LABEL, SIZE, COLUMN = 30, 6, 14
 
