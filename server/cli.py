@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from pipelines.bench.cards import CARDS, Arithmetic
@@ -116,6 +117,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         help="with --model: how the transformer multiplies (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw the stages beside their floor")
     _add_clip_options(parser)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.bench.chart import Chart, render_svg
 from pipelines.errors import PipelineError
 from pipelines.spec import GenerationSpec
 from server.commands.generate import ConsoleTrace, load_for_clip
@@ -63,7 +64,9 @@ class Report:
     diffusers: "Comparison | None"
 
 
-def bench(*, clips: int, compare: str | None, as_json: bool, arithmetic: str, **options: Any) -> int:
+def bench(
+    *, clips: int, compare: str | None, as_json: bool, chart: Path | None, arithmetic: str, **options: Any
+) -> int:
     """Measure. arithmetic: that of a model, which is not used."""
     wait_passively()
     configure_allocator()
@@ -71,12 +74,15 @@ def bench(*, clips: int, compare: str | None, as_json: bool, arithmetic: str, **
     try:
         if clips < 2:
             raise SettingsError(f"--clips: should be 2 or more, because the first one is the warm-up, got {clips}")
+        validate_chart(chart)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
             model, spec = load_for_clip(path, trace, **options)
             if compare is not None:
                 validate_comparable(model)
             report = measure(model, spec, path, clips, trace, compare is not None)
+        if chart is not None:
+            chart.write_text(render_svg(report_chart(report)))
     except (PipelineError, WeightsError, SettingsError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
@@ -84,6 +90,24 @@ def bench(*, clips: int, compare: str | None, as_json: bool, arithmetic: str, **
         trace.close()
     print(json.dumps(asdict(report), indent=2) if as_json else "\n".join(report_table(report)))
     return 0
+
+
+def validate_chart(path: Path | None) -> None:
+    """Raise SettingsError if there is no place for the chart."""
+    if path is not None and (path.suffix != ".svg" or not path.parent.is_dir()):
+        raise SettingsError(f"--chart: should be a file that ends in .svg, in a folder that is there, got {path}")
+
+
+def report_chart(report: Report) -> Chart:
+    subject = report.subject
+    return Chart(
+        f"{subject.width}x{subject.height}, {subject.num_frames} frames, {subject.device}",
+        f"model {subject.model}, {subject.dtype}, {subject.fp8_linears} layers in FP8, median of {report.clips}",
+        "seconds",
+        ("measured",),
+        {stage: (seconds,) for stage, seconds in report.stage_s.items()},
+        {"denoise": report.denoise_floor.floor_s},
+    )
 
 
 def validate_comparable(model: "Model") -> None:

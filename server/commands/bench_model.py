@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.bench.cards import CARDS, Arithmetic
+from pipelines.bench.chart import Chart, render_svg
 from pipelines.errors import SpecError
 from pipelines.memory import MemoryLevel
+from server.commands.bench import validate_chart
 from server.commands.generate import build_spec
 from server.settings import SettingsError, WeightSettings, load_settings
 
@@ -20,12 +22,13 @@ TITLE = "a model, not a measurement"
 LABEL, COLUMN = 12, 12
 
 
-def bench_model(card: str, *, arithmetic: str, as_json: bool, **options: Any) -> int:
+def bench_model(card: str, *, arithmetic: str, as_json: bool, chart: Path | None, **options: Any) -> int:
     settings = {name: options.pop(name, None) for name in WeightSettings.model_fields}
     try:
         loaded = load_settings(stages=settings["stages"], memory=settings["memory"])
         names = ("prompt", "seed", "width", "height", "num_frames", "fps", "keyframes", "generate_audio")
         spec = build_spec(Path("clip.mp4"), loaded.stages, **{name: options[name] for name in names})
+        validate_chart(chart)
         if arithmetic != Arithmetic.BF16 and CARDS[card].fp8_tflops is None:
             raise SettingsError(
                 f"--arithmetic: {CARDS[card].name} does not multiply FP8; {Arithmetic.BF16} is possible"
@@ -37,8 +40,21 @@ def bench_model(card: str, *, arithmetic: str, as_json: bool, **options: Any) ->
 
     level = None if loaded.memory == "auto" else MemoryLevel(loaded.memory)
     roofline = model_clip(CARDS[card], Arithmetic(arithmetic), spec, level)
+    if chart is not None:
+        chart.write_text(render_svg(roofline_chart(roofline)))
     print(json.dumps(asdict(roofline), indent=2) if as_json else "\n".join(roofline_table(roofline)))
     return 0
+
+
+def roofline_chart(roofline: "Roofline") -> Chart:
+    return Chart(
+        f"{roofline.width}x{roofline.height}, {roofline.num_frames} frames, {roofline.card}: {TITLE}",
+        f"LTX-2.3 22B, {roofline.arithmetic}, images: {roofline.keyframes}",
+        "milliseconds",
+        ("eager", "compiled", "graphs"),
+        {name: (time.eager_ms, time.compiled_ms, time.graphs_ms) for name, time in roofline.times.items()},
+        {name: time.floor_ms for name, time in roofline.times.items()},
+    )
 
 
 def roofline_table(roofline: "Roofline") -> Iterator[str]:

@@ -1,8 +1,10 @@
 """`ltx23 bench`: what it counts, which is the same on every machine, and that it prints all it measured."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -33,8 +35,9 @@ def run_json(run_command: RunCommand, *args: str) -> dict[str, Any]:
     return report
 
 
-def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunCommand) -> None:
-    report = run_json(run_command, "--compare", "diffusers", "--device", "cpu")
+def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunCommand, tmp_path: Path) -> None:
+    chart = tmp_path / "chart.svg"
+    report = run_json(run_command, "--compare", "diffusers", "--device", "cpu", "--chart", str(chart))
 
     assert report["subject"] | {"cpu_threads": 0, "torch": ""} == {
         "model": "tiny",
@@ -59,6 +62,9 @@ def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunComman
     assert floor["flops"] == {"float32": 244_293_888}
     assert floor["floor_s"] == pytest.approx(floor["flops"]["float32"] / floor["flops_per_s"]["float32"])
     assert floor["share"] == pytest.approx(floor["floor_s"] / report["stage_s"]["denoise"])
+    description = ElementTree.parse(chart).getroot()[1].text or ""
+    assert re.findall(r"(\w+): measured", description) == ["encode", "denoise", "decode", "mux"]
+    assert f"floor {floor['floor_s']:.3g}" in description
     assert report["memory"]["planned_bytes"] > 200e6  # a chunk of the decoder is the largest part
     assert report["diffusers"]["ours_s"] > 0
     assert report["diffusers"]["diffusers_s"] > 0

@@ -2,7 +2,9 @@
 
 import json
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -127,13 +129,17 @@ def model(run_command: RunCommand, *args: str) -> dict[str, Any]:
     return report
 
 
-def test_the_command_models_a_clip_from_an_image(run_command: RunCommand) -> None:
-    report = model(run_command, "--keyframe", "none.png:0", "--no-audio", "--num-frames", "9")
+def test_the_command_models_a_clip_from_an_image(run_command: RunCommand, tmp_path: Path) -> None:
+    chart = tmp_path / "chart.svg"
+    report = model(run_command, "--keyframe", "none.png:0", "--no-audio", "--num-frames", "9", "--chart", str(chart))
 
     assert (report["card"], report["keyframes"], report["memory"], report["fits"]) == ("H200", 1, "resident", True)
     assert list(report["times"]) == list(report["counts"]) == ["text", "images", "stage 1", "decode"]
     for times in report["times"].values():
         assert times["floor_ms"] < times["graphs_ms"] <= times["compiled_ms"] <= times["eager_ms"]
+    drawn = ElementTree.parse(chart).getroot()
+    assert "a model, not a measurement" in (drawn[0].text or "")
+    assert f"text: eager {report['times']['text']['eager_ms']:.3g}, " in (drawn[1].text or "")
     assert report["total"]["eager_ms"] == pytest.approx(sum(t["eager_ms"] for t in report["times"].values()))
 
 
@@ -141,6 +147,10 @@ def test_the_command_models_a_clip_from_an_image(run_command: RunCommand) -> Non
     ("args", "message"),
     [
         (["--model", "a100"], "--arithmetic: A100 does not multiply FP8; bf16 is possible"),
+        (
+            ["--model", "h100", "--chart", "chart.png"],
+            "--chart: should be a file that ends in .svg, in a folder that is there, got chart.png",
+        ),
         (["--model", "h100", "--width", "100"], "width: must be a positive multiple of 64, got 100"),
     ],
 )
