@@ -10,6 +10,9 @@ RUN apt-get update \
     && useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin ltx23 \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
 
+# `video` lets a container use NVENC; the base image asks for the rest.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
+
 # Libraries write their home files to the volume, because the root may be read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/data \

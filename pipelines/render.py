@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.errors import OutOfMemory
 from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
+from pipelines.media.codecs import X264, Codec
 from pipelines.media.frame_queue import FrameQueue, FramesUnread
 from pipelines.media.muxer import mux
 from pipelines.media.probe import ClipInfo, verify_clip
@@ -34,14 +35,14 @@ TIMING_BY_STAGE = {
 
 
 def render(
-    components: "Components", spec: GenerationSpec, path: Path, trace: Trace
+    components: "Components", spec: GenerationSpec, path: Path, trace: Trace, h264: Codec = X264
 ) -> tuple[ClipInfo, dict[str, float]]:
     """Write the clip of `spec` to `path`; return what it holds and the seconds of encode, denoise, decode and mux.
 
     Raises PipelineError, in which case `path` does not exist.
     """
     with Finishing() as finishing:
-        return start_render(components, spec, path, trace, finishing).result()
+        return start_render(components, spec, path, trace, finishing, h264=h264).result()
 
 
 def start_render(
@@ -51,12 +52,13 @@ def start_render(
     trace: Trace,
     finishing: Finishing,
     pictures: "Sequence[Picture] | None" = None,
+    h264: Codec = X264,
 ) -> Future[tuple[ClipInfo, dict[str, float]]]:
     """Render a clip as `render` does; return when the device is free for the next one.
 
     `finishing` writes the frames while later ones are decoded, and then verifies the file. An error on either side ends
     both; it is raised here, or by the future once the last frame is decoded.
-    pictures: as for `generate`.
+    pictures: as for `generate`. h264: as for `mux`.
     """
     from pipelines.ltx.pipeline import generate
 
@@ -64,7 +66,7 @@ def start_render(
     clip = generate(components, spec, timed, pictures)
     frames = FrameQueue()
     timed.account("mux")
-    finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed))
+    finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed, h264))
     timed.account("decode")
     try:
         for chunk in timed.frames(clip.frames):
@@ -82,10 +84,15 @@ def start_render(
 
 
 def _finish(
-    path: Path, spec: GenerationSpec, frames: FrameQueue, waveform: "np.ndarray | None", timed: "TimedTrace"
+    path: Path,
+    spec: GenerationSpec,
+    frames: FrameQueue,
+    waveform: "np.ndarray | None",
+    timed: "TimedTrace",
+    h264: Codec,
 ) -> tuple[ClipInfo, dict[str, float]]:
     try:
-        mux(path, timed.written(frames), spec, waveform)
+        mux(path, timed.written(frames), spec, waveform, h264)
         info = _verified(path, spec)
     except MemoryError as exc:
         raise OutOfMemory.of(ClipSize.of(spec)) from exc

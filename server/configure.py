@@ -38,6 +38,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         memory=settings.memory,
         vram_bytes=None if settings.vram is None else round(settings.vram * 1e9),
         stages=settings.stages,
+        encoder=settings.encoder,
         log_level=settings.log_level,
         log_format=settings.log_format,
     )

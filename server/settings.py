@@ -223,6 +223,10 @@ class WeightSettings(SettingsGroup):
     stages: Annotated[int, Field(ge=1, le=2)] = 2
     """2 renders at half size, upsamples and refines; 1 runs all steps at full size without the upsampler."""
 
+    encoder: Literal["auto", "x264", "nvenc"] = "auto"
+    """Encoder of mp4 clips: `x264` on the CPU, or `nvenc` on the worker's NVIDIA card if that has one; H100 and H200
+    have none. `auto` is `x264`, which has been measured."""
+
     cache_dir: Path = Path("~/.cache/ltx23")
     """Folder in which the tiny model is written."""
 

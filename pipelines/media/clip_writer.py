@@ -12,19 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import MuxError
-from pipelines.media.codecs import FORMATS
+from pipelines.media.codecs import FORMATS, Codec
 from pipelines.media.encoders import AudioEncoder, VideoEncoder, fit_waveform
-from pipelines.spec import GenerationSpec
+from pipelines.spec import Container, GenerationSpec
 
 
 class ClipWriter:
-    def __init__(self, path: Path, spec: GenerationSpec, waveform: NDArray[np.float32] | None, threads: int) -> None:
+    def __init__(
+        self, path: Path, spec: GenerationSpec, waveform: NDArray[np.float32] | None, h264: Codec, threads: int
+    ) -> None:
         clip_format = FORMATS[spec.container]
+        video = h264 if spec.container is Container.MP4 else clip_format.video
         with translated_errors():
             self._container = av.open(
                 os.fspath(path.absolute()), "w", format=spec.container.value, container_options=clip_format.options
             )
-            self._video = VideoEncoder(self._container, clip_format.video, spec, threads)
+            self._video = VideoEncoder(self._container, video, spec, threads)
             self._audio = None
             if waveform is not None:
                 fitted = fit_waveform(waveform, spec.duration_s)

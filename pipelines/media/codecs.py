@@ -27,6 +27,21 @@ class Codec:
     options: Mapping[str, str]
 
 
+# PyAV's own thread_type is "slice", which costs x264 quality.
+X264 = Codec("h264", "libx264", {"preset": "veryfast", "crf": "18", "thread_type": "frame"} | _BT709 | _BITEXACT)
+
+
+def nvenc(gpu: int | None) -> Codec:
+    """Return the H.264 encoder of an NVIDIA GPU, or of any GPU if `gpu` is None.
+
+    `cq` is its constant quality, as `crf` is that of x264.
+    """
+    options = {"preset": "p6", "tune": "hq", "profile": "high", "rc": "vbr", "cq": "19", "b": "0"}
+    options |= {"bf": "3", "b_ref_mode": "middle", "rc-lookahead": "20", "spatial-aq": "1", "temporal-aq": "1"}
+    options |= {"gpu": "any" if gpu is None else str(gpu)}
+    return Codec("h264", "h264_nvenc", options | _BT709 | _BITEXACT)
+
+
 @dataclass(frozen=True)
 class ClipFormat:
     """One container.
@@ -50,10 +65,7 @@ FORMATS: Mapping[Container, ClipFormat] = {
     Container.MP4: ClipFormat(
         media_type="video/mp4",
         suffix=".mp4",
-        # PyAV's own thread_type is "slice", which costs x264 quality.
-        video=Codec(
-            "h264", "libx264", {"preset": "veryfast", "crf": "18", "thread_type": "frame"} | _BT709 | _BITEXACT
-        ),
+        video=X264,
         audio=Codec("aac", "aac", {"b": "192k"} | _BITEXACT),
         audio_frame=1024,
         # Edit lists count in the movie's timescale, by default milliseconds: the end of the sound would be cut.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import MuxError
 from pipelines.media.clip_writer import ClipWriter, translated_errors
-from pipelines.media.codecs import CHANNELS, ENCODER_THREADS
+from pipelines.media.codecs import CHANNELS, ENCODER_THREADS, X264, Codec
 from pipelines.spec import GenerationSpec
 
 
@@ -18,6 +18,7 @@ def mux(
     frames: Iterable[NDArray[np.uint8]],
     spec: GenerationSpec,
     waveform: NDArray[np.float32] | None,
+    h264: Codec = X264,
     threads: int = ENCODER_THREADS,
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
@@ -25,13 +26,14 @@ def mux(
     frames: chunks of any n, (n, H, W, 3) RGB or (n, 3 H / 2, W) yuv420p in limited-range BT.709. The muxer owns a chunk
     from then on: its memory must not be reused.
     waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
+    h264: writes the picture of an mp4.
     threads: a different number gives a different file.
 
     Raises MuxError if the input differs from `spec` or the file cannot be written, and whatever `frames` raises. `path`
     appears only when the clip is complete.
     """
     _validate_waveform(waveform)
-    with _written_whole(path) as part, ClipWriter(part, spec, waveform, threads) as writer:
+    with _written_whole(path) as part, ClipWriter(part, spec, waveform, h264, threads) as writer:
         for chunk in _validated(frames, spec):
             writer.write(chunk)
         writer.finish()

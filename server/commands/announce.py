@@ -90,7 +90,7 @@ class Announcer:
         self._print(f"\nLTX-23-Video is ready on {self.url} ({model.checkpoint}, {model.device}, {model.dtype})\n")
         sizes = ", ".join(f"{size / 1e9:.2f} GB {dtype}" for dtype, size in model.size_bytes.items())
         fp8 = f"FP8 arithmetic in {model.fp8_linears} layers" if model.fp8_linears else "no FP8 arithmetic"
-        self._print(f"  Weights on the device: {sizes}; {fp8}\n")
+        self._print(f"  Weights on the device: {sizes}; {fp8}; mp4 by {model.encoder}\n")
         if model.plan:
             self._print(f"  {describe_plan(model.plan)}\n")
         for warning in model.warnings:

@@ -51,6 +51,7 @@ class ModelAnswer(BaseModel):
     precision: str | None
     size_bytes: dict[str, int] | None = Field(description="Size of the weights by dtype.")
     fp8_linears: int | None = Field(description="Number of layers that multiply in FP8.")
+    encoder: str | None = Field(description="Encoder of mp4 clips: libx264, or h264_nvenc.")
     memory: MemoryAnswer | None
     license: list[dict[str, str]] | None = Field(description="The licences of the weights.")
     warnings: list[str]
@@ -99,6 +100,7 @@ def _model(request: Request) -> ModelAnswer:
         precision=model.dtype if model else None,
         size_bytes=dict(model.size_bytes) if model else None,
         fp8_linears=model.fp8_linears if model else None,
+        encoder=model.encoder if model else None,
         memory=_memory(model.plan) if model and model.plan else None,
         license=describe_licenses(model) if model else None,
         warnings=list(model.warnings) if model else [],

@@ -25,6 +25,7 @@ class WorkerConfig:
     companions: files of parts that the checkpoint lacks: video VAE, audio VAE, text projection.
     fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
     text_encoder_quantization: `none` (as stored in the file), `8bit` or `4bit`.
+    encoder: of mp4 clips, `auto`, `x264` or `nvenc`.
     memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: device memory to use; None: all that is free.
     weights_dir: holds the record of verified files.
     """
@@ -42,6 +43,7 @@ class WorkerConfig:
     memory: str = "auto"
     vram_bytes: int | None = None
     stages: int = 2
+    encoder: str = "auto"
     log_level: str = "INFO"
     log_format: str = "text"
 
@@ -87,7 +89,8 @@ class Loading:
 class ModelInfo:
     """The loaded model and its device. size_bytes: parameters by dtype. fp8_linears: layers that multiply in FP8.
 
-    plan: where the weights are, and which clips fit beside them. warnings: notes about the files for the operator.
+    encoder: libav's name of the encoder of mp4 clips. plan: where the weights are, and which clips fit beside them.
+    warnings: notes about the files for the operator.
     """
 
     checkpoint: str
@@ -96,6 +99,7 @@ class ModelInfo:
     dtype: str
     size_bytes: Mapping[str, int] = field(default_factory=dict)
     fp8_linears: int = 0
+    encoder: str = "libx264"
     plan: MemoryPlan | None = None
     warnings: tuple[str, ...] = ()
 

@@ -18,12 +18,14 @@ from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
+from pipelines.media.codecs import X264, Codec
 from pipelines.media.probe import ClipInfo
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import start_render
 from pipelines.spec import GenerationSpec
 from server.worker.available_memory import available_host_bytes
 from server.worker.device import DeviceError, limit_memory, resolve_capacity, resolve_device, unusable_card
+from server.worker.encoder import resolve_h264
 from server.worker.memory import host_memory
 from server.worker.messages import Memory, ModelInfo, WorkerConfig
 from weights.errors import WeightsError
@@ -41,6 +43,7 @@ class ConfigError(WeightsError):
 class Model:
     components: Components
     info: ModelInfo
+    h264: Codec = X264
 
     def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
         """Render a clip and return its timings in seconds. Raises PipelineError.
@@ -65,7 +68,7 @@ class Model:
         clip = ClipSize.of(spec)
         self.components.plan.validate(clip)
         try:
-            return start_render(self.components, spec, path, trace, finishing, pictures)
+            return start_render(self.components, spec, path, trace, finishing, pictures, self.h264)
         except (torch.OutOfMemoryError, MemoryError):
             pass
         # Not in the except block: there the exception's traceback still keeps the tensors alive.
@@ -87,6 +90,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     """Load the model. Raises WeightsError if a file is wrong or missing, or the device does not exist."""
     device = resolve_device(config.device)
     warnings = validate_card(config, device)
+    h264 = resolve_h264(config.encoder, device)
     dtype = resolve_dtype(config.dtype, device)
     files = resolve_files(config)
     limit_memory(device, config.vram_bytes)
@@ -108,10 +112,11 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         dtype=str(dtype).removeprefix("torch."),
         size_bytes=_size_by_dtype(components),
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
+        encoder=h264.encoder,
         plan=components.plan,
         warnings=warnings + find_warnings(config, files),
     )
-    return Model(components, info)
+    return Model(components, info, h264)
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:

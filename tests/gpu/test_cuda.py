@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
@@ -19,10 +20,12 @@ from pipelines.ltx.host_copies import copied_to_host
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
+from pipelines.media.codecs import X264
 from pipelines.memory import KEPT_SHARE, RESERVED_BYTES, ClipSize, MemoryLevel, MemoryPlan
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
 from server.worker.device import limit_memory, resolve_device, unusable_card
+from server.worker.encoder import EncoderError, resolve_h264
 from weights.load import quantize
 from weights.tiny import TinyFiles
 
@@ -168,6 +171,37 @@ def test_a_clip_whose_frames_are_yuv_is_the_same_each_time(load: Load, tmp_path:
 
     assert next(generate(components, SPEC, Trace()).frames).shape[1:] == (384, 256)
     assert (tmp_path / "first.mp4").read_bytes() == (tmp_path / "second.mp4").read_bytes()
+
+
+def test_nvenc_writes_an_equal_clip_or_says_why_not(load: Load, tmp_path: Path) -> None:
+    try:
+        h264 = resolve_h264("nvenc", CUDA)
+    except EncoderError as exc:
+        pytest.skip(str(exc))
+    components = load()
+    clips = [tmp_path / name for name in ("first.mp4", "second.mp4", "x264.mp4")]
+    for clip in clips:
+        info, _ = render(components, SPEC, clip, Trace(), X264 if clip.stem == "x264" else h264)
+        assert info.num_frames == SPEC.num_frames
+
+    assert clips[0].read_bytes() == clips[1].read_bytes()
+    ours, theirs = decoded(clips[0]), decoded(clips[2])
+    assert ours.tags == theirs.tags
+    assert (ours.luma.int() - theirs.luma).abs().float().mean() < 4
+
+
+@dataclass(frozen=True)
+class DecodedClip:
+    tags: tuple[object, ...]
+    luma: torch.Tensor
+
+
+def decoded(path: Path) -> DecodedClip:
+    with av.open(str(path)) as source:
+        context = source.streams.video[0].codec_context
+        frames = [torch.from_numpy(frame.to_ndarray(format="gray")) for frame in source.decode(video=0)]
+        tags = (context.profile, context.colorspace, context.color_primaries, context.color_trc, context.color_range)
+        return DecodedClip(tags, torch.stack(frames))
 
 
 def test_black_frames_are_refused(load: Load) -> None:
