@@ -6,6 +6,7 @@ clamped at 448: without the clamp, larger values become NaN and the picture blac
 
 from collections.abc import Collection
 from enum import StrEnum
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -49,11 +50,19 @@ def has_fp8_arithmetic(device: torch.device) -> bool:
     return device.type == "cpu" or torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
 
 
+class Quantized(NamedTuple):
+    """Rows in FP8, (rows, in), and the float32 scale of shape [] that gives their values."""
+
+    rows: torch.Tensor
+    scale: torch.Tensor
+
+
 class Fp8Linear(nn.Module):
     """A Linear with FP8 weights, created on `meta` and filled by the loader.
 
     x: (..., in) in a float dtype; returns (..., out) in the same dtype. `input_scale` is None if activations are
-    quantised by their own largest value.
+    quantised by their own largest value. input_group: layers of one owner that have the same number quantise one input
+    to the same values. fast_accum: whether a card may add products up in its tensor cores' own, shorter sums.
     """
 
     weight: torch.Tensor
@@ -64,6 +73,8 @@ class Fp8Linear(nn.Module):
     def __init__(self, in_features: int, out_features: int, bias: bool, static: bool) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
+        self.input_group: int | None = None if static else 0
+        self.fast_accum = False
         weight = torch.empty(out_features, in_features, dtype=FP8, device="meta")
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.register_buffer("weight_scale", torch.empty((), device="meta"))
@@ -71,32 +82,54 @@ class Fp8Linear(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_features, device="meta"), requires_grad=False) if bias else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.multiply(x, *self.quantize(x))
+        return self.multiply(x, self.quantize(x))
 
-    def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the rows of x in FP8, (rows, in), and their scale."""
-        rows = x.reshape(-1, self.in_features)
-        scale = self.input_scale if self.input_scale is not None else dynamic_scale(rows)
-        return quantize_rows(rows, scale), scale
+    def quantize(self, x: torch.Tensor) -> Quantized:
+        """Quantise the rows of x, (..., in)."""
+        scale = self.input_scale if self.input_scale is not None else dynamic_scale(x)
+        return Quantized(quantize_rows(x, scale), scale)
 
-    def multiply(self, x: torch.Tensor, quantized: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    def multiply(self, x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
         """Compute the layer from what `quantize` returned for x; x gives shape and dtype."""
-        # The CPU's kernel returns float32, the GPU's bfloat16; the bias is added where it loses no precision.
+        # A card's kernel returns bfloat16, and takes a bias in no other dtype than its own.
+        out_dtype = torch.bfloat16 if x.is_cuda else x.dtype
         product = torch._scaled_mm(
-            quantized, self.weight.t(), scale_a=scale, scale_b=self.weight_scale, out_dtype=_out_dtype(x)
+            quantized.rows,
+            self.weight.t(),
+            scale_a=quantized.scale,
+            scale_b=self.weight_scale,
+            bias=None if self.bias is None else self.bias.to(out_dtype),
+            out_dtype=out_dtype,
+            use_fast_accum=self.fast_accum,
         ).to(x.dtype)
-        if self.bias is not None:
-            product += self.bias
         return product.reshape(*x.shape[:-1], self.out_features)
 
 
 def project(x: torch.Tensor, *linears: nn.Module) -> list[torch.Tensor]:
-    """Apply several Linears to one input, which is quantised once for all that quantise it dynamically."""
-    dynamic = [linear for linear in linears if isinstance(linear, Fp8Linear) and linear.input_scale is None]
-    if not dynamic:
-        return [linear(x) for linear in linears]
-    quantized, scale = dynamic[0].quantize(x)
-    return [linear.multiply(x, quantized, scale) if linear in dynamic else linear(x) for linear in linears]
+    """Apply several Linears to one input, which is quantised once for all that quantise it with equal scales."""
+    quantized: dict[int, Quantized] = {}
+    outputs = []
+    for linear in linears:
+        if not isinstance(linear, Fp8Linear) or linear.input_group is None:
+            outputs.append(linear(x))
+            continue
+        if linear.input_group not in quantized:
+            quantized[linear.input_group] = linear.quantize(x)
+        outputs.append(linear.multiply(x, quantized[linear.input_group]))
+    return outputs
+
+
+def group_input_scales(module: nn.Module) -> None:
+    """Put the loaded FP8 layers of one owner that have equal input scales into one group."""
+    owned = [[child for child in owner.children() if isinstance(child, Fp8Linear)] for owner in module.modules()]
+    static = {layer: layer.input_scale for layers in owned for layer in layers if layer.input_scale is not None}
+    # One copy from the card instead of one for each layer.
+    values = torch.stack([*static.values()]).tolist() if static else []
+    scales = dict(zip(static, values, strict=True))
+    for layers in owned:
+        distinct = list(dict.fromkeys(scales.get(layer) for layer in layers))
+        for layer in layers:
+            layer.input_group = distinct.index(scales.get(layer))
 
 
 def dynamic_scale(x: torch.Tensor) -> torch.Tensor:
@@ -104,16 +137,20 @@ def dynamic_scale(x: torch.Tensor) -> torch.Tensor:
     return (x.abs().amax().float() / FP8_MAX).clamp(min=torch.finfo(torch.float32).tiny)
 
 
-def quantize_rows(rows: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return rows / scale in FP8, clamped, in parts: all rows in float32 would be the largest tensor of a step."""
+def quantize_rows(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return the rows of x / scale in FP8, clamped: (rows, in)."""
+    if torch.compiler.is_compiling():
+        # Inductor makes one kernel of this and of what computes x. `as_strided`, unlike `view`, makes it write the rows
+        # once: for a view, it would write them for each layer that multiplies them.
+        width = x.shape[-1]
+        quantized = (x.float() / scale).clamp(-FP8_MAX, FP8_MAX).to(FP8).contiguous()
+        return quantized.as_strided((quantized.numel() // width, width), (width, 1))
+    rows = x.reshape(-1, x.shape[-1])
+    # In parts: all rows in float32 would be the largest tensor of a step.
     quantized = torch.empty(rows.shape, dtype=FP8, device=rows.device)
     for source, target in zip(torch.split(rows, QUANTIZED_ROWS), torch.split(quantized, QUANTIZED_ROWS), strict=True):
         target.copy_(source.to(torch.float32, copy=True).div_(scale).clamp_(-FP8_MAX, FP8_MAX))
     return quantized
-
-
-def _out_dtype(x: torch.Tensor) -> torch.dtype:
-    return torch.bfloat16 if x.is_cuda else x.dtype
 
 
 def use_fp8_linears(module: nn.Module, weights: Collection[str], static: Collection[str]) -> int:

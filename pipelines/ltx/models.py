@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pipelines.ltx.build import build_module, use_fp8
-from pipelines.ltx.fp8 import Fp8Mode
+from pipelines.ltx.fp8 import Fp8Mode, group_input_scales
 from pipelines.ltx.progress import ByteCounter, OnProgress
 from pipelines.ltx.streaming import part_bytes, weight_bytes
 from pipelines.ltx.text_encoder import (
@@ -132,6 +132,7 @@ def load_open_model(
     names = model.name_map.select(stored for stored in tensors if not is_sidecar(stored))
     counter = ByteCounter(name, sum(tensors[stored].size_bytes for stored in names), on_progress)
     load_module(model.module, model.checkpoint, model.name_map, device, model.dtype, counter, pin)
+    group_input_scales(model.module)
 
 
 def _open(name: str, source: Source, dtype: torch.dtype, fp8: Fp8Mode) -> OpenModel:

@@ -7,16 +7,18 @@ import pytest
 import torch
 import torch._dynamo
 from torch._dynamo.utils import counters
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipelines.bench.operations import count_operations
 from pipelines.bench.stock import diffusers_inputs, diffusers_transformer
 from pipelines.geometry import LatentGrid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.conditioning import Conditioning
-from pipelines.ltx.fp8 import Fp8Linear, use_fp8_linears
+from pipelines.ltx.fp8 import FP8, Fp8Linear, group_input_scales, use_fp8_linears
 from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.text import Context
+from pipelines.ltx.transformer.attention import Attention
 from pipelines.ltx.transformer.block import PromptKeysValues
 from pipelines.ltx.transformer.config import FIXED, TransformerConfig
 from pipelines.ltx.transformer.model import Transformer
@@ -28,6 +30,16 @@ KWARGS = transformer_kwargs(CHECKPOINT_CONFIG["transformer"], CHECKPOINT_CONFIG[
 GRID = LatentGrid(frames=3, height=4, width=7)
 FPS, SIGMA, AUDIO_LENGTH, PROMPT_LENGTH = 24.0, 0.9, 17, 40
 
+# All Linears of a block can multiply in FP8.
+FP8_WIDTHS = {
+    "num_attention_heads": 16,
+    "attention_head_dim": 8,
+    "cross_attention_dim": 128,
+    "audio_num_attention_heads": 16,
+    "audio_attention_head_dim": 4,
+    "audio_cross_attention_dim": 64,
+}
+
 Build = Callable[..., Transformer]
 
 
@@ -36,10 +48,10 @@ def build() -> Build:
     """Random weights that keep signals about their size; `fp8` for all layers whose widths fit."""
 
     def build_transformer(
-        dtype: torch.dtype = torch.float32, fp8: bool = False, static: bool = False, blocks: int = 2
+        dtype: torch.dtype = torch.float32, fp8: bool = False, static: bool = False, blocks: int = 2, **widths: int
     ) -> Transformer:
         generator = torch.Generator().manual_seed(0)
-        transformer = build_module("transformer", KWARGS | {"num_layers": blocks})
+        transformer = build_module("transformer", KWARGS | {"num_layers": blocks} | widths)
         assert isinstance(transformer, Transformer)
         if fp8:
             names = [f"{n}.weight" for n, m in transformer.transformer_blocks.named_modules(prefix="transformer_blocks")
@@ -82,9 +94,11 @@ def states(conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID) -> tup
     return video.noised(1.0, generator, torch.float32), audio.noised(1.0, generator, torch.float32)
 
 
-def context(dtype: torch.dtype = torch.float32) -> Context:
+def context(
+    dtype: torch.dtype = torch.float32,
+    widths: tuple[int, int] = (KWARGS["cross_attention_dim"], KWARGS["audio_cross_attention_dim"]),
+) -> Context:
     generator = torch.Generator().manual_seed(2)
-    widths = KWARGS["cross_attention_dim"], KWARGS["audio_cross_attention_dim"]
     return Context(*(torch.randn(1, PROMPT_LENGTH, width, generator=generator).to(dtype) for width in widths))
 
 
@@ -105,8 +119,9 @@ def forward(
     prompt: list[PromptKeysValues] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     video, audio = states(conditions, grid)
-    rotary = transformer.rotary_tables(video.coords, audio.coords)
-    return predict_velocity(transformer, video, audio, rotary, context(transformer.dtype), SIGMA, prompt)
+    rotary, config = transformer.rotary_tables(video.coords, audio.coords), transformer.config
+    prompts = context(transformer.dtype, (config.cross_attention_dim, config.audio_cross_attention_dim))
+    return predict_velocity(transformer, video, audio, rotary, prompts, SIGMA, prompt)
 
 
 @torch.inference_mode()
@@ -225,3 +240,44 @@ def test_a_block_computes_few_operations_the_same_with_images(build: Build) -> N
     counts = {name: per_block(conditions) for name, conditions in CONDITIONS.items()}
     assert set(counts.values()) == {per_block(())}
     assert per_block(()) <= 228
+
+
+class Quantisations(TorchDispatchMode):
+    """Counts how often values are converted to FP8."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.count += func is torch.ops.aten.copy_.default and result.dtype == FP8
+        return result
+
+
+def count_quantisations(transformer: Transformer) -> int:
+    with Quantisations() as quantisations:
+        velocity(transformer, ())
+    return quantisations.count
+
+
+@pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
+def test_a_block_quantises_each_of_its_inputs_once(static: bool, build: Build) -> None:
+    transformer = build(fp8=True, static=static, blocks=1, **FP8_WIDTHS)
+    assert sum(isinstance(module, Fp8Linear) for module in transformer.modules()) == 34
+
+    group_input_scales(transformer)
+
+    assert count_quantisations(transformer) == 20
+
+
+def test_layers_share_an_input_only_if_their_scales_are_equal(build: Build) -> None:
+    transformer = build(fp8=True, static=True, blocks=1, **FP8_WIDTHS)
+    attentions = [module for module in transformer.modules() if isinstance(module, Attention)]
+    for attention in attentions:
+        attention.to_gate_logits.input_scale = torch.tensor(0.03)
+    alone = velocity(transformer, ())
+    assert count_quantisations(transformer) == 34
+
+    group_input_scales(transformer)
+
+    assert count_quantisations(transformer) == 20 + len(attentions)
+    assert all(map(torch.equal, velocity(transformer, ()), alone))

@@ -73,6 +73,11 @@ def rotate(x: torch.Tensor, table: RotaryTable) -> torch.Tensor:
     """Turn (T, H, d) in the planes (i, i + d / 2), computed in float32."""
     halves = x.view(*x.shape[:-1], 2, -1)
     turned = halves * table.cos.unsqueeze(-2)
-    turned[..., 0, :].addcmul_(halves[..., 1, :], table.sin, value=-1)
-    turned[..., 1, :].addcmul_(halves[..., 0, :], table.sin)
+    if torch.compiler.is_compiling():  # Inductor makes one kernel of this and of the norm before it.
+        first = torch.addcmul(turned[..., 0, :], halves[..., 1, :], table.sin, value=-1)
+        second = torch.addcmul(turned[..., 1, :], halves[..., 0, :], table.sin)
+        turned = torch.stack([first, second], dim=-2)
+    else:
+        turned[..., 0, :].addcmul_(halves[..., 1, :], table.sin, value=-1)
+        turned[..., 1, :].addcmul_(halves[..., 0, :], table.sin)
     return turned.flatten(-2).to(x.dtype)
