@@ -63,6 +63,7 @@ class Dispatcher:
         """Take no more jobs: waiting jobs end with NotReady, running jobs may finish. May be called twice."""
         self._draining = True
         self._queue.fail_waiting(NotReady(STOPPING))
+        self._prepare_next()
         for supervisor in self._supervisors:
             supervisor.drain()
 
@@ -124,10 +125,10 @@ class Dispatcher:
         period.
         """
         if self._queue.cancel(job):
+            self._prepare_next()
             return
         for supervisor in self._supervisors:
-            if supervisor.job is job:
-                supervisor.cancel(JobCancelled("cancelled while it ran"))
+            supervisor.cancel(job, JobCancelled("cancelled while it ran"))
 
     def seconds_left(self, job: Job) -> float | None:
         """Estimate the seconds until the job ends, from earlier clips of its size.
@@ -147,6 +148,20 @@ class Dispatcher:
         for supervisor in self._supervisors:
             if supervisor.is_idle and self._queue.waiting:
                 supervisor.assign(self._queue.pop())
+        self._prepare_next()
+
+    def _prepare_next(self) -> None:
+        """Have the images of the next jobs prepared by the workers that will be free first."""
+        busy = [supervisor for supervisor in self._supervisors if supervisor.device_job is not None]
+        next_jobs = self._queue.next_jobs[: len(busy)]
+        for supervisor in self._supervisors:
+            if supervisor.next_job not in next_jobs:
+                supervisor.prepare(None)
+        begun = {supervisor.next_job for supervisor in self._supervisors}
+        jobs = (job for job in next_jobs if job.spec.keyframes and job not in begun)
+        free = (supervisor for supervisor in busy if supervisor.next_job is None)
+        for supervisor, job in zip(sorted(free, key=self._queue.seconds_until_free), jobs, strict=False):
+            supervisor.prepare(job)
 
     def _requeue(self, job: Job) -> None:
         if self._draining:

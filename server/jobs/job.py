@@ -86,6 +86,7 @@ class Job:
 
     id: the client's name for it; not unique. key: the unique name that the worker uses.
     owner: the id of the API key it came with; None without one. attempts: the number of workers it was given to.
+    started_at, decoded_at: when a worker began it, and when it left the device while its file was not finished.
     peak_memory_bytes: the peak of its render, once it is done; None if the worker could not measure it.
     """
 
@@ -101,6 +102,7 @@ class Job:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
+    decoded_at: float | None = None
     attempts: int = 0
     peak_memory_bytes: int | None = None
 
@@ -121,6 +123,11 @@ class Job:
     @property
     def running_s(self) -> float:
         return time.monotonic() - self.started_at if self.started_at is not None else 0.0
+
+    @property
+    def device_s(self) -> float:
+        """Return how long it has had a device."""
+        return self.decoded_at - self.started_at if self.decoded_at and self.started_at else self.running_s
 
     def has_clip_of(self, size_bytes: int) -> bool:
         """Return whether its file exists and has the size that it had when the worker verified it."""

@@ -13,10 +13,16 @@ from server.jobs.render_times import RenderTimes
 
 
 class JobRunner(Protocol):
-    """A place where one job at a time is rendered."""
+    """A worker: it renders one job at a time on its device, and may be finishing another.
+
+    device_job: the job on the device. jobs: that one, and those that are being finished.
+    """
 
     @property
-    def job(self) -> Job | None: ...
+    def device_job(self) -> Job | None: ...
+
+    @property
+    def jobs(self) -> Sequence[Job]: ...
 
     @property
     def is_idle(self) -> bool: ...
@@ -26,7 +32,7 @@ class JobQueue:
     def __init__(self, limits: Limits, runners: Sequence[JobRunner]) -> None:
         self._limits, self._runners = limits, runners
         self._queue: FairQueue[Job] = FairQueue()
-        self._times = RenderTimes()
+        self._times, self._device_times = RenderTimes(), RenderTimes()
 
     @property
     def waiting(self) -> int:
@@ -34,7 +40,12 @@ class JobQueue:
 
     @property
     def running(self) -> list[Job]:
-        return [runner.job for runner in self._runners if runner.job is not None]
+        return [job for runner in self._runners for job in runner.jobs]
+
+    @property
+    def next_jobs(self) -> list[Job]:
+        """Return the waiting jobs in the order in which they will be served if none is added or removed."""
+        return list(self._queue)
 
     @property
     def has_room(self) -> bool:
@@ -82,6 +93,7 @@ class JobQueue:
 
     def record_time(self, job: Job) -> None:
         self._times.add(job.spec, job.running_s)
+        self._device_times.add(job.spec, job.device_s)
 
     def seconds_left(self, job: Job) -> float | None:
         """Estimate the seconds until the job ends, from earlier clips of its size.
@@ -94,18 +106,22 @@ class JobQueue:
         for position, job in enumerate(self._queue, 1):
             job.progress.set(JobProgress(position=position))
 
+    def seconds_until_free(self, runner: JobRunner) -> float:
+        """Estimate when the runner's device is free for the next job."""
+        job = runner.device_job
+        return 0.0 if job is None else max(0.0, self._device_times.estimate_s(job.spec) - job.device_s)
+
     def _remaining_s(self) -> Iterator[tuple[Job, float]]:
         """Yield each job with the seconds until it ends: the running ones, then the waiting ones in their order."""
-        ends_s = [(job, max(0.0, self._times.estimate_s(job.spec) - job.running_s)) for job in self.running]
-        yield from ends_s
-        # When each runner becomes free; a runner without a worker does not count.
-        free_s = [seconds for _, seconds in ends_s] + [0.0 for runner in self._runners if runner.is_idle]
-        free_s = free_s or [0.0]
+        for job in self.running:
+            yield job, max(0.0, self._times.estimate_s(job.spec) - job.running_s)
+        # A runner without a worker does not count.
+        free_s = [self.seconds_until_free(each) for each in self._runners if each.is_idle or each.device_job] or [0.0]
         heapq.heapify(free_s)
         for job in self._queue:
-            end_s = heapq.heappop(free_s) + self._times.estimate_s(job.spec)
-            heapq.heappush(free_s, end_s)
-            yield job, end_s
+            start_s = heapq.heappop(free_s)
+            heapq.heappush(free_s, start_s + self._device_times.estimate_s(job.spec))
+            yield job, start_s + self._times.estimate_s(job.spec)
 
     def _retry_after_s(self) -> int:
         """Return half of the time until the last job ends: a place may be free by then."""

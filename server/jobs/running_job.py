@@ -1,18 +1,19 @@
-"""A worker's current job: its progress, deadline, cancellation and end. Independent of the queue."""
+"""A job that a worker has: its progress, deadline, cancellation and end. Independent of the queue."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 
 from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
 from server.jobs.limits import Limits
 from server.jobs.progress import JobProgress
 from server.jobs.worker_process import Worker
-from server.worker.messages import Cancel, Done, Failed, FailureKind, Generate, Progress, Started
+from server.worker.messages import Cancel, Decoded, Done, Failed, FailureKind, Generate, Progress, Started
 
 log = logging.getLogger("ltx23.running")
 
-JobMessage = Started | Progress | Done | Failed
+JobMessage = Started | Progress | Decoded | Done | Failed
 # The seconds that each part took, or why there is no clip.
 Outcome = Mapping[str, float] | JobError
 
@@ -21,7 +22,7 @@ ENDS = {FailureKind.INVALID: RenderRefused, FailureKind.OUT_OF_MEMORY: OutOfMemo
 
 
 class RunningJob:
-    """A job that a worker has.
+    """A job that a worker has: on its device, or with its file being finished.
 
     It is told to stop at its deadline or when it is cancelled. If it does not stop within the grace period, its worker
     is killed.
@@ -30,6 +31,7 @@ class RunningJob:
     def __init__(self, job: Job, worker: Worker, limits: Limits, on_kill: Callable[[str], None]) -> None:
         self.job, self._worker, self._limits, self._on_kill = job, worker, limits, on_kill
         self._stopping: JobError | None = None
+        self.is_on_device = True
         deadline = DeadlineExceeded.after(limits.deadline_s)
         self._timer = _after(limits.deadline_s, lambda: self.stop(deadline))
         worker.send(Generate(job.key, job.spec, job.path))
@@ -45,6 +47,9 @@ class RunningJob:
                 self.job.start()
             case Progress(_, stage, step, steps):
                 self.job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
+            case Decoded():
+                self.is_on_device = False
+                self.job.decoded_at = time.monotonic()
             case Done(_, timings_s, size_bytes, peak_memory_bytes) if self.job.has_clip_of(size_bytes):
                 self.job.peak_memory_bytes = peak_memory_bytes
                 return timings_s

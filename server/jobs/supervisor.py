@@ -1,6 +1,6 @@
 """Supervise one device's worker: start it, read its messages, watch it, and replace it when it ends.
 
-A supervisor has one job at a time and no queue.
+A supervisor has no queue: one job is on the device, and the one before may be having its file finished.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ from server.jobs.running_job import JobMessage, Outcome, RunningJob
 from server.jobs.status import State, WorkerStatus
 from server.jobs.worker_process import Worker, run_worker
 from server.worker.messages import (
+    Cancel,
+    Decoded,
     Done,
     Failed,
     FoundCut,
@@ -28,6 +30,7 @@ from server.worker.messages import (
     Loading,
     Memory,
     ModelInfo,
+    Prepare,
     Progress,
     Ready,
     Started,
@@ -53,7 +56,7 @@ SILENT = "silent"
 class Callbacks:
     """The callbacks of a supervisor, called on the event loop.
 
-    event: a Loading, Ready or Progress message came. free: the worker can take another job.
+    event: a Loading, Ready or Progress message came. free: the worker can perhaps take another job.
     failed: the worker cannot load the model. rendered: a job has its clip.
     returned: the worker ended before it began this job. killed: the worker was killed, with the reason.
     """
@@ -73,7 +76,8 @@ class Supervisor:
         self._state = State.LOADING
         self._task: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
-        self._running: RunningJob | None = None
+        self._running: dict[str, RunningJob] = {}
+        self._next_job: Job | None = None
         self._queries = Queries()
         self._backoff = Backoff(RESTART_BACKOFF_S)
         self._is_short_of_resources = False
@@ -88,19 +92,28 @@ class Supervisor:
             self._task = asyncio.create_task(self._supervise(), name="supervisor")
 
     @property
-    def job(self) -> Job | None:
-        return None if self._running is None else self._running.job
+    def jobs(self) -> list[Job]:
+        return [running.job for running in self._running.values()]
+
+    @property
+    def device_job(self) -> Job | None:
+        return next((running.job for running in self._running.values() if running.is_on_device), None)
+
+    @property
+    def next_job(self) -> Job | None:
+        """The waiting job that the worker was told to prepare."""
+        return self._next_job
 
     @property
     def is_idle(self) -> bool:
-        return self._state is State.READY and self._running is None
+        return self._state is State.READY and self.device_job is None
 
     @property
     def status(self) -> WorkerStatus:
         return WorkerStatus(
             device=self._config.device,
             state=self._state,
-            running=self._running is not None,
+            running=bool(self._running),
             model=self._model,
             memory=self._memory,
             load_error=self._load_error,
@@ -110,13 +123,23 @@ class Supervisor:
     def assign(self, job: Job) -> None:
         """Give the worker a job. It must be idle."""
         assert self._worker is not None
+        if job is self._next_job:
+            self._next_job = None
         job.attempts += 1
-        self._running = RunningJob(job, self._worker, self._limits, self._callbacks.killed)
+        self._running[job.key] = RunningJob(job, self._worker, self._limits, self._callbacks.killed)
 
-    def cancel(self, reason: JobError) -> None:
-        """Tell its job to stop; the worker is killed if the job does not stop within the grace period."""
-        if self._running is not None:
-            self._running.stop(reason)
+    def prepare(self, job: Job | None) -> None:
+        """Have the worker prepare a waiting job, and drop the one before. The job may still go to another worker."""
+        before, self._next_job = self._next_job, job
+        if self._worker is not None and before is not None:
+            self._worker.send(Cancel(before.key))
+        if self._worker is not None and job is not None:
+            self._worker.send(Prepare(job.key, job.spec))
+
+    def cancel(self, job: Job, reason: JobError) -> None:
+        """Tell the job to stop, if the worker has it; the worker is killed if it does not within the grace period."""
+        if job.key in self._running:
+            self._running[job.key].stop(reason)
 
     async def find_cut(self, prompt: str) -> PromptCut | None:
         """Return the part of this prompt that the model does not read. Raises NotReady if the worker ends meanwhile."""
@@ -124,24 +147,24 @@ class Supervisor:
         return await self._queries.ask(prompt, self._worker.send)
 
     def drain(self) -> None:
-        """Take no further job; the worker ends after its current job, or now if it has none."""
+        """Take no further job; the worker ends after its current jobs, or now if it has none."""
         self._state = State.DRAINING
-        if self._running is None:
+        if not self._running:
             self.stop()
 
     def stop(self) -> None:
-        """Kill the worker and end its job with NotReady. May be called twice; `stopped` waits until that is done."""
+        """Kill the worker and end its jobs with NotReady. May be called twice; `stopped` waits until that is done."""
         self._state = State.DRAINING
         if self._task is not None and not self._task.cancelling():
             self._task.cancel()
 
     async def stopped(self) -> None:
-        """Wait until the worker's process is gone and its job has ended."""
+        """Wait until the worker's process is gone and its jobs have ended."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
     async def _supervise(self) -> None:
-        """Run one worker after another until cancelled, then end the current job."""
+        """Run one worker after another until cancelled, then end the current jobs."""
         try:
             while True:
                 await self._run_worker()
@@ -150,7 +173,8 @@ class Supervisor:
         finally:
             self._state = State.DRAINING
             self._queries.fail_all()
-            self._end_job(NotReady(STOPPING))
+            for running in list(self._running.values()):
+                self._end_job(running, NotReady(STOPPING))
 
     async def _back_off(self) -> None:
         if self._is_short_of_resources:
@@ -216,9 +240,9 @@ class Supervisor:
                 self._memory = message
             case FoundCut():
                 self._queries.on_answer(message)
-            case Started() | Progress() | Done() | Failed():
-                if self._running is not None and message.job_id == self._running.job.key:
-                    self._on_job_message(self._running, message)
+            case Started() | Progress() | Decoded() | Done() | Failed():
+                if message.job_id in self._running:
+                    self._on_job_message(self._running[message.job_id], message)
 
     def _on_ready(self, model: ModelInfo, message: Ready) -> None:
         self._model, self._load_error = model, None
@@ -231,42 +255,40 @@ class Supervisor:
         if isinstance(message, Progress):
             self._callbacks.event(self, message)
         outcome = running.handle(message)
+        if isinstance(message, Decoded):
+            self._callbacks.free()
         if outcome is None:
             return
         if not isinstance(outcome, JobError):
             # A clip shows that the worker is sound, and how long a render takes.
             self._backoff.reset()
             self._callbacks.rendered(running.job)
-        self._end_job(outcome)
+        self._end_job(running, outcome)
 
     def _on_worker_gone(self) -> None:
-        """Forget the worker, which has ended. Fail its job, or return it once if the worker had not begun it."""
-        self._worker = self._memory = None
+        """Forget the worker, which has ended. Fail its jobs, or return once the one that the worker had not begun."""
+        self._worker = self._memory = self._next_job = None
         self._queries.fail_all()
         if self._state is State.READY:
             self._state = State.LOADING
-        running = self._running
-        if running is None:
-            return
-        job = running.job
-        if job.started_at is not None or running.is_stopping or job.attempts >= MAX_ATTEMPTS:
-            self._end_job(RenderFailed("the worker process ended while it rendered this clip"))
-        else:
-            running.release()
-            self._release_job()
-            self._callbacks.returned(job)
+        for running in list(self._running.values()):
+            job = running.job
+            if job.started_at is not None or running.is_stopping or job.attempts >= MAX_ATTEMPTS:
+                self._end_job(running, RenderFailed("the worker process ended while it rendered this clip"))
+            else:
+                running.release()
+                self._release_job(running)
+                self._callbacks.returned(job)
 
-    def _end_job(self, outcome: Outcome) -> None:
-        running = self._running
-        if running is not None:
-            running.end(outcome)
-            self._release_job()
-            self._callbacks.free()
+    def _end_job(self, running: RunningJob, outcome: Outcome) -> None:
+        running.end(outcome)
+        self._release_job(running)
+        self._callbacks.free()
 
-    def _release_job(self) -> None:
+    def _release_job(self, running: RunningJob) -> None:
         """Forget the job; stop the worker if this was its last job."""
-        self._running = None
-        if self._state is State.DRAINING:
+        del self._running[running.job.key]
+        if self._state is State.DRAINING and not self._running:
             self.stop()
 
     def _fail_to_load(self, reason: str) -> None:

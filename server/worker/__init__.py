@@ -1,1 +1,1 @@
-"""The worker process: one model, one job at a time. Independent of HTTP."""
+"""The worker process: one model, one job at a time on its device. Independent of HTTP."""

@@ -1,4 +1,4 @@
-"""The worker process: owns one pipeline, renders one job at a time, talks through one pipe. Independent of HTTP.
+"""The worker process: owns one pipeline, renders jobs, talks through one pipe. Independent of HTTP.
 
 Run as `python -m server.worker.main FD`, where FD is its end of a socket pair. It ends when the other end is closed.
 """
@@ -11,25 +11,13 @@ import time
 from typing import TYPE_CHECKING
 
 from enhancer.child_setup import die_with_parent
-from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
-from pipelines.ltx.trace import Trace
-from server.process.heap import Heap, keep_one_heap
+from server.process.heap import keep_one_heap
 from server.process.logs import configure_logging
 from server.process.torch_environment import configure_allocator, wait_passively
 from server.worker.garbage import postponed_gc
-from server.worker.memory import PeakMemory, host_memory
-from server.worker.messages import (
-    Done,
-    Failed,
-    FailureKind,
-    FoundCut,
-    Generate,
-    LoadFailed,
-    Loading,
-    Progress,
-    Ready,
-    Started,
-)
+from server.worker.line import Line
+from server.worker.memory import host_memory
+from server.worker.messages import FoundCut, LoadFailed, Loading, Ready
 from server.worker.pipe import Pipe
 from weights.errors import WeightsError
 
@@ -44,27 +32,6 @@ HEARTBEAT_S = 2.0
 
 # Exit code of a worker that must be replaced because its device is lost.
 DEVICE_LOST = 3
-
-
-class JobTrace(Trace):
-    """Reports each step, and stops between steps when asked to."""
-
-    def __init__(self, pipe: Pipe, job_id: str) -> None:
-        self._pipe, self._job_id = pipe, job_id
-        self._stage, self._step, self._steps = "", 0, 0
-
-    def stage(self, name: str, steps: int) -> None:
-        self._stage, self._step, self._steps = name, 0, steps
-        self._report()
-
-    def step(self, count: int = 1) -> None:
-        self._step += count
-        self._report()
-
-    def _report(self) -> None:
-        if self._pipe.is_cancelled(self._job_id):
-            raise Cancelled("cancelled between steps")
-        self._pipe.send(Progress(self._job_id, self._stage, self._step, self._steps))
 
 
 class LoadingReport:
@@ -124,14 +91,11 @@ def run(pipe: Pipe) -> int:
         return 1
     heartbeat.model = model
     threading.Thread(target=_answer_queries, args=(pipe, model), name="queries", daemon=True).start()
+    line = Line(pipe, model, validate_device=heartbeat.send)
     pipe.send(Ready(model.info))
     heartbeat.send()
-    heap = Heap()
     while True:
-        job = pipe.jobs.get()
-        pipe.send(Started(job.job_id))
-        pipe.send(_render(pipe, model, heartbeat, job))
-        heap.trim()
+        line.render(pipe.jobs.get())
 
 
 def _answer_queries(pipe: Pipe, model: "Model") -> None:
@@ -145,28 +109,6 @@ def _answer_queries(pipe: Pipe, model: "Model") -> None:
             log.exception("a prompt cannot be tokenized")
             cut = None
         pipe.send(FoundCut(query.number, cut))
-
-
-def _render(pipe: Pipe, model: "Model", heartbeat: HeartbeatSender, job: Generate) -> Done | Failed:
-    try:
-        peak = PeakMemory(model.components.device)
-        timings_s = model.render(job.spec, job.path, JobTrace(pipe, job.job_id))
-        return Done(job.job_id, timings_s, job.path.stat().st_size, peak.read_bytes())
-    except Cancelled as exc:
-        return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
-    except (SpecError, ImageError) as exc:
-        return Failed(job.job_id, FailureKind.INVALID, str(exc))
-    except OutOfMemory as exc:
-        log.error("job %s: %s", job.job_id, exc)
-        return Failed(job.job_id, FailureKind.OUT_OF_MEMORY, str(exc))
-    except PipelineError as exc:
-        log.error("job %s: %s", job.job_id, exc)
-        return Failed(job.job_id, FailureKind.INTERNAL, str(exc))
-    except Exception:
-        log.exception("job %s failed", job.job_id)
-        # Ends the process if the device is lost.
-        heartbeat.send()
-        return Failed(job.job_id, FailureKind.INTERNAL, "the render failed; the server's log has the reason")
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
 """Messages between the server and its workers. All are frozen, picklable and independent of torch.
 
-Server to worker: WorkerConfig (first and once), then Generate, Cancel and FindCut; closing the pipe ends the worker.
-Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, then Done or Failed; FoundCut for
-each FindCut, even during a render; Memory every two seconds from the start: a silent worker is considered dead.
+Server to worker: WorkerConfig (first and once), then Generate, Prepare, Cancel and FindCut; closing the pipe ends the
+worker. Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, Decoded, then Done or
+Failed, which may come at any point; FoundCut for each FindCut, even during a render; Memory every two seconds from the
+start: a silent worker is considered dead.
 Pixels travel as files in the job's folder.
 """
 
@@ -49,7 +50,20 @@ class WorkerConfig:
 
 
 @dataclass(frozen=True)
+class Prepare:
+    """Prepare the images of a job that still waits, in place of the one before. There is no answer.
+
+    Generate may follow, here or to another worker, or Cancel, which drops what was prepared.
+    """
+
+    job_id: str
+    spec: GenerationSpec
+
+
+@dataclass(frozen=True)
 class Generate:
+    """Render a job. The one before has to be decoded, or to have ended."""
+
     job_id: str
     spec: GenerationSpec
     path: Path
@@ -137,11 +151,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Decoded:
+    """The last frame of a job is decoded: the device is free for the next job while this one's file is finished."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
 class Done:
     """A job is done. timings_s: encode, denoise, decode, mux. size_bytes: of the complete, verified file.
 
-    peak_memory_bytes: the peak during the render, weights included: what torch allocated on a GPU, else the worker's
-    resident memory. None if the system does not report it.
+    peak_memory_bytes: the peak while it was on the device, weights included: what torch allocated on a GPU, else the
+    worker's resident memory. None if the system does not report it.
     """
 
     job_id: str
@@ -164,5 +185,5 @@ class Failed:
     message: str
 
 
-ToWorker = Generate | Cancel | FindCut
-FromWorker = Loading | Ready | LoadFailed | Memory | FoundCut | Started | Progress | Done | Failed
+ToWorker = Generate | Prepare | Cancel | FindCut
+FromWorker = Loading | Ready | LoadFailed | Memory | FoundCut | Started | Progress | Decoded | Done | Failed

@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.conditioning import Picture
 from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
+from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
@@ -76,6 +77,10 @@ class Model:
         if self.components.device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemory.of(clip)
+
+    def prepare_pictures(self, spec: GenerationSpec, on_picture: Callable[[], None]) -> Sequence[Picture]:
+        """Prepare the images of a clip for `start`, in any thread. Raises ImageError, or what `on_picture` raises."""
+        return prepare_pictures(spec, on_picture)
 
     def memory(self) -> Memory:
         """Return the memory in use. Raises RuntimeError if the device reports an error."""

@@ -4,19 +4,24 @@ import os
 import threading
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from server.worker.messages import Cancel, FindCut, FromWorker, Generate, ToWorker, WorkerConfig
+from server.worker.messages import Cancel, FindCut, FromWorker, Generate, Prepare, ToWorker, WorkerConfig
+from server.worker.preparer import Preparer
 
 
 class Pipe:
-    """Both directions of the pipe. A thread reads incoming messages, so that a render can be cancelled."""
+    """Both directions of the pipe. A thread reads incoming messages, so that a render can be cancelled.
+
+    preparer: gets the jobs that are next; to be set before Ready is sent.
+    """
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)  # a process started from here must not keep the pipe open
         self._connection = Connection(fd)
         self._send_lock = threading.Lock()
-        self._cancelled_id: str | None = None
+        self._cancelled: dict[str, threading.Event] = {}  # by the id of each job that has not ended
+        self.preparer: Preparer[Any] | None = None
         self.jobs: SimpleQueue[Generate] = SimpleQueue()
         self.queries: SimpleQueue[FindCut] = SimpleQueue()
 
@@ -36,18 +41,31 @@ class Pipe:
             _server_gone()
 
     def is_cancelled(self, job_id: str) -> bool:
-        return job_id == self._cancelled_id
+        return job_id in self._cancelled and self._cancelled[job_id].is_set()
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended: a Cancel may still come for it."""
+        del self._cancelled[job_id]
 
     def _read(self) -> None:
         while True:
             message = self._receive()
             if isinstance(message, Cancel):
-                # Names the last job received, or one that has ended: ids are never reused.
-                self._cancelled_id = message.job_id
+                self._on_cancel(message.job_id)
             elif isinstance(message, Generate):
+                self._cancelled[message.job_id] = threading.Event()
                 self.jobs.put(message)
+            elif isinstance(message, Prepare) and self.preparer is not None:
+                self.preparer.begin(message)
             elif isinstance(message, FindCut):
                 self.queries.put(message)
+
+    def _on_cancel(self, job_id: str) -> None:
+        job = self._cancelled.get(job_id)
+        if job is not None:
+            job.set()
+        if self.preparer is not None:
+            self.preparer.drop(job_id)
 
     def _receive(self) -> ToWorker | WorkerConfig:
         try:

@@ -1,6 +1,7 @@
-"""Submissions, cancellations, ends, failures, deaths and deadlines in random order.
+"""Submissions, cancellations, ends, failures, deaths and deadlines in random order, of jobs in each of three places.
 
-A simple model of the queue predicts each refusal and how each job ends; every job ends exactly once.
+A simple model of the queue and of the workers' places predicts each refusal, which job is prepared, and how each job
+ends; every job ends exactly once.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipelines.spec import GenerationSpec
+from pipelines.spec import GenerationSpec, Keyframe
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, NotReady, QueueFull, ShareFull
 from server.jobs.limits import Limits
@@ -71,12 +72,19 @@ class Turns:
         if not self.lines[job.owner]:
             self.owners.remove(job.owner)
 
+    def next_job(self) -> Job | None:
+        return self.lines[self.owners[0]][0] if self.owners else None
+
     def jobs(self) -> list[Job]:
         return [job for line in self.lines.values() for job in line]
 
 
 class QueueAndWorkers(RuleBasedStateMachine):
-    """The dispatcher and its model. A seat is a worker; the first free seat gets the next job."""
+    """The dispatcher and its model. A seat is a worker's device; the first free seat gets the next job.
+
+    A decoded job leaves its seat to the next one while its file is finished. The next job in the queue is prepared if
+    it has an image.
+    """
 
     WORKERS = 1
 
@@ -92,6 +100,9 @@ class QueueAndWorkers(RuleBasedStateMachine):
         self.due: dict[Job, str] = {}
         self.waiting, self.draining = Turns(), False
         self.seats: list[Job | None] = [None] * self.WORKERS
+        self.decoded: list[Job | None] = [None] * self.WORKERS
+        self.next_job: Job | None = None
+        self.prepared: set[Job] = set()
         self.run(self.start(path))
 
     @staticmethod
@@ -115,12 +126,18 @@ class QueueAndWorkers(RuleBasedStateMachine):
 
     @property
     def running(self) -> list[Job]:
-        return [job for job in self.seats if job is not None]
+        return [job for job in (*self.seats, *self.decoded) if job is not None]
+
+    def seat_of(self, job: Job) -> int:
+        return self.seats.index(job) if job in self.seats else self.decoded.index(job)
 
     def take_seats(self) -> None:
         for seat, job in enumerate(self.seats):
             if job is None and len(self.waiting):
-                self.seats[seat] = self.waiting.pop()
+                self.seats[seat] = taken = self.waiting.pop()
+                if taken is self.next_job:
+                    self.prepared.add(taken)
+        self.next_job = self.waiting.next_job() if None not in self.seats else None
 
     async def begun(self) -> None:
         """Wait until the jobs that should run have begun."""
@@ -133,15 +150,21 @@ class QueueAndWorkers(RuleBasedStateMachine):
     async def ended(self, job: Job, how: str) -> None:
         assert await outcome(job) == how
         self.due[job] = how
-        self.seats[self.seats.index(job)] = None
+        places = self.seats if job in self.seats else self.decoded
+        places[places.index(job)] = None
+        # With two workers, times decide which of them prepares a job.
+        if how == "done" and self.WORKERS == 1:
+            expected = "prepared" if job in self.prepared and job.spec.keyframes else job.spec.prompt
+            assert job.path.read_text() == expected
 
-    @rule(owners=st.lists(st.sampled_from(OWNERS), min_size=1, max_size=6))
-    def submit(self, owners: list[str | None]) -> None:
+    @rule(owners=st.lists(st.sampled_from(OWNERS), min_size=1, max_size=6), data=st.data())
+    def submit(self, owners: list[str | None], data: st.DataObject) -> None:
         for owner in owners:
-            self.run(self._submit(owner))
+            self.run(self._submit(owner, has_image=data.draw(st.booleans())))
 
-    async def _submit(self, owner: str | None) -> None:
-        spec = GenerationSpec("a fox", 1, 256, 256, 9, Fraction(24))
+    async def _submit(self, owner: str | None, *, has_image: bool) -> None:
+        keyframes = (Keyframe(Path("never-read.png")),) if has_image else ()
+        spec = GenerationSpec("a fox", 1, 256, 256, 9, Fraction(24), keyframes)
         job = Job(f"{len(self.jobs)}", spec, Path(self.folder.name) / f"{len(self.jobs)}.mp4", owner)
         job.ended.add_done_callback(lambda _: self.ends.update([job]))
         expected = self._refusal(owner)
@@ -184,28 +207,52 @@ class QueueAndWorkers(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(order=st.sampled_from([(b"f", "done"), (b"x", "RenderFailed")]), data=st.data())
     def finish_or_fail(self, order: tuple[bytes, str], data: st.DataObject) -> None:
+        """End a job on a device, or a decoded one, which the same letter in capitals means."""
         self.run(self._order(data.draw(st.sampled_from(self.running)), *order))
 
     async def _order(self, job: Job, order: bytes, how: str) -> None:
-        os.write(self.orders[self.seats.index(job)], order)
+        os.write(self.orders[self.seat_of(job)], order if job in self.seats else order.upper())
         await self.ended(job, how)
+        await self.begun()
+
+    def decodable(self) -> list[int]:
+        """Return the seats whose job can be decoded: a worker has at most one decoded job."""
+        places = zip(self.seats, self.decoded, strict=True)
+        return [seat for seat, (job, decoded) in enumerate(places) if job is not None and decoded is None]
+
+    @precondition(lambda self: self.decodable())
+    @rule(data=st.data())
+    def decode(self, data: st.DataObject) -> None:
+        self.run(self._decode(data.draw(st.sampled_from(self.decodable()))))
+
+    async def _decode(self, seat: int) -> None:
+        job = self.seats[seat]
+        assert job is not None
+        os.write(self.orders[seat], b"m")
+        while job.decoded_at is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        self.seats[seat], self.decoded[seat] = None, job
+        # A draining worker takes no further job, and nothing waits then.
         await self.begun()
 
     @precondition(lambda self: self.alive())
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
-        """Kill a worker: only its job fails. Skip the pause before the next worker."""
+        """Kill a worker: only its jobs fail. Skip the pause before the next worker."""
         self.run(self._die(data.draw(st.sampled_from(self.alive()))))
 
     def alive(self) -> list[int]:
         """Return the seats that have a worker: during a drain, only those with a job."""
-        return [seat for seat, job in enumerate(self.seats) if job is not None or not self.draining]
+        places = zip(self.seats, self.decoded, strict=True)
+        return [seat for seat, jobs in enumerate(places) if any(jobs) or not self.draining]
 
     async def _die(self, seat: int) -> None:
-        job, restarts = self.seats[seat], self.dispatcher.status.restarts
+        jobs, restarts = (self.seats[seat], self.decoded[seat]), self.dispatcher.status.restarts
         os.write(self.orders[seat], b"d")
-        if job is not None:
+        for job in filter(None, jobs):
             await self.ended(job, "RenderFailed")
+        if jobs[0] is not None:
+            self.next_job = None
         if self.draining:
             return
         ready = asyncio.create_task(self.ready())
@@ -239,7 +286,7 @@ class QueueAndWorkers(RuleBasedStateMachine):
         """Drain: waiting jobs end, running jobs may finish."""
         self.dispatcher.drain()
         self.due |= dict.fromkeys(self.waiting.jobs(), "NotReady")
-        self.waiting, self.draining = Turns(), True
+        self.waiting, self.draining, self.next_job = Turns(), True, None
 
     @precondition(lambda self: len(self.jobs) > 6)
     @rule()
@@ -252,14 +299,16 @@ class QueueAndWorkers(RuleBasedStateMachine):
         await self.dispatcher.stopped()
         self.due |= dict.fromkeys(left, "NotReady")
         self.waiting, self.draining = Turns(), True
-        self.seats = [None] * self.WORKERS
+        self.seats, self.decoded = [None] * self.WORKERS, [None] * self.WORKERS
 
     @invariant()
     def the_dispatcher_agrees_with_the_model(self) -> None:
         status = self.dispatcher.status
         assert status.state is (State.DRAINING if self.draining else State.READY)
         assert (status.queued, status.running) == (len(self.waiting), len(self.running))
-        assert [worker.running for worker in status.workers] == [job is not None for job in self.seats]
+        assert [worker.running for worker in status.workers] == [
+            any(places) for places in zip(self.seats, self.decoded, strict=True)
+        ]
 
     @invariant()
     def every_job_waits_or_runs_or_has_ended_once(self) -> None:

@@ -5,9 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipelines.spec import GenerationSpec, Keyframe
 from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import RenderRefused
 from server.jobs.limits import Limits
 from server.jobs.worker_process import Worker, run_worker
 from server.worker.messages import (
@@ -73,18 +75,31 @@ async def test_a_worker_sends_heartbeats_while_it_loads_and_cancels_a_render_bet
     assert names(tmp_path) == ["second.mp4"]
 
 
-async def test_a_missing_image_is_an_error_of_the_request(
+async def test_a_missing_image_is_an_error_of_the_request_and_waiting_changes_no_clip(
     cache_dir: Path, tiny: TinyFiles, started: Started, tmp_path: Path
 ) -> None:
+    image = tmp_path / "image.png"
+    Image.effect_noise((300, 200), 90).save(image)
     events: asyncio.Queue[FromWorker] = asyncio.Queue()
     dispatcher = Dispatcher([WorkerConfig(cache_dir)], Limits(), events.put_nowait)
     rig = Rig(dispatcher, events, tmp_path)
     dispatcher.start()
     await rig.told(Ready)
-    refused, following = rig.submit("a", None, Keyframe(tmp_path / "missing.png")), rig.submit("b")
+    kinds = [("a", Keyframe(image)), ("b", Keyframe(tmp_path / "missing.png")), ("c", Keyframe(image, 8, 0.5))]
 
-    assert [await outcome(refused), await outcome(following)] == ["RenderRefused", "done"]
-    assert names(tmp_path) == [following.path.name]
+    one_by_one = []
+    for prompt, keyframe in kinds:
+        job = rig.submit(prompt, None, keyframe)
+        one_by_one.append((await outcome(job), job))
+    at_once = [rig.submit(prompt, None, keyframe) for prompt, keyframe in kinds]
+    outcomes = [await outcome(job) for job in at_once]
+
+    assert outcomes == [how for how, _ in one_by_one] == ["done", "RenderRefused", "done"]
+    with pytest.raises(RenderRefused, match="the image file cannot be read: No such file"):
+        await at_once[1].ended
+    for job, (how, alone) in zip(at_once, one_by_one, strict=True):
+        assert how != "done" or job.path.read_bytes() == alone.path.read_bytes()
+    assert len(names(tmp_path)) == 1 + 4
     dispatcher.stop()
     await dispatcher.stopped()
     assert started() == []

@@ -33,7 +33,9 @@ async def rendered(worker: Worker, spec: GenerationSpec, folder: Path) -> tuple[
     worker.send(Generate("clip", spec, folder / "clip"))
     done = await heard(worker, Done)
     assert done.peak_memory_bytes is not None
-    # Memory is released after an answer and before the next job, so wait for a job that is refused at once.
+    # A place of the worker releases memory after an answer and before its next job, so wait for a job in each.
+    worker.send(Generate("small", clip(Container.MP4), folder / "small"))
+    await heard(worker, Done)
     worker.send(Generate("refused", clip(Container.MP4, Keyframe(folder / "missing.png")), folder / "refused"))
     await heard(worker, Failed)
     return done.peak_memory_bytes, psutil.Process(worker.pid).memory_info().rss
