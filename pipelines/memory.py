@@ -39,6 +39,13 @@ SMALLEST_CHUNK_BYTES = 200 * 10**6
 
 FLOAT32_BYTES = 4
 
+# The most frames that wait for the encoder: a whole default clip (143 MB), so that the device is free for the next clip
+# as soon as the last frame is decoded.
+MAX_QUEUED_BYTES = 2**28
+
+# Values of an image that is prepared for both stages, per pixel of the clip: three channels, and a quarter more.
+PREPARED_PIXEL = 3.75
+
 
 class MemoryLevel(StrEnum):
     """The share of the model that stays on the device between uses."""
@@ -166,12 +173,18 @@ class MemoryPlan:
         """Pinned host memory while the model is loaded."""
         return sum(self.components[name].size_bytes for name in self.streamed)
 
+    @property
+    def can_stream(self) -> bool:
+        """Whether the device has memory of its own, beside the host's: a CPU has not."""
+        return any(size.part_bytes for size in self.components.values())
+
     def peak_bytes(self, clip: ClipSize, kept: Mapping[str, int] = NOTHING) -> int:
         """Return the device memory at the peak. kept: how many parts of streamed components stay on the device."""
         staying = sum(self.components[name].kept_bytes(count) for name, count in kept.items())
         stages = activation_bytes(self.widths, clip)
         working = {stage: self._working_bytes(stage, kept) + needed for stage, needed in stages.items()}
-        return self.resident_bytes + staying + max(working.values())
+        beside = 0 if self.can_stream else beside_bytes(clip)
+        return self.resident_bytes + staying + max(working.values()) + beside
 
     def kept(self, clip: ClipSize) -> Mapping[str, int]:
         """Return how many parts of each streamed component can stay on the device beside this clip.
@@ -250,6 +263,13 @@ def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
     return {stage: round(size) for stage, size in needed.items()}
 
 
+def beside_bytes(clip: ClipSize) -> int:
+    """Return the host memory that a clip needs beside the next one, and before it: its queued frames and its images."""
+    pixels = clip.width * clip.height
+    images = clip.is_conditioned + clip.later_keyframes
+    return min(3 * pixels * clip.num_frames, MAX_QUEUED_BYTES) + round(PREPARED_PIXEL * pixels * images * FLOAT32_BYTES)
+
+
 # The hosted endpoint's default clip, from an image.
 DEFAULT_CLIP = ClipSize(768, 512, 121, is_conditioned=True)
 SMALLEST_CLIP = ClipSize(MIN_SIDE, MIN_SIDE, MIN_NUM_FRAMES)
@@ -263,7 +283,7 @@ def choose_plan(
     If no level fits it, the plan that uses the least memory is returned. Where nothing can be streamed, as on a CPU,
     every level is the same.
     """
-    can_stream = any(size.part_bytes for size in components.values())
-    levels = [wanted] if wanted is not None else list(MemoryLevel) if can_stream else [MemoryLevel.RESIDENT]
-    plans = [MemoryPlan(level, components, widths, capacity_bytes) for level in levels]
+    resident = MemoryPlan(MemoryLevel.RESIDENT, components, widths, capacity_bytes)
+    levels = [wanted] if wanted is not None else list(MemoryLevel) if resident.can_stream else [MemoryLevel.RESIDENT]
+    plans = [replace(resident, level=level) for level in levels]
     return next((plan for plan in plans if plan.fits(DEFAULT_CLIP)), plans[-1])

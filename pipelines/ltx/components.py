@@ -150,7 +150,7 @@ def validate_host_room(plan: MemoryPlan, checkpoint: Path, host_bytes: int) -> N
 
 
 def advice(plan: MemoryPlan) -> str:
-    if not any(size.part_bytes for size in plan.components.values()):
+    if not plan.can_stream:
         half = ", or --dtype bfloat16, which takes half" if plan.widths.item_bytes == FLOAT32_BYTES else ""
         return f"more memory is needed{half}"
     if plan.level is not MemoryLevel.LOW:

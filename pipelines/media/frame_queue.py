@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-# A whole default clip (768x512, 121 frames: 143 MB), so that the device is free as soon as its last frame is decoded.
-MAX_QUEUED_BYTES = 2**28
+from pipelines.memory import MAX_QUEUED_BYTES
 
 
 class FramesUnread(Exception):
@@ -63,7 +62,6 @@ class FrameQueue:
         """Yield the chunks until the clip is complete. Raises FramesAborted."""
         while (chunk := self._take()) is not None:
             yield chunk
-            del chunk  # so that it does not stay in memory while the next one is waited for
 
     def _take(self) -> NDArray[np.uint8] | None:
         with self._changed:

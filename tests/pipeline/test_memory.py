@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.decode import MIN_CHUNK_BYTES, stream_decoder
+from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.transformer.model import Modality, Transformer
 from pipelines.memory import (
     DEFAULT_CLIP,
+    MAX_QUEUED_BYTES,
     OVERHEAD,
     RESERVED_BYTES,
     SMALLEST_CHUNK_BYTES,
@@ -28,6 +32,7 @@ from pipelines.memory import (
     activation_bytes,
     choose_plan,
 )
+from pipelines.spec import GenerationSpec, Keyframe
 from tests.pipeline.count_memory import META, peak_bytes
 from weights.architecture import (
     audio_vae_kwargs,
@@ -234,6 +239,23 @@ def test_where_nothing_can_be_streamed_every_level_is_the_same() -> None:
     assert plans[0].peak_bytes(DEFAULT_CLIP) > 53 * GB
     assert {plan.host_bytes for plan in plans} == {0}
     assert not choose_plan(None, sizes, WIDTHS, 24 * GB).fits(SMALLEST_CLIP)
+
+
+def test_where_the_device_is_the_host_the_clips_before_and_after_count(tmp_path: Path) -> None:
+    """Their frames that wait for the encoder, and their images, which are made here as they are for a render."""
+    sizes = {name: ComponentSize(size.size_bytes) for name, size in COMPONENTS.items()}
+    on_host, on_card = (choose_plan(MemoryLevel.RESIDENT, each, WIDTHS, 96 * GB) for each in (sizes, COMPONENTS))
+    image = tmp_path / "image.png"
+    Image.new("RGB", (300, 200)).save(image)
+    spec = GenerationSpec("a fox", 1, 768, 512, 25, Fraction(24), (Keyframe(image),))
+    (picture,) = prepare_pictures(spec)
+    frames_bytes = 25 * 512 * 768 * 3
+    pictures_bytes = sum(pixels.nbytes for pixels in picture.pixels.values())
+
+    clip = ClipSize.of(spec)
+    assert on_host.peak_bytes(clip) - on_card.peak_bytes(clip) == frames_bytes + pictures_bytes
+    longer = ClipSize(1920, 1088, 121)
+    assert on_host.peak_bytes(longer) - on_card.peak_bytes(longer) == MAX_QUEUED_BYTES
 
 
 def test_a_clip_that_does_not_fit_is_refused_with_sizes_that_do() -> None:
