@@ -1,7 +1,8 @@
 """Measure what the server adds to a render: `python -m benchmarks.overhead [--pairs N]`.
 
-Prints two figures, with the tiny model on the CPU: the wall time of POST /generate against the same render (generate,
-mux, verify) in this process, in alternating pairs; and the latency of GET /health while a clip renders.
+Prints three figures, with the tiny model on the CPU: the wall time of POST /generate against the same render (generate,
+mux, verify) in this process, in alternating pairs; the latency of GET /health while a clip renders; and the share of
+the time that the device works, with four clients at once.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 REQUEST = b'{"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 25, "seed": 1}'
 LONG_REQUEST = b'{"prompt": "a red fox", "seed": 1}'
+CLIENTS, CLIPS = 4, 24
+# Of Server-Timing; `mux` is what a clip takes beside the next one.
+DEVICE_STAGES = ("encode", "denoise", "decode")
 SPEC = GenerationSpec("a red fox", seed=1, width=256, height=256, num_frames=25, frame_rate=Fraction(24))
 
 
@@ -44,9 +49,10 @@ def main() -> None:
     with running_server() as server, tempfile.TemporaryDirectory() as folder:
         compare(lambda: direct(model, Path(folder) / "clip.mp4"), lambda: post(server.url, REQUEST), pairs)
         measure_health(server.url)
+        measure_throughput(server.url)
 
 
-def compare(call_direct: Callable[[], None], call_server: Callable[[], None], pairs: int) -> None:
+def compare(call_direct: Callable[[], object], call_server: Callable[[], object], pairs: int) -> None:
     call_direct()
     call_server()
     timed = [(seconds(call_direct), seconds(call_server)) for _ in range(pairs)]
@@ -68,14 +74,31 @@ def measure_health(url: str) -> None:
     print(f"/health while 768x512, 121 frames render, {count} calls: p50 {p50:.1f} ms, p99 {p99:.1f} ms (aim: 20)")
 
 
+def measure_throughput(url: str) -> None:
+    """Let clients post clips at once: the server can be no faster than the sum of their stages on the device."""
+    post(url, REQUEST)
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        timings = list(clients.map(lambda _: post(url, REQUEST), range(CLIPS)))
+    wall_s = time.perf_counter() - begun
+    device_s = sum(seconds for timing in timings for name, seconds in timing.items() if name in DEVICE_STAGES)
+    print(
+        f"{CLIENTS} clients, {CLIPS} clips of 256x256, 25 frames: {wall_s:.1f} s, their stages on the device ", end=""
+    )
+    print(f"{device_s:.1f} s, ratio {device_s / wall_s:.3f} (aim: 0.95)")
+
+
 def direct(model: "Model", path: Path) -> None:
     model.render(SPEC, path, Trace())
     path.read_bytes()
 
 
-def post(url: str, body: bytes) -> None:
+def post(url: str, body: bytes) -> dict[str, float]:
+    """Return the seconds of each stage."""
     with urlopen(Request(f"{url}/generate", data=body), timeout=600) as response:
         response.read()
+        entries = response.headers["Server-Timing"].split(", ")
+    return {name: float(duration) / 1000 for name, duration in (entry.split(";dur=") for entry in entries)}
 
 
 def seconds(call: Callable[[], object]) -> float:
