@@ -246,13 +246,22 @@ class MemoryPlan:
         return self.components[component].working_bytes(kept.get(component, 0))
 
 
+def denoise_values(widths: Widths, tokens: int, audio: int) -> float:
+    return TOKEN * (tokens * widths.video + audio * widths.audio)
+
+
+def denoise_bytes(widths: Widths, tokens: int, audio: int) -> int:
+    """Return the peak activation memory of one denoising step."""
+    return round(OVERHEAD * denoise_values(widths, tokens, audio) * widths.item_bytes)
+
+
 def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
     """Return the peak activation memory of each stage."""
     grid, audio, pixels = latent_grid(clip), audio_latent_length(clip), clip.width * clip.height
     tokens = grid.tokens + clip.later_keyframes * grid.tokens_per_frame
     values = {
         "prompt": PROMPT_VALUE * PROMPT_ROWS * widths.text * (widths.text_layers + 1),
-        "denoise": TOKEN * (tokens * widths.video + audio * widths.audio),
+        "denoise": denoise_values(widths, tokens, audio),
         "upsample": UPSAMPLED_CELL * grid.tokens * widths.upsampler,
         "encode": ENCODED_PIXEL * pixels * widths.encoder * clip.is_conditioned,
         "decode": DECODED_PIXEL * pixels * widths.decoder,

@@ -148,7 +148,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
         help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
-    add_setting_options(parser, WeightSettings, without=("devices",))
+    add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
 
 
 if __name__ == "__main__":

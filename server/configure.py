@@ -13,7 +13,7 @@ from enhancer.sglang_install import DEFAULT_FOLDER, Installation
 from enhancer.sglang_process import ManagedOptions, ManagedSglang
 from server.edge.key_ring import KeyRing
 from server.jobs.limits import Limits
-from server.settings import Settings, setting_error
+from server.settings import Settings, parse_clip_size, setting_error
 from server.worker.messages import WorkerConfig
 
 
@@ -39,6 +39,8 @@ def worker_config(settings: Settings) -> WorkerConfig:
         vram_bytes=None if settings.vram is None else round(settings.vram * 1e9),
         stages=settings.stages,
         encoder=settings.encoder,
+        speed=settings.speed,
+        warmup=tuple(map(parse_clip_size, settings.warmup)),
         log_level=settings.log_level,
         log_format=settings.log_format,
     )

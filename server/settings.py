@@ -13,10 +13,14 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from enhancer.sglang import resolve_base_url
+from pipelines.errors import SpecError
+from pipelines.memory import ClipSize
+from pipelines.spec import GenerationSpec
 
 PREFIX = "LTX23_"
 DEVICE = re.compile(r"cpu|cuda:\d+")
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+CLIP_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})x(\d{1,5})")
 HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+")
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
@@ -31,6 +35,20 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 def split_list(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def parse_clip_size(text: str) -> ClipSize:
+    """Return the size that WIDTHxHEIGHTxFRAMES names, of a clip with an image and sound. Raises ValueError."""
+    match = CLIP_SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 768x512x121: width, height and number of frames")
+    width, height, num_frames = map(int, match.groups())
+    size = ClipSize(width, height, num_frames, is_conditioned=True)
+    try:
+        GenerationSpec("", 0, size.width, size.height, size.num_frames, size.frame_rate)
+    except SpecError as exc:
+        raise ValueError(f"{text}: {exc}") from exc
+    return size
 
 
 def _validate_address(value: str) -> str:
@@ -227,8 +245,28 @@ class WeightSettings(SettingsGroup):
     """Encoder of mp4 clips: `x264` on the CPU, or `nvenc` on the worker's NVIDIA card if that has one; H100 and H200
     have none. `auto` is `x264`, which has been measured."""
 
+    speed: Literal["eager", "compile", "graphs"] = "eager"
+    """`compile` compiles the transformer when the worker starts; `graphs`, for GPUs, also replays each step from a CUDA
+    graph. A transformer whose weights are streamed runs eagerly."""
+
+    warmup: Annotated[tuple[str, ...], NoDecode] = ()
+    """Sizes such as 768x512x121, separated by commas, of which a worker renders a clip each before it is ready: the
+    first clip of a size is slower than the next ones."""
+
     cache_dir: Path = Path("~/.cache/ltx23")
-    """Folder in which the tiny model is written."""
+    """Folder in which the tiny model and what `speed` compiles are written."""
+
+    @field_validator("warmup", mode="before")
+    @classmethod
+    def _split_warmup(cls, value: Any) -> Any:
+        return split_list(value)
+
+    @field_validator("warmup")
+    @classmethod
+    def _validate_warmup(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_clip_size(text)
+        return value
 
     @field_validator("devices", mode="before")
     @classmethod

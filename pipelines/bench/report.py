@@ -84,9 +84,9 @@ def measure_floor(clips: Clips, device: torch.device) -> Floor:
 
 
 def planned_peak_bytes(components: Components, spec: GenerationSpec) -> int:
-    """Return the planned peak of a clip that was rendered, with what is kept of its prompt."""
+    """Return the planned peak of a clip that was rendered, with what is kept for later clips."""
     plan, clip = components.plan, ClipSize.of(spec)
-    return plan.peak_bytes(clip, plan.kept(clip)) + components.prompt_keys.kept_bytes
+    return plan.peak_bytes(clip, plan.kept(clip)) + components.kept_bytes
 
 
 def dtype_name(dtype: torch.dtype) -> str:

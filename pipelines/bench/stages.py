@@ -53,7 +53,12 @@ def shape_components(card: Card, arithmetic: Arithmetic, stages: int, memory: Me
     tokenizer: Any = None  # nothing is tokenised: all prompts have the same rows
     encode_prompt = PromptEncoder(tokenizer, build_text_encoder(models), modules.pop("connectors"), META)
     return Components(
-        **({"upsampler": None} | modules), encode_prompt=encode_prompt, plan=plan, device=META, dtype=torch.bfloat16
+        **({"upsampler": None} | modules),
+        forward=modules["transformer"],
+        encode_prompt=encode_prompt,
+        plan=plan,
+        device=META,
+        dtype=torch.bfloat16,
     )
 
 
@@ -147,7 +152,9 @@ def denoising(
     video = prepare_video(grid, position_fps(spec.frame_rate), images, latents(grid))
     audio = prepare_audio(zeros(1, audio_latent_length(spec), 128, dtype=torch.float32))
     keys = components.prompt_keys
-    return lambda: denoise(components.transformer, video, audio, context, sigmas, lambda: None, keys)
+    return lambda: denoise(
+        components.transformer, components.forward, video, audio, context, sigmas, lambda: None, keys
+    )
 
 
 def decode(components: Components, latent: torch.Tensor) -> None:

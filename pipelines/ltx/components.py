@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from pipelines.ltx.fp8 import Fp8Mode
+from pipelines.ltx.graphs import StepGraphs
 from pipelines.ltx.models import OpenModels, WeightFiles, load_open_model, open_models
 from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.prompt_keys import PromptKeys
@@ -17,7 +18,7 @@ from pipelines.ltx.streaming import StreamedModel
 from pipelines.ltx.text import PromptEncoder
 from pipelines.ltx.text_encoder import load_text_encoder
 from pipelines.ltx.text_quantized import TextQuantization
-from pipelines.ltx.transformer.model import Transformer
+from pipelines.ltx.transformer.model import Forward, Transformer
 from pipelines.memory import (
     FLOAT32_BYTES,
     RESERVED_BYTES,
@@ -42,10 +43,12 @@ HOST = torch.device("cpu")
 class Components:
     """All models that `generate` uses.
 
+    forward: the transformer's, or what computes the same faster. graphs: those that `forward` replays, if it does.
     dtype: that of every model except the vocoder, which is float32. streams: the models whose weights are streamed.
     """
 
     transformer: Transformer
+    forward: Forward
     encode_prompt: PromptEncoder
     video_vae: "AutoencoderKLLTX2Video"
     audio_vae: "AutoencoderKLLTX2Audio"
@@ -56,11 +59,24 @@ class Components:
     dtype: torch.dtype
     streams: Mapping[str, StreamedModel] = field(default_factory=dict)
     prompt_keys: PromptKeys = field(default_factory=PromptKeys)
+    graphs: StepGraphs | None = None
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return the device memory of what is kept for later clips, beside the weights."""
+        return self.prompt_keys.kept_bytes + (0 if self.graphs is None else self.graphs.kept_bytes)
 
     def make_room(self, clip: ClipSize) -> None:
-        """Keep on the device what fits beside the clip: of the streamed models, and of the last prompt."""
+        """Keep on the device what fits beside the clip: of the streamed models, and of the last prompt or the graphs.
+
+        Graphs compute a prompt's keys and values themselves.
+        """
         kept = self.plan.kept(clip)
-        self.prompt_keys.limit(self.plan.spare_bytes(clip, kept))
+        spare_bytes = self.plan.spare_bytes(clip, kept)
+        if self.graphs is None:
+            self.prompt_keys.limit(spare_bytes)
+        else:
+            self.graphs.limit(spare_bytes)
         for name, count in kept.items():
             self.streams[name].keep(count)
 
@@ -107,6 +123,7 @@ def load_components(
     encode_prompt = PromptEncoder(opened.text.tokenizer, modules.pop("text_encoder"), modules.pop("connectors"), device)
     return Components(
         **({"upsampler": None} | modules),
+        forward=modules["transformer"],
         encode_prompt=encode_prompt,
         plan=plan,
         device=device,

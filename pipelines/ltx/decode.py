@@ -67,15 +67,16 @@ def decode_video(
     vae: "AutoencoderKLLTX2Video",
     convert: Convert = to_rgb,
     memory_format: torch.memory_format | None = None,
+    graph_bytes: int = 0,
 ) -> Iterator[np.ndarray]:
     """Decode a normalised latent (1, C, F, h, w) to chunks of frames, 8F - 7 in all, with the layout of `convert`.
 
     memory_format: that of the decoder's activations, by default the fastest on the device. On a card, weights in the
-    same format save their conversion.
+    same format save their conversion. graph_bytes: what CUDA graphs hold, which torch does not count as allocated.
     """
     latent = denormalize_video(latent.float(), vae).to(vae.dtype)
     latent = latent.contiguous(memory_format=memory_format or default_memory_format(latent.device))
-    chunk_bytes = chunk_bytes_for(free_bytes(latent.device), kept_bytes(latent, vae))
+    chunk_bytes = chunk_bytes_for(free_bytes(latent.device), kept_bytes(latent, vae) + graph_bytes)
     chunks = stream_decoder(vae.decoder, latent, chunk_bytes)
     yield from copied_to_host(map(convert, chunks), latent.device)
 

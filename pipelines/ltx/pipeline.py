@@ -107,9 +107,15 @@ class _Stage:
         video, audio = self.prepare(grid, video_latent, audio_latent)
         video = video.noised(sigmas[0], self.generator, self.components.dtype)
         audio = audio.noised(sigmas[0], self.generator, self.components.dtype)
-        transformer = self.components.transformer
         video, audio = denoise(
-            transformer, video, audio, self.context, sigmas, self.trace.step, self.components.prompt_keys
+            self.components.transformer,
+            self.components.forward,
+            video,
+            audio,
+            self.context,
+            sigmas,
+            self.trace.step,
+            self.components.prompt_keys,
         )
         validate_finite(f"{name}: the transformer", video.latent, audio.latent)
         video_latent = video.latent[:, : grid.tokens]
@@ -163,7 +169,9 @@ def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:
 @torch.inference_mode()
 def _decode_frames(components: Components, latent: torch.Tensor, trace: Trace) -> Iterator[np.ndarray]:
     all_black = True
-    for frames in decode_video(latent, components.video_vae, convert_for(latent.device)):
+    graph_bytes = 0 if components.graphs is None else components.graphs.kept_bytes
+    convert = convert_for(latent.device)
+    for frames in decode_video(latent, components.video_vae, convert, graph_bytes=graph_bytes):
         trace.step(len(frames))
         # Reads up to the first frame that is not black.
         all_black = all_black and all(is_black(frame) for frame in frames)

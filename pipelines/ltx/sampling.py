@@ -15,7 +15,7 @@ from pipelines.ltx.conditioning import Conditioning, keyframe_coords
 from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
-from pipelines.ltx.transformer.model import Modality, RotaryTables, Transformer
+from pipelines.ltx.transformer.model import Forward, Modality, RotaryTables, Transformer
 from pipelines.ltx.transformer.rope import audio_coords, video_coords
 
 OnStep = Callable[[], None]
@@ -91,6 +91,7 @@ def prepare_audio(initial: torch.Tensor) -> State:
 
 def denoise(
     transformer: Transformer,
+    forward: Forward,
     video: State,
     audio: State,
     context: Context,
@@ -98,12 +99,15 @@ def denoise(
     on_step: OnStep,
     prompt_keys: PromptKeys,
 ) -> tuple[State, State]:
-    """Take Euler steps from the first sigma to the last, with one forward pass each."""
+    """Take Euler steps from the first sigma to the last, with one forward pass each.
+
+    forward: the transformer's, or what computes the same faster.
+    """
     prompt_bytes = transformer.prompt_bytes(context.video.shape[1])
     rotary = transformer.rotary_tables(video.coords, audio.coords)
     for sigma, sigma_next in pairwise(sigmas):
         video_velocity, audio_velocity = predict_velocity(
-            transformer, video, audio, rotary, context, sigma, prompt_keys.at(context, sigma, prompt_bytes)
+            forward, video, audio, rotary, context, sigma, prompt_keys.at(context, sigma, prompt_bytes)
         )
         video = video.stepped(video_velocity, sigma, sigma_next)
         audio = audio.stepped(audio_velocity, sigma, sigma_next)
@@ -112,7 +116,7 @@ def denoise(
 
 
 def predict_velocity(
-    transformer: Transformer,
+    forward: Forward,
     video: State,
     audio: State,
     rotary: RotaryTables,
@@ -126,6 +130,6 @@ def predict_velocity(
     """
     at = torch.full((1,), sigma, device=video.latent.device)
     streams = video.modality(at, context.video), audio.modality(at, context.audio)
-    velocities = transformer(*streams, rotary, prompt)
+    velocities = forward(*streams, rotary, prompt)
     video_velocity, audio_velocity = (velocity.flatten(0, 1).unsqueeze(0) for velocity in velocities)
     return video_velocity, audio_velocity

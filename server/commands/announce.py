@@ -6,7 +6,7 @@ from typing import TextIO
 
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
 from server.settings import Settings
-from server.worker.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready
+from server.worker.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready, SpeedInfo
 
 log = logging.getLogger("ltx23.serve")
 
@@ -28,6 +28,12 @@ def describe_plan(plan: MemoryPlan) -> str:
         f"Memory: {plan.resident_bytes / 1e9:.2f} GB stay on the device{streamed}; a default clip peaks at "
         f"{plan.peak_bytes(DEFAULT_CLIP, kept) / 1e9:.2f} of {plan.capacity_bytes / 1e9:.2f} GB"
     )
+
+
+def describe_speed(speed: SpeedInfo) -> str:
+    compiled = f", {speed.compiled_blocks} blocks compiled" if speed.compiled_blocks else ""
+    warm = f"; warm for {', '.join(speed.warm_sizes)}" if speed.warm_sizes else ""
+    return f"Speed: {speed.mode}{compiled}{warm}"
 
 
 class Announcer:
@@ -91,6 +97,7 @@ class Announcer:
         sizes = ", ".join(f"{size / 1e9:.2f} GB {dtype}" for dtype, size in model.size_bytes.items())
         fp8 = f"FP8 arithmetic in {model.fp8_linears} layers" if model.fp8_linears else "no FP8 arithmetic"
         self._print(f"  Weights on the device: {sizes}; {fp8}; mp4 by {model.encoder}\n")
+        self._print(f"  {describe_speed(model.speed)}\n")
         if model.plan:
             self._print(f"  {describe_plan(model.plan)}\n")
         for warning in model.warnings:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,8 @@ def load_for_clip(path: Path, trace: "ConsoleTrace", **options: Any) -> tuple["M
     with postponed_gc():
         from server.worker.model import load_model
 
-        model = load_model(worker_config(settings), trace.loading)
+        # This one clip is the first of its size in any case.
+        model = load_model(replace(worker_config(settings), warmup=()), trace.loading)
     trace.close()
     for warning in model.info.warnings:
         print(f"ltx23: note: {warning}", file=sys.stderr)

@@ -1,8 +1,9 @@
-"""Set what torch reads from the environment when it is imported: how threads wait, and how memory is allocated."""
+"""Set what torch reads from the environment: how threads wait, how memory is allocated, where compiled code is kept."""
 
 import os
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 # Torch reads the first of them that is set.
 VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
@@ -30,6 +31,11 @@ def configure_allocator() -> None:
     """Set how torch allocates a card's memory and pinned host memory, unless the environment sets it already."""
     name = next((name for name in VARIABLES if os.environ.get(name)), VARIABLES[0])
     os.environ[name] = with_options(os.environ.get(name, ""), known_options(version("torch")))
+
+
+def keep_compiled(folder: Path) -> Path:
+    """Make torch's compiler keep its results there, unless the environment names a folder. Return the one it is."""
+    return Path(os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder)))
 
 
 def known_options(torch_version: str) -> Mapping[str, str]:

@@ -40,6 +40,18 @@ class WorkerMemoryAnswer(BaseModel):
     resident_bytes: int
     device_allocated_bytes: int | None
     device_total_bytes: int | None
+    graphs: int = Field(description="CUDA graphs that the worker keeps.")
+    graph_bytes: int = Field(description="What they hold, beside what is allocated.")
+
+
+class SpeedAnswer(BaseModel):
+    """What makes a worker's clips faster."""
+
+    model_config = ConfigDict(title="Speed")
+
+    mode: str = Field(description="`eager`, `compile` or `graphs`; `eager` where the transformer is streamed.")
+    compiled_blocks: int = Field(description="Compiled blocks of the transformer.")
+    warm_sizes: list[str] = Field(description="Sizes of which a clip was rendered before the worker was ready.")
 
 
 class WorkerAnswer(BaseModel):
@@ -52,6 +64,7 @@ class WorkerAnswer(BaseModel):
     status: str
     running: bool
     memory: WorkerMemoryAnswer | None
+    speed: SpeedAnswer | None
     restarts: int
     error: str | None = Field(default=None, description="Why the model could not be loaded.")
 
@@ -133,6 +146,7 @@ def _worker(worker: WorkerStatus) -> WorkerAnswer:
         status=str(worker.state),
         running=worker.running,
         memory=_memory(worker),
+        speed=SpeedAnswer(**asdict(worker.model.speed)) if worker.model else None,
         restarts=worker.restarts,
         **_error(worker.load_error),
     )

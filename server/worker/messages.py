@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from pipelines.memory import MemoryPlan
+from pipelines.memory import ClipSize, MemoryPlan
 from pipelines.prompt_cut import PromptCut
 from pipelines.spec import GenerationSpec
 
@@ -29,6 +29,7 @@ class WorkerConfig:
     encoder: of mp4 clips, `auto`, `x264` or `nvenc`.
     memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: device memory to use; None: all that is free.
     weights_dir: holds the record of verified files.
+    speed: `eager`, `compile` or `graphs`. warmup: the sizes of clips to render before the worker is ready.
     """
 
     cache_dir: Path
@@ -45,6 +46,8 @@ class WorkerConfig:
     vram_bytes: int | None = None
     stages: int = 2
     encoder: str = "auto"
+    speed: str = "eager"
+    warmup: tuple[ClipSize, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
 
@@ -91,6 +94,18 @@ class FoundCut:
 
 
 @dataclass(frozen=True)
+class SpeedInfo:
+    """What makes clips faster. mode: in force, which is `eager` if the transformer is streamed.
+
+    compiled_blocks: of the transformer. warm_sizes: of the clips rendered before the worker was ready.
+    """
+
+    mode: str = "eager"
+    compiled_blocks: int = 0
+    warm_sizes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Loading:
     """Loading progress of one component; sizes are 0 if they are unknown."""
 
@@ -115,6 +130,7 @@ class ModelInfo:
     fp8_linears: int = 0
     encoder: str = "libx264"
     plan: MemoryPlan | None = None
+    speed: SpeedInfo = SpeedInfo()
     warnings: tuple[str, ...] = ()
 
 
@@ -130,11 +146,16 @@ class LoadFailed:
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory of the worker: resident on the host, and allocated on the GPU once its models are there."""
+    """Memory of the worker: resident on the host, and allocated on the GPU once its models are there.
+
+    graphs, graph_bytes: the CUDA graphs that it keeps, and what they hold beside what is allocated.
+    """
 
     resident_bytes: int
     device_allocated_bytes: int | None = None
     device_total_bytes: int | None = None
+    graphs: int = 0
+    graph_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.progress import OnProgress
+from pipelines.ltx.speed import Speed
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import X264, Codec
@@ -28,7 +29,8 @@ from server.worker.available_memory import available_host_bytes
 from server.worker.device import DeviceError, limit_memory, resolve_capacity, resolve_device, unusable_card
 from server.worker.encoder import resolve_h264
 from server.worker.memory import host_memory
-from server.worker.messages import Memory, ModelInfo, WorkerConfig
+from server.worker.messages import Memory, ModelInfo, SpeedInfo, WorkerConfig
+from server.worker.speed import accelerate, resolve_speed, size_name, warm_up
 from weights.errors import WeightsError
 from weights.folder import OwnParts, find_own_parts
 from weights.lookalike import find_lookalike
@@ -88,7 +90,9 @@ class Model:
         if self.components.device.type != "cuda":
             return host
         _, total = torch.cuda.mem_get_info(self.components.device)
-        return Memory(host.resident_bytes, torch.cuda.memory_allocated(self.components.device), total)
+        allocated, graphs = torch.cuda.memory_allocated(self.components.device), self.components.graphs
+        kept = {} if graphs is None else {"graphs": len(graphs), "graph_bytes": graphs.kept_bytes}
+        return Memory(host.resident_bytes, allocated, total, **kept)
 
 
 def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
@@ -97,9 +101,10 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     warnings = validate_card(config, device)
     h264 = resolve_h264(config.encoder, device)
     dtype = resolve_dtype(config.dtype, device)
+    speed = resolve_speed(config.speed, device, config.cache_dir)
     files = resolve_files(config)
     limit_memory(device, config.vram_bytes)
-    components = load_components(
+    loaded = load_components(
         files,
         device,
         dtype,
@@ -110,6 +115,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         resolve_capacity(device, config.vram_bytes),
         available_host_bytes(),
     )
+    components = accelerate(loaded, speed, on_progress)
     info = ModelInfo(
         checkpoint=files.checkpoint.absolute().name,
         is_tiny=config.checkpoint is None,
@@ -119,9 +125,12 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
         encoder=h264.encoder,
         plan=components.plan,
+        speed=describe_speed(components, speed, config.warmup),
         warnings=warnings + find_warnings(config, files),
     )
-    return Model(components, info, h264)
+    model = Model(components, info, h264)
+    warm_up(model, config.warmup, config.stages, on_progress)
+    return model
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -175,6 +184,12 @@ def _resolve_text_encoder(config: WorkerConfig, own: OwnParts) -> tuple[Path, Pa
     if own.tokenizer is None:
         raise ConfigError(f"{config.checkpoint}: holds no tokenizer/ for its text_encoder/; download it again")
     return own.text_encoder, own.tokenizer
+
+
+def describe_speed(components: Components, speed: Speed, warm: Sequence[ClipSize]) -> SpeedInfo:
+    in_force = Speed.EAGER if "transformer" in components.plan.streamed else speed
+    compiled_blocks = 0 if in_force is Speed.EAGER else components.transformer.config.num_layers
+    return SpeedInfo(in_force.value, compiled_blocks, tuple(map(size_name, warm)))
 
 
 def _size_by_dtype(components: Components) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Source: Lightricks/LTX-2, ltx_core/model/transformer/transformer.py, BasicAVTransformerBlock.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -84,16 +84,36 @@ class TransformerBlock(nn.Module):
         prompt: PromptKeysValues | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, PromptKeysValues]:
         """Return the tokens of both streams, (F, P, D), and the prompt's keys and values, computed unless given."""
+        if prompt is None:
+            prompt = self.project_prompt(video_input, audio_input)
+        video, audio = self.transform(video, audio, video_input, audio_input, prompt)
+        return video, audio, prompt
+
+    def compile(self, **options: Any) -> None:
+        """Compile the two parts of the forward pass. All blocks with the same types of layers share the code."""
+        self.project_prompt = torch.compile(self.project_prompt, **options)  # type: ignore[method-assign]
+        self.transform = torch.compile(self.transform, **options)  # type: ignore[method-assign]
+
+    def project_prompt(self, video_input: StreamInput, audio_input: StreamInput) -> PromptKeysValues:
+        return PromptKeysValues(
+            self._keys_values(self.attn2, self.prompt_scale_shift_table, video_input),
+            self._keys_values(self.audio_attn2, self.audio_prompt_scale_shift_table, audio_input),
+        )
+
+    def transform(
+        self,
+        video: torch.Tensor,
+        audio: torch.Tensor,
+        video_input: StreamInput,
+        audio_input: StreamInput,
+        prompt: PromptKeysValues,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         rows = modulation(self.scale_shift_table, video_input.rows, STREAM_SCALES)
         audio_rows = modulation(self.audio_scale_shift_table, audio_input.rows, STREAM_SCALES)
 
         video = self._attend_to_itself(self.attn1, video, rows[SELF_ATTENTION], video_input.rotary)
         audio = self._attend_to_itself(self.audio_attn1, audio, audio_rows[SELF_ATTENTION], audio_input.rotary)
 
-        prompt = prompt or PromptKeysValues(
-            self._project_prompt(self.attn2, self.prompt_scale_shift_table, video_input),
-            self._project_prompt(self.audio_attn2, self.audio_prompt_scale_shift_table, audio_input),
-        )
         video = self._attend_to_prompt(self.attn2, video, rows[PROMPT_ATTENTION], prompt.video)
         audio = self._attend_to_prompt(self.audio_attn2, audio, audio_rows[PROMPT_ATTENTION], prompt.audio)
 
@@ -101,9 +121,9 @@ class TransformerBlock(nn.Module):
 
         video = self._feed_forward(self.ff, video, rows[FEED_FORWARD])
         audio = self._feed_forward(self.audio_ff, audio, audio_rows[FEED_FORWARD])
-        return video, audio, prompt
+        return video, audio
 
-    def _project_prompt(self, attention: Attention, table: torch.Tensor, stream: StreamInput) -> KeysValues:
+    def _keys_values(self, attention: Attention, table: torch.Tensor, stream: StreamInput) -> KeysValues:
         shift, scale = modulation(table, stream.prompt_rows, PROMPT_SCALES)
         return attention.keys_values(torch.addcmul(shift, stream.context, scale))
 

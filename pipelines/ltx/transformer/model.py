@@ -3,6 +3,7 @@
 Source: Lightricks/LTX-2, ltx_core/model/transformer/model.py, LTXModel, and transformer_args.py.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -45,6 +46,10 @@ class RotaryTables(NamedTuple):
     audio: RotaryTable
     cross_video: RotaryTable
     cross_audio: RotaryTable
+
+
+# As `Transformer.forward`.
+Forward = Callable[[Modality, Modality, RotaryTables, list[PromptKeysValues] | None], tuple[torch.Tensor, torch.Tensor]]
 
 
 class Transformer(nn.Module):

@@ -1,0 +1,110 @@
+"""Run the transformer faster: compiled, and on a GPU replayed from CUDA graphs."""
+
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+
+import torch
+
+from pipelines.errors import PipelineError
+from pipelines.geometry import audio_latent_length, latent_grid, position_fps
+from pipelines.ltx.components import Components
+from pipelines.ltx.graphs import Record, StepGraphs, record_cuda_graph
+from pipelines.ltx.sampling import predict_velocity, prepare_audio, prepare_video
+from pipelines.ltx.text import Context
+from pipelines.ltx.transformer.block import PromptKeysValues
+from pipelines.ltx.transformer.model import Modality, RotaryTables, Transformer
+from pipelines.memory import DEFAULT_CLIP, PROMPT_ROWS, SMALLEST_CLIP, denoise_bytes
+
+# Any: compiled code depends on the shapes alone.
+EXAMPLE_SIGMA = 0.9
+
+
+class Speed(StrEnum):
+    """`compile`: each block of the transformer is compiled. `graphs`: that, and each step is one CUDA graph."""
+
+    EAGER = "eager"
+    COMPILE = "compile"
+    GRAPHS = "graphs"
+
+
+class CompileError(PipelineError):
+    """Torch cannot compile here."""
+
+
+def require_compiler() -> None:
+    """Raise CompileError if there is no C++ compiler, which torch's compiler needs for a CPU and for a GPU."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as exc:
+        raise CompileError("there is no C++ compiler: install g++") from exc
+
+
+def speed_up(components: Components, speed: Speed, record: Record = record_cuda_graph) -> Components:
+    """Return the components with a faster `forward`, unless the transformer's weights are streamed.
+
+    Everything is compiled now, so that no clip waits for it. Raises CompileError.
+    """
+    if speed is Speed.EAGER or "transformer" in components.plan.streamed:
+        return components
+    compile_blocks(components)
+    forward = partial(run_compiled, components.transformer)
+    if speed is Speed.COMPILE:
+        return replace(components, forward=forward)
+    graphs = StepGraphs(forward, partial(denoise_bytes, components.plan.widths), record)
+    return replace(components, forward=graphs, graphs=graphs)
+
+
+def compile_blocks(components: Components) -> None:
+    for block in components.transformer.transformer_blocks:
+        block.compile(fullgraph=True, dynamic=True)
+    try:
+        run_example(components)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as exc:
+        # What the compiler raises is not documented.
+        raise CompileError(first_line(exc)) from exc
+
+
+def run_compiled(
+    transformer: Transformer,
+    video: Modality,
+    audio: Modality,
+    rotary: RotaryTables,
+    prompt: list[PromptKeysValues] | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run the transformer. What was not compiled at the start, such as frames of one token, is computed eagerly."""
+    with torch.compiler.set_stance("eager_on_recompile"):
+        velocities: tuple[torch.Tensor, torch.Tensor] = transformer(video, audio, rotary, prompt)
+    return velocities
+
+
+@torch.inference_mode()
+def run_example(components: Components) -> None:
+    """Run a step of a default clip, or of the smallest if that does not fit, on noise."""
+    transformer, device = components.transformer, components.device
+    config = transformer.config
+    clip = DEFAULT_CLIP if components.plan.fits(DEFAULT_CLIP) else SMALLEST_CLIP
+    grid = latent_grid(clip)
+
+    def noise(rows: int, width: int) -> torch.Tensor:
+        return torch.randn(1, rows, width, device=device)
+
+    video = prepare_video(grid, position_fps(clip.frame_rate), (), noise(grid.tokens, config.in_channels))
+    audio = prepare_audio(noise(audio_latent_length(clip), config.audio_in_channels))
+    context = Context(
+        noise(PROMPT_ROWS, config.cross_attention_dim).to(components.dtype),
+        noise(PROMPT_ROWS, config.audio_cross_attention_dim).to(components.dtype),
+    )
+    rotary = transformer.rotary_tables(video.coords, audio.coords)
+    predict_velocity(transformer, video, audio, rotary, context, EXAMPLE_SIGMA)
+
+
+def first_line(exc: Exception) -> str:
+    """Return the first line of the error itself, which torch wraps in one of its own."""
+    cause = getattr(exc, "inner_exception", exc)
+    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"

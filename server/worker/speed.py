@@ -1,0 +1,91 @@
+"""Choose how the transformer runs, and render a clip of each size that should be fast from the first request on."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+
+from pipelines.errors import PipelineError
+from pipelines.ltx.components import Components
+from pipelines.ltx.progress import OnProgress
+from pipelines.ltx.speed import CompileError, Speed, require_compiler, speed_up
+from pipelines.ltx.trace import Trace
+from pipelines.memory import ClipSize
+from pipelines.spec import GenerationSpec, Keyframe
+from server.process.torch_environment import keep_compiled
+from weights.errors import WeightsError
+
+if TYPE_CHECKING:
+    from server.worker.model import Model
+
+
+class SpeedError(WeightsError):
+    """`--speed` or `--warmup` asks for what is not possible here."""
+
+
+def resolve_speed(name: str, device: torch.device, cache_dir: Path) -> Speed:
+    """Return the speed if the device and this machine can have it. Raises SpeedError."""
+    speed = Speed(name)
+    if speed is Speed.EAGER:
+        return speed
+    if speed is Speed.GRAPHS and device.type != "cuda":
+        raise SpeedError(f"--speed graphs needs an NVIDIA GPU, the device is {device}: use --speed compile or eager")
+    try:
+        require_compiler()
+    except CompileError as exc:
+        raise compile_refusal(speed, exc) from exc
+    _use_cache(speed, keep_compiled(cache_dir / "compiled"))
+    return speed
+
+
+def compile_refusal(speed: Speed, exc: CompileError) -> SpeedError:
+    return SpeedError(f"--speed {speed}: torch cannot compile the transformer here: {exc}; or use --speed eager")
+
+
+def accelerate(components: Components, speed: Speed, on_progress: OnProgress) -> Components:
+    """Compile what can be, before the first clip. Raises SpeedError."""
+    if speed is not Speed.EAGER:
+        on_progress("compile", 0, 0)
+    try:
+        return speed_up(components, speed)
+    except CompileError as exc:
+        raise compile_refusal(speed, exc) from exc
+
+
+def warm_up(model: "Model", sizes: Sequence[ClipSize], stages: int, on_progress: OnProgress) -> None:
+    """Render a clip of each size, with an image and sound. Raises SpeedError."""
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            on_progress(f"warm-up {size_name(size)}", 0, 0)
+            image, path = Path(folder) / "image.png", Path(folder) / "clip.mp4"
+            Image.new("RGB", (size.width, size.height), "gray").save(image)
+            spec = GenerationSpec(
+                *("warm-up", 0, size.width, size.height, size.num_frames, size.frame_rate),
+                keyframes=(Keyframe(image),),
+                stages=stages,
+            )
+            try:
+                model.render(spec, path, Trace())
+            except PipelineError as exc:
+                raise SpeedError(f"--warmup {size_name(size)}: {exc}") from exc
+
+
+def size_name(size: ClipSize) -> str:
+    return f"{size.width}x{size.height}x{size.num_frames}"
+
+
+def _use_cache(speed: Speed, folder: Path) -> None:
+    """Raise SpeedError if compiled code cannot be kept in this folder."""
+    try:
+        # It is run without a check when it is read back.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise SpeedError(
+            f"--speed {speed} keeps compiled code in {folder}, which cannot be written to: {exc.strerror}; choose "
+            "another LTX23_CACHE_DIR / --cache-dir (or TORCHINDUCTOR_CACHE_DIR), or use --speed eager"
+        ) from exc
