@@ -10,6 +10,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from pipelines.media.codecs import CHANNELS, PIXEL_FORMAT, SAMPLE_RATE, Codec
+from pipelines.media.x264 import instruction_options
 from pipelines.spec import GenerationSpec
 
 Packets = list[Any]
@@ -39,6 +40,7 @@ class YuvConverter:
 
 class VideoEncoder:
     def __init__(self, container: Any, codec: Codec, spec: GenerationSpec, threads: int) -> None:
+        cpu_options = instruction_options() if codec.encoder == "libx264" else {}
         self._stream = container.add_stream(
             codec.encoder,
             rate=spec.frame_rate,
@@ -46,7 +48,7 @@ class VideoEncoder:
             height=spec.height,
             pix_fmt=PIXEL_FORMAT,
             time_base=1 / spec.frame_rate,
-            options={**codec.options, "threads": str(threads)},
+            options={**cpu_options, **codec.options, "threads": str(threads)},
         )
         self._frame_duration_s = 1 / spec.frame_rate
         self._converter = YuvConverter(threads)

@@ -234,6 +234,16 @@ def test_the_same_input_gives_the_same_bytes_in_any_chunks(container, tmp_path, 
     assert clips[0] == clips[1] == clips[2]
 
 
+@pytest.mark.parametrize("width", [128, 192], ids=["even", "odd"])
+def test_a_width_of_any_number_of_blocks_gives_the_same_bytes(container, width, tmp_path, make_spec, make_frames):
+    spec = make_spec(container=container, num_frames=25, width=width, height=128, generate_audio=False)
+    path, clips = tmp_path / "clip", set()
+    for _ in range(12):
+        mux(path, make_frames(spec), spec, None)
+        clips.add(path.read_bytes())
+    assert len(clips) == 1
+
+
 def test_frames_need_not_be_contiguous_or_writable(container, tmp_path, make_spec, make_frames):
     spec = make_spec(container=container, width=128, generate_audio=False)
     planar = [np.ascontiguousarray(chunk.transpose(0, 3, 1, 2)) for chunk in make_frames(spec)]
