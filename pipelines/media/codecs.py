@@ -10,9 +10,16 @@ SAMPLE_RATE = 48_000
 CHANNELS = 2
 PIXEL_FORMAT = "yuv420p"
 
-# x264 and libvpx write other bytes with another number of threads: a constant, so that a clip's bytes do not
-# depend on the number of cores.
-ENCODER_THREADS = 8
+MAX_ENCODER_THREADS = 8
+
+
+def encoder_threads(height: int) -> int:
+    """Return one thread for every 64 rows, up to 8: beyond that a clip takes more processor time and more bytes.
+
+    It depends on the clip alone, because x264 and libvpx write other bytes with another number of threads.
+    """
+    return min(max(height // 64, 1), MAX_ENCODER_THREADS)
+
 
 _BITEXACT = {"flags": "+bitexact"}
 _BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import MuxError
 from pipelines.media.clip_writer import ClipWriter, translated_errors
-from pipelines.media.codecs import CHANNELS, ENCODER_THREADS, X264, Codec
+from pipelines.media.codecs import CHANNELS, X264, Codec, encoder_threads
 from pipelines.spec import GenerationSpec
 
 
@@ -19,7 +19,7 @@ def mux(
     spec: GenerationSpec,
     waveform: NDArray[np.float32] | None,
     h264: Codec = X264,
-    threads: int = ENCODER_THREADS,
+    threads: int | None = None,
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
 
@@ -27,12 +27,13 @@ def mux(
     from then on: its memory must not be reused.
     waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
     h264: writes the picture of an mp4.
-    threads: a different number gives a different file.
+    threads: `encoder_threads` of the height by default; a different number gives a different file.
 
     Raises MuxError if the input differs from `spec` or the file cannot be written, and whatever `frames` raises. `path`
     appears only when the clip is complete.
     """
     _validate_waveform(waveform)
+    threads = threads or encoder_threads(spec.height)
     with _written_whole(path) as part, ClipWriter(part, spec, waveform, h264, threads) as writer:
         for chunk in _validated(frames, spec):
             writer.write(chunk)

@@ -4,7 +4,7 @@ import sys
 import pytest
 from av.video.codeccontext import VideoCodecContext
 
-from pipelines.media.codecs import FORMATS, X264, Codec, nvenc
+from pipelines.media.codecs import FORMATS, X264, Codec, encoder_threads, nvenc
 from pipelines.spec import Container
 
 
@@ -45,3 +45,7 @@ def test_both_encoders_write_the_same_codec_with_the_same_colours() -> None:
 
     assert nvenc(None).name == X264.name
     assert [nvenc(None).options[name] for name in same] == [X264.options[name] for name in same]
+
+
+def test_threads_depend_on_the_height_alone_and_are_bounded():
+    assert [encoder_threads(height) for height in (64, 256, 320, 512, 1088, 2176)] == [1, 4, 5, 8, 8, 8]
