@@ -99,9 +99,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "--clips", type=int, default=4, metavar="N", help="clips to render; the first one warms up (default: 4)"
     )
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument(
-        "--compare", choices=("diffusers",), help="also run a denoising step with diffusers' own transformer"
-    )
+    kind.add_argument("--compare", choices=("diffusers",), help="also render with diffusers' own pipelines")
     kind.add_argument(
         "--model",
         type=str.lower,

@@ -1,16 +1,10 @@
 """Diffusers' own transformer with the weights of ours, for comparisons."""
 
-import statistics
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from itertools import repeat
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from pipelines.bench.step import Step
-from pipelines.bench.timing import busy_seconds
-from pipelines.errors import OutOfMemory
 from pipelines.ltx.sampling import State
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.config import FIXED
@@ -18,17 +12,6 @@ from pipelines.ltx.transformer.model import Transformer
 from weights.names import TRANSFORMER_FROM_DIFFUSERS
 
 DIFFUSERS_PARTS = {published: part for part, published in TRANSFORMER_FROM_DIFFUSERS.items()}
-
-PAIRS = 5
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One denoising step, ours and diffusers': medians of the pairs in seconds of the device, and of their ratios."""
-
-    ours_s: float
-    diffusers_s: float
-    ratio: float
 
 
 def diffusers_name(published: str) -> str:
@@ -67,26 +50,3 @@ def diffusers_inputs(
         "audio_coords": audio.coords,
         "return_dict": False,
     }
-
-
-@torch.inference_mode()
-def compare_with_diffusers(step: Step) -> Comparison:
-    """Run one step with each in turn, in pairs. Raises OutOfMemory."""
-    module = diffusers_transformer(step.transformer)
-    inputs = diffusers_inputs(step.transformer, step.video, step.audio, step.context, step.sigma)
-    device = step.video.latent.device
-    try:
-        pairs = run_pairs(step.velocity, lambda: module(**inputs), device)
-    except (torch.OutOfMemoryError, MemoryError) as exc:
-        raise OutOfMemory("the device ran out of memory in the comparison with diffusers") from exc
-    ours, theirs = zip(*pairs, strict=True)
-    ratio = statistics.median(mine / other for mine, other in pairs)
-    return Comparison(statistics.median(ours), statistics.median(theirs), ratio)
-
-
-def run_pairs(
-    ours: Callable[[], object], theirs: Callable[[], object], device: torch.device
-) -> list[tuple[float, float]]:
-    """Return the seconds of both in each pair, after one of each that is not counted."""
-    ours(), theirs()
-    return [(busy_seconds(ours, device), busy_seconds(theirs, device)) for _ in repeat(None, PAIRS)]

@@ -23,17 +23,18 @@ def seconds(call: Callable[[], object], device: torch.device, runs: int = 20) ->
 
 
 def busy_seconds(call: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds that one call keeps the device busy: between two CUDA events, or CPU seconds of all threads.
+    """Return the seconds that one call keeps the device busy: those of the clock on a card, else the CPU's."""
+    start = busy_clock(device)
+    call()
+    return busy_clock(device) - start
+
+
+def busy_clock(device: torch.device) -> float:
+    """Return the seconds up to now: of the clock with the card's work done, or of the CPU, of all threads.
 
     Other programs on the same cores change a CPU time less than a time by the clock.
     """
     if device.type != "cuda":
-        start = time.process_time()
-        call()
-        return time.process_time() - start
-    before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    before.record()
-    call()
-    after.record()
-    after.synchronize()
-    return float(before.elapsed_time(after)) / 1e3
+        return time.process_time()
+    synchronize(device)
+    return time.perf_counter()

@@ -4,21 +4,22 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.bench.chart import Chart, render_svg
 from pipelines.errors import PipelineError
 from pipelines.spec import GenerationSpec
-from server.commands.generate import ConsoleTrace, load_for_clip
+from server.commands.bench_alone import AloneComparison, compare_alone
+from server.commands.generate import ConsoleTrace, load_for_clip, read_clip_options
 from server.process.torch_environment import configure_allocator, wait_passively
 from server.settings import SettingsError, setting_error
 from weights.errors import WeightsError
 
 if TYPE_CHECKING:
+    from pipelines.bench.comparison import Comparison, Pairs
     from pipelines.bench.report import Floor, StepCounts
-    from pipelines.bench.stock import Comparison
     from server.worker.model import Model
 
 LABEL, VALUE = 34, 12
@@ -52,7 +53,10 @@ class MemoryUse:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is printed. clips: how many were measured, after the warm-up. The seconds are their medians."""
+    """All that is printed. clips: how many were measured, after the warm-up. The seconds are their medians.
+
+    diffusers, diffusers_alone: None unless asked for; the second one, too, where diffusers could not load the weights.
+    """
 
     subject: Subject
     clips: int
@@ -62,6 +66,7 @@ class Report:
     denoise_floor: "Floor"
     memory: MemoryUse
     diffusers: "Comparison | None"
+    diffusers_alone: AloneComparison | None = None
 
 
 def bench(
@@ -77,10 +82,14 @@ def bench(
         validate_chart(chart)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
-            model, spec = load_for_clip(path, trace, **options)
+            config, spec = read_clip_options(path, **options)
+            model = load_for_clip(config, spec, trace)
             if compare is not None:
-                validate_comparable(model)
+                validate_comparable(model, spec)
             report = measure(model, spec, path, clips, trace, compare is not None)
+            if compare is not None:
+                del model  # its memory is needed
+                report = replace(report, diffusers_alone=compare_alone(config, spec, Path(folder)))
         if chart is not None:
             chart.write_text(render_svg(report_chart(report)))
     except (PipelineError, WeightsError, SettingsError, OSError) as exc:
@@ -110,8 +119,10 @@ def report_chart(report: Report) -> Chart:
     )
 
 
-def validate_comparable(model: "Model") -> None:
-    """Raise SettingsError if diffusers' transformer cannot take the weights as they were loaded."""
+def validate_comparable(model: "Model", spec: GenerationSpec) -> None:
+    """Raise SettingsError if diffusers' pipeline cannot take the weights as they were loaded, or render the clip."""
+    if any(keyframe.frame_idx or keyframe.strength < 1 for keyframe in spec.keyframes):
+        raise SettingsError("--keyframe: --compare diffusers takes one image at most, at frame 0 with strength 1")
     if model.info.fp8_linears:
         raise setting_error("fp8", "--compare diffusers needs plain weights: dequantize")
     if "transformer" in model.components.plan.streamed:
@@ -122,9 +133,9 @@ def measure(
     model: "Model", spec: GenerationSpec, path: Path, count: int, trace: ConsoleTrace, compares: bool
 ) -> Report:
     """Render the clips first, because the rest would change their peak memory. Raises PipelineError."""
+    from pipelines.bench.comparison import compare_with_diffusers
     from pipelines.bench.report import count_step, measure_clips, measure_floor, planned_peak_bytes
     from pipelines.bench.step import Step
-    from pipelines.bench.stock import compare_with_diffusers
 
     components = model.components
     peak = ClipMemory(model)
@@ -140,7 +151,7 @@ def measure(
         count_step(components, step),
         measure_floor(clips, components.device),
         memory,
-        compare_with_diffusers(step) if compares else None,
+        compare_with_diffusers(components, spec, step, path, count - 1) if compares else None,
     )
 
 
@@ -208,11 +219,32 @@ def report_table(report: Report) -> Iterator[str]:
     yield _row("planned", f"{memory.planned_bytes / 1e9:.2f}")
     yield _row("measured", "unknown" if memory.peak_bytes is None else f"{memory.peak_bytes / 1e9:.2f}")
     if report.diffusers is not None:
-        clock = "CPU seconds" if subject.device == "cpu" else "seconds of the card"
-        yield f"the same step with diffusers' transformer, {clock}"
-        yield _row("ltx23", f"{report.diffusers.ours_s:.3f}")
-        yield _row("diffusers", f"{report.diffusers.diffusers_s:.3f}")
-        yield _row("ltx23 / diffusers", f"{report.diffusers.ratio:.3f}")
+        yield from _compared(report)
+
+
+def _compared(report: Report) -> Iterator[str]:
+    clock = "CPU seconds" if report.subject.device == "cpu" else "seconds"
+    found, alone = report.diffusers, report.diffusers_alone
+    assert found is not None
+    yield _versus(f"beside diffusers, {clock}", "ltx23", "diffusers", "ratio")
+    for name, pairs in (("a step", found.step), ("denoise", found.denoise), ("decode", found.decode)):
+        yield _pairs(name, pairs)
+    yield _pairs("clip, with its file", found.clip)
+    if alone is not None:
+        yield _pairs("start of a process", alone.start_s)
+        if alone.peak_gb is not None:
+            yield _pairs("its memory at the peak, GB", alone.peak_gb)
+    if found.image_step is not None:
+        yield _versus(f"a step of ltx23, {clock}", "image", "no image", "ratio")
+        yield _pairs("with the clip's images", found.image_step)
+
+
+def _pairs(label: str, pairs: "Pairs") -> str:
+    return _versus(f"  {label}", f"{pairs.ours:.3f}", f"{pairs.other:.3f}", f"{pairs.ratio:.3f}")
+
+
+def _versus(label: str, *cells: str) -> str:
+    return f"{label:<{LABEL}}" + "".join(f"{cell:>{VALUE}}" for cell in cells)
 
 
 def _row(label: str, value: str) -> str:

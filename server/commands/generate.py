@@ -21,6 +21,7 @@ from server.configure import worker_config
 from server.process.torch_environment import configure_allocator, wait_passively
 from server.settings import SettingsError, WeightSettings, load_settings
 from server.worker.garbage import postponed_gc
+from server.worker.messages import WorkerConfig
 from weights.disk import replacing
 from weights.errors import WeightsError
 
@@ -38,7 +39,8 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     configure_allocator()
     path, trace = Path(output), ConsoleTrace(keep_tensors=save_latents is not None)
     try:
-        model, spec = load_for_clip(path, trace, **options)
+        config, spec = read_clip_options(path, **options)
+        model = load_for_clip(config, spec, trace)
         timings_s = model.render(spec, path, trace)
         if save_latents is not None:
             write_tensors(Path(save_latents), trace.kept)
@@ -52,8 +54,8 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     return 0
 
 
-def load_for_clip(path: Path, trace: "ConsoleTrace", **options: Any) -> tuple["Model", GenerationSpec]:
-    """Load the model for the clip that the options of a command describe, and print notes about both.
+def read_clip_options(path: Path, **options: Any) -> tuple[WorkerConfig, GenerationSpec]:
+    """Return the model and the clip that the options of a command describe, and print notes about the pictures.
 
     Raises SettingsError, SpecError, WeightsError.
     """
@@ -62,17 +64,22 @@ def load_for_clip(path: Path, trace: "ConsoleTrace", **options: Any) -> tuple["M
     spec = build_spec(path, settings.stages, **options)
     for keyframe in spec.keyframes:
         check_keyframe(keyframe, Size(spec.width, spec.height))
+    # This one clip is the first of its size in any case.
+    return replace(worker_config(settings), warmup=()), spec
+
+
+def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTrace") -> "Model":
+    """Load the model for a clip, and print notes about both. Raises WeightsError."""
     with postponed_gc():
         from server.worker.model import load_model
 
-        # This one clip is the first of its size in any case.
-        model = load_model(replace(worker_config(settings), warmup=()), trace.loading)
+        model = load_model(config, trace.loading)
     trace.close()
     for warning in model.info.warnings:
         print(f"ltx23: note: {warning}", file=sys.stderr)
     if (cut := model.components.encode_prompt.find_cut(spec.prompt)) is not None:
         print(f"ltx23: note: the prompt has {cut}", file=sys.stderr)
-    return model, spec
+    return model
 
 
 def build_spec(

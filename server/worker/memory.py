@@ -40,10 +40,11 @@ class PeakMemory:
             import torch
 
             return torch.cuda.max_memory_allocated(self._device)
-        return _peak_resident_bytes() if self._is_reset else None
+        return peak_resident_bytes() if self._is_reset else None
 
 
-def _peak_resident_bytes() -> int | None:
+def peak_resident_bytes() -> int | None:
+    """Return the largest resident memory of this process so far, or since a reset. None: the system does not say."""
     with suppress(OSError, ValueError, StopIteration):
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024

@@ -13,12 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.gpu import TINY, write_weights
+from pipelines.bench.comparison import Comparison, Pairs
 from pipelines.bench.flops import FlopTrace
 from pipelines.bench.report import Floor, StepCounts
-from pipelines.bench.stock import Comparison
 from pipelines.ltx.fp8 import FP8
 from pipelines.ltx.trace import Trace
 from server.commands.bench import MemoryUse, Report, Subject, report_table
+from server.commands.bench_alone import AloneComparison
 from tests.conftest import RunCommand
 from weights.tiny import TinyFiles
 
@@ -66,8 +67,13 @@ def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunComman
     assert re.findall(r"(\w+): measured", description) == ["encode", "denoise", "decode", "mux"]
     assert f"floor {floor['floor_s']:.3g}" in description
     assert report["memory"]["planned_bytes"] > 200e6  # a chunk of the decoder is the largest part
-    assert report["diffusers"]["ours_s"] > 0
-    assert report["diffusers"]["diffusers_s"] > 0
+    compared = report["diffusers"] | report["diffusers_alone"]
+    assert compared.pop("image_step") is None
+    assert list(compared) == ["step", "denoise", "decode", "clip", "start_s", "peak_gb"]
+    assert compared.pop("step")["ratio"] > 0
+    for pairs in compared.values():  # of one pair each
+        assert pairs["ratio"] == pytest.approx(pairs["ours"] / pairs["other"])
+    assert compared["peak_gb"]["ours"] > 0.3  # Python, torch and the libraries around it
 
 
 def test_a_step_with_an_image_issues_as_many_operations(
@@ -91,7 +97,10 @@ def test_the_table_has_a_row_for_each_measurement() -> None:
         step=StepCounts(536, 604, None),
         denoise_floor=Floor({"float32": 72_870_000_000}, {"float32": 5e10}, 1.4574, 0.58296),
         memory=MemoryUse(340_000_000, None),
-        diffusers=Comparison(0.371, 0.412, 0.902),
+        diffusers=Comparison(
+            Pairs(0.371, 0.412, 0.9), Pairs(2, 4, 0.5), Pairs(3, 9, 1 / 3), Pairs(6, 12, 0.5), Pairs(1.02, 1, 1.02)
+        ),
+        diffusers_alone=AloneComparison(Pairs(5, 10, 0.5), Pairs(0.7, 2.1, 1 / 3)),
     )
 
     heading, clip, *lines = report_table(report)
@@ -108,8 +117,12 @@ def test_the_table_has_a_row_for_each_measurement() -> None:
         *("floor, s 1.457", "floor / denoise, % 58.3"),
         "memory at the peak, GB",
         *("planned 0.34", "measured unknown"),
-        "the same step with diffusers' transformer, CPU seconds",
-        *("ltx23 0.371", "diffusers 0.412", "ltx23 / diffusers 0.902"),
+        "beside diffusers, CPU seconds ltx23 diffusers ratio",
+        *("a step 0.371 0.412 0.900", "denoise 2.000 4.000 0.500", "decode 3.000 9.000 0.333"),
+        "clip, with its file 6.000 12.000 0.500",
+        *("start of a process 5.000 10.000 0.500", "its memory at the peak, GB 0.700 2.100 0.333"),
+        "a step of ltx23, CPU seconds image no image ratio",
+        "with the clip's images 1.020 1.000 1.020",
     ]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.bench.stock import diffusers_name
+from pipelines.bench.stock_flow import SCHEDULER
 from pipelines.ltx.build import build_module, use_fp8
 from pipelines.ltx.fp8 import Fp8Linear
-from tests.diffusers_folder import SCHEDULER
 from weights.full_config import full_config
 from weights.full_model import TEXT_LAYERS
 from weights.header import TensorInfo
