@@ -113,7 +113,8 @@ def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stag
             yield Stage("upsample", record(lambda: upsample(components, latents(first_grid), first_grid)), False)
         call = denoising(components, spec, stage_grid, sigmas, context)
         operations = record(call, blocks)
-        yield Stage(name, operations, True, step_bytes * (len(sigmas) - 1))
+        # Blocks whose weights are streamed are not compiled.
+        yield Stage(name, operations, "transformer" not in plan.streamed, step_bytes * (len(sigmas) - 1))
     if spec.generate_audio:
         sound = zeros(1, audio_latent_length(spec), components.transformer.config.audio_in_channels)
         yield Stage("sound", record(lambda: decode_audio(sound, components.audio_vae, components.vocoder)), False)
