@@ -49,16 +49,22 @@ class Pipe:
 
     def _read(self) -> None:
         while True:
-            message = self._receive()
-            if isinstance(message, Cancel):
-                self._on_cancel(message.job_id)
-            elif isinstance(message, Generate):
-                self._cancelled[message.job_id] = threading.Event()
-                self.jobs.put(message)
-            elif isinstance(message, Prepare) and self.preparer is not None:
-                self.preparer.begin(message)
-            elif isinstance(message, FindCut):
-                self.queries.put(message)
+            match self._receive():
+                case Cancel(job_id):
+                    self._on_cancel(job_id)
+                case FindCut() as query:
+                    self.queries.put(query)
+                case Prepare() as message if self.preparer is not None:
+                    self.preparer.begin(message)
+                case Generate() as message:
+                    self._on_generate(message)
+
+    def _on_generate(self, message: Generate) -> None:
+        self._cancelled[message.job_id] = threading.Event()
+        if self.preparer is not None:
+            # Now, because the next message may be about another job.
+            self.preparer.claim(message.job_id)
+        self.jobs.put(message)
 
     def _on_cancel(self, job_id: str) -> None:
         job = self._cancelled.get(job_id)

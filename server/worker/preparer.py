@@ -21,7 +21,7 @@ class _Preparation(Generic[T]):
 
 
 class Preparer(Generic[T]):
-    """Prepares one job at a time in the executor's only thread, and keeps the last one.
+    """Prepares one job at a time in the executor's only thread, and keeps the last one until it is dropped or claimed.
 
     prepare: called with a specification, and a function to call now and then, which raises Cancelled to stop.
     """
@@ -35,6 +35,7 @@ class Preparer(Generic[T]):
         self._executor, self._prepare, self._is_cancelled = executor, prepare, is_cancelled
         self._lock = threading.Lock()
         self._current: _Preparation[T] | None = None
+        self._claimed: dict[str, _Preparation[T]] = {}
 
     def begin(self, message: Prepare) -> None:
         """Prepare this job, and drop the one before."""
@@ -55,17 +56,19 @@ class Preparer(Generic[T]):
             if self._current is not None and self._current.job_id == job_id:
                 self._drop()
 
+    def claim(self, job_id: str) -> None:
+        """Keep what is prepared of this job until it is taken: the device is about to begin with it."""
+        with self._lock:
+            if self._current is not None and self._current.job_id == job_id:
+                self._claimed[job_id], self._current = self._current, None
+
     def take(self, job_id: str) -> T | None:
-        """Return what was prepared of this job, once that is done.
+        """Return what was prepared of a claimed job, once that is done.
 
         Return None if it has not begun, or failed: whoever prepares the job then gets the error.
         """
-        with self._lock:
-            taken = self._current
-            if taken is None or taken.job_id != job_id:
-                return None
-            self._current = None
-        if taken.prepared.cancel() or taken.prepared.exception() is not None:
+        taken = self._claimed.pop(job_id, None)
+        if taken is None or taken.prepared.cancel() or taken.prepared.exception() is not None:
             return None
         return taken.prepared.result()
 

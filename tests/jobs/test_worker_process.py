@@ -24,7 +24,7 @@ from server.worker.messages import (
     Ready,
     WorkerConfig,
 )
-from tests.jobs.conftest import Event, Rig, Started, outcome
+from tests.jobs.conftest import Event, Rig, Started, outcome, program_of
 from weights.tiny import TinyFiles
 
 
@@ -75,31 +75,36 @@ async def test_a_worker_sends_heartbeats_while_it_loads_and_cancels_a_render_bet
     assert names(tmp_path) == ["second.mp4"]
 
 
-async def test_a_missing_image_is_an_error_of_the_request_and_waiting_changes_no_clip(
+async def test_jobs_at_once_give_the_same_clips_as_one_by_one_and_each_image_is_prepared_once(
     cache_dir: Path, tiny: TinyFiles, started: Started, tmp_path: Path
 ) -> None:
-    image = tmp_path / "image.png"
-    Image.effect_noise((300, 200), 90).save(image)
     events: asyncio.Queue[FromWorker] = asyncio.Queue()
-    dispatcher = Dispatcher([WorkerConfig(cache_dir)], Limits(), events.put_nowait)
+    dispatcher = Dispatcher([WorkerConfig(cache_dir)], Limits(), events.put_nowait, program_of("notes_its_images"))
     rig = Rig(dispatcher, events, tmp_path)
     dispatcher.start()
     await rig.told(Ready)
-    kinds = [("a", Keyframe(image)), ("b", Keyframe(tmp_path / "missing.png")), ("c", Keyframe(image, 8, 0.5))]
+    images = [tmp_path / f"{name}.png" for name in ("a", "b", "missing", "d")]
+    for image in images:
+        if image.stem != "missing":
+            Image.effect_noise((300, 200), 90).save(image)
 
     one_by_one = []
-    for prompt, keyframe in kinds:
-        job = rig.submit(prompt, None, keyframe)
-        one_by_one.append((await outcome(job), job))
-    at_once = [rig.submit(prompt, None, keyframe) for prompt, keyframe in kinds]
-    outcomes = [await outcome(job) for job in at_once]
+    for image in images:
+        one_by_one.append(rig.submit(image.stem, None, Keyframe(image)))
+        await outcome(one_by_one[-1])
+    at_once = [rig.submit(image.stem, None, Keyframe(image)) for image in images]
 
-    assert outcomes == [how for how, _ in one_by_one] == ["done", "RenderRefused", "done"]
-    with pytest.raises(RenderRefused, match="the image file cannot be read: No such file"):
-        await at_once[1].ended
-    for job, (how, alone) in zip(at_once, one_by_one, strict=True):
-        assert how != "done" or job.path.read_bytes() == alone.path.read_bytes()
-    assert len(names(tmp_path)) == 1 + 4
+    for jobs in (one_by_one, at_once):
+        assert [await outcome(job) for job in jobs] == ["done", "done", "RenderRefused", "done"]
+        with pytest.raises(RenderRefused, match="the image file cannot be read: No such file"):
+            await jobs[2].ended
+    for number in (0, 1, 3):
+        assert at_once[number].path.read_bytes() == one_by_one[number].path.read_bytes()
+    # Of one by one, then of those at once; the missing image is prepared again, for its error.
+    threads = [images[number].with_suffix(".threads").read_text().split() for number in (0, 1, 3)]
+    assert threads[0] == ["MainThread"] * 2
+    assert [len(each) for each in threads] == [2, 2, 2]
+    assert "preparing_0" in (threads[1][1], threads[2][1])
     dispatcher.stop()
     await dispatcher.stopped()
     assert started() == []

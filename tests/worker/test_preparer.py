@@ -56,14 +56,37 @@ def test_a_job_is_prepared_before_it_is_taken(preparer: Preparer[str], images: I
     preparer.begin(job("next"))
     images.begun.acquire()
 
+    preparer.claim("another")
     assert preparer.take("another") is None
+    preparer.claim("next")
     assert preparer.take("next") == "next"
+    assert preparer.take("next") is None
+
+
+def test_a_claimed_job_is_kept_while_the_one_after_it_is_prepared(preparer: Preparer[str], images: Images) -> None:
+    preparer.begin(job("next"))
+    images.begun.acquire()
+    preparer.claim("next")
+    preparer.begin(job("after"))
+    preparer.claim("after")
+
+    assert preparer.take("next") == "next"
+    assert preparer.take("after") in ("after", None)
+
+
+def test_a_job_that_is_not_claimed_is_not_kept(preparer: Preparer[str], images: Images) -> None:
+    preparer.begin(job("next"))
+    images.begun.acquire()
+    preparer.begin(job("after"))
+    preparer.claim("next")
+
     assert preparer.take("next") is None
 
 
 def test_a_job_that_is_being_prepared_is_waited_for(preparer: Preparer[str], images: Images) -> None:
     preparer.begin(job("slow"))
     images.begun.acquire()
+    preparer.claim("slow")
     threading.Timer(0, images.go.set).start()
 
     assert preparer.take("slow") == "slow"
@@ -75,6 +98,7 @@ def test_a_job_whose_turn_comes_before_it_is_begun_does_not_wait_for_another(
     preparer.begin(job("slow"))
     images.begun.acquire()
     preparer.begin(job("next"))
+    preparer.claim("next")
 
     assert preparer.take("next") is None
     images.go.set()
@@ -87,6 +111,8 @@ def test_what_is_dropped_is_stopped_after_its_image(preparer: Preparer[str], ima
     preparer.begin(job("next"))
     images.go.set()
     images.begun.acquire()
+    preparer.claim("slow")
+    preparer.claim("next")
 
     assert preparer.take("slow") is None
     assert preparer.take("next") == "next"
@@ -98,6 +124,7 @@ def test_a_job_that_is_cancelled_while_it_is_waited_for_is_stopped(
 ) -> None:
     preparer.begin(job("slow"))
     images.begun.acquire()
+    preparer.claim("slow")
     cancelled.add("slow")
     images.go.set()
 
@@ -108,5 +135,6 @@ def test_a_job_that_is_cancelled_while_it_is_waited_for_is_stopped(
 def test_an_error_is_left_to_the_render(preparer: Preparer[str], images: Images) -> None:
     preparer.begin(job("broken"))
     images.begun.acquire()
+    preparer.claim("broken")
 
     assert preparer.take("broken") is None
