@@ -1,10 +1,15 @@
-"""The GPU benchmark at tiny size on the CPU, and a short soak."""
+"""The benchmarks run: that of a GPU at tiny size on the CPU, that of the encoders, and a short soak."""
 
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
+from pipelines.media.muxer import mux
+from pipelines.spec import GenerationSpec
 from weights.tiny import TinyFiles
 
 
@@ -18,6 +23,26 @@ def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
     assert done.returncode == 0, done.stderr
     assert "10 layers multiply in FP8" in done.stdout
     assert "128x64, 9 frames in" in done.stdout
+
+
+def test_encoders_are_compared_on_a_film(tmp_path: Path) -> None:
+    spec = GenerationSpec("a film", 0, 128, 64, 25, Fraction(24), generate_audio=False)
+    noise = np.random.default_rng(0).integers(0, 256, (25, 64, 128, 3), dtype=np.uint8)
+    mux(tmp_path / "film.mp4", [noise], spec, None)
+    options = ["--size", "64x64", "--frames", "9", "--rounds", "1", "--ffmpeg", str(tmp_path / "none")]
+    settings = ["--settings", "preset=veryfast,crf=0", "preset=veryfast,crf=45"]
+    command = [sys.executable, "-m", "benchmarks.encoders", str(tmp_path / "film.mp4"), *options, *settings]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    title, _, _, *rows = done.stdout.splitlines()
+    assert title == "film.mp4, 64x64, 9 frames, 24 fps"
+    names, rates, vmaf, ssim = zip(*(row.strip("| ").split(" | ")[:4] for row in rows), strict=True)
+    assert names[0].startswith("libx264 preset=veryfast crf=")
+    assert names[1:] == ("libx264 preset=veryfast crf=0", "libx264 preset=veryfast crf=45")
+    assert float(rates[1]) > float(rates[0]) > float(rates[2])
+    assert float(ssim[1]) == 1 > float(ssim[0]) > float(ssim[2])
+    assert set(map(str.strip, vmaf)) == {""}
 
 
 def test_a_short_soak_loses_nothing(cache_dir: Path, tiny: TinyFiles) -> None:

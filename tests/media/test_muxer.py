@@ -197,6 +197,16 @@ def test_mp4_can_be_played_while_it_downloads(tmp_path, make_spec, make_frames, 
     assert b"colrnclx\x00\x01\x00\x01\x00\x01\x00" in path.read_bytes()
 
 
+def test_mp4_has_a_profile_that_browsers_and_phones_play(tmp_path, make_spec, make_frames):
+    spec = make_spec(width=256, height=128, generate_audio=False)
+    path = tmp_path / "clip.mp4"
+    mux(path, make_frames(spec), spec, None)
+    with av.open(str(path)) as source:
+        context = source.streams.video[0].codec_context
+        # The four characters of QuickTime's own H.264.
+        assert (context.profile, context.pix_fmt, context.codec_tag) == ("High", "yuv420p", "avc1")
+
+
 def test_mp4_headers_give_the_exact_length_of_both_streams(tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(num_frames=25)  # 1.0416666 s
     path = tmp_path / "clip.mp4"

@@ -15,6 +15,7 @@ from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.decode import MIN_CHUNK_BYTES, stream_decoder
+from pipelines.ltx.frames import to_yuv420p
 from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.transformer.model import Modality, Transformer
 from pipelines.memory import (
@@ -169,6 +170,7 @@ def test_the_estimate_for_the_decoder_does_not_depend_on_the_length(
         for chunk in stream_decoder(
             video_vae.decoder, zeros(1, 128, *shape(latent_grid(clip))), chunk_bytes=MIN_CHUNK_BYTES
         ):
+            to_yuv420p(chunk)
             del chunk
 
     counted, estimate = peak_bytes(call, tensors(video_vae)), activation_bytes(WIDTHS, clip)["decode"]
