@@ -133,8 +133,6 @@ def mean_ssim(clip: Path, reference: Path) -> float:
         graph.configure()
         pairs = zip(ours.decode(streams[0]), theirs.decode(streams[1]), strict=True)
         measured = filtered(graph, sources, sink, pairs)
-        pairs = zip(ours.decode(streams[0]), theirs.decode(streams[1]), strict=True)
-        measured = filtered(graph, sources, sink, pairs)
         return statistics.fmean(float(str(frame.metadata["lavfi.ssim.Y"])) for frame in measured)
 
 

@@ -17,7 +17,7 @@ class EncoderError(WeightsError):
 def resolve_h264(name: str, device: "torch.device") -> Codec:
     """Return the encoder that `--encoder` names, on the worker's own card. Raises EncoderError if it does not work.
 
-    `auto` is x264: it is fast enough beside the decoder, and nobody has compared NVENC's pictures with its yet.
+    `auto` is x264: nobody has compared NVENC's pictures with its yet.
     """
     if name != "nvenc":
         return X264
