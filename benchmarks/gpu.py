@@ -1,23 +1,26 @@
-"""Run the whole 22B model with random weights on one CUDA GPU: `python -m benchmarks.gpu [--dir DIR]`.
+"""Measure the whole 22B model with random weights on one CUDA GPU: `python -m benchmarks.gpu [--dir DIR]`.
 
 Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR and loads them as
-the server does. Prints memory by component, the FP8 Linear against BF16 (speed, error), the seconds of a clip by
-stage, denoising against its floor as `ltx23 bench` does, and peak memory next to the plan's; then the same for each
-`--memory` level that is named. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory; 60 GB for the level low. On a
-GPU with more memory than a level needs, `--vram` makes it smaller: `--memory balanced low --vram 24`.
+the server does. For each `--arithmetic` at each `--speed` it prints the seconds of a clip by stage, denoising against
+its floor as `ltx23 bench` does, and peak memory next to the plan's. Then come, for each arithmetic, the choices that
+are open: the backend of attention, fast accumulation in FP8, and the decoder's chunks and memory format. `--memory`
+levels other than resident are measured eagerly, without choices; `--vram` makes a card smaller: `--memory low --vram
+24`. `--json` and `--chart` write the results to files. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory.
 
 `--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
 """
 
 import argparse
 import gc
+import json
 import os
 import platform
 import re
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -25,17 +28,21 @@ from typing import Any
 
 import torch
 
+from benchmarks.choices import Choice, measure_choices
 from benchmarks.synthetic import write_checkpoint, write_text_encoder, write_upsampler
+from pipelines.bench.cards import Arithmetic
+from pipelines.bench.chart import Chart, render_svg
 from pipelines.bench.report import measure_clips, measure_floor, planned_peak_bytes
 from pipelines.bench.timing import seconds
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
 from pipelines.ltx.models import WeightFiles
+from pipelines.ltx.speed import Speed, speed_up
 from pipelines.ltx.trace import Trace
-from pipelines.memory import ClipSize, MemoryLevel
+from pipelines.memory import DEFAULT_CLIP, MemoryLevel
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from server.process.torch_environment import configure_allocator
+from server.process.torch_environment import configure_allocator, keep_compiled, wait_passively
 from server.worker.device import limit_memory, resolve_capacity
 from weights.full_config import full_config, full_upsampler_config
 from weights.full_model import GEMMA_12B
@@ -44,26 +51,30 @@ from weights.names import MODEL
 from weights.tiny import TINY_GEMMA
 from weights.tiny_config import CHECKPOINT_CONFIG, UPSAMPLER_CONFIG
 
-STEPS = 11
+ARITHMETICS = [Arithmetic.BF16, Arithmetic.FP8_DYNAMIC, Arithmetic.FP8_STATIC]
 ROWS = 6144  # video tokens of stage 2 at 768x512, 121 frames
 
 
+@dataclass(frozen=True)
+class Run:
+    """A clip at one configuration: medians in seconds. planned_gb, peak_gb: of the device, 0 on a CPU."""
+
+    name: str
+    stage_s: dict[str, float]
+    total_s: float
+    floor_s: float
+    planned_gb: float
+    peak_gb: float
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--dir", type=Path, help="where the weights are written (default: the system's temporary folder)"
-    )
-    parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
-    parser.add_argument("--memory", nargs="+", type=MemoryLevel, default=list(MemoryLevel), help="default: all levels")
-    parser.add_argument("--clips", type=int, default=3, help="clips rendered, 2 or more; the first one warms up")
-    parser.add_argument("--vram", type=float, help="GB of the GPU's memory to use (default: what is free)")
-    args = parser.parse_args()
-    if args.clips < 2:
-        parser.error("--clips: should be 2 or more, because the first one is the warm-up")
-    restart_with_allocator()
+    args = parse_arguments()
+    restart_like_a_worker()
     device = torch.device("cpu" if args.tiny else "cuda")
-    name = platform.processor() or "cpu" if args.tiny else torch.cuda.get_device_name(device)
-    print(f"{name}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
+    card = platform.processor() or "cpu" if args.tiny else torch.cuda.get_device_name(device)
+    print(f"{card}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
+    runs: list[Run] = []
+    choices: dict[str, list[Choice]] = {}
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
         start = time.perf_counter()
         files = write_weights(Path(folder), TINY if args.tiny else FULL)
@@ -72,17 +83,62 @@ def main() -> None:
         limit_memory(device, vram_bytes)
         capacity_bytes = resolve_capacity(device, vram_bytes)
         if device.type == "cuda":
+            keep_compiled(Path(folder) / "compiled")
             print_link(device)
         compare_linear(device, *((256, 64, 32) if args.tiny else (ROWS, 4096, 16384)))
-        spec = GenerationSpec("a red fox", 1, *((128, 64, 9) if args.tiny else (768, 512, 121)), Fraction(24))
+        size = (128, 64, 9) if args.tiny else (args.width, args.height, args.num_frames)
+        spec = GenerationSpec("a red fox", 1, size[0], size[1], size[2], Fraction(24))
         for level in args.memory:
-            components = load(files, device, level, capacity_bytes)
-            print_memory(components)
-            print_clips(components, spec, Path(folder) / "clip.mp4", args.clips)
-            # Streaming creates reference cycles between a model and its hooks.
-            del components
-            gc.collect()
-            torch.cuda.empty_cache()
+            for arithmetic in args.arithmetic if level is MemoryLevel.RESIDENT else args.arithmetic[:1]:
+                components = load(files, device, level, capacity_bytes, arithmetic)
+                print_memory(components)
+                for speed in args.speed if level is MemoryLevel.RESIDENT else [Speed.EAGER]:
+                    start = time.perf_counter()
+                    faster = speed_up(components, speed)
+                    print(f"--speed {speed}: ready in {time.perf_counter() - start:.1f} s")
+                    name = " ".join([arithmetic, speed, *([level] if level is not MemoryLevel.RESIDENT else [])])
+                    run = measure_run(name, faster, spec, Path(folder) / "clip.mp4", args.clips)
+                    runs.append(run)
+                    print_run(run)
+                    if speed is Speed.EAGER and level is MemoryLevel.RESIDENT:
+                        choices[arithmetic] = list(measure_choices(components, spec, args.chunks))
+                    del faster
+                # Streaming creates reference cycles between a model and its hooks.
+                del components
+                gc.collect()
+                torch.cuda.empty_cache()
+    print_table(runs)
+    if args.json is not None:
+        found = {name: [asdict(choice) for choice in row] for name, row in choices.items()}
+        report = {"device": card, "runs": [asdict(run) for run in runs], "choices": found}
+        args.json.write_text(json.dumps(report, indent=2))
+    if args.chart is not None:
+        args.chart.write_text(render_svg(chart_of(card, spec, runs)))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--dir", type=Path, help="where the weights are written (default: the system's temporary folder)"
+    )
+    parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
+    parser.add_argument("--width", type=int, default=DEFAULT_CLIP.width)
+    parser.add_argument("--height", type=int, default=DEFAULT_CLIP.height)
+    parser.add_argument("--num-frames", type=int, default=DEFAULT_CLIP.num_frames)
+    parser.add_argument("--arithmetic", nargs="+", type=Arithmetic, default=ARITHMETICS, choices=ARITHMETICS)
+    parser.add_argument("--speed", nargs="+", type=Speed, help="default: all; eager on a CPU")
+    parser.add_argument("--memory", nargs="+", type=MemoryLevel, default=[MemoryLevel.RESIDENT])
+    parser.add_argument("--chunks", nargs="+", type=float, default=[64, 128, 256, 512], help="MB, of the decoder")
+    parser.add_argument("--clips", type=int, default=3, help="clips rendered, 2 or more; the first one warms up")
+    parser.add_argument("--vram", type=float, help="GB of the GPU's memory to use (default: what is free)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg")
+    args = parser.parse_args()
+    if args.clips < 2:
+        parser.error("--clips: should be 2 or more, because the first one is the warm-up")
+    # A compiled block stays compiled, so that eager comes first.
+    args.speed = [speed for speed in Speed if speed in (args.speed or ([Speed.EAGER] if args.tiny else list(Speed)))]
+    return args
 
 
 @dataclass(frozen=True)
@@ -115,21 +171,33 @@ def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
     return files
 
 
-def restart_with_allocator() -> None:
-    """Run this program again with the allocators' options of a worker: torch reads them while it is imported."""
+def restart_like_a_worker() -> None:
+    """Run this program again with a worker's options of torch, which reads them while it is imported."""
     before = dict(os.environ)
+    wait_passively()
     configure_allocator()
     if os.environ != before:
         os.execv(sys.executable, sys.orig_argv)
 
 
-def load(files: WeightFiles, device: torch.device, level: MemoryLevel, capacity_bytes: int) -> Components:
+def load(
+    files: WeightFiles, device: torch.device, level: MemoryLevel, capacity_bytes: int, arithmetic: Arithmetic
+) -> Components:
     start = time.perf_counter()
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    components = load_components(files, device, dtype, fp8=Fp8Mode.SCALED, memory=level, capacity_bytes=capacity_bytes)
-    linears = sum(isinstance(module, Fp8Linear) for module in components.transformer.modules())
-    print(f"--memory {level}: loaded in {time.perf_counter() - start:.1f} s, {linears} layers multiply in FP8")
+    fp8 = Fp8Mode.DEQUANTIZE if arithmetic is Arithmetic.BF16 else Fp8Mode.SCALED
+    components = load_components(files, device, dtype, fp8=fp8, memory=level, capacity_bytes=capacity_bytes)
+    layers = fp8_layers(components)
+    if arithmetic is Arithmetic.FP8_DYNAMIC:
+        for layer in layers:
+            layer.input_scale = None
+    elapsed_s = time.perf_counter() - start
+    print(f"{arithmetic}, --memory {level}: loaded in {elapsed_s:.1f} s, {len(layers)} layers multiply in FP8")
     return components
+
+
+def fp8_layers(components: Components) -> list[Fp8Linear]:
+    return [module for module in components.transformer.modules() if isinstance(module, Fp8Linear)]
 
 
 def print_memory(components: Components) -> None:
@@ -167,22 +235,44 @@ def compare_linear(device: torch.device, rows: int, inputs: int, outputs: int) -
     )
 
 
-def print_clips(components: Components, spec: GenerationSpec, path: Path, count: int) -> None:
-    if components.device.type == "cuda":
+def measure_run(name: str, components: Components, spec: GenerationSpec, path: Path, count: int) -> Run:
+    is_cuda = components.device.type == "cuda"
+    if is_cuda:
         torch.cuda.reset_peak_memory_stats()
-    clips = measure_clips(partial(render_timed, components), spec, path, count, Trace(), components.dtype)
-    stages = ", ".join(f"{name} {value:.2f}" for name, value in clips.stage_s.items())
-    print(f"{spec.width}x{spec.height}, {spec.num_frames} frames in {clips.total_s:.2f} s ({stages})")
-    if components.device.type == "cuda":
-        peak, planned = torch.cuda.max_memory_allocated() / 1e9, planned_peak_bytes(components, spec) / 1e9
-        print(f"  peak {peak:.1f} GB, planned {planned:.1f} GB; streamed with a new prompt: "
-              f"{components.plan.copied_bytes(ClipSize.of(spec), STEPS) / 1e9:.1f} GB")  # fmt: skip
+    clips = measure_clips(partial(render_timed, components), components, spec, path, count, Trace())
+    peak_gb = torch.cuda.max_memory_allocated() / 1e9 if is_cuda else 0.0
     floor = measure_floor(clips, components.device)
-    print(f"  {sum(floor.flops.values()) / 1e15:.4f} PFLOP of denoising, whose floor is {floor.share:.0%} of its time")
+    planned_gb = planned_peak_bytes(components, spec) / 1e9 if is_cuda else 0.0
+    return Run(name, clips.stage_s, clips.total_s, floor.floor_s, planned_gb, peak_gb)
 
 
 def render_timed(components: Components, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
     return render(components, spec, path, trace)[1]
+
+
+def print_run(run: Run) -> None:
+    stages = ", ".join(f"{name} {value:.2f}" for name, value in run.stage_s.items())
+    print(f"{run.name}: {run.total_s:.2f} s ({stages}); the floor is {run.floor_s / run.stage_s['denoise']:.0%} of "
+          f"denoising; peak {run.peak_gb:.1f} GB, planned {run.planned_gb:.1f}")  # fmt: skip
+
+
+def print_table(runs: Sequence[Run]) -> None:
+    print("| seconds | " + " | ".join(runs[0].stage_s) + " | in all | denoise / floor | peak GB | planned |")
+    print("|---" * (len(runs[0].stage_s) + 5) + "|")
+    for run in runs:
+        cells = [f"{value:.2f}" for value in (*run.stage_s.values(), run.total_s, run.stage_s["denoise"] / run.floor_s)]
+        print(f"| {run.name} | " + " | ".join([*cells, f"{run.peak_gb:.1f}", f"{run.planned_gb:.1f}"]) + " |")
+
+
+def chart_of(device: str, spec: GenerationSpec, runs: Sequence[Run]) -> Chart:
+    return Chart(
+        f"{spec.width}x{spec.height}, {spec.num_frames} frames, {device}",
+        f"LTX-2.3 22B with random weights, torch {torch.__version__}; the floor is that of denoising",
+        "seconds",
+        ("denoise", "decode", "in all"),
+        {run.name: (run.stage_s["denoise"], run.stage_s["decode"], run.total_s) for run in runs},
+        {run.name: run.floor_s for run in runs},
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The benchmarks run: that of a GPU at tiny size on the CPU, that of the encoders, and a short soak."""
 
+import json
 import os
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -13,16 +15,26 @@ from pipelines.spec import GenerationSpec
 from weights.tiny import TinyFiles
 
 
-def test_the_gpu_benchmark_runs_at_tiny_size() -> None:
+def test_the_gpu_benchmark_runs_at_tiny_size(tmp_path: Path) -> None:
+    report, chart = tmp_path / "gpu.json", tmp_path / "gpu.svg"
+    options = ["--arithmetic", "fp8-dynamic", "--memory", "resident", "low", "--clips", "2", "--chunks", "1", "4"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--memory", "low", "--clips", "2"],
+        [sys.executable, "-m", "benchmarks.gpu", "--tiny", *options, "--json", report, "--chart", chart],
         capture_output=True,
         text=True,
     )
 
     assert done.returncode == 0, done.stderr
     assert "10 layers multiply in FP8" in done.stdout
-    assert "128x64, 9 frames in" in done.stdout
+    found = json.loads(report.read_text())
+    assert [run["name"] for run in found["runs"]] == ["fp8-dynamic eager", "fp8-dynamic eager low"]
+    errors = {choice["name"]: choice["error"] for choice in found["choices"]["fp8-dynamic"]}
+    assert errors["step"] == 0
+    assert errors["step, flash attention"] == 0
+    decodes = [error for name, error in errors.items() if name.startswith("decode")]
+    assert len(decodes) == 4
+    assert max(decodes) < 0.01
+    assert "fp8-dynamic eager: denoise" in (ElementTree.parse(chart).getroot()[1].text or "")
 
 
 def test_encoders_are_compared_on_a_film(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, MARGIN, LABEL_WIDTH, VALUE_WIDTH = 760, 16, 88, 64
+WIDTH, MARGIN, LETTER_WIDTH, VALUE_WIDTH = 760, 16, 8, 64
 BAR, BAR_GAP, GROUP_GAP, LINE = 14, 3, 16, 20
-LEFT, RIGHT = MARGIN + LABEL_WIDTH, WIDTH - MARGIN - VALUE_WIDTH
 
 # Of a contrast above 3 with white and with near black.
 COLOURS = ("#c2703d", "#4d82c4", "#3f9168")
@@ -44,9 +43,10 @@ def render_svg(chart: Chart) -> str:
         _text(MARGIN, MARGIN + 12 + LINE, chart.subtitle),
         *_legend(chart.series, MARGIN + 2 * LINE),
     ]
-    largest = max(max(values) for values in chart.stages.values())
+    left = 2 * MARGIN + LETTER_WIDTH * max(map(len, chart.stages))
+    scale = (WIDTH - MARGIN - VALUE_WIDTH - left) / max(max(values) for values in chart.stages.values())
     for index, (stage, values) in enumerate(chart.stages.items()):
-        lines += _group(stage, values, chart.floors.get(stage), (RIGHT - LEFT) / largest, top + index * group)
+        lines += _group(stage, values, chart.floors.get(stage), scale, left, top + index * group)
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -70,15 +70,15 @@ def _legend(series: Sequence[str], y: int) -> Iterator[str]:
     yield _text(x + 12, y + 12, "floor: matrix work at the peak")
 
 
-def _group(stage: str, values: Sequence[float], floor: float | None, scale: float, y: int) -> Iterator[str]:
+def _group(stage: str, values: Sequence[float], floor: float | None, scale: float, left: int, y: int) -> Iterator[str]:
     height = len(values) * (BAR + BAR_GAP) - BAR_GAP
     yield _text(MARGIN, y + height // 2 + 5, stage)
     for index, (value, colour) in enumerate(zip(values, COLOURS, strict=False)):
         top, width = y + index * (BAR + BAR_GAP), round(value * scale, 1)
-        yield f'<rect x="{LEFT}" y="{top}" width="{width}" height="{BAR}" fill="{colour}"/>'
-        yield _text(round(LEFT + width + 6), top + 12, _number(value))
+        yield f'<rect x="{left}" y="{top}" width="{width}" height="{BAR}" fill="{colour}"/>'
+        yield _text(round(left + width + 6), top + 12, _number(value))
     if floor is not None:
-        yield f'<path class="floor" d="M{round(LEFT + floor * scale, 1)} {y - 3}v{height + 6}"/>'
+        yield f'<path class="floor" d="M{round(left + floor * scale, 1)} {y - 3}v{height + 6}"/>'
 
 
 def _text(x: float, y: float, text: str, name: str = "plain") -> str:

@@ -11,6 +11,7 @@ from pipelines.bench.flops import FlopTrace, matmul_flops_per_s
 from pipelines.bench.operations import count_operations
 from pipelines.bench.step import Step, count_graph_breaks
 from pipelines.ltx.components import Components
+from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
@@ -51,23 +52,31 @@ class Floor:
 
 
 def measure_clips(
-    render: RenderClip, spec: GenerationSpec, path: Path, count: int, trace: Trace, dtype: torch.dtype
+    render: RenderClip, components: Components, spec: GenerationSpec, path: Path, count: int, trace: Trace
 ) -> Clips:
-    """Render two clips or more to `path`. The first one is the warm-up, in which FLOPs are counted.
-
-    dtype: the model's. Raises PipelineError.
-    """
+    """Render two clips or more to `path`, of which the first one is the warm-up. Raises PipelineError."""
     # A prompt of its own for each, because what was computed from the last prompts is kept.
     specs = [replace(spec, prompt=f"{spec.prompt} {number}") for number in range(count)]
-    with FlopTrace(trace, dtype) as counting:
-        render(specs[0], path, counting)
-    timings = [render(clip, path, trace) for clip in specs[1:]]
+    flops = count_flops(components, specs[0], trace)
+    timings = [render(clip, path, trace) for clip in specs][1:]
     stage_s = {stage: statistics.median(timing[stage] for timing in timings) for stage in timings[0]}
-    return Clips(stage_s, statistics.median(sum(timing.values()) for timing in timings), dict(counting.flops))
+    return Clips(stage_s, statistics.median(sum(timing.values()) for timing in timings), flops)
+
+
+def count_flops(components: Components, spec: GenerationSpec, trace: Trace) -> dict[torch.dtype, int]:
+    """Count the matrix FLOPs of denoising a clip, eagerly: a count sees no operations of compiled code."""
+    eager = replace(components, forward=components.transformer, graphs=None)
+    with torch.compiler.set_stance("force_eager"), FlopTrace(trace, components.dtype) as counting:
+        generate(eager, spec, counting)
+    components.prompt_keys.limit(0)
+    return dict(counting.flops)
 
 
 def count_step(components: Components, step: Step) -> StepCounts:
-    operations = count_operations(step.velocity)
+    """Count a step as eager torch runs it."""
+    eager = replace(step, forward=step.transformer)
+    with torch.compiler.set_stance("force_eager"):
+        operations = count_operations(eager.velocity)
     breaks = None if "transformer" in components.plan.streamed else count_graph_breaks(step)
     return StepCounts(operations.computed.total(), operations.views, breaks)
 

@@ -10,15 +10,16 @@ from pipelines.ltx.pipeline import encode_pictures, prepare_pictures
 from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context
-from pipelines.ltx.transformer.model import RotaryTables, Transformer
+from pipelines.ltx.transformer.model import Forward, RotaryTables, Transformer
 from pipelines.spec import GenerationSpec
 
 
 @dataclass(frozen=True)
 class Step:
-    """The first step of a clip's last stage, whose latents are noise."""
+    """The first step of a clip's last stage, whose latents are noise. forward: what runs the transformer."""
 
     transformer: Transformer
+    forward: Forward
     video: State
     audio: State
     context: Context
@@ -41,6 +42,7 @@ class Step:
         audio = prepare_audio(empty_audio)
         return cls(
             components.transformer,
+            components.forward,
             video.noised(sigma, generator, components.dtype),
             audio.noised(sigma, generator, components.dtype),
             context,
@@ -49,7 +51,7 @@ class Step:
         )
 
     def velocity(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return predict_velocity(self.transformer, self.video, self.audio, self.rotary, self.context, self.sigma)
+        return predict_velocity(self.forward, self.video, self.audio, self.rotary, self.context, self.sigma)
 
 
 def count_graph_breaks(step: Step) -> int:

@@ -35,6 +35,7 @@ class Subject:
     torch: str
     dtype: str
     fp8_linears: int
+    speed: str
     width: int
     height: int
     num_frames: int
@@ -139,7 +140,7 @@ def measure(
 
     components = model.components
     peak = ClipMemory(model)
-    clips = measure_clips(model.render, spec, path, count, trace, components.dtype)
+    clips = measure_clips(model.render, components, spec, path, count, trace)
     trace.close()
     memory = MemoryUse(planned_peak_bytes(components, spec), peak.read_bytes())
     step = Step.of(components, spec)
@@ -185,6 +186,7 @@ def describe(model: "Model", spec: GenerationSpec) -> Subject:
         torch=torch.__version__,
         dtype=info.dtype,
         fp8_linears=info.fp8_linears,
+        speed=info.speed.mode,
         width=spec.width,
         height=spec.height,
         num_frames=spec.num_frames,
@@ -199,7 +201,7 @@ def report_table(report: Report) -> Iterator[str]:
     subject, step, floor, memory = report.subject, report.step, report.denoise_floor, report.memory
     fp8 = f", {subject.fp8_linears} layers in FP8" if subject.fp8_linears else ""
     machine = f"{subject.device}, {subject.cpu_threads} CPU threads, torch {subject.torch}"
-    yield f"model {subject.model}, {subject.dtype}{fp8}; {machine}"
+    yield f"model {subject.model}, {subject.dtype}{fp8}, {subject.speed}; {machine}"
     sound, images = "sound" if subject.has_audio else "no sound", f"images: {subject.keyframes}"
     yield f"{subject.width}x{subject.height}, {subject.num_frames} frames, {sound}, {images}, stages: {subject.stages}"
     yield f"seconds, median of {report.clips} after a warm-up"

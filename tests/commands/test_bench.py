@@ -47,6 +47,7 @@ def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunComman
         "torch": "",
         "dtype": "float32",
         "fp8_linears": 0,
+        "speed": "eager",
         "width": 64,
         "height": 64,
         "num_frames": 9,
@@ -90,7 +91,7 @@ def test_a_step_with_an_image_issues_as_many_operations(
 
 def test_the_table_has_a_row_for_each_measurement() -> None:
     report = Report(
-        Subject("tiny", "cpu", 2, "2.13.0", "float32", 10, 768, 512, 121, 1, False, 2),
+        Subject("tiny", "cpu", 2, "2.13.0", "float32", 10, "eager", 768, 512, 121, 1, False, 2),
         clips=3,
         stage_s={"encode": 0.1, "denoise": 2.5, "decode": 4.0, "mux": 0.05},
         total_s=6.65,
@@ -105,7 +106,7 @@ def test_the_table_has_a_row_for_each_measurement() -> None:
 
     heading, clip, *lines = report_table(report)
 
-    assert heading == "model tiny, float32, 10 layers in FP8; cpu, 2 CPU threads, torch 2.13.0"
+    assert heading == "model tiny, float32, 10 layers in FP8, eager; cpu, 2 CPU threads, torch 2.13.0"
     assert clip == "768x512, 121 frames, no sound, images: 1, stages: 2"
     assert [" ".join(line.split()) for line in lines] == [
         "seconds, median of 3 after a warm-up",
