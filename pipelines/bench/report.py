@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch._dynamo.utils import counters
 
 from pipelines.bench.flops import FlopTrace, matmul_flops_per_s
 from pipelines.bench.operations import count_operations
@@ -31,11 +32,16 @@ class Clips:
 
 @dataclass(frozen=True)
 class StepCounts:
-    """The counts of one denoising step. graph_breaks: None if the transformer is streamed, by hooks on its blocks."""
+    """The counts of one denoising step.
+
+    graph_breaks: None if the transformer is streamed, by hooks on its blocks. recompiles: how many graphs the compiler
+    would add for the clip after the start; None if nothing is compiled.
+    """
 
     operations: int
     views: int
     graph_breaks: int | None
+    recompiles: int | None
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,23 @@ def count_flops(components: Components, spec: GenerationSpec, trace: Trace) -> d
     return dict(counting.flops)
 
 
-def count_step(components: Components, step: Step) -> StepCounts:
-    """Count a step as eager torch runs it."""
+def count_step(components: Components, spec: GenerationSpec, step: Step) -> StepCounts:
+    """Count a step as eager torch runs it. What was compiled is forgotten."""
+    recompiles = count_recompiles(components, spec)
     eager = replace(step, forward=step.transformer)
     with torch.compiler.set_stance("force_eager"):
         operations = count_operations(eager.velocity)
     breaks = None if "transformer" in components.plan.streamed else count_graph_breaks(step)
-    return StepCounts(operations.computed.total(), operations.views, breaks)
+    return StepCounts(operations.computed.total(), operations.views, breaks, recompiles)
+
+
+def count_recompiles(components: Components, spec: GenerationSpec) -> int | None:
+    if components.forward is components.transformer:
+        return None
+    before = counters["stats"]["unique_graphs"]
+    # Without `forward`, which compiles nothing after the start.
+    generate(replace(components, forward=components.transformer, graphs=None), spec, Trace())
+    return counters["stats"]["unique_graphs"] - before
 
 
 def measure_floor(clips: Clips, device: torch.device) -> Floor:

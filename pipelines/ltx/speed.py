@@ -48,7 +48,7 @@ def speed_up(components: Components, speed: Speed, record: Record = record_cuda_
 
     Everything is compiled now, so that no clip waits for it. Raises CompileError.
     """
-    if speed is Speed.EAGER or "transformer" in components.plan.streamed:
+    if possible_speed(components, speed) is Speed.EAGER:
         return components
     compile_blocks(components)
     forward = partial(run_compiled, components.transformer)
@@ -56,6 +56,11 @@ def speed_up(components: Components, speed: Speed, record: Record = record_cuda_
         return replace(components, forward=forward)
     graphs = StepGraphs(forward, partial(denoise_bytes, components.plan.widths), record)
     return replace(components, forward=graphs, graphs=graphs)
+
+
+def possible_speed(components: Components, speed: Speed) -> Speed:
+    """Return the speed, or `eager` if the transformer's weights are streamed: its blocks change tensors as they run."""
+    return Speed.EAGER if "transformer" in components.plan.streamed else speed
 
 
 def compile_blocks(components: Components) -> None:

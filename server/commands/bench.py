@@ -144,15 +144,17 @@ def measure(
     trace.close()
     memory = MemoryUse(planned_peak_bytes(components, spec), peak.read_bytes())
     step = Step.of(components, spec)
+    diffusers = compare_with_diffusers(components, spec, step, path, count - 1) if compares else None
     return Report(
         describe(model, spec),
         count - 1,
         clips.stage_s,
         clips.total_s,
-        count_step(components, step),
+        # After everything that runs what was compiled, which counting forgets.
+        count_step(components, spec, step),
         measure_floor(clips, components.device),
         memory,
-        compare_with_diffusers(components, spec, step, path, count - 1) if compares else None,
+        diffusers,
     )
 
 
@@ -211,6 +213,8 @@ def report_table(report: Report) -> Iterator[str]:
     yield _row("operations", f"{step.operations}")
     yield _row("views", f"{step.views}")
     yield _row("graph breaks", "streamed" if step.graph_breaks is None else f"{step.graph_breaks}")
+    if step.recompiles is not None:
+        yield _row("recompiles after the start", f"{step.recompiles}")
     yield "denoising against its floor"
     for dtype, flops in floor.flops.items():
         yield _row(f"{dtype}, GFLOP a clip", f"{flops / 1e9:.2f}")

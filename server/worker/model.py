@@ -17,7 +17,7 @@ from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.progress import OnProgress
-from pipelines.ltx.speed import Speed
+from pipelines.ltx.speed import Speed, possible_speed
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import X264, Codec
@@ -30,7 +30,7 @@ from server.worker.device import DeviceError, limit_memory, resolve_capacity, re
 from server.worker.encoder import resolve_h264
 from server.worker.memory import host_memory
 from server.worker.messages import Memory, ModelInfo, SpeedInfo, WorkerConfig
-from server.worker.speed import accelerate, resolve_speed, size_name, warm_up
+from server.worker.speed import accelerate, resolve_speed, size_name, speed_warnings, warm_up
 from weights.errors import WeightsError
 from weights.folder import OwnParts, find_own_parts
 from weights.lookalike import find_lookalike
@@ -126,7 +126,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         encoder=h264.encoder,
         plan=components.plan,
         speed=describe_speed(components, speed, config.warmup),
-        warnings=warnings + find_warnings(config, files),
+        warnings=warnings + find_warnings(config, files) + speed_warnings(components, speed),
     )
     model = Model(components, info, h264)
     warm_up(model, config.warmup, config.stages, on_progress)
@@ -187,7 +187,7 @@ def _resolve_text_encoder(config: WorkerConfig, own: OwnParts) -> tuple[Path, Pa
 
 
 def describe_speed(components: Components, speed: Speed, warm: Sequence[ClipSize]) -> SpeedInfo:
-    in_force = Speed.EAGER if "transformer" in components.plan.streamed else speed
+    in_force = possible_speed(components, speed)
     compiled_blocks = 0 if in_force is Speed.EAGER else components.transformer.config.num_layers
     return SpeedInfo(in_force.value, compiled_blocks, tuple(map(size_name, warm)))
 

@@ -11,7 +11,7 @@ from PIL import Image
 from pipelines.errors import PipelineError
 from pipelines.ltx.components import Components
 from pipelines.ltx.progress import OnProgress
-from pipelines.ltx.speed import CompileError, Speed, require_compiler, speed_up
+from pipelines.ltx.speed import CompileError, Speed, possible_speed, require_compiler, speed_up
 from pipelines.ltx.trace import Trace
 from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec, Keyframe
@@ -33,11 +33,12 @@ def resolve_speed(name: str, device: torch.device, cache_dir: Path) -> Speed:
         return speed
     if speed is Speed.GRAPHS and device.type != "cuda":
         raise SpeedError(f"--speed graphs needs an NVIDIA GPU, the device is {device}: use --speed compile or eager")
+    # Torch's compiler sets the folder itself when it is imported, unless it is set.
+    _use_cache(speed, keep_compiled(cache_dir / "compiled"))
     try:
         require_compiler()
     except CompileError as exc:
         raise compile_refusal(speed, exc) from exc
-    _use_cache(speed, keep_compiled(cache_dir / "compiled"))
     return speed
 
 
@@ -47,12 +48,18 @@ def compile_refusal(speed: Speed, exc: CompileError) -> SpeedError:
 
 def accelerate(components: Components, speed: Speed, on_progress: OnProgress) -> Components:
     """Compile what can be, before the first clip. Raises SpeedError."""
-    if speed is not Speed.EAGER:
+    if possible_speed(components, speed) is not Speed.EAGER:
         on_progress("compile", 0, 0)
     try:
         return speed_up(components, speed)
     except CompileError as exc:
         raise compile_refusal(speed, exc) from exc
+
+
+def speed_warnings(components: Components, speed: Speed) -> tuple[str, ...]:
+    if possible_speed(components, speed) is speed:
+        return ()
+    return (f"--speed {speed} needs the transformer on the device; it is streamed, and runs eagerly",)
 
 
 def warm_up(model: "Model", sizes: Sequence[ClipSize], stages: int, on_progress: OnProgress) -> None:

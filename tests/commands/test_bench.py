@@ -59,7 +59,7 @@ def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunComman
     assert list(report["stage_s"]) == ["encode", "denoise", "decode", "mux"]
     # Of one clip, the median of its stages' sum is the sum.
     assert report["total_s"] == pytest.approx(sum(report["stage_s"].values()))
-    assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0}
+    assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0, "recompiles": None}
     floor = report["denoise_floor"]
     assert floor["flops"] == {"float32": 244_293_888}
     assert floor["floor_s"] == pytest.approx(floor["flops"]["float32"] / floor["flops_per_s"]["float32"])
@@ -85,17 +85,17 @@ def test_a_step_with_an_image_issues_as_many_operations(
     report = run_json(run_command, "--no-audio", "--keyframe", f"{tmp_path}/red.png:0", "--device", "cpu")
 
     assert (report["subject"]["keyframes"], report["subject"]["has_audio"]) == (1, False)
-    assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0}
+    assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0, "recompiles": None}
     assert report["diffusers"] is None
 
 
 def test_the_table_has_a_row_for_each_measurement() -> None:
     report = Report(
-        Subject("tiny", "cpu", 2, "2.13.0", "float32", 10, "eager", 768, 512, 121, 1, False, 2),
+        Subject("tiny", "cpu", 2, "2.13.0", "float32", 10, "compile", 768, 512, 121, 1, False, 2),
         clips=3,
         stage_s={"encode": 0.1, "denoise": 2.5, "decode": 4.0, "mux": 0.05},
         total_s=6.65,
-        step=StepCounts(536, 604, None),
+        step=StepCounts(536, 604, None, 0),
         denoise_floor=Floor({"float32": 72_870_000_000}, {"float32": 5e10}, 1.4574, 0.58296),
         memory=MemoryUse(340_000_000, None),
         diffusers=Comparison(
@@ -106,13 +106,13 @@ def test_the_table_has_a_row_for_each_measurement() -> None:
 
     heading, clip, *lines = report_table(report)
 
-    assert heading == "model tiny, float32, 10 layers in FP8, eager; cpu, 2 CPU threads, torch 2.13.0"
+    assert heading == "model tiny, float32, 10 layers in FP8, compile; cpu, 2 CPU threads, torch 2.13.0"
     assert clip == "768x512, 121 frames, no sound, images: 1, stages: 2"
     assert [" ".join(line.split()) for line in lines] == [
         "seconds, median of 3 after a warm-up",
         *("encode 0.100", "denoise 2.500", "decode 4.000", "mux 0.050", "in all 6.650"),
         "a denoising step at the clip's size",
-        *("operations 536", "views 604", "graph breaks streamed"),
+        *("operations 536", "views 604", "graph breaks streamed", "recompiles after the start 0"),
         "denoising against its floor",
         *("float32, GFLOP a clip 72.87", "float32, GFLOP/s of a large matmul 50"),
         *("floor, s 1.457", "floor / denoise, % 58.3"),

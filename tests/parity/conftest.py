@@ -63,7 +63,16 @@ def folder(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
-    fields = CASES[request.param]
+    return load_case(request.param)
+
+
+@pytest.fixture(scope="session")
+def bf16_cases() -> list[Case]:
+    return [load_case(name) for name, fields in CASES.items() if "checkpoint" not in fields]
+
+
+def load_case(name: str) -> Case:
+    fields = CASES[name]
     spec = GenerationSpec(
         **{name: fields[name] for name in ("prompt", "seed", "width", "height", "num_frames")},
         frame_rate=Fraction(fields["fps"]),
@@ -71,8 +80,8 @@ def case(request: pytest.FixtureRequest) -> Case:
             Keyframe(DATA / k["image"], k["frame_idx"], k["strength"], k["crf"]) for k in fields.get("keyframes", [])
         ),
     )
-    golden = load_file(DATA / f"golden-{request.param}.safetensors")
-    return Case(request.param, fields.get("checkpoint", "bf16"), spec, golden)
+    golden = load_file(DATA / f"golden-{name}.safetensors")
+    return Case(name, fields.get("checkpoint", "bf16"), spec, golden)
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,21 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from pipelines.memory import ClipSize
+from pipelines.ltx.fp8 import Fp8Mode
+from pipelines.ltx.models import WeightFiles, open_models
+from pipelines.ltx.speed import Speed
+from pipelines.ltx.text_quantized import TextQuantization
+from pipelines.memory import ClipSize, MemoryLevel, choose_plan
 from server.settings import SettingsError, load_settings, parse_clip_size
 from server.worker.messages import SpeedInfo, WorkerConfig
-from server.worker.model import load_model
-from server.worker.speed import SpeedError, resolve_speed
+from server.worker.model import describe_speed, load_model
+from server.worker.speed import SpeedError, accelerate, resolve_speed, speed_warnings
 from tests.conftest import RunCommand
 from weights.tiny import TinyFiles
 
@@ -34,6 +39,24 @@ def test_a_size_that_does_not_fit_is_named(tiny: TinyFiles, cache_dir: Path) -> 
 
     with pytest.raises(SpeedError, match=r"^--warmup 3840x2176x121: width: .* the device has 1\.0 GB for it; "):
         load_model(config, lambda component, done, total: None)
+
+
+def test_a_streamed_transformer_runs_eagerly_with_a_note(tiny: TinyFiles, cache_dir: Path) -> None:
+    loaded = load_model(WorkerConfig(cache_dir, device="cpu"), lambda component, done, total: None).components
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    models = open_models(files, torch.float32, Fp8Mode.DEQUANTIZE, TextQuantization.NONE)
+    plan = choose_plan(MemoryLevel.LOW, models.sizes(), models.widths(), 24 * 10**9)
+    components, seen = replace(loaded, plan=plan), list[str]()
+
+    found = accelerate(components, Speed.GRAPHS, lambda component, done, total: seen.append(component))
+
+    assert found is components
+    assert seen == []
+    assert describe_speed(found, Speed.GRAPHS, ()) == SpeedInfo("eager")
+    assert speed_warnings(found, Speed.GRAPHS) == (
+        "--speed graphs needs the transformer on the device; it is streamed, and runs eagerly",
+    )
+    assert speed_warnings(loaded, Speed.COMPILE) == ()
 
 
 @pytest.mark.parametrize(
@@ -72,9 +95,9 @@ def test_graphs_are_refused_on_a_cpu(run_command: RunCommand, tmp_path: Path) ->
     )
 
 
-def test_a_missing_compiler_is_reported_before_the_weights_are_read(cache_dir: Path, tmp_path: Path) -> None:
+def test_a_missing_compiler_is_reported_before_the_weights_are_read(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "server.cli", "generate", "--prompt", "a fox", "-o", str(tmp_path / "clip.mp4")]
-    env = {"PATH": "/nowhere", "LTX23_CACHE_DIR": str(cache_dir), "HOME": str(tmp_path)}
+    env = {"PATH": "/nowhere", "LTX23_CACHE_DIR": str(tmp_path / "cache"), "HOME": str(tmp_path)}
 
     done = subprocess.run([*command, "--device", "cpu", "--speed", "compile"], env=env, capture_output=True, text=True)
 
@@ -83,6 +106,8 @@ def test_a_missing_compiler_is_reported_before_the_weights_are_read(cache_dir: P
         "ltx23: error: --speed compile: torch cannot compile the transformer here: there is no C++ compiler: install "
         "g++; or use --speed eager\n"
     )
+    # Where compiled code would have been kept, and nothing of the model.
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["compiled"]
 
 
 def test_a_cache_that_cannot_be_written_to_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
