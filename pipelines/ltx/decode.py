@@ -136,6 +136,9 @@ def stream_decoder(decoder: "LTX2VideoDecoder3d", latent: torch.Tensor, chunk_by
     def last_norm(chunk: Chunk) -> Chunk:
         return chunk.with_frames(activate(decoder.norm_out, chunk.frames))
 
+    # The last convolution's output is the largest of the tiny model: smaller chunks stay in a CPU's cache.
+    out = decoder.conv_out.conv
+    chunks = limited(chunks, chunk_bytes * out.in_channels // out.out_channels)
     patch = Subpixels(1, decoder.patch_size, decoder.patch_size, columns_first=True)
     # `map` does not hold a chunk while it waits, as a generator expression would.
     return map(frames_of, stream_conv(decoder.conv_out, map(last_norm, chunks), patch))

@@ -61,7 +61,7 @@ def is_black(frame: np.ndarray) -> bool:
 
 def _to_255(chunk: torch.Tensor) -> torch.Tensor:
     # In place after the first: a chunk of a large clip is hundreds of megabytes.
-    return chunk[0].float().add(1).div_(2).clamp_(0, 1).mul_(255)
+    return chunk[0].float().mul(127.5).add_(127.5).clamp_(0, 255)
 
 
 def _halve(planes: torch.Tensor, dim: int) -> torch.Tensor:
