@@ -1,11 +1,14 @@
 """Put a server under every kind of load at once: `python -m benchmarks.soak [--clips N] [--seed N] [--kills N]`.
 
-Several clients ask for clips of the tiny model while workers are killed, clients disconnect, bodies are wrong, and
-bursts of ten times the queue's size arrive. Every request has to be answered; only a clip whose worker was killed may
-fail. Otherwise the exit code is 1. The seed determines the order of requests and the moments of the kills.
+Several clients ask for clips of the tiny model, half of them from an image, while workers are killed, clients
+disconnect, bodies are wrong, and bursts of ten times the queue's size arrive. Every request has to be answered; only a
+clip whose worker was killed may fail. Otherwise the exit code is 1. The seed determines the order of requests and the
+moments of the kills.
 """
 
 import argparse
+import base64
+import io
 import json
 import os
 import platform
@@ -19,8 +22,11 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
+
+from PIL import Image
 
 from benchmarks.growth import Growth, describe
 from benchmarks.running_server import RunningServer, running_server
@@ -139,7 +145,8 @@ class Soak:
 
     def _clip(self, step: Step) -> None:
         """Retry after a 429 or 503, as a client does; do not send a killed clip again."""
-        body = json.dumps(CLIP | {"generate_audio": step.choice < 0.5}).encode()
+        image = {"input_image_b64": photograph()} if step.moment < 0.5 else {}
+        body = json.dumps(CLIP | {"generate_audio": step.choice < 0.5} | image).encode()
         while self._exchange("clip", body, {200, 429, 500, 503}) in (429, 503):
             time.sleep(RETRY_S)
 
@@ -194,6 +201,14 @@ class Soak:
             self.ledger.complain(f"{kind}: failed without a kill: {answer[:200]!r}")
         elif status == 200 and answer[4:8] != b"ftyp":
             self.ledger.complain(f"{kind}: 200 with what is no mp4: {answer[:40]!r}")
+
+
+@cache
+def photograph() -> str:
+    """Return an image that takes a moment to prepare, as base64."""
+    data = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").resize((1200, 900)).save(data, "JPEG")
+    return base64.b64encode(data.getvalue()).decode()
 
 
 def judge(soak: Soak, queue: dict[str, int], temp_files: int) -> list[str]:
