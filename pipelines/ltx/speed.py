@@ -9,7 +9,7 @@ import torch
 from pipelines.errors import PipelineError
 from pipelines.geometry import audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
-from pipelines.ltx.graphs import Record, StepGraphs, record_cuda_graph
+from pipelines.ltx.graphs import StepGraphs
 from pipelines.ltx.sampling import predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
@@ -43,7 +43,7 @@ def require_compiler() -> None:
         raise CompileError("there is no C++ compiler: install g++") from exc
 
 
-def speed_up(components: Components, speed: Speed, record: Record = record_cuda_graph) -> Components:
+def speed_up(components: Components, speed: Speed) -> Components:
     """Return the components with a faster `forward`, unless the transformer's weights are streamed.
 
     Everything is compiled now, so that no clip waits for it. Raises CompileError.
@@ -54,7 +54,7 @@ def speed_up(components: Components, speed: Speed, record: Record = record_cuda_
     forward = partial(run_compiled, components.transformer)
     if speed is Speed.COMPILE:
         return replace(components, forward=forward)
-    graphs = StepGraphs(forward, partial(denoise_bytes, components.plan.widths), record)
+    graphs = StepGraphs(forward, partial(denoise_bytes, components.plan.widths))
     return replace(components, forward=graphs, graphs=graphs)
 
 
@@ -68,10 +68,8 @@ def compile_blocks(components: Components) -> None:
         block.compile(fullgraph=True, dynamic=True)
     try:
         run_example(components)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as exc:
-        # What the compiler raises is not documented.
+        # What the compiler raises is not documented; memory may also run out.
         raise CompileError(first_line(exc)) from exc
 
 

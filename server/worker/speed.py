@@ -1,5 +1,6 @@
 """Choose how the transformer runs, and render a clip of each size that should be fast from the first request on."""
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ from weights.errors import WeightsError
 
 if TYPE_CHECKING:
     from server.worker.model import Model
+
+
+log = logging.getLogger("ltx23.worker")
 
 
 class SpeedError(WeightsError):
@@ -53,6 +57,7 @@ def accelerate(components: Components, speed: Speed, on_progress: OnProgress) ->
     try:
         return speed_up(components, speed)
     except CompileError as exc:
+        log.error("torch's compiler failed: %s", exc.__cause__)
         raise compile_refusal(speed, exc) from exc
 
 
