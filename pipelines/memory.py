@@ -296,3 +296,14 @@ def choose_plan(
     levels = [wanted] if wanted is not None else list(MemoryLevel) if resident.can_stream else [MemoryLevel.RESIDENT]
     plans = [replace(resident, level=level) for level in levels]
     return next((plan for plan in plans if plan.fits(DEFAULT_CLIP)), plans[-1])
+
+
+def fits_unstreamed(
+    wanted: MemoryLevel | None, components: Mapping[str, ComponentSize], widths: Widths, capacity_bytes: int
+) -> bool:
+    """Return whether the default clip fits with the transformer on the device; without a wanted level, with all on it.
+
+    As `choose_plan` takes them.
+    """
+    plan = MemoryPlan(wanted or MemoryLevel.RESIDENT, components, widths, capacity_bytes)
+    return "transformer" not in plan.streamed and plan.fits(DEFAULT_CLIP)

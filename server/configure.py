@@ -35,6 +35,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         device=settings.device,
         dtype=settings.dtype,
         fp8=settings.fp8,
+        fp8_fast_accum=settings.fp8_fast_accum,
         memory=settings.memory,
         vram_bytes=None if settings.vram is None else round(settings.vram * 1e9),
         stages=settings.stages,

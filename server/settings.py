@@ -226,9 +226,13 @@ class WeightSettings(SettingsGroup):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of weights and activations; `auto` is bfloat16 on a GPU and float32 on a CPU."""
 
-    fp8: Literal["auto", "scaled", "dequantize"] = "auto"
-    """`scaled` keeps FP8 weights and multiplies in FP8, `dequantize` converts them to `dtype`; `auto` is `scaled` on a
-    card that multiplies FP8."""
+    fp8: Literal["auto", "scaled", "scaled-all", "dequantize"] = "auto"
+    """`scaled` keeps FP8 weights and multiplies in FP8, `scaled-all` also in the blocks that the published files leave
+    in BF16, `dequantize` converts FP8 weights to `dtype`. `auto`, on a card that multiplies FP8: `scaled` if `speed`
+    compiles the transformer or if plain weights do not fit, else `dequantize`, which is faster."""
+
+    fp8_fast_accum: bool = False
+    """Let FP8 layers add products up in fewer bits than float32, which is faster on Hopper. Not measured yet."""
 
     memory: Literal["auto", "resident", "balanced", "low"] = "auto"
     """Weights to keep on the device: all (`resident`), all but the text encoder (`balanced`), or all but that and the

@@ -1,14 +1,16 @@
-"""The benchmarks run: that of a GPU at tiny size on the CPU, that of the encoders, and a short soak."""
+"""The benchmarks run: that of a GPU at tiny size on the CPU, those of encoders and kernels, and a short soak."""
 
 import json
 import os
 import subprocess
 import sys
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from pipelines.media.muxer import mux
 from pipelines.spec import GenerationSpec
@@ -55,6 +57,17 @@ def test_encoders_are_compared_on_a_film(tmp_path: Path) -> None:
     assert float(rates[1]) > float(rates[0]) > float(rates[2])
     assert float(ssim[1]) == 1 > float(ssim[0]) > float(ssim[2])
     assert set(map(str.strip, vmaf)) == {""}
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
+def test_static_fp8_adds_no_kernel_to_a_compiled_block() -> None:
+    done = subprocess.run([sys.executable, "-m", "benchmarks.fusion"], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    cells = [line.split("|")[1:4] for line in done.stdout.splitlines()[2:]]
+    rows = {name.strip(): (int(kernels), int(written)) for name, kernels, written in cells}
+    assert rows["fp8 static"] == (rows["bf16"][0], 20)
+    assert rows["fp8 dynamic"][1] == 20
 
 
 def test_a_short_soak_loses_nothing(cache_dir: Path, tiny: TinyFiles) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from pipelines.ltx.fp8 import use_fp8_linears
+from pipelines.ltx.fp8 import Fp8Mode, use_fp8_linears
 from pipelines.ltx.transformer.config import TransformerConfig
 from pipelines.ltx.transformer.model import Transformer
 from weights.checkpoint import Checkpoint
@@ -63,20 +63,33 @@ def _meta_parameters() -> Iterator[None]:
         yield
 
 
-def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap) -> None:
-    """Use FP8 layers where the file has FP8 weights; quantise a file without FP8 as the official one is."""
-    stored = {name: weight for name, weight in fp8_weights(checkpoint).items() if not weight.dequantize}
-    if stored:
-        rename = name_map.rename
-        static = [rename(name) for name, weight in stored.items() if weight.input_scale is not None]
-        use_fp8_linears(transformer, [rename(name) for name in stored], static)
-    elif not any(is_fp8(info) for info in checkpoint.tensors.values()):
-        use_fp8_linears(transformer, officially_fp8(transformer), static=())
+def use_fp8(transformer: nn.Module, checkpoint: Checkpoint, name_map: NameMap, mode: Fp8Mode) -> None:
+    """Use FP8 layers where the file has FP8 weights; quantise a file without FP8 as the official one is.
+
+    With `scaled-all` quantise every layer of every block, unless the file asks for full precision in it.
+    """
+    if mode is Fp8Mode.DEQUANTIZE:
+        return
+    weights = {name_map.rename(name): weight for name, weight in fp8_weights(checkpoint).items()}
+    stored = {name: weight for name, weight in weights.items() if not weight.dequantize}
+    in_fp8 = name_map.select(name for name, info in checkpoint.tensors.items() if is_fp8(info)).values()
+    chosen = set(stored)
+    if mode is Fp8Mode.SCALED_ALL:
+        chosen |= block_linears(transformer).keys() - set(in_fp8)
+    elif not stored and not in_fp8:
+        chosen = set(officially_fp8(transformer))
+    static = [name for name, weight in stored.items() if weight.input_scale is not None]
+    use_fp8_linears(transformer, chosen, static)
 
 
 def officially_fp8(transformer: nn.Module) -> list[str]:
     """Return what ltx-2.3-22b-distilled-fp8 quantises: the Linears of all blocks but the first four and the last."""
     last = sum(1 for _ in transformer.get_submodule("transformer_blocks").children()) - 1
-    chosen = re.compile(r"transformer_blocks\.(\d+)\.")
+    return [name for name, block in block_linears(transformer).items() if 4 <= block < last]
+
+
+def block_linears(transformer: nn.Module) -> dict[str, int]:
+    """Return the weight of each Linear in a block, with the number of the block."""
+    in_block = re.compile(r"transformer_blocks\.(\d+)\.")
     linears = (name for name, module in transformer.named_modules() if isinstance(module, nn.Linear))
-    return [f"{name}.weight" for name in linears if (match := chosen.match(name)) and 4 <= int(match[1]) < last]
+    return {f"{name}.weight": int(match[1]) for name in linears if (match := in_block.match(name))}

@@ -28,6 +28,7 @@ from pipelines.memory import (
     MemoryLevel,
     MemoryPlan,
     choose_plan,
+    fits_unstreamed,
 )
 from weights.errors import UnsupportedError
 
@@ -130,6 +131,19 @@ def load_components(
         dtype=dtype,
         streams=streams,
     )
+
+
+def fits_plain(
+    files: WeightFiles,
+    device: torch.device,
+    dtype: torch.dtype,
+    text_quantization: TextQuantization,
+    memory: MemoryLevel | None,
+    capacity_bytes: int,
+) -> bool:
+    """Return what `fits_unstreamed` says of these files without FP8 layers. Reads headers alone."""
+    opened = open_models(files, dtype, Fp8Mode.DEQUANTIZE, text_quantization)
+    return fits_unstreamed(memory, sizes_on(device, opened), opened.widths(), capacity_bytes)
 
 
 def sizes_on(device: torch.device, models: OpenModels) -> dict[str, ComponentSize]:

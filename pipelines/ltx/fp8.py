@@ -4,7 +4,8 @@ W = weight * weight_scale. Activations are quantised with the checkpoint's scale
 clamped at 448: without the clamp, larger values become NaN and the picture black.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -28,21 +29,52 @@ QUANTIZED_ROWS = 8192
 
 
 class Fp8Mode(StrEnum):
-    """`scaled` keeps FP8 weights and multiplies in FP8; `dequantize` converts the weights to the model's dtype."""
+    """`scaled` keeps FP8 weights and multiplies in FP8; `dequantize` converts the weights to the model's dtype.
+
+    `scaled-all` also quantises the blocks that the official file leaves in BF16.
+    """
 
     SCALED = "scaled"
+    SCALED_ALL = "scaled-all"
     DEQUANTIZE = "dequantize"
 
 
-def resolve_fp8_mode(name: str, device: torch.device) -> Fp8Mode:
-    """Resolve `auto` to `scaled` on a card that multiplies FP8. Raises WeightsError if `scaled` is not possible."""
+@dataclass(frozen=True)
+class Fp8Choice:
+    """The mode in force, and why."""
+
+    mode: Fp8Mode
+    reason: str
+
+
+def resolve_fp8_mode(
+    name: str, device: torch.device, is_compiled: bool = False, fits_plain: Callable[[], bool] = lambda: False
+) -> Fp8Choice:
+    """Return the mode of a name, for `auto` by `choose_fp8_mode`. Raises WeightsError if the card cannot have it."""
     capable = has_fp8_arithmetic(device)
     if name == "auto":
-        return Fp8Mode.SCALED if device.type == "cuda" and capable else Fp8Mode.DEQUANTIZE
-    if name == Fp8Mode.SCALED and not capable:
+        return choose_fp8_mode(device.type == "cuda" and capable, is_compiled, fits_plain)
+    if Fp8Mode(name) is not Fp8Mode.DEQUANTIZE and not capable:
         card = torch.cuda.get_device_name(device)
         raise WeightsError(f"{card} does not multiply FP8 (compute capability 8.9 is needed); use --fp8 dequantize")
-    return Fp8Mode(name)
+    return Fp8Choice(Fp8Mode(name), "as set")
+
+
+def choose_fp8_mode(is_capable_card: bool, is_compiled: bool, fits_plain: Callable[[], bool]) -> Fp8Choice:
+    """Choose what is faster and fits.
+
+    is_compiled: whether the blocks of the transformer will be. fits_plain: returns whether the whole model with plain
+    weights fits on the device, beside a default clip.
+    """
+    if not is_capable_card:
+        return Fp8Choice(Fp8Mode.DEQUANTIZE, "no card that multiplies FP8")
+    if is_compiled:
+        return Fp8Choice(Fp8Mode.SCALED, "FP8 layers are faster where the transformer is compiled")
+    if fits_plain():
+        return Fp8Choice(
+            Fp8Mode.DEQUANTIZE, "without --speed compile or graphs FP8 layers are slower than plain ones, which fit"
+        )
+    return Fp8Choice(Fp8Mode.SCALED, "plain weights do not fit beside a default clip")
 
 
 def has_fp8_arithmetic(device: torch.device) -> bool:
@@ -62,7 +94,7 @@ class Fp8Linear(nn.Module):
 
     x: (..., in) in a float dtype; returns (..., out) in the same dtype. `input_scale` is None if activations are
     quantised by their own largest value. input_group: layers of one owner that have the same number quantise one input
-    to the same values. fast_accum: whether a card may add products up in its tensor cores' own, shorter sums.
+    to the same values. fast_accum: whether the card may add products up in fewer bits than float32.
     """
 
     weight: torch.Tensor
@@ -130,6 +162,13 @@ def group_input_scales(module: nn.Module) -> None:
         distinct = list(dict.fromkeys(scales.get(layer) for layer in layers))
         for layer in layers:
             layer.input_group = distinct.index(scales.get(layer))
+
+
+def use_fast_accumulation(module: nn.Module) -> None:
+    """Let the FP8 layers of a module add products up in fewer bits than float32, which is faster on Hopper."""
+    for layer in module.modules():
+        if isinstance(layer, Fp8Linear):
+            layer.fast_accum = True
 
 
 def dynamic_scale(x: torch.Tensor) -> torch.Tensor:

@@ -138,8 +138,8 @@ def load_open_model(
 def _open(name: str, source: Source, dtype: torch.dtype, fp8: Fp8Mode) -> OpenModel:
     checkpoint, name_map = source.checkpoint, source.name_maps[name]
     module = _build(name, source)
-    if name == "transformer" and fp8 is Fp8Mode.SCALED:
-        use_fp8(module, checkpoint, name_map)
+    if name == "transformer":
+        use_fp8(module, checkpoint, name_map, fp8)
     validate_match(module, checkpoint, name_map)
     return OpenModel(module, checkpoint, name_map, VOCODER_DTYPE if name == "vocoder" else dtype)
 

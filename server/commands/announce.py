@@ -97,6 +97,7 @@ class Announcer:
         sizes = ", ".join(f"{size / 1e9:.2f} GB {dtype}" for dtype, size in model.size_bytes.items())
         fp8 = f"FP8 arithmetic in {model.fp8_linears} layers" if model.fp8_linears else "no FP8 arithmetic"
         self._print(f"  Weights on the device: {sizes}; {fp8}; mp4 by {model.encoder}\n")
+        self._print(f"  FP8: {model.fp8} ({model.fp8_reason})\n")
         self._print(f"  {describe_speed(model.speed)}\n")
         if model.plan:
             self._print(f"  {describe_plan(model.plan)}\n")

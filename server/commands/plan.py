@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.memory import SMALLEST_CLIP, MemoryLevel, MemoryPlan, choose_plan
+from pipelines.memory import SMALLEST_CLIP, MemoryLevel, MemoryPlan, choose_plan, fits_unstreamed
 from server.commands.plan_table import plan_table, verdict
 from server.commands.weight_names import Choice, choose_weights, is_present, pull_command, validate_present
 from server.settings import Settings, load_settings, setting_error
@@ -13,7 +13,7 @@ from weights.folder import OwnParts, find_own_parts
 from weights.registry import GEMMA_BNB_4BIT, Registry, Role
 
 if TYPE_CHECKING:
-    from pipelines.ltx.fp8 import Fp8Mode
+    from pipelines.ltx.fp8 import Fp8Choice
     from pipelines.ltx.plan import PlannedFiles
     from pipelines.ltx.text_quantized import TextQuantization
 
@@ -25,7 +25,7 @@ class Card:
     """The card that is planned for. `note` is its name, or what was assumed about it."""
 
     capacity_bytes: int
-    fp8: "Fp8Mode"
+    multiplies_fp8: bool
     note: str = ""
 
 
@@ -38,10 +38,10 @@ def plan(registry: Registry, *, set_name: str | None, **options: Any) -> int:
         settings = settings.model_copy(update={"checkpoint": Path(registry.default.name)})
     chosen = choose_weights(settings, registry)
     card = find_card(settings)
-    taken = make_plan(settings, chosen, card)
+    fp8, taken = make_plan(settings, chosen, card)
     is_auto = settings.memory == "auto"
     plans = [replace(taken, level=level) for level in MemoryLevel] if is_auto else [taken]
-    _print_subject(settings, chosen, card, registry)
+    _print_subject(settings, chosen, card, fp8, registry)
     print("\n".join(plan_table(plans, count_steps(settings.stages))))
     print(f"\n{verdict(taken, is_auto)}")
     return 0 if any(each.fits(SMALLEST_CLIP) for each in plans) else 1
@@ -58,35 +58,46 @@ def find_card(settings: Settings) -> Card:
     """Return the card to plan for. Raises SettingsError if there is neither a card nor --vram."""
     import torch
 
-    from pipelines.ltx.fp8 import Fp8Mode, resolve_fp8_mode
+    from pipelines.ltx.fp8 import has_fp8_arithmetic, resolve_fp8_mode
     from server.worker.device import resolve_capacity, resolve_device, unusable_card
 
     device = resolve_device(settings.device)
     wanted_bytes = None if settings.vram is None else round(settings.vram * 1e9)
     if device.type == "cuda":
-        free_bytes = resolve_capacity(device, None)
-        return Card(
-            wanted_bytes or free_bytes, resolve_fp8_mode(settings.fp8, device), torch.cuda.get_device_name(device)
-        )
+        resolve_fp8_mode(settings.fp8, device)
+        free_bytes, name = resolve_capacity(device, None), torch.cuda.get_device_name(device)
+        return Card(wanted_bytes or free_bytes, has_fp8_arithmetic(device), name)
     if wanted_bytes is None:
         reason = unusable_card() or "there is no CUDA device here whose free memory would be taken"
         raise setting_error("vram", f"is needed, in GB: {reason}")
-    if settings.fp8 == "auto":
-        return Card(wanted_bytes, Fp8Mode.SCALED, "a card that multiplies FP8 is assumed")
-    return Card(wanted_bytes, Fp8Mode(settings.fp8))
+    return Card(wanted_bytes, True, "a card that multiplies FP8 is assumed" if settings.fp8 == "auto" else "")
 
 
-def make_plan(settings: Settings, chosen: Mapping[Role, Choice], card: Card) -> MemoryPlan:
-    """Return the plan of the level that a server would choose. Raises SettingsError, WeightsError."""
+def make_plan(settings: Settings, chosen: Mapping[Role, Choice], card: Card) -> "tuple[Fp8Choice, MemoryPlan]":
+    """Return what a server would choose: how it uses FP8, and the plan of its level.
+
+    Raises SettingsError, WeightsError.
+    """
     import torch
 
+    from pipelines.ltx.fp8 import Fp8Choice, Fp8Mode, choose_fp8_mode
     from pipelines.ltx.plan import shape_models
 
     # The plan is for a card, even when it is made on another machine.
     dtype = torch.float32 if settings.dtype == "float32" else torch.bfloat16
-    models = shape_models(planned_files(settings, chosen), dtype, card.fp8, _text_quantization(settings, chosen))
+    files, text_quantization = planned_files(settings, chosen), _text_quantization(settings, chosen)
     wanted = None if settings.memory == "auto" else MemoryLevel(settings.memory)
-    return choose_plan(wanted, models.sizes(), models.widths(), card.capacity_bytes)
+
+    def fits_plain() -> bool:
+        models = shape_models(files, dtype, Fp8Mode.DEQUANTIZE, text_quantization)
+        return fits_unstreamed(wanted, models.sizes(), models.widths(), card.capacity_bytes)
+
+    if settings.fp8 == "auto":
+        fp8 = choose_fp8_mode(card.multiplies_fp8, settings.speed != "eager", fits_plain)
+    else:
+        fp8 = Fp8Choice(Fp8Mode(settings.fp8), "as set")
+    models = shape_models(files, dtype, fp8.mode, text_quantization)
+    return fp8, choose_plan(wanted, models.sizes(), models.widths(), card.capacity_bytes)
 
 
 def planned_files(settings: Settings, chosen: Mapping[Role, Choice]) -> "PlannedFiles":
@@ -121,11 +132,14 @@ def _text_quantization(settings: Settings, chosen: Mapping[Role, Choice]) -> "Te
     return TextQuantization.NF4 if is_stored_so else asked
 
 
-def _print_subject(settings: Settings, chosen: Mapping[Role, Choice], card: Card, registry: Registry) -> None:
+def _print_subject(
+    settings: Settings, chosen: Mapping[Role, Choice], card: Card, fp8: "Fp8Choice", registry: Registry
+) -> None:
     checkpoint = chosen[Role.CHECKPOINT]
     absent = {role: choice for role, choice in chosen.items() if not is_present(settings, choice)}
-    subject, note = checkpoint.name or checkpoint.path, f" ({card.note})" if card.note else ""
-    print(f"{subject}: {card.capacity_bytes / 1e9:.2f} GB of device memory, fp8 {card.fp8}{note}")
+    notes = "; ".join(filter(None, (card.note, fp8.reason if settings.fp8 == "auto" else "")))
+    subject, note = checkpoint.name or checkpoint.path, f" ({notes})" if notes else ""
+    print(f"{subject}: {card.capacity_bytes / 1e9:.2f} GB of device memory, fp8 {fp8.mode}{note}")
     if absent:
         print(f"not on the disk, and planned as published: {', '.join(absent)}")
         print(f"to fetch: {pull_command(settings, next(iter(absent.values())), chosen, registry)}")

@@ -10,6 +10,7 @@ from server.answers.clip import MODEL_ID
 from server.jobs.job import NotReady
 from server.jobs.status import State, Status, WorkerStatus
 from server.services import Services, services_of
+from server.worker.messages import ModelInfo
 
 router = APIRouter()
 
@@ -54,6 +55,16 @@ class SpeedAnswer(BaseModel):
     warm_sizes: list[str] = Field(description="Sizes of which a clip was rendered before the worker was ready.")
 
 
+class Fp8Answer(BaseModel):
+    """Whether a worker's transformer multiplies in FP8."""
+
+    model_config = ConfigDict(title="Fp8")
+
+    mode: str = Field(description="`scaled`, `scaled-all` or `dequantize`.")
+    reason: str = Field(description="Why this mode is in force.")
+    linears: int = Field(description="Number of layers that multiply in FP8.")
+
+
 class WorkerAnswer(BaseModel):
     """A worker process, which uses one device."""
 
@@ -65,6 +76,7 @@ class WorkerAnswer(BaseModel):
     running: bool
     memory: WorkerMemoryAnswer | None
     speed: SpeedAnswer | None
+    fp8: Fp8Answer | None
     restarts: int
     error: str | None = Field(default=None, description="Why the model could not be loaded.")
 
@@ -139,6 +151,10 @@ def _word(status: Status) -> str:
     return "busy" if status.state is State.READY else str(status.state)
 
 
+def _fp8(model: ModelInfo) -> Fp8Answer:
+    return Fp8Answer(mode=model.fp8, reason=model.fp8_reason, linears=model.fp8_linears)
+
+
 def _worker(worker: WorkerStatus) -> WorkerAnswer:
     return WorkerAnswer(
         device=worker.device,
@@ -147,6 +163,7 @@ def _worker(worker: WorkerStatus) -> WorkerAnswer:
         running=worker.running,
         memory=_memory(worker),
         speed=SpeedAnswer(**asdict(worker.model.speed)) if worker.model else None,
+        fp8=_fp8(worker.model) if worker.model else None,
         restarts=worker.restarts,
         **_error(worker.load_error),
     )

@@ -24,7 +24,8 @@ class WorkerConfig:
     device: `auto`, `cpu`, `cuda` or `cuda:N`.
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
     companions: files of parts that the checkpoint lacks: video VAE, audio VAE, text projection.
-    fp8: `auto` (`scaled` on a card that multiplies FP8), `scaled` or `dequantize`.
+    fp8: `auto` (what is faster and fits), `scaled`, `scaled-all` or `dequantize`. fp8_fast_accum: whether FP8 layers
+    may add products up in fewer bits than float32.
     text_encoder_quantization: `none` (as stored in the file), `8bit` or `4bit`.
     encoder: of mp4 clips, `auto`, `x264` or `nvenc`.
     memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: device memory to use; None: all that is free.
@@ -42,6 +43,7 @@ class WorkerConfig:
     device: str = "auto"
     dtype: str = "auto"
     fp8: str = "auto"
+    fp8_fast_accum: bool = False
     memory: str = "auto"
     vram_bytes: int | None = None
     stages: int = 2
@@ -118,6 +120,7 @@ class Loading:
 class ModelInfo:
     """The loaded model and its device. size_bytes: parameters by dtype. fp8_linears: layers that multiply in FP8.
 
+    fp8, fp8_reason: `scaled`, `scaled-all` or `dequantize`, and why.
     encoder: libav's name of the encoder of mp4 clips. plan: where the weights are, and which clips fit beside them.
     warnings: notes about the files for the operator.
     """
@@ -128,6 +131,8 @@ class ModelInfo:
     dtype: str
     size_bytes: Mapping[str, int] = field(default_factory=dict)
     fp8_linears: int = 0
+    fp8: str = "dequantize"
+    fp8_reason: str = ""
     encoder: str = "libx264"
     plan: MemoryPlan | None = None
     speed: SpeedInfo = SpeedInfo()

@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from pipelines.errors import OutOfMemory
 from pipelines.finishing import Finishing
-from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.components import Components, fits_plain, load_components
 from pipelines.ltx.conditioning import Picture
-from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode
+from pipelines.ltx.fp8 import Fp8Linear, resolve_fp8_mode, use_fast_accumulation
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.progress import OnProgress
@@ -104,17 +105,17 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     speed = resolve_speed(config.speed, device, config.cache_dir)
     files = resolve_files(config)
     limit_memory(device, config.vram_bytes)
+    text_quantization = TextQuantization(config.text_encoder_quantization)
+    memory = None if config.memory == "auto" else MemoryLevel(config.memory)
+    capacity_bytes = resolve_capacity(device, config.vram_bytes)
+    fits = partial(fits_plain, files, device, dtype, text_quantization, memory, capacity_bytes)
+    fp8 = resolve_fp8_mode(config.fp8, device, speed is not Speed.EAGER, fits)
+    host_bytes = available_host_bytes()
     loaded = load_components(
-        files,
-        device,
-        dtype,
-        on_progress,
-        resolve_fp8_mode(config.fp8, device),
-        TextQuantization(config.text_encoder_quantization),
-        None if config.memory == "auto" else MemoryLevel(config.memory),
-        resolve_capacity(device, config.vram_bytes),
-        available_host_bytes(),
+        files, device, dtype, on_progress, fp8.mode, text_quantization, memory, capacity_bytes, host_bytes
     )
+    if config.fp8_fast_accum:
+        use_fast_accumulation(loaded.transformer)
     components = accelerate(loaded, speed, on_progress)
     info = ModelInfo(
         checkpoint=files.checkpoint.absolute().name,
@@ -123,6 +124,8 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         dtype=str(dtype).removeprefix("torch."),
         size_bytes=_size_by_dtype(components),
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
+        fp8=fp8.mode,
+        fp8_reason=fp8.reason,
         encoder=h264.encoder,
         plan=components.plan,
         speed=describe_speed(components, speed, config.warmup),

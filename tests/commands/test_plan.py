@@ -104,6 +104,18 @@ def test_the_default_set_can_be_planned_before_it_is_fetched(
     assert max(map(len, lines[3:])) <= 80
 
 
+def test_fp8_is_planned_as_a_server_would_choose_it(tiny: TinyFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    def mode(*args: str) -> str:
+        plan(*options(tiny), "--vram", "1", *args)
+        subject = capsys.readouterr().out.partition("\n")[0]
+        return subject.partition(", fp8 ")[2].partition(" (")[0]
+
+    assert mode() == "dequantize"
+    assert mode("--speed", "compile") == "scaled"
+    assert mode("--memory", "low") == "scaled"
+    assert mode("--fp8", "scaled-all") == "scaled-all"
+
+
 def test_a_text_encoder_in_4_bits_stays_on_the_device(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan("bf16", "--text-encoder", "gemma-bnb-4bit", "--memory", "low", "--vram", "24", "--stages", "1") == 0
 
@@ -118,7 +130,7 @@ def test_existing_files_are_planned_from_their_headers(tiny: TinyFiles, capsys: 
     assert plan(*options(tiny), "--vram", "1") == 0
 
     out = capsys.readouterr().out
-    assert out.startswith(f"{tiny.checkpoint}: 1.00 GB of device memory, fp8 scaled")
+    assert out.startswith(f"{tiny.checkpoint}: 1.00 GB of device memory, fp8 dequantize (a card that multiplies FP8 is")
     assert "as published" not in out
     assert out.endswith("\n--memory auto takes resident: the default clip fits.\n")
 

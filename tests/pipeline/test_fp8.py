@@ -8,14 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipelines.ltx.components import load_components
-from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, project, resolve_fp8_mode
+from pipelines.ltx.components import fits_plain, load_components
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, choose_fp8_mode, dequantized, project, resolve_fp8_mode
 from pipelines.ltx.models import WeightFiles
+from pipelines.ltx.text_quantized import TextQuantization
+from pipelines.memory import DEFAULT_CLIP, RESERVED_BYTES, MemoryLevel
 from tests.diffusers_folder import write_folder
 from weights.load import quantize
 from weights.published import published_tensors
 from weights.tiny import TinyFiles
 from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 # Rounding to nearest in E4M3: a relative error of half of 2^-3; below 2^-6, half of 2^-9 of the scale.
 RELATIVE, ABSOLUTE = 2**-4, 2**-10
@@ -101,10 +105,36 @@ def test_activations_beyond_the_static_scale_are_clamped() -> None:
 
 
 def test_fp8_arithmetic_is_available_on_a_cpu_but_not_the_default() -> None:
-    cpu = torch.device("cpu")
+    assert resolve_fp8_mode("auto", CPU).mode is Fp8Mode.DEQUANTIZE
+    assert resolve_fp8_mode("scaled", CPU).mode is Fp8Mode.SCALED
 
-    assert resolve_fp8_mode("auto", cpu) is Fp8Mode.DEQUANTIZE
-    assert resolve_fp8_mode("scaled", cpu) is Fp8Mode.SCALED
+
+@pytest.mark.parametrize(
+    ("card", "compiled", "fits", "mode"),
+    [
+        (True, True, True, Fp8Mode.SCALED),
+        (True, True, False, Fp8Mode.SCALED),
+        (True, False, True, Fp8Mode.DEQUANTIZE),
+        (True, False, False, Fp8Mode.SCALED),
+        (False, True, False, Fp8Mode.DEQUANTIZE),
+        (False, False, True, Fp8Mode.DEQUANTIZE),
+    ],
+)
+def test_auto_is_what_is_faster_and_fits(card: bool, compiled: bool, fits: bool, mode: Fp8Mode) -> None:
+    assert choose_fp8_mode(card, compiled, lambda: fits).mode is mode
+
+
+def test_plain_weights_fit_if_the_transformer_stays_on_the_device(tiny: TinyFiles) -> None:
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+
+    def fits(memory: MemoryLevel | None, capacity_bytes: int, device: torch.device = CUDA) -> bool:
+        return fits_plain(files, device, torch.float32, TextQuantization.NONE, memory, capacity_bytes)
+
+    needed = load_components(files, CPU, torch.float32).plan.peak_bytes(DEFAULT_CLIP) + RESERVED_BYTES
+    assert fits(None, needed, CPU)
+    assert not fits(None, needed - 1, CPU)
+    assert fits(MemoryLevel.BALANCED, needed)
+    assert not fits(MemoryLevel.LOW, needed)
 
 
 @pytest.fixture
@@ -119,8 +149,8 @@ def six_blocks(tiny: TinyFiles, tmp_path: Path) -> WeightFiles:
     return WeightFiles(path, tiny.text_encoder, tiny.upsampler)
 
 
-def load_fp8_layers(files: WeightFiles) -> dict[str, Fp8Linear]:
-    transformer = load_components(files, torch.device("cpu"), torch.float32, fp8=Fp8Mode.SCALED).transformer
+def load_fp8_layers(files: WeightFiles, mode: Fp8Mode = Fp8Mode.SCALED) -> dict[str, Fp8Linear]:
+    transformer = load_components(files, CPU, torch.float32, fp8=mode).transformer
     return {name: module for name, module in transformer.named_modules() if isinstance(module, Fp8Linear)}
 
 
@@ -133,6 +163,15 @@ def test_bf16_weights_are_quantised_while_loading(six_blocks: WeightFiles) -> No
     stored = load_file(six_blocks.checkpoint)[f"model.diffusion_model.{name}.weight"].float()
     values = fp8[name].weight.float() * fp8[name].weight_scale
     assert ((values - stored).abs() <= RELATIVE * stored.abs() + ABSOLUTE * fp8[name].weight_scale).all()
+
+
+def test_all_blocks_are_quantised_while_loading_if_asked(six_blocks: WeightFiles) -> None:
+    official, every = load_fp8_layers(six_blocks), load_fp8_layers(six_blocks, Fp8Mode.SCALED_ALL)
+
+    assert {name.split(".")[1] for name in every} == {"0", "1", "2", "3", "4", "5"}
+    assert len(every) == 6 * len(official)
+    for name, layer in official.items():
+        assert torch.equal(layer.weight.float(), every[name].weight.float()), name
 
 
 def test_a_diffusers_folder_is_quantised_to_the_same_values(six_blocks: WeightFiles, tmp_path: Path) -> None:

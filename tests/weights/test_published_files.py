@@ -11,7 +11,7 @@ import pytest
 from pipelines.bench.stock import diffusers_name
 from pipelines.bench.stock_flow import SCHEDULER
 from pipelines.ltx.build import build_module, use_fp8
-from pipelines.ltx.fp8 import Fp8Linear
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode
 from weights.full_config import full_config
 from weights.full_model import TEXT_LAYERS
 from weights.header import TensorInfo
@@ -85,7 +85,7 @@ def sparse_folder(path: Path, tensors: Mapping[str, TensorInfo], configs: Mappin
     return path
 
 
-def validate_whole(source: Source) -> int:
+def validate_whole(source: Source, mode: Fp8Mode = Fp8Mode.SCALED) -> int:
     """Validate a source as the loader does, without reading it; return how many layers would multiply in FP8."""
     checkpoint = source.checkpoint
     validate_coverage(checkpoint, source.name_maps.values())
@@ -93,7 +93,7 @@ def validate_whole(source: Source) -> int:
     for name, name_map in source.name_maps.items():
         module = build_module(name, source.architecture[name])
         if name == "transformer":
-            use_fp8(module, checkpoint, name_map)
+            use_fp8(module, checkpoint, name_map, mode)
             linears = sum(isinstance(layer, Fp8Linear) for layer in module.modules())
         validate_match(module, checkpoint, name_map)
     return linears
@@ -106,6 +106,7 @@ def test_the_official_fp8_file_is_valid(bf16: Tensors, tmp_path: Path) -> None:
     assert Counter(info.dtype for info in tensors.values()) == {"BF16": 4195, "F32": 3214, "F8_E4M3": 1462}
     assert inspect(path).layout == "one file, scaled FP8, static activations"
     assert validate_whole(open_source(path)) == 1462
+    assert validate_whole(open_source(path), Fp8Mode.SCALED_ALL) == 1462 / 43 * 48
 
 
 def test_a_bf16_file_is_quantised_in_the_official_layers(bf16: Tensors, tmp_path: Path) -> None:
