@@ -14,7 +14,7 @@ import torch
 from pipelines.errors import OutputError
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.decode import decode_video, free_bytes
-from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, has_fp8_arithmetic
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized, has_fp8_arithmetic, resolve_fp8_mode
 from pipelines.ltx.frames import to_yuv420p
 from pipelines.ltx.host_copies import copied_to_host
 from pipelines.ltx.models import WeightFiles
@@ -214,20 +214,62 @@ def test_black_frames_are_refused(load: Load) -> None:
         list(generate(components, SPEC, Trace()).frames)
 
 
-@pytest.mark.parametrize("static", [False, True])
-@torch.inference_mode()
-def test_the_scaled_matmul_is_close_to_the_dequantised_one(static: bool) -> None:
+@pytest.fixture
+def fp8_linear() -> Callable[[bool], Fp8Linear]:
     if not has_fp8_arithmetic(CUDA):
         pytest.skip("this card does not multiply FP8")
-    x = torch.randn(300, 512, device=CUDA, dtype=torch.bfloat16)
-    linear = Fp8Linear(512, 256, bias=True, static=static)
-    weight, linear.weight_scale = quantize(torch.randn(256, 512, device=CUDA) / 512**0.5)
-    linear.weight = torch.nn.Parameter(weight, requires_grad=False)
-    linear.bias = torch.nn.Parameter(torch.randn(256, device=CUDA, dtype=torch.bfloat16), requires_grad=False)
-    linear.input_scale = (x.abs().amax().float() / 448) if static else None
 
-    error = (linear(x).float() - dequantized(linear, x.float())).norm() / dequantized(linear, x.float()).norm()
-    assert error < 0.05
+    def build(static: bool) -> Fp8Linear:
+        linear = Fp8Linear(512, 256, bias=True, static=static)
+        weight, linear.weight_scale = quantize(torch.randn(256, 512, device=CUDA) / 512**0.5)
+        linear.weight = torch.nn.Parameter(weight, requires_grad=False)
+        linear.bias = torch.nn.Parameter(torch.randn(256, device=CUDA, dtype=torch.bfloat16), requires_grad=False)
+        linear.input_scale = torch.tensor(5 / 448, device=CUDA) if static else None
+        return linear
+
+    return build
+
+
+def relative_error(found: torch.Tensor, exact: torch.Tensor) -> float:
+    return float((found.float() - exact).norm() / exact.norm())
+
+
+@pytest.mark.parametrize("fast_accum", [False, True], ids=["float32 sums", "fast sums"])
+@pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@torch.inference_mode()
+def test_the_scaled_matmul_is_close_to_the_dequantised_one(
+    dtype: torch.dtype, static: bool, fast_accum: bool, fp8_linear: Callable[[bool], Fp8Linear]
+) -> None:
+    x, linear = torch.randn(300, 512, device=CUDA, dtype=dtype), fp8_linear(static)
+    linear.fast_accum = fast_accum
+
+    assert relative_error(linear(x), dequantized(linear, x.float())) < 0.05
+
+
+@torch.inference_mode()
+def test_a_compiled_layer_is_quantised_by_the_kernel_before_it(fp8_linear: Callable[[bool], Fp8Linear]) -> None:
+    from torch._inductor import config, metrics
+
+    x, linear = torch.randn(300, 512, device=CUDA, dtype=torch.bfloat16), fp8_linear(True)
+    compiled = torch.compile(lambda x: linear(torch.nn.functional.rms_norm(x, (512,))), fullgraph=True)
+    torch._dynamo.reset()
+    metrics.reset()
+
+    with config.patch(fx_graph_cache=False):
+        found = compiled(x)
+
+    assert metrics.generated_kernel_count == 1
+    assert relative_error(found, dequantized(linear, torch.nn.functional.rms_norm(x.float(), (512,)))) < 0.05
+
+
+def test_auto_multiplies_in_fp8_where_that_is_faster_or_needed() -> None:
+    if not has_fp8_arithmetic(CUDA):
+        pytest.skip("this card does not multiply FP8")
+
+    assert resolve_fp8_mode("auto", CUDA, is_compiled=True).mode is Fp8Mode.SCALED
+    assert resolve_fp8_mode("auto", CUDA, fits_plain=lambda: True).mode is Fp8Mode.DEQUANTIZE
+    assert resolve_fp8_mode("auto", CUDA, fits_plain=lambda: False).mode is Fp8Mode.SCALED
 
 
 def test_fp8_on_the_gpu_is_close_to_full_precision(load: Load) -> None:
