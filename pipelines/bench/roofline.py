@@ -19,7 +19,8 @@ ASSUMPTIONS = (
     f"{SHORTEST_US} us",
     f"the host needs {OPERATION_US:g} us to issue an operation, {VIEW_US:g} us for a view, and never waits in a stage",
     "compiled: in each block of the transformer, the chain between two matrix operations is one kernel, views are free",
-    "graphs: as compiled, and the host issues nothing; both for the stages that denoise, the others as eager",
+    "graphs: as compiled, and the host issues nothing, but a prompt's keys and values are computed at each step",
+    "only the stages that denoise are compiled, and only if their weights stay on the card; the others are eager",
     "floor: the matrix work alone, at the published peak",
     "weights that do not fit are copied at the speed of the link while the card computes",
     "caches, the layouts that cuDNN prefers, the encoding of the file and reading it back are not in it",
@@ -76,10 +77,14 @@ def model_clip(card: Card, arithmetic: Arithmetic, spec: GenerationSpec, memory:
     counts, times = {}, {}
     for stage in stages:
         eager = eager_kernels(stage.operations)
-        fused = fused_kernels(stage.operations) if stage.is_compiled else eager
+        fused = eager if stage.in_graphs is None else fused_kernels(stage.operations)
         counts[stage.name] = count_stage(stage, eager, fused)
-        copied_s = stage.copied_bytes / LINKS[card.link]
-        times[stage.name] = time_stage(card, eager, fused, copied_s, stage.is_compiled)
+        in_graphs_s = (
+            queue_s(eager, card)
+            if stage.in_graphs is None
+            else sum(kernel.seconds(card) for kernel in fused_kernels(stage.in_graphs))
+        )
+        times[stage.name] = time_stage(card, eager, fused, in_graphs_s, stage.copied_bytes / LINKS[card.link])
     columns = zip(*((t.floor_ms, t.eager_ms, t.compiled_ms, t.graphs_ms) for t in times.values()), strict=True)
     return Roofline(
         card.name,
@@ -119,11 +124,10 @@ def count_stage(stage: Stage, eager: list[Kernel], fused: list[Kernel]) -> Stage
     )
 
 
-def time_stage(card: Card, eager: list[Kernel], fused: list[Kernel], copied_s: float, is_compiled: bool) -> StageTimes:
+def time_stage(card: Card, eager: list[Kernel], fused: list[Kernel], in_graphs_s: float, copied_s: float) -> StageTimes:
     floor_s = sum(kernel.flops / card.peak_flops_per_s(kernel.work) for kernel in eager if kernel.work)
-    eager_s, compiled_s = queue_s(eager, card), queue_s(fused, card)
-    graphs_s = sum(kernel.seconds(card) for kernel in fused) if is_compiled else compiled_s
-    return StageTimes(1e3 * floor_s, *(1e3 * max(seconds, copied_s) for seconds in (eager_s, compiled_s, graphs_s)))
+    columns = (queue_s(eager, card), queue_s(fused, card), in_graphs_s)
+    return StageTimes(1e3 * floor_s, *(1e3 * max(seconds, copied_s) for seconds in columns))
 
 
 def queue_s(kernels: Iterable[Kernel], card: Card) -> float:

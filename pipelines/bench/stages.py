@@ -1,7 +1,7 @@
 """The stages of rendering a clip with the 22B model, recorded on `meta` by the calls that render one."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from pipelines.ltx.latents import denormalize_video, unpack_video
 from pipelines.ltx.models import ShapedModels
 from pipelines.ltx.pipeline import upsample
 from pipelines.ltx.plan import PlannedFiles, shape_models
+from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.sampling import denoise, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context, PromptEncoder
@@ -33,12 +34,16 @@ META = torch.device("meta")
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of rendering a clip. copied_bytes: the weights that do not stay on the card."""
+    """A part of rendering a clip.
+
+    copied_bytes: the weights that do not stay on the card. in_graphs: its operations if they are replayed from CUDA
+    graphs, which keep nothing of a prompt; None if it is never compiled.
+    """
 
     name: str
     operations: list[Operation]
-    is_compiled: bool
     copied_bytes: int = 0
+    in_graphs: list[Operation] | None = None
 
 
 def shape_components(card: Card, arithmetic: Arithmetic, stages: int, memory: MemoryLevel | None) -> Components:
@@ -103,22 +108,24 @@ def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stag
 
     blocks = keep_distinct_blocks(components.transformer)
     encoder, connectors = components.encode_prompt.modules
-    yield Stage("text", record(lambda: encode_text(encoder, connectors)), False, text_bytes)
+    yield Stage("text", record(lambda: encode_text(encoder, connectors)), text_bytes)
     if spec.keyframes:
-        yield Stage("images", record(lambda: encode_images(components, spec, {first_grid, grid})), False)
+        yield Stage("images", record(lambda: encode_images(components, spec, {first_grid, grid})))
     stages = [("stage 1", first_grid, STAGE_1_SIGMAS), ("stage 2", grid, STAGE_2_SIGMAS)][: spec.stages]
     context = Context(*(zeros(1, PROMPT_ROWS, width) for width in context_widths(components.transformer)))
     for name, stage_grid, sigmas in stages:
         if name == "stage 2":
             yield Stage("upsample", record(lambda: upsample(components, latents(first_grid), first_grid)), False)
         call = denoising(components, spec, stage_grid, sigmas, context)
-        operations = record(call, blocks)
-        # Blocks whose weights are streamed are not compiled.
-        yield Stage(name, operations, "transformer" not in plan.streamed, step_bytes * (len(sigmas) - 1))
+        in_graphs = None
+        if "transformer" not in plan.streamed:
+            forgetful = replace(components, prompt_keys=PromptKeys())
+            in_graphs = record(denoising(forgetful, spec, stage_grid, sigmas, context), blocks)
+        yield Stage(name, record(call, blocks), step_bytes * (len(sigmas) - 1), in_graphs)
     if spec.generate_audio:
         sound = zeros(1, audio_latent_length(spec), components.transformer.config.audio_in_channels)
-        yield Stage("sound", record(lambda: decode_audio(sound, components.audio_vae, components.vocoder)), False)
-    yield Stage("decode", record(lambda: decode(components, unpack_video(latents(grid), grid))), False)
+        yield Stage("sound", record(lambda: decode_audio(sound, components.audio_vae, components.vocoder)))
+    yield Stage("decode", record(lambda: decode(components, unpack_video(latents(grid), grid))))
 
 
 def keep_distinct_blocks(transformer: Transformer) -> dict[nn.Module, int]:
