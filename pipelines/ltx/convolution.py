@@ -1,7 +1,8 @@
 """Convolve frames in 3D, and turn channels into pixels.
 
 The frames are (1, C, F, H, W). In torch.contiguous_format each channel lies in memory as a picture; in
-torch.channels_last_3d the channels of a pixel lie together. The output has the format of the input.
+torch.channels_last_3d the channels of a pixel lie together. On a CPU the output is in the latter, elsewhere in the
+format of the input.
 """
 
 from collections.abc import Sequence
