@@ -4,6 +4,8 @@ W = weight * weight_scale. Activations are quantised with the checkpoint's scale
 clamped at 448: without the clamp, larger values become NaN and the picture black.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +28,9 @@ ALIGNMENT = 16
 
 # At LTX-2.3's widest, 16384, that many rows are 512 MB in float32.
 QUANTIZED_ROWS = 8192
+
+
+BLOCK = re.compile(r"transformer_blocks\.\d+\.")
 
 
 class Fp8Mode(StrEnum):
@@ -152,16 +157,33 @@ def project(x: torch.Tensor, *linears: nn.Module) -> list[torch.Tensor]:
 
 
 def group_input_scales(module: nn.Module) -> None:
-    """Put the loaded FP8 layers of one owner that have equal input scales into one group."""
-    owned = [[child for child in owner.children() if isinstance(child, Fp8Linear)] for owner in module.modules()]
-    static = {layer: layer.input_scale for layers in owned for layer in layers if layer.input_scale is not None}
+    """Put the loaded FP8 layers of one owner that have equal input scales into one group.
+
+    They have to be equal in every block: blocks with the same groups share their compiled code.
+    """
+    layers = {path: layer for path, layer in module.named_modules() if isinstance(layer, Fp8Linear)}
+    static = {path: layer.input_scale for path, layer in layers.items() if layer.input_scale is not None}
     # One copy from the card instead of one for each layer.
     values = torch.stack([*static.values()]).tolist() if static else []
     scales = dict(zip(static, values, strict=True))
-    for layers in owned:
-        distinct = list(dict.fromkeys(scales.get(layer) for layer in layers))
-        for layer in layers:
-            layer.input_group = distinct.index(scales.get(layer))
+    # By the name of a layer within a block.
+    in_blocks: dict[str, dict[str, float | None]] = defaultdict(dict)
+    for path in layers:
+        block, name = _split_block(path)
+        in_blocks[name][block] = scales.get(path)
+    groups: dict[str, list[dict[str, float | None]]] = defaultdict(list)
+    for path, layer in layers.items():
+        _, name = _split_block(path)
+        of_owner = groups[name.rpartition(".")[0]]
+        if in_blocks[name] not in of_owner:
+            of_owner.append(in_blocks[name])
+        layer.input_group = of_owner.index(in_blocks[name])
+
+
+def _split_block(path: str) -> tuple[str, str]:
+    """Return the path of the block that a layer is in, and its name there."""
+    block = BLOCK.match(path)
+    return (block[0], path[block.end() :]) if block else ("", path)
 
 
 def use_fast_accumulation(module: nn.Module) -> None:

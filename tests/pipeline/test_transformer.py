@@ -269,15 +269,16 @@ def test_a_block_quantises_each_of_its_inputs_once(static: bool, build: Build) -
     assert count_quantisations(transformer) == 20
 
 
-def test_layers_share_an_input_only_if_their_scales_are_equal(build: Build) -> None:
-    transformer = build(fp8=True, static=True, blocks=1, **FP8_WIDTHS)
-    attentions = [module for module in transformer.modules() if isinstance(module, Attention)]
+def test_layers_share_an_input_only_if_their_scales_are_equal_in_every_block(build: Build) -> None:
+    transformer = build(fp8=True, static=True, **FP8_WIDTHS)
+    first, _ = transformer.transformer_blocks
+    attentions = [module for module in first.modules() if isinstance(module, Attention)]
     for attention in attentions:
         attention.to_gate_logits.input_scale = torch.tensor(0.03)
     alone = velocity(transformer, ())
-    assert count_quantisations(transformer) == 34
+    assert count_quantisations(transformer) == 2 * 34
 
     group_input_scales(transformer)
 
-    assert count_quantisations(transformer) == 20 + len(attentions)
+    assert count_quantisations(transformer) == 2 * (20 + len(attentions))
     assert all(map(torch.equal, velocity(transformer, ()), alone))
