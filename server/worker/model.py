@@ -124,7 +124,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         dtype=str(dtype).removeprefix("torch."),
         size_bytes=_size_by_dtype(components),
         fp8_linears=sum(isinstance(module, Fp8Linear) for module in components.transformer.modules()),
-        fp8=fp8.mode,
+        fp8=fp8.mode.value,  # the server has no torch, which the type imports
         fp8_reason=fp8.reason,
         encoder=h264.encoder,
         plan=components.plan,

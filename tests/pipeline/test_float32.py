@@ -30,7 +30,7 @@ def test_the_vocoder_and_the_decoder_run_without_tf32(tiny: TinyFiles, spec: Cal
     files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
     components = load_components(files, torch.device("cpu"), torch.float32)
     found: list[tuple[bool, bool]] = []
-    for module in (components.vocoder, components.video_vae.decoder.conv_act):
+    for module in (components.vocoder, components.video_vae.decoder.norm_out):
         module.register_forward_pre_hook(lambda module, args: found.append(allowed()))
 
     clip = generate(components, spec(), Trace())
