@@ -36,7 +36,9 @@ def resolve_speed(name: str, device: torch.device, cache_dir: Path) -> Speed:
     if speed is Speed.EAGER:
         return speed
     if speed is Speed.GRAPHS and device.type != "cuda":
-        raise SpeedError(f"--speed graphs needs an NVIDIA GPU, the device is {device}: use --speed compile or eager")
+        raise SpeedError(
+            f"LTX23_SPEED / --speed graphs needs an NVIDIA GPU, the device is {device}: use --speed compile or eager"
+        )
     # Torch's compiler sets the folder itself when it is imported, unless it is set.
     _use_cache(speed, keep_compiled(cache_dir / "compiled"))
     try:
@@ -47,7 +49,9 @@ def resolve_speed(name: str, device: torch.device, cache_dir: Path) -> Speed:
 
 
 def compile_refusal(speed: Speed, exc: CompileError) -> SpeedError:
-    return SpeedError(f"--speed {speed}: torch cannot compile the transformer here: {exc}; or use --speed eager")
+    return SpeedError(
+        f"LTX23_SPEED / --speed {speed}: torch cannot compile the transformer here: {exc}; or use --speed eager"
+    )
 
 
 def accelerate(components: Components, speed: Speed, on_progress: OnProgress) -> Components:
@@ -64,7 +68,7 @@ def accelerate(components: Components, speed: Speed, on_progress: OnProgress) ->
 def speed_warnings(components: Components, speed: Speed) -> tuple[str, ...]:
     if possible_speed(components, speed) is speed:
         return ()
-    return (f"--speed {speed} needs the transformer on the device; it is streamed, and runs eagerly",)
+    return (f"LTX23_SPEED / --speed {speed} needs the transformer on the device; it is streamed, and runs eagerly",)
 
 
 def warm_up(model: "Model", sizes: Sequence[ClipSize], stages: int, on_progress: OnProgress) -> None:
@@ -82,7 +86,7 @@ def warm_up(model: "Model", sizes: Sequence[ClipSize], stages: int, on_progress:
             try:
                 model.render(spec, path, Trace())
             except PipelineError as exc:
-                raise SpeedError(f"--warmup {size_name(size)}: {exc}") from exc
+                raise SpeedError(f"LTX23_WARMUP / --warmup {size_name(size)}: {exc}") from exc
 
 
 def size_name(size: ClipSize) -> str:
@@ -98,6 +102,7 @@ def _use_cache(speed: Speed, folder: Path) -> None:
             pass
     except OSError as exc:
         raise SpeedError(
-            f"--speed {speed} keeps compiled code in {folder}, which cannot be written to: {exc.strerror}; choose "
-            "another LTX23_CACHE_DIR / --cache-dir (or TORCHINDUCTOR_CACHE_DIR), or use --speed eager"
+            f"LTX23_SPEED / --speed {speed} keeps compiled code in {folder}, which cannot be written to: "
+            f"{exc.strerror}; choose another LTX23_CACHE_DIR / --cache-dir (or TORCHINDUCTOR_CACHE_DIR), or "
+            "use --speed eager"
         ) from exc

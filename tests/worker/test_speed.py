@@ -37,7 +37,9 @@ def test_a_clip_of_each_size_is_rendered_while_the_model_loads(tiny: TinyFiles, 
 def test_a_size_that_does_not_fit_is_named(tiny: TinyFiles, cache_dir: Path) -> None:
     config = WorkerConfig(cache_dir, device="cpu", vram_bytes=10**9, warmup=(ClipSize(3840, 2176, 121),))
 
-    with pytest.raises(SpeedError, match=r"^--warmup 3840x2176x121: width: .* the device has 1\.0 GB for it; "):
+    with pytest.raises(
+        SpeedError, match=r"^LTX23_WARMUP / --warmup 3840x2176x121: width: .* the device has 1\.0 GB for it; "
+    ):
         load_model(config, lambda component, done, total: None)
 
 
@@ -54,7 +56,7 @@ def test_a_streamed_transformer_runs_eagerly_with_a_note(tiny: TinyFiles, cache_
     assert seen == []
     assert describe_speed(found, Speed.GRAPHS, ()) == SpeedInfo("eager")
     assert speed_warnings(found, Speed.GRAPHS) == (
-        "--speed graphs needs the transformer on the device; it is streamed, and runs eagerly",
+        "LTX23_SPEED / --speed graphs needs the transformer on the device; it is streamed, and runs eagerly",
     )
     assert speed_warnings(loaded, Speed.COMPILE) == ()
 
@@ -91,7 +93,8 @@ def test_graphs_are_refused_on_a_cpu(run_command: RunCommand, tmp_path: Path) ->
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "ltx23: error: --speed graphs needs an NVIDIA GPU, the device is cpu: use --speed compile or eager\n"
+        "ltx23: error: LTX23_SPEED / --speed graphs needs an NVIDIA GPU, the device is cpu: use --speed "
+        "compile or eager\n"
     )
 
 
@@ -103,8 +106,8 @@ def test_a_missing_compiler_is_reported_before_the_weights_are_read(tmp_path: Pa
 
     assert done.returncode == 1
     assert done.stderr == (
-        "ltx23: error: --speed compile: torch cannot compile the transformer here: there is no C++ compiler: install "
-        "g++; or use --speed eager\n"
+        "ltx23: error: LTX23_SPEED / --speed compile: torch cannot compile the transformer here: there is no C++ "
+        "compiler: install g++; or use --speed eager\n"
     )
     # Where compiled code would have been kept, and nothing of the model.
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["compiled"]
@@ -117,6 +120,7 @@ def test_a_cache_that_cannot_be_written_to_is_named(monkeypatch: pytest.MonkeyPa
         resolve_speed("compile", torch.device("cpu"), Path("/unused"))
 
     assert str(error.value) == (
-        "--speed compile keeps compiled code in /dev/null/compiled, which cannot be written to: Not a directory; "
-        "choose another LTX23_CACHE_DIR / --cache-dir (or TORCHINDUCTOR_CACHE_DIR), or use --speed eager"
+        "LTX23_SPEED / --speed compile keeps compiled code in /dev/null/compiled, which cannot be written to: "
+        "Not a directory; choose another LTX23_CACHE_DIR / --cache-dir (or TORCHINDUCTOR_CACHE_DIR), or use "
+        "--speed eager"
     )
