@@ -175,7 +175,7 @@ class MemoryPlan:
 
     @property
     def can_stream(self) -> bool:
-        """Whether the device has memory of its own, beside the host's: a CPU has not."""
+        """Return whether the device has its own memory beside the host's, as a GPU has and a CPU has not."""
         return any(size.part_bytes for size in self.components.values())
 
     def peak_bytes(self, clip: ClipSize, kept: Mapping[str, int] = NOTHING) -> int:

@@ -19,10 +19,10 @@ class Work(StrEnum):
 
 
 class Arithmetic(StrEnum):
-    """How the Linears of the transformer multiply.
+    """Arithmetic of the transformer's Linears.
 
-    In FP8 in the blocks in which the official file has FP8 weights, or in all of them. Activations are quantised with
-    the scales of the file (static), or with their own (dynamic).
+    `fp8-all-blocks` multiplies in FP8 in every block, the other two in those in which the official file has FP8
+    weights. Activations are quantised with the scales of the file (static), or with their own (dynamic, all blocks).
     """
 
     BF16 = "bf16"

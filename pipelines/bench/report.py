@@ -1,4 +1,4 @@
-"""What `ltx23 bench` measures of a loaded model, in the order in which it prints it."""
+"""Measure a loaded model for `ltx23 bench`, in the order in which it prints the results."""
 
 import statistics
 from collections.abc import Callable

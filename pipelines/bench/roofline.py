@@ -29,7 +29,7 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True)
 class StageCounts:
-    """What a stage issues in all. tflop: by the kind of matrix work. fused: with the chains of its blocks fused."""
+    """Counts of a whole stage. tflop: by the kind of matrix work. fused: with the chains of its blocks fused."""
 
     tflop: dict[str, float]
     moved_gb: float

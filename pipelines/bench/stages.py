@@ -166,7 +166,7 @@ def denoising(
 
 
 def decode(components: Components, latent: torch.Tensor) -> None:
-    """As `decode_video`, on a card on which the memory that the plan leaves is free."""
+    """Decode as `decode_video` does, on a card that has all the memory free that the plan leaves."""
     vae = components.video_vae
     scaled = denormalize_video(latent, vae).to(vae.dtype)
     free = components.plan.capacity_bytes - components.plan.resident_bytes

@@ -39,7 +39,7 @@ NO_GUIDANCE = {
 
 @dataclass(frozen=True)
 class StockLatents:
-    """What both stages leave, as diffusers hands it on: unpacked, on the VAEs' own scales."""
+    """The latents after both stages as diffusers passes them on: unpacked, on the VAEs' own scales."""
 
     video: torch.Tensor
     audio: torch.Tensor
@@ -100,7 +100,7 @@ class StockFlow:
         )
 
     def decode(self, latents: StockLatents) -> StockClip:
-        """As the pipelines end without `output_type="latent"`."""
+        """Decode as the pipelines do without `output_type="latent"`."""
         parts = self._pipeline
         with torch.no_grad():
             video = parts.vae.decode(latents.video.to(parts.vae.dtype), None, return_dict=False)[0]

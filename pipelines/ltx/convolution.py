@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class Subpixels(NamedTuple):
-    """How many frames, rows and columns each pixel becomes, of which the channels hold one after the other.
+    """The number of frames, rows and columns that each pixel becomes; they lie one after the other in its channels.
 
     The channels of one value are in the order (frame, row, column), or (frame, column, row) if `columns_first`.
     """

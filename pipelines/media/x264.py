@@ -1,4 +1,4 @@
-"""What x264 must not use on this machine."""
+"""Keep x264 from instructions with which its output varies."""
 
 from collections.abc import Mapping
 from functools import cache

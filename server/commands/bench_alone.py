@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Alone:
-    """What a process needed that loaded a model and rendered a clip.
+    """Start and memory of a process that loaded a model and rendered a clip.
 
     start_s: until the model was loaded, from the start of the process; CPU seconds on a CPU. peak_gb: of the device;
     None if the system does not report it.
@@ -41,7 +41,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class AloneComparison:
-    """One run of each."""
+    """Start and memory of one process for each side."""
 
     start_s: "Pairs"
     peak_gb: "Pairs | None"

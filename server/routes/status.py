@@ -46,7 +46,7 @@ class WorkerMemoryAnswer(BaseModel):
 
 
 class SpeedAnswer(BaseModel):
-    """What makes a worker's clips faster."""
+    """The speed of a worker's transformer, and the sizes that are warm."""
 
     model_config = ConfigDict(title="Speed")
 
@@ -56,7 +56,7 @@ class SpeedAnswer(BaseModel):
 
 
 class Fp8Answer(BaseModel):
-    """Whether a worker's transformer multiplies in FP8."""
+    """The FP8 arithmetic of a worker's transformer."""
 
     model_config = ConfigDict(title="Fp8")
 

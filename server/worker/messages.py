@@ -97,7 +97,7 @@ class FoundCut:
 
 @dataclass(frozen=True)
 class SpeedInfo:
-    """What makes clips faster. mode: in force, which is `eager` if the transformer is streamed.
+    """The speed in force. mode: `eager` if the transformer is streamed, whatever the settings say.
 
     compiled_blocks: of the transformer. warm_sizes: of the clips rendered before the worker was ready.
     """

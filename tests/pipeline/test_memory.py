@@ -232,7 +232,7 @@ def test_only_what_does_not_fit_beside_a_clip_is_copied() -> None:
 
 
 def test_where_nothing_can_be_streamed_every_level_is_the_same() -> None:
-    """As on a CPU, whose memory is the only one."""
+    """The case of a CPU, which has no memory but the host's."""
     sizes = {name: ComponentSize(size.size_bytes) for name, size in COMPONENTS.items()}
     plans = [choose_plan(level, sizes, WIDTHS, 96 * GB) for level in (None, *MemoryLevel)]
 

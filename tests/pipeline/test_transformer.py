@@ -128,7 +128,7 @@ def forward(
 def diffusers_velocity(
     transformer: Any, conditions: tuple[Conditioning, ...], dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of the stock forward, but that the gates between video and sound get the plain sigma."""
+    """Run the stock forward, except that the gates between video and sound get the plain sigma."""
     inputs = diffusers_inputs(transformer, *states(conditions), context(dtype), SIGMA)
     for gate in (transformer.av_cross_attn_video_a2v_gate, transformer.av_cross_attn_audio_v2a_gate):
         gate.register_forward_pre_hook(lambda module, args: (inputs["sigma"], *args[1:]))
