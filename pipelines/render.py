@@ -15,7 +15,7 @@ from pipelines.media.codecs import X264, Codec
 from pipelines.media.frame_queue import FrameQueue, FramesUnread
 from pipelines.media.muxer import mux
 from pipelines.media.probe import ClipInfo, verify_clip
-from pipelines.memory import ClipSize
+from pipelines.memory import MAX_QUEUED_BYTES, ClipSize
 from pipelines.spec import GenerationSpec
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def start_render(
 
     timed = TimedTrace(trace, lambda: synchronize(components.device))
     clip = generate(components, spec, timed, pictures)
-    frames = FrameQueue()
+    frames = FrameQueue(MAX_QUEUED_BYTES)
     timed.account("mux")
     finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed, h264))
     timed.account("decode")

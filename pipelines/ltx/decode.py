@@ -187,7 +187,7 @@ def owned(frames: torch.Tensor) -> torch.Tensor:
 
 
 def stream_resnet(resnet: "LTX2VideoResnetBlock3d", chunks: Chunks) -> Iterator[Chunk]:
-    shortcut = FrameQueue()
+    shortcut = FrameBuffer()
 
     def first_half(chunk: Chunk) -> Chunk:
         shortcut.push(chunk.frames)
@@ -218,8 +218,8 @@ def activate(norm: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.silu(norm(frames), inplace=True)
 
 
-class FrameQueue:
-    """A queue of frames, pushed and popped in chunks of any length."""
+class FrameBuffer:
+    """Keeps frames in order, pushed and popped in chunks of any length."""
 
     def __init__(self) -> None:
         self._chunks: deque[torch.Tensor] = deque()

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.memory import MAX_QUEUED_BYTES
-
 
 class FramesUnread(Exception):
     """The reader takes no more frames; its own error says why."""
@@ -24,7 +22,7 @@ class FrameQueue:
     max_bytes: the most that waits; a larger chunk waits alone.
     """
 
-    def __init__(self, max_bytes: int = MAX_QUEUED_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._chunks: deque[NDArray[np.uint8]] = deque()
         self._changed = threading.Condition()

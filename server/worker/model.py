@@ -132,7 +132,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         warnings=warnings + find_warnings(config, files) + speed_warnings(components, speed),
     )
     model = Model(components, info, h264)
-    warm_up(model, config.warmup, config.stages, on_progress)
+    warm_up(model.render, config.warmup, config.stages, on_progress)
     return model
 
 

@@ -2,9 +2,8 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -19,9 +18,7 @@ from pipelines.spec import GenerationSpec, Keyframe
 from server.process.torch_environment import keep_compiled
 from weights.errors import WeightsError
 
-if TYPE_CHECKING:
-    from server.worker.model import Model
-
+Render = Callable[[GenerationSpec, Path, Trace], object]
 
 log = logging.getLogger("ltx23.worker")
 
@@ -71,7 +68,7 @@ def speed_warnings(components: Components, speed: Speed) -> tuple[str, ...]:
     return (f"LTX23_SPEED / --speed {speed} needs the transformer on the device; it is streamed, and runs eagerly",)
 
 
-def warm_up(model: "Model", sizes: Sequence[ClipSize], stages: int, on_progress: OnProgress) -> None:
+def warm_up(render: Render, sizes: Sequence[ClipSize], stages: int, on_progress: OnProgress) -> None:
     """Render a clip of each size, with an image and sound. Raises SpeedError."""
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
@@ -84,7 +81,7 @@ def warm_up(model: "Model", sizes: Sequence[ClipSize], stages: int, on_progress:
                 stages=stages,
             )
             try:
-                model.render(spec, path, Trace())
+                render(spec, path, Trace())
             except PipelineError as exc:
                 raise SpeedError(f"LTX23_WARMUP / --warmup {size_name(size)}: {exc}") from exc
 

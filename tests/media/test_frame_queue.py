@@ -21,7 +21,7 @@ def chunk(number: int) -> np.ndarray:
 
 
 def test_chunks_are_read_in_order_in_another_thread(reader: ThreadPoolExecutor) -> None:
-    frames = FrameQueue()
+    frames = FrameQueue(max_bytes=2**20)
     read = reader.submit(lambda: [int(each[0, 0]) for each in frames])
     for number in range(20):
         frames.put(chunk(number))
@@ -74,7 +74,7 @@ def test_a_reader_that_leaves_ends_a_writer_that_waits(reader: ThreadPoolExecuto
 
 
 def test_a_writer_that_aborts_ends_a_reader_at_once(reader: ThreadPoolExecutor) -> None:
-    frames = FrameQueue()
+    frames = FrameQueue(max_bytes=2**20)
     reading = reader.submit(lambda: list(frames))
     frames.abort()
 

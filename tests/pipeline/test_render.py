@@ -13,7 +13,6 @@ from pipelines.finishing import Finishing
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.trace import Trace
-from pipelines.media import frame_queue
 from pipelines.render import render, start_render
 from pipelines.spec import Container, GenerationSpec, Keyframe
 
@@ -96,7 +95,7 @@ def test_an_error_of_the_writer_ends_the_decoder_that_waits_for_it(
     components: Components, spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With room for one chunk, the decoder waits for the writer, which cannot open its file."""
-    monkeypatch.setattr(frame_queue.FrameQueue.__init__, "__defaults__", (1,))
+    monkeypatch.setattr("pipelines.render.MAX_QUEUED_BYTES", 1)
 
     with pytest.raises(MuxError, match="No such file"):
         render(components, spec(num_frames=49), tmp_path / "missing" / "clip", Trace())
