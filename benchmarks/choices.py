@@ -37,7 +37,7 @@ class Choice:
 
 
 def measure_choices(components: Components, spec: GenerationSpec, chunks_mb: Sequence[float]) -> Iterator[Choice]:
-    """Yield and print every alternative that runs here: of a denoising step, and of decoding the clip."""
+    """Yield and print every alternative that runs here: of a denoising step, and of decoding in such chunks."""
     step = Step.of(components, spec)
     kinds = [step_choices(step), decode_choices(components, spec, chunks_mb)]
     for calls in kinds:

@@ -1,11 +1,12 @@
 """Measure the whole 22B model with random weights on one CUDA GPU: `python -m benchmarks.gpu [--dir DIR]`.
 
-Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB) into DIR and loads them as
-the server does. For each `--arithmetic` at each `--speed` it prints the seconds of a clip by stage, denoising against
-its floor as `ltx23 bench` does, and peak memory next to the plan's. Then come, for each arithmetic, the choices that
-are open: the backend of attention, fast accumulation in FP8, and the decoder's chunks and memory format. `--memory`
-levels other than resident are measured eagerly, without choices; `--vram` makes a card smaller: `--memory low --vram
-24`. `--json` and `--chart` write the results to files. Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory.
+Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB), which DIR keeps for next
+time, and loads them as the server does. For each `--arithmetic` at each `--speed` it prints the seconds of a clip by
+stage, denoising against its floor as `ltx23 bench` does, and peak memory next to the plan's. Then come the choices that
+are open: for each arithmetic the backend of attention and fast accumulation in FP8, and once the decoder's chunks and
+memory format. `--memory` levels other than resident are measured eagerly, without choices; `--vram` makes a card
+smaller: `--memory low --vram 24`. `--json` and `--chart` write the results to files, `--profile` the kernels of a clip.
+Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory.
 
 `--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
 """
@@ -16,11 +17,14 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -35,7 +39,7 @@ from pipelines.bench.chart import Chart, render_svg
 from pipelines.bench.report import measure_clips, measure_floor, planned_peak_bytes
 from pipelines.bench.timing import seconds
 from pipelines.ltx.components import Components, load_components
-from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, dequantized
+from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.speed import Speed, speed_up
 from pipelines.ltx.trace import Trace
@@ -51,8 +55,14 @@ from weights.names import MODEL
 from weights.tiny import TINY_GEMMA
 from weights.tiny_config import CHECKPOINT_CONFIG, UPSAMPLER_CONFIG
 
+UPSAMPLER = "upsampler.safetensors"
 ARITHMETICS = [Arithmetic.BF16, Arithmetic.FP8_DYNAMIC, Arithmetic.FP8_STATIC]
-ROWS = 6144  # video tokens of stage 2 at 768x512, 121 frames
+
+# Rows, inputs and outputs of linears: the video's tokens in stage 1 and 2 of a default clip, and the audio's.
+LINEARS = [
+    *((rows, *widths) for rows in (1536, 6144) for widths in ((4096, 4096), (4096, 16384), (16384, 4096))),
+    (126, 2048, 2048),
+]
 
 
 @dataclass(frozen=True)
@@ -75,17 +85,16 @@ def main() -> None:
     print(f"{card}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
     runs: list[Run] = []
     choices: dict[str, list[Choice]] = {}
-    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        start = time.perf_counter()
-        files = write_weights(Path(folder), TINY if args.tiny else FULL)
-        print(f"weights written in {time.perf_counter() - start:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        files = kept_weights(args.dir or Path(folder), "tiny" if args.tiny else "full")
         vram_bytes = None if args.vram is None else round(args.vram * 1e9)
         limit_memory(device, vram_bytes)
         capacity_bytes = resolve_capacity(device, vram_bytes)
         if device.type == "cuda":
             keep_compiled(Path(folder) / "compiled")
             print_link(device)
-        compare_linear(device, *((256, 64, 32) if args.tiny else (ROWS, 4096, 16384)))
+        for shape in [(256, 64, 32)] if args.tiny else LINEARS:
+            compare_linear(device, *shape)
         size = (128, 64, 9) if args.tiny else (args.width, args.height, args.num_frames)
         spec = GenerationSpec("a red fox", 1, size[0], size[1], size[2], Fraction(24))
         for level in args.memory:
@@ -100,8 +109,13 @@ def main() -> None:
                     run = measure_run(name, faster, spec, Path(folder) / "clip.mp4", args.clips)
                     runs.append(run)
                     print_run(run)
+                    if args.profile is not None:
+                        with profiled(args.profile, name):
+                            render(faster, replace(spec, prompt="profiled"), Path(folder) / "clip.mp4", Trace())
                     if speed is Speed.EAGER and level is MemoryLevel.RESIDENT:
-                        choices[arithmetic] = list(measure_choices(components, spec, args.chunks))
+                        # The decoder is the same for each arithmetic.
+                        chunks_mb = () if choices else args.chunks
+                        choices[arithmetic] = list(measure_choices(components, spec, chunks_mb))
                     del faster
                 # Streaming creates reference cycles between a model and its hooks.
                 del components
@@ -118,9 +132,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--dir", type=Path, help="where the weights are written (default: the system's temporary folder)"
-    )
+    parser.add_argument("--dir", type=Path, help="where the weights are written and kept (default: a temporary folder)")
     parser.add_argument("--tiny", action="store_true", help="the tiny model, on the CPU")
     parser.add_argument("--width", type=int, default=DEFAULT_CLIP.width)
     parser.add_argument("--height", type=int, default=DEFAULT_CLIP.height)
@@ -131,6 +143,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--chunks", nargs="+", type=float, default=[64, 128, 256, 512], help="MB, of the decoder")
     parser.add_argument("--clips", type=int, default=3, help="clips rendered, 2 or more; the first one warms up")
     parser.add_argument("--vram", type=float, help="GB of the GPU's memory to use (default: what is free)")
+    parser.add_argument("--profile", type=Path, metavar="DIR", help="write the kernels of a clip, longest first")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg")
     args = parser.parse_args()
@@ -154,6 +167,27 @@ TINY_TRANSFORMER = CHECKPOINT_CONFIG["transformer"] | {"num_layers": 6}
 TINY = Sizes(CHECKPOINT_CONFIG | {"transformer": TINY_TRANSFORMER}, UPSAMPLER_CONFIG, TINY_GEMMA)
 
 
+SIZES = {"full": FULL, "tiny": TINY}
+
+
+def kept_weights(folder: Path, size: str) -> WeightFiles:
+    """Return the files of the folder, which are written if they are not there."""
+    kept = folder / size
+    if not kept.exists():
+        start = time.perf_counter()
+        partial_folder = folder / f"{size}.partial"
+        shutil.rmtree(partial_folder, ignore_errors=True)
+        partial_folder.mkdir(parents=True)
+        write_weights(partial_folder, SIZES[size])
+        partial_folder.rename(kept)
+        print(f"weights written in {time.perf_counter() - start:.0f} s")
+    return weight_files(kept)
+
+
+def weight_files(folder: Path) -> WeightFiles:
+    return WeightFiles(folder / "fp8.safetensors", folder / "text_encoder", folder / UPSAMPLER)
+
+
 def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
     last = sizes.checkpoint["transformer"]["num_layers"] - 1
     block = re.compile(rf"{re.escape(MODEL)}transformer_blocks\.(\d+)\.(?!.*norm).*\.weight$")
@@ -163,11 +197,16 @@ def write_weights(folder: Path, sizes: Sizes) -> WeightFiles:
         match = block.match(name)
         return match is not None and 4 <= int(match[1]) < last
 
-    files = WeightFiles(folder / "fp8.safetensors", folder / "text_encoder", folder / "upsampler.safetensors")
+    files = weight_files(folder)
     text_layers = sizes.text["num_hidden_layers"] + 1
-    write_checkpoint(files.checkpoint, sizes.checkpoint, text_layers, lambda name: True, is_fp8)
-    write_upsampler(folder / "upsampler.safetensors", sizes.upsampler)
-    write_text_encoder(files.text_encoder, sizes.text)
+    with ThreadPoolExecutor() as pool:
+        writes = [
+            pool.submit(write_checkpoint, files.checkpoint, sizes.checkpoint, text_layers, lambda name: True, is_fp8),
+            pool.submit(write_upsampler, folder / UPSAMPLER, sizes.upsampler),
+            pool.submit(write_text_encoder, files.text_encoder, sizes.text),
+        ]
+    for write in writes:
+        write.result()
     return files
 
 
@@ -220,19 +259,40 @@ def print_link(device: torch.device, size_bytes: int = 2 * 10**9) -> None:
 
 @torch.inference_mode()
 def compare_linear(device: torch.device, rows: int, inputs: int, outputs: int) -> None:
+    """Print the time of a linear in BF16, and of its product alone in FP8: a scale for all, for each row, fast sums."""
     dtype = torch.bfloat16
     weight = torch.randn(outputs, inputs, device=device) / inputs**0.5
     layer = Fp8Linear(inputs, outputs, bias=False, static=False)
     quantized, layer.weight_scale = quantize(weight)
     layer.weight = torch.nn.Parameter(quantized, requires_grad=False)
     plain, x = weight.to(dtype), torch.randn(rows, inputs, device=device, dtype=dtype)
-    fp8_s = seconds(lambda: layer(x), device)
-    bf16_s = seconds(lambda: torch.nn.functional.linear(x, plain), device)
-    error = (layer(x).float() - dequantized(layer, x.float())).norm() / dequantized(layer, x.float()).norm()
-    print(
-        f"Linear {inputs} -> {outputs}, {rows} rows: FP8 {1e3 * fp8_s:.2f} ms, BF16 {1e3 * bf16_s:.2f} ms "
-        f"({bf16_s / fp8_s:.2f} times as fast), error of quantised activations {error:.1%}"
-    )
+    a, per_row = layer.quantize(x), torch.ones(rows, 1, device=device)
+
+    def by_row(fast: bool) -> torch.Tensor:
+        scale_b = layer.weight_scale.expand(1, outputs).contiguous()
+        return torch._scaled_mm(
+            a.rows, layer.weight.t(), scale_a=per_row, scale_b=scale_b, out_dtype=dtype, use_fast_accum=fast
+        )
+
+    def by_tensor(fast: bool) -> torch.Tensor:
+        layer.fast_accum = fast
+        return layer.multiply(x, a)
+
+    calls = {
+        "BF16": lambda: torch.nn.functional.linear(x, plain),
+        "FP8 with dynamic quantisation": lambda: layer(x),
+        "FP8": lambda: by_tensor(False),
+        "FP8, fast": lambda: by_tensor(True),
+        "FP8 by row": lambda: by_row(False),
+        "FP8 by row, fast": lambda: by_row(True),
+    }
+    times = []
+    for name, call in calls.items():
+        try:
+            times.append(f"{name} {1e3 * seconds(call, device):.3f}")
+        except RuntimeError as exc:
+            times.append(f"{name}: {str(exc).splitlines()[0]}")
+    print(f"Linear {inputs} -> {outputs}, {rows} rows, ms: {', '.join(times)}")
 
 
 def measure_run(name: str, components: Components, spec: GenerationSpec, path: Path, count: int) -> Run:
@@ -244,6 +304,16 @@ def measure_run(name: str, components: Components, spec: GenerationSpec, path: P
     floor = measure_floor(clips, components.device)
     planned_gb = planned_peak_bytes(components, spec) / 1e9 if is_cuda else 0.0
     return Run(name, clips.stage_s, clips.total_s, floor.floor_s, planned_gb, peak_gb)
+
+
+@contextmanager
+def profiled(folder: Path, name: str) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        yield
+    table = profile.key_averages().table(sort_by="self_device_time_total", row_limit=80, max_name_column_width=120)
+    (folder / f"{name.replace(' ', '-')}.txt").write_text(table)
 
 
 def render_timed(components: Components, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:

@@ -3,12 +3,12 @@
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from math import ceil, prod, sqrt
+from functools import lru_cache
+from math import prod, sqrt
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from weights.header import TensorInfo
 from weights.published import published_tensors, upsampler_tensors
@@ -26,25 +26,27 @@ TORCH_DTYPES = {"F8_E4M3": torch.float8_e4m3fn, "BF16": torch.bfloat16, "F32": t
 def write_checkpoint(
     path: Path, config: Mapping[str, Any], text_layers: int, takes: Callable[[str], bool], is_fp8: Callable[[str], bool]
 ) -> None:
-    """Write a checkpoint tensor by tensor, without ever holding it whole in memory.
-
-    `takes` selects published names, and `is_fp8` those of them that are in FP8.
-    """
+    """Write a checkpoint. `takes` selects published names, and `is_fp8` those of them that are in FP8."""
     published = published_tensors(config, text_layers)
     infos = dict(_with_scales({name: info for name, info in published.items() if takes(name)}, is_fp8))
-    entries: dict[str, Any] = {"__metadata__": {"config": json.dumps(config), "model_version": "2.3.0"}}
+    _write(path, infos, {"config": json.dumps(config), "model_version": "2.3.0"})
+
+
+def _write(path: Path, infos: Mapping[str, TensorInfo], metadata: Mapping[str, str]) -> None:
+    """Write the tensors one after the other, without ever holding the file whole in memory."""
+    entries: dict[str, Any] = {"__metadata__": metadata}
     offset = 0
     for name, info in infos.items():
         span = [offset, offset + info.size_bytes]
         entries[name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": span}
         offset = span[1]
     header = json.dumps(entries).encode()
-    pool = torch.randn(POOL, generator=torch.Generator().manual_seed(0))
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         for name, info in infos.items():
-            for chunk in _values(name, info, infos, pool):
-                file.write(chunk.to(TORCH_DTYPES[info.dtype]).view(torch.uint8).numpy().data)
+            values, left = _values(name, info, infos), info.size_bytes
+            while left:
+                left -= file.write(values[:left])
 
 
 def _with_scales(tensors: Mapping[str, TensorInfo], is_fp8: Callable[[str], bool]) -> Iterator[tuple[str, TensorInfo]]:
@@ -57,20 +59,23 @@ def _with_scales(tensors: Mapping[str, TensorInfo], is_fp8: Callable[[str], bool
         yield f"{name.removesuffix('.weight')}.input_scale", TensorInfo("F32", ())
 
 
-def _values(name: str, info: TensorInfo, infos: Mapping[str, TensorInfo], pool: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Return values that keep the size of signals from layer to layer; norms, statistics and filters are realistic."""
+def _values(name: str, info: TensorInfo, infos: Mapping[str, TensorInfo]) -> memoryview:
+    """Return the bytes that a tensor repeats.
+
+    Its values keep the size of signals from layer to layer; norms, statistics and filters are realistic.
+    """
     if name.endswith(".weight_scale"):
-        yield torch.tensor([1 / (FP8_STD * sqrt(infos[name.removesuffix("_scale")].shape[1]))])
-        return
+        return _pool(info.dtype, 0.0, 1 / (FP8_STD * sqrt(infos[name.removesuffix("_scale")].shape[1])))
     if name.endswith(".input_scale"):
-        yield torch.tensor([INPUT_SCALE])
-        return
-    std, mean = _distribution(name, info)
-    left = prod(info.shape)
-    while left:
-        count = min(left, POOL)
-        yield pool[:count] * std + mean
-        left -= count
+        return _pool(info.dtype, 0.0, INPUT_SCALE)
+    return _pool(info.dtype, *_distribution(name, info))
+
+
+@lru_cache(maxsize=64)
+def _pool(dtype: str, std: float, mean: float) -> memoryview:
+    """Return the bytes of random values; of one that is always the same, if `std` is 0."""
+    values = torch.randn(POOL if std else 1, generator=torch.Generator().manual_seed(0)) * std + mean
+    return values.to(TORCH_DTYPES[dtype]).view(torch.uint8).numpy().data
 
 
 def _distribution(name: str, info: TensorInfo) -> tuple[float, float]:
@@ -86,18 +91,8 @@ def _distribution(name: str, info: TensorInfo) -> tuple[float, float]:
 
 
 def write_upsampler(path: Path, config: Mapping[str, Any]) -> None:
-    pool = torch.randn(POOL, generator=torch.Generator().manual_seed(1))
-    tensors = {
-        name: next(iter(_whole(info, pool))).to(torch.bfloat16) for name, info in upsampler_tensors(config).items()
-    }
-    save_file(tensors, path, {"config": json.dumps(config)})
-
-
-def _whole(info: TensorInfo, pool: torch.Tensor) -> Iterator[torch.Tensor]:
-    std, mean = _distribution("", info)
-    count = prod(info.shape)
-    values = pool if count <= POOL else pool.repeat(ceil(count / POOL))
-    yield values[:count].mul(std).add(mean).reshape(info.shape)
+    tensors = {name: TensorInfo("BF16", info.shape) for name, info in upsampler_tensors(config).items()}
+    _write(path, tensors, {"config": json.dumps(config)})
 
 
 def write_text_encoder(folder: Path, text_config: Mapping[str, Any]) -> None:
@@ -110,12 +105,8 @@ def write_text_encoder(folder: Path, text_config: Mapping[str, Any]) -> None:
     config = gemma_config(tokenizer, text_config)
     with torch.device("meta"):
         model = Gemma3ForConditionalGeneration(config)
-    pool = torch.randn(POOL, generator=torch.Generator().manual_seed(2))
-    tensors = {
-        name: next(iter(_whole(TensorInfo("BF16", tuple(parameter.shape)), pool))).to(torch.bfloat16)
-        for name, parameter in model.named_parameters()
-    }
+    tensors = {name: TensorInfo("BF16", tuple(p.shape)) for name, p in model.named_parameters()}
     folder.mkdir()
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    _write(folder / "model.safetensors", tensors, {"format": "pt"})
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
+from pipelines.ltx.speed import Speed, speed_up
 from pipelines.spec import GenerationSpec, Keyframe
 from tests.diffusers_folder import write_folder
 
@@ -44,11 +45,18 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def components(checkpoints: dict[str, Path]) -> dict[str, Components]:
-    return {name: _load(path) for name, path in checkpoints.items()}
+    return _load_all(checkpoints, torch.device("cpu"))
 
 
-def _load(checkpoint: Path) -> Components:
-    return load_components(_files(checkpoint), torch.device("cpu"), torch.float32)
+@pytest.fixture(scope="session", params=[Speed.EAGER, Speed.GRAPHS])
+def components_on_gpu(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> dict[str, Components]:
+    torch._dynamo.reset()
+    loaded = _load_all(checkpoints, torch.device("cuda"))
+    return {name: speed_up(components, request.param) for name, components in loaded.items()}
+
+
+def _load_all(checkpoints: dict[str, Path], device: torch.device) -> dict[str, Components]:
+    return {name: load_components(_files(path), device, torch.float32) for name, path in checkpoints.items()}
 
 
 def _files(checkpoint: Path) -> WeightFiles:
