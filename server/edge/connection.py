@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import h11
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from server.edge.error_body import error_body
@@ -45,6 +46,11 @@ class ConnectionLimits:
     max_connections: int = 1000
     head_s: float = 20.0
     pace: Pace = DEFAULT_PACE
+
+
+def cut(scope: Scope) -> None:
+    """Close the connection of this request, which ends its answer, or prevents it if nothing was sent yet."""
+    scope["state"]["cut"]()
 
 
 class Connection(H11Protocol):
@@ -93,6 +99,18 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self._idle_since = self.loop.time()
         super().on_response_complete()
+
+    def handle_events(self) -> None:
+        """Parse what has arrived. A request's application, which runs later, may cut the connection: see `cut`."""
+        super().handle_events()
+        if self.scope is not None:
+            self.scope["state"]["cut"] = self._cut
+
+    def _cut(self) -> None:
+        """Close the connection once everything written so far is sent; the answer stays incomplete."""
+        # Otherwise uvicorn would log that, or answer 500 if nothing was sent yet.
+        self.cycle.disconnected = True
+        self.transport.close()
 
     def _await_request(self) -> None:
         """Start the timer for a head that has begun or for a silent connection, unless it is already running.

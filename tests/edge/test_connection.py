@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from server.edge.body_limit import BodyLimit, BodyLimits
-from server.edge.connection import MAX_HEAD_BYTES, ConnectionLimits
+from server.edge.connection import MAX_HEAD_BYTES, ConnectionLimits, cut
 from server.edge.pace import Pace
 from tests.edge.conftest import Wire
 
@@ -217,3 +217,21 @@ def test_a_new_connection_gets_a_503_if_all_others_are_busy(serve: Connect) -> N
         with Wire(address) as later:
             later.send_head("Content-Length: 0")
             assert later.answer().status == 200
+
+
+@pytest.mark.parametrize("sent", [0, 5])
+def test_an_application_can_cut_the_connection(wire: Connect, sent: int) -> None:
+    """Before its answer, or in the middle of it; what it has sent arrives."""
+
+    async def cut_short(scope: Scope, receive: Receive, send: Send) -> None:
+        if sent:
+            headers = [(b"content-length", b"10")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"x" * sent, "more_body": True})
+        cut(scope)
+
+    client = wire(cut_short)
+    client.send_head(method="GET")
+    received = client.rest()
+
+    assert received.endswith(b"\r\n\r\n" + b"x" * sent) if sent else received == b""

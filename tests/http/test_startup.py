@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.running_server import worker_processes
-from server.commands.serve import listen
+from server.commands.http_server import listen
 from server.settings import load_settings
 from tests.conftest import RunCommand, Server
 

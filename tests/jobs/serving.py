@@ -13,7 +13,7 @@ import httpx
 
 from server.app import create_app
 from server.commands.draining import DrainingServer
-from server.commands.serve import create_http_config
+from server.commands.http_server import create_http_config
 from server.settings import load_settings
 from server.worker.messages import FromWorker
 from tests.jobs.conftest import GUARD_S, Event

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from server.commands.serve import listen
+from server.commands.http_server import listen
 from server.settings import SettingsError, load_settings
 
 
