@@ -408,6 +408,13 @@ class ObservabilitySettings(SettingsGroup):
     """Address of an OTLP/HTTP collector for traces, such as http://127.0.0.1:4318. Needs the extra `otel`."""
 
 
+class ClientTestSettings(SettingsGroup):
+    """Tests of clients."""
+
+    errors: Literal["ours", "hosted"] = "ours"
+    """Statuses and bodies of errors: this server's own, or the hosted platform's, which asks for keys on every path."""
+
+
 GROUPS: tuple[type[SettingsGroup], ...] = (
     ListenSettings,
     BrowserSettings,
@@ -417,6 +424,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     StorageSettings,
     EnhancerSettings,
     ObservabilitySettings,
+    ClientTestSettings,
 )
 
 
@@ -429,6 +437,7 @@ class Settings(
     StorageSettings,
     EnhancerSettings,
     ObservabilitySettings,
+    ClientTestSettings,
 ):
     """Every setting of the server. By default it serves the tiny model on loopback without keys."""
 

@@ -47,7 +47,7 @@ class ApiKeys:
     def _admit(self, scope: Scope) -> ASGIApp:
         """Return the application, or a refusal if the request may not pass."""
         headers, state = Headers(scope=scope), scope.setdefault("state", {})
-        presented = list(_presented_keys(headers))
+        presented = list(presented_keys(headers))
         state["key_id"] = self._identify_any(presented)
         if state["key_id"] is not None or self._is_open(scope, headers):
             return self._app
@@ -69,7 +69,8 @@ class ApiKeys:
         return next((key_id for key_id in key_ids if key_id is not None), None)
 
 
-def _presented_keys(headers: Headers) -> Iterator[bytes]:
+def presented_keys(headers: Headers) -> Iterator[bytes]:
+    """Yield every key that a request presents in a header."""
     for value in headers.getlist("authorization"):
         scheme, _, rest = value.strip().partition(" ")
         key = rest.strip() if scheme.lower() == "bearer" else value.strip()

@@ -11,6 +11,7 @@ from server.edge.content_encoding import UncompressedBodies
 from server.edge.cors import Cors
 from server.edge.exchange import ExchangeReporter, OnExchange
 from server.edge.forwarded import ForwardedHeaders
+from server.edge.hosted import HostedShapes
 from server.edge.key_ring import KeyRing
 from server.edge.pace import Pace
 from server.edge.paths import CleanPaths
@@ -31,16 +32,18 @@ def with_edge(
 ) -> ASGIApp:
     """Wrap `app` in every middleware. A request passes through them from the bottom line to the top.
 
-    open_paths: paths that need no key.
+    open_paths: paths that need no key; all need one with the hosted platform's errors.
     paths: paths that `listeners` get as the route even if the request is refused before routing.
     """
     app = UncompressedBodies(BodyLimit(app, _body_limits(settings)))
-    app = ApiKeys(app, key_ring, open_paths, links)
+    app = ApiKeys(app, key_ring, () if settings.errors == "hosted" else open_paths, links)
     if len(key_ring) == 0:
         app = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
     if settings.cors_origins:
         # Outside the middlewares that refuse, so that a page can also read a 401, a 413 and a 429.
         app = Cors(app, settings.cors_origins)
+    if settings.errors == "hosted":
+        app = HostedShapes(app)
     # Outside everything that answers, so that a last-resort 500 has an id too.
     app = RequestId(ExchangeReporter(SecurityHeaders(app), listeners, paths))
     return ForwardedHeaders(CleanPaths(app, settings.root_path), settings.trusted_proxies)
