@@ -309,8 +309,8 @@ def measure_run(name: str, components: Components, spec: GenerationSpec, path: P
 @contextmanager
 def profiled(folder: Path, name: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as profile:
+    kind = torch.profiler.ProfilerActivity
+    with torch.profiler.profile(activities=[kind.CUDA if torch.cuda.is_available() else kind.CPU]) as profile:
         yield
     table = profile.key_averages().table(sort_by="self_device_time_total", row_limit=80, max_name_column_width=120)
     (folder / f"{name.replace(' ', '-')}.txt").write_text(table)

@@ -102,7 +102,7 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type != "cuda":
         return None
     free, total = torch.cuda.mem_get_info(device)
-    allowed = round(total * torch.cuda.get_per_process_memory_fraction(device))
+    allowed = round(total * torch.cuda.get_per_process_memory_fraction(device.index))
     return usable_bytes(free, allowed, torch.cuda.memory_reserved(device), torch.cuda.memory_allocated(device))
 
 

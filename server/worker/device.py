@@ -42,7 +42,8 @@ def resolve_device(name: str) -> torch.device:
     if refusal:
         raise DeviceError(f"device {name!r}: {refusal}; {remedy(torch.version.cuda)}")
     # For tensors without an explicit device, which would go to the first GPU, perhaps another worker's.
-    torch.cuda.set_device(device.index or 0)
+    device = torch.device("cuda", device.index or 0)
+    torch.cuda.set_device(device)
     return device
 
 
@@ -59,7 +60,7 @@ def limit_memory(device: torch.device, limit_bytes: int | None) -> None:
     """Make torch refuse to allocate more of a card's memory than this. The CUDA context's memory comes on top."""
     if device.type == "cuda" and limit_bytes is not None:
         total_bytes = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(memory_fraction(limit_bytes, total_bytes), device)
+        torch.cuda.set_per_process_memory_fraction(memory_fraction(limit_bytes, total_bytes), device.index)
 
 
 def memory_fraction(limit_bytes: int, total_bytes: int) -> float:

@@ -29,8 +29,10 @@ async def lose(cache_dir: Path, folder: Path) -> None:
     config = WorkerConfig(cache_dir, device="cuda:0")
     dispatcher = Dispatcher([config], Limits(), events.put_nowait, program_of("loses_its_device"))
     dispatcher.start()
-    while not isinstance(await events.get(), Ready):
-        pass
+    # A worker that cannot load the model is started again and again.
+    async with asyncio.timeout(120):
+        while not isinstance(await events.get(), Ready):
+            pass
     jobs: list[Job] = []
     for prompt in ("a fox", "lose", "a fox"):
         spec = GenerationSpec(prompt, 1, 256, 256, 9, Fraction(24))
