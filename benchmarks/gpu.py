@@ -2,10 +2,10 @@
 
 Writes a scaled-FP8 checkpoint of full size (28 GB), an upsampler and a Gemma 3 12B (24 GB), which DIR keeps for next
 time, and loads them as the server does. For each `--arithmetic` at each `--speed` it prints the seconds of a clip by
-stage, denoising against its floor as `ltx23 bench` does, and peak memory next to the plan's. Then come the choices that
-are open: for each arithmetic the backend of attention and fast accumulation in FP8, and once the decoder's chunks and
-memory format. `--memory` levels other than resident are measured eagerly, without choices; `--vram` makes a card
-smaller: `--memory low --vram 24`. `--json` and `--chart` write the results to files, `--profile` the kernels of a clip.
+stage, denoising against its floor as `ltx23 bench` does, and peak memory next to the plan's. The choices that are open
+are measured with the first arithmetic: the backend of attention, fast accumulation in FP8, the decoder's chunks and
+memory format. `--memory` levels other than resident are measured eagerly; `--vram` makes a card smaller: `--memory low
+--vram 24`. `--json` and `--chart` write the results to files, `--profile` the kernels of a clip.
 Needs a GPU with 80 GB, 60 GB of disk and 40 GB of memory.
 
 `--tiny` runs the same script at the tiny model's size on the CPU, which only shows that the script works.
@@ -36,7 +36,7 @@ from benchmarks.choices import Choice, measure_choices
 from benchmarks.synthetic import write_checkpoint, write_text_encoder, write_upsampler
 from pipelines.bench.cards import Arithmetic
 from pipelines.bench.chart import Chart, render_svg
-from pipelines.bench.report import measure_clips, measure_floor, planned_peak_bytes
+from pipelines.bench.report import count_flops, measure_clips, measure_floor, planned_peak_bytes
 from pipelines.bench.timing import seconds
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode
@@ -56,7 +56,7 @@ from weights.tiny import TINY_GEMMA
 from weights.tiny_config import CHECKPOINT_CONFIG, UPSAMPLER_CONFIG
 
 UPSAMPLER = "upsampler.safetensors"
-ARITHMETICS = [Arithmetic.BF16, Arithmetic.FP8_DYNAMIC, Arithmetic.FP8_STATIC]
+ARITHMETICS = [Arithmetic.FP8_STATIC, Arithmetic.FP8_DYNAMIC, Arithmetic.BF16]
 
 # Rows, inputs and outputs of linears: the video's tokens in stage 1 and 2 of a default clip, and the audio's.
 LINEARS = [
@@ -84,7 +84,7 @@ def main() -> None:
     card = platform.processor() or "cpu" if args.tiny else torch.cuda.get_device_name(device)
     print(f"{card}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
     runs: list[Run] = []
-    choices: dict[str, list[Choice]] = {}
+    choices: list[Choice] = []
     with tempfile.TemporaryDirectory() as folder:
         files = kept_weights(args.dir or Path(folder), "tiny" if args.tiny else "full")
         vram_bytes = None if args.vram is None else round(args.vram * 1e9)
@@ -101,21 +101,20 @@ def main() -> None:
             for arithmetic in args.arithmetic if level is MemoryLevel.RESIDENT else args.arithmetic[:1]:
                 components = load(files, device, level, capacity_bytes, arithmetic)
                 print_memory(components)
+                flops = count_flops(components, spec, Trace())
                 for speed in args.speed if level is MemoryLevel.RESIDENT else [Speed.EAGER]:
                     start = time.perf_counter()
                     faster = speed_up(components, speed)
                     print(f"--speed {speed}: ready in {time.perf_counter() - start:.1f} s")
                     name = " ".join([arithmetic, speed, *([level] if level is not MemoryLevel.RESIDENT else [])])
-                    run = measure_run(name, faster, spec, Path(folder) / "clip.mp4", args.clips)
+                    run = measure_run(name, faster, spec, Path(folder) / "clip.mp4", args.clips, flops)
                     runs.append(run)
                     print_run(run)
                     if args.profile is not None:
                         with profiled(args.profile, name):
                             render(faster, replace(spec, prompt="profiled"), Path(folder) / "clip.mp4", Trace())
-                    if speed is Speed.EAGER and level is MemoryLevel.RESIDENT:
-                        # The decoder is the same for each arithmetic.
-                        chunks_mb = () if choices else args.chunks
-                        choices[arithmetic] = list(measure_choices(components, spec, chunks_mb))
+                    if speed is Speed.EAGER and not choices:
+                        choices = list(measure_choices(components, spec, args.chunks))
                     del faster
                 # Streaming creates reference cycles between a model and its hooks.
                 del components
@@ -123,8 +122,7 @@ def main() -> None:
                 torch.cuda.empty_cache()
     print_table(runs)
     if args.json is not None:
-        found = {name: [asdict(choice) for choice in row] for name, row in choices.items()}
-        report = {"device": card, "runs": [asdict(run) for run in runs], "choices": found}
+        report = {"device": card, "runs": [*map(asdict, runs)], "choices": [*map(asdict, choices)]}
         args.json.write_text(json.dumps(report, indent=2))
     if args.chart is not None:
         args.chart.write_text(render_svg(chart_of(card, spec, runs)))
@@ -295,11 +293,15 @@ def compare_linear(device: torch.device, rows: int, inputs: int, outputs: int) -
     print(f"Linear {inputs} -> {outputs}, {rows} rows, ms: {', '.join(times)}")
 
 
-def measure_run(name: str, components: Components, spec: GenerationSpec, path: Path, count: int) -> Run:
+def measure_run(
+    name: str, components: Components, spec: GenerationSpec, path: Path, count: int, flops: dict[torch.dtype, int]
+) -> Run:
     is_cuda = components.device.type == "cuda"
     if is_cuda:
         torch.cuda.reset_peak_memory_stats()
-    clips = measure_clips(partial(render_timed, components), components, spec, path, count, Trace())
+    # Prompts that no run before had: what was computed from the last ones is kept.
+    spec = replace(spec, prompt=f"{spec.prompt}, {name}")
+    clips = measure_clips(partial(render_timed, components), components, spec, path, count, Trace(), flops)
     peak_gb = torch.cuda.max_memory_allocated() / 1e9 if is_cuda else 0.0
     floor = measure_floor(clips, components.device)
     planned_gb = planned_peak_bytes(components, spec) / 1e9 if is_cuda else 0.0

@@ -58,12 +58,21 @@ class Floor:
 
 
 def measure_clips(
-    render: RenderClip, components: Components, spec: GenerationSpec, path: Path, count: int, trace: Trace
+    render: RenderClip,
+    components: Components,
+    spec: GenerationSpec,
+    path: Path,
+    count: int,
+    trace: Trace,
+    flops: dict[torch.dtype, int] | None = None,
 ) -> Clips:
-    """Render two clips or more to `path`, of which the first one is the warm-up. Raises PipelineError."""
+    """Render two clips or more to `path`, of which the first one is the warm-up. Raises PipelineError.
+
+    flops: of denoising one of them, if they were counted before.
+    """
     # A prompt of its own for each, because what was computed from the last prompts is kept.
     specs = [replace(spec, prompt=f"{spec.prompt} {number}") for number in range(count)]
-    flops = count_flops(components, specs[0], trace)
+    flops = count_flops(components, specs[0], trace) if flops is None else flops
     timings = [render(clip, path, trace) for clip in specs][1:]
     stage_s = {stage: statistics.median(timing[stage] for timing in timings) for stage in timings[0]}
     return Clips(stage_s, statistics.median(sum(timing.values()) for timing in timings), flops)

@@ -24,7 +24,7 @@ from pipelines.media.codecs import X264
 from pipelines.memory import KEPT_SHARE, RESERVED_BYTES, ClipSize, MemoryLevel, MemoryPlan
 from pipelines.render import render
 from pipelines.spec import GenerationSpec
-from server.process.torch_environment import EXACT_PINNED, known_options
+from server.process.torch_environment import known_options
 from server.worker.device import limit_memory, resolve_device, unusable_card
 from server.worker.encoder import EncoderError, resolve_h264
 from weights.load import quantize
@@ -106,7 +106,7 @@ def test_no_more_memory_is_allocated_than_allowed() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-@pytest.mark.skipif(EXACT_PINNED.keys() - known_options(torch.__version__).keys(), reason="this torch rounds up")
+@pytest.mark.skipif("pinned_max_cached_size_mb" not in known_options(torch.__version__), reason="torch rounds up")
 def test_pinned_memory_is_not_rounded_up() -> None:
     program = (
         "from server.process.torch_environment import configure_allocator\n"
