@@ -25,6 +25,8 @@ from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.jobs.workspace import Workspace
+from server.rehearsal.middleware import Rehearsal
+from server.rehearsal.plan import create_plan
 from server.routes import (
     enhance,
     generate,
@@ -71,7 +73,9 @@ def create_app(
     app.state.links = links
     open_paths = OPEN_PATHS | pages.OPEN_PATHS | ({"/metrics"} if settings.open_metrics else set())
     paths = {*app.openapi()["paths"], *open_paths}
-    return with_edge(app, settings, key_ring, links, open_paths, telemetry.listeners, paths)
+    plan = create_plan(settings)
+    rehearsed = app if plan is None else Rehearsal(app, plan)
+    return with_edge(rehearsed, settings, key_ring, links, open_paths, telemetry.listeners, paths)
 
 
 def create_api(

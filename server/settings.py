@@ -408,11 +408,20 @@ class ObservabilitySettings(SettingsGroup):
     """Address of an OTLP/HTTP collector for traces, such as http://127.0.0.1:4318. Needs the extra `otel`."""
 
 
-class ClientTestSettings(SettingsGroup):
+class RehearsalSettings(SettingsGroup):
     """Tests of clients."""
 
     errors: Literal["ours", "hosted"] = "ours"
     """Statuses and bodies of errors: this server's own, or the hosted platform's, which asks for keys on every path."""
+
+    rehearsal: bool = False
+    """Let requests fail as their header X-LTX-Rehearse says. Refused together with `checkpoint`."""
+
+    rehearsal_file: Path | None = None
+    """TOML file with rules that say which requests fail in a rehearsal, for clients that cannot send the header."""
+
+    rehearsal_force: bool = False
+    """Rehearse with the weights of `checkpoint` all the same."""
 
 
 GROUPS: tuple[type[SettingsGroup], ...] = (
@@ -424,7 +433,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     StorageSettings,
     EnhancerSettings,
     ObservabilitySettings,
-    ClientTestSettings,
+    RehearsalSettings,
 )
 
 
@@ -437,7 +446,7 @@ class Settings(
     StorageSettings,
     EnhancerSettings,
     ObservabilitySettings,
-    ClientTestSettings,
+    RehearsalSettings,
 ):
     """Every setting of the server. By default it serves the tiny model on loopback without keys."""
 

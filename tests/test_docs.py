@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from server.rehearsal.fault import PARTS
+from server.rehearsal.rules import read_rules
+from server.rehearsal.scenarios import SCENARIOS
 from server.settings import PREFIX, Settings
 from weights.licenses import ENHANCER_LICENSES, VIDEO_LICENSES, License
 
@@ -38,6 +41,20 @@ def test_pages_name_settings_that_exist(page: Path) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_VARIABLES
 
     assert set(re.findall(r"LTX23_[A-Z0-9_]*[A-Z0-9]", page.read_text())) <= known
+
+
+def test_the_rehearsal_page_has_every_scenario_and_part() -> None:
+    page = (ROOT / "docs" / "rehearsal.md").read_text()
+
+    assert [name for name, fault in SCENARIOS.items() if f"| `{name}` | `{fault}` |" not in page] == []
+    assert [part for part in PARTS if f"| `{part}=" not in page] == []
+
+
+def test_the_rehearsal_file_of_the_docs_can_be_used(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "rehearsal.md").read_text(), re.DOTALL)
+    (tmp_path / "rehearsal.toml").write_text(example)
+
+    assert len(read_rules(tmp_path / "rehearsal.toml").rules) == 3
 
 
 def test_the_links_in_the_readme_lead_to_files() -> None:

@@ -60,6 +60,8 @@ class Announcer:
             self._print("No API key is configured: whoever reaches this port can render.")
         elif not settings.has_key:
             self._print("No API key is configured: listening on loopback only, open to every user of this machine.")
+        if settings.rehearsal:
+            self._print("This is a rehearsal: requests can ask for failures (X-LTX-Rehearse).")
         self._print(f"Listening on {self.url}; /health says when the model is there.")
         what = settings.checkpoint or "the tiny model (random weights, made here)"
         if settings.enhancer == "managed":

@@ -1,7 +1,7 @@
 """GET /health and /livez: tell whether the server would serve a request now, without using the GPU."""
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -91,7 +91,7 @@ class EnhancerAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """The state of the server. `error` is present only if no worker could load the model."""
+    """The state of the server. `error` is present only if no worker could load the model, `rehearsal` if it is on."""
 
     model_config = ConfigDict(title="Health")
 
@@ -106,6 +106,7 @@ class HealthAnswer(BaseModel):
     workers: list[WorkerAnswer]
     enhancer: EnhancerAnswer
     error: str | None = None
+    rehearsal: bool = Field(default=False, description="Requests can ask for failures.")
 
 
 @router.get("/livez", summary="Check that the process runs")
@@ -142,6 +143,7 @@ def _health(services: Services, status: Status) -> HealthAnswer:
         workers=[_worker(worker) for worker in status.workers],
         enhancer=EnhancerAnswer(status=enhancer.status, reasons=list(enhancer.reasons)),
         **_error(status.load_error),
+        **_rehearsal(services),
     )
 
 
@@ -173,6 +175,10 @@ def _memory(worker: WorkerStatus) -> WorkerMemoryAnswer | None:
     return WorkerMemoryAnswer(**asdict(worker.memory)) if worker.memory else None
 
 
-def _error(load_error: str | None) -> dict[str, str]:
+def _rehearsal(services: Services) -> dict[str, Any]:
+    return {"rehearsal": True} if services.settings.rehearsal else {}
+
+
+def _error(load_error: str | None) -> dict[str, Any]:
     """Return the `error` field, or nothing if there is no error, so that the answer omits the field."""
     return {"error": load_error} if load_error else {}

@@ -44,6 +44,7 @@ def request_fields(exchange: Exchange, *, with_prompt: bool) -> dict[str, Any]:
         **clip_fields(context, with_prompt=with_prompt),
         **({"timings": timings_s(context)} if context.job else {}),
         **adjustment_fields(context, with_prompt=with_prompt),
+        "rehearsed": exchange.state.get("rehearsed"),
     }
 
 
