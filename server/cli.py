@@ -13,7 +13,7 @@ from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.setting_options import add_setting_options
 from server.commands.streams import flush_stdout, prepare_streams
-from server.settings import GROUPS, EnhancerSettings, WeightSettings
+from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, WeightSettings
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -50,6 +50,14 @@ def _run(args: dict[str, Any]) -> int:
         from server.commands.bench import bench
 
         return bench(**args)
+    if command == "record":
+        from server.commands.record import record
+
+        return record(**args)
+    if command == "replay":
+        from server.commands.replay import replay
+
+        return replay(**args)
     from server.commands.generate import generate
 
     return generate(**args)
@@ -63,6 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_generate(commands.add_parser("generate", help="render one clip to a file"))
     _add_bench(commands.add_parser("bench", help="measure how fast this machine renders"))
     _add_enhance(commands.add_parser("enhance", help="rewrite a prompt, without rendering"))
+    _add_record(commands.add_parser("record", help="record the requests and answers of an endpoint"))
+    _add_replay(commands.add_parser("replay", help="answer from a recording, without a model"))
     enhancer_command.add_commands(commands.add_parser("enhancer", help="install SGLang, which rewrites prompts"))
     weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
     return parser
@@ -82,6 +92,33 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.description = "Serve the HTTP endpoint. Each option is also an environment variable: LTX23_PORT=9000."
     for group in GROUPS:
         add_setting_options(parser, group)
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Stand between a client and an endpoint, this server or the hosted one, and record what passes, without keys."
+    )
+    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="folder to record into, or add to")
+    parser.add_argument("--upstream", required=True, metavar="URL", help="the endpoint's address")
+    _add_listen_options(parser)
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Answer equal requests as they were answered while `ltx23 record` ran, without a model."
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of a recording")
+    parser.add_argument(
+        "--on-miss",
+        choices=("error", "forward"),
+        default="error",
+        help="what is not recorded is a 404 that says in what it differs, or goes to --upstream (default: error)",
+    )
+    parser.add_argument("--upstream", metavar="URL", help="with --on-miss forward: the endpoint's address")
+    _add_listen_options(parser)
+
+
+def _add_listen_options(parser: argparse.ArgumentParser) -> None:
+    add_setting_options(parser, ListenSettings, only=("host", "port", "allow_no_key"))
+    add_setting_options(parser, BrowserSettings, only=("allowed_hosts",))
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:

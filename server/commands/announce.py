@@ -5,6 +5,7 @@ import sys
 from typing import TextIO
 
 from pipelines.memory import DEFAULT_CLIP, MemoryPlan
+from server.commands.http_server import listening_url
 from server.settings import Settings
 from server.worker.messages import FromWorker, LoadFailed, Loading, ModelInfo, Ready, SpeedInfo
 
@@ -45,9 +46,7 @@ class Announcer:
 
     @property
     def url(self) -> str:
-        host = self._settings.bind_host
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-        return f"http://{host}:{self._port}"
+        return listening_url(self._settings.bind_host, self._port)
 
     def start(self) -> None:
         settings = self._settings

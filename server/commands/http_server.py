@@ -1,13 +1,16 @@
-"""The socket that a command listens on, and uvicorn's configuration for it."""
+"""The socket that a command listens on, and uvicorn on it."""
 
 import errno
+import logging
 import signal
 import socket
+import sys
 from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.edge.browser_guard import BrowserGuard
 from server.edge.connection import Connection, ConnectionLimits
 from server.edge.pace import Pace
 from server.process.descriptors import fit_connections
@@ -15,6 +18,8 @@ from server.settings import Settings, SettingsError
 
 # Connections that the system completes before the server accepts them.
 BACKLOG = 128
+# How long answers may take to end after a stop signal, where nothing else is said.
+CLOSING_S = 2
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -64,3 +69,29 @@ def exit_quietly_on_signals(server: uvicorn.Server) -> None:
     """Handle signals that come before and after uvicorn runs: early ones are not lost, and late ones are harmless."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, server.handle_exit)
+
+
+def listening_url(host: str, port: int) -> str:
+    """Return the address under which a client on this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{host}:{port}"
+
+
+async def run_application(app: ASGIApp, settings: Settings, purpose: str) -> None:
+    """Serve an application without keys until a signal comes. purpose: completes the sentence with its address.
+
+    Raises SettingsError if it cannot listen.
+    """
+    listener = listen(settings)
+    guarded = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
+    config = create_http_config(guarded, settings, date_header=False)
+    config.lifespan, config.timeout_graceful_shutdown = "off", CLOSING_S
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    server = uvicorn.Server(config)
+    exit_quietly_on_signals(server)
+    if settings.bind_host != settings.host:
+        note = f"This listens on loopback only, not on {settings.host}, unless you say --allow-no-key."
+        print(note, file=sys.stderr)
+    url = listening_url(settings.bind_host, listener.getsockname()[1])
+    print(f"{url} {purpose}", file=sys.stderr, flush=True)
+    await server.serve(sockets=[listener])

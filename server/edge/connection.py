@@ -36,6 +36,9 @@ DETAILS = {
     503: "The server has no room for another connection.",
     505: "This server speaks HTTP/1.1 and HTTP/1.0.",
 }
+# uvicorn answers only with the statuses that Python names. An endpoint that is recorded may use others, such as 524.
+STATUS_PHRASES.update({status: b"" for status in range(200, 600) if status not in STATUS_PHRASES})
+
 NOT_HTTP = "The request is not valid HTTP/1.1."
 
 

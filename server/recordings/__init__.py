@@ -1,0 +1,1 @@
+"""Record requests with their answers, and replay the answers without a model."""
