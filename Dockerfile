@@ -30,7 +30,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /opt/ltx23
 COPY pyproject.toml constraints.txt requirements.lock ./
 RUN python3 -m venv /opt/venv \
-    && mkdir weights pipelines enhancer server \
+    && mkdir weights pipelines enhancer server ltx23_pytest \
     && touch README.md \
     && pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock \
     && pip install --no-cache-dir --constraint constraints.txt '.[otel]'
@@ -40,6 +40,7 @@ COPY weights weights
 COPY pipelines pipelines
 COPY enhancer enhancer
 COPY server server
+COPY ltx23_pytest ltx23_pytest
 RUN pip install --no-cache-dir --no-deps --force-reinstall .
 
 USER 10001:10001

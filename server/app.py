@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -25,6 +26,9 @@ from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.jobs.workspace import Workspace
+from server.recordings.errors import RecordingError
+from server.recordings.folder import RecordingFolder
+from server.recordings.journal import INDEX, RequestJournal
 from server.rehearsal.middleware import Rehearsal
 from server.rehearsal.plan import create_plan
 from server.routes import (
@@ -40,7 +44,7 @@ from server.routes import (
     videos,
 )
 from server.services import Services
-from server.settings import Settings
+from server.settings import Settings, setting_error
 from server.telemetry.collector import StateCollector
 from server.telemetry.telemetry import Telemetry, create_telemetry
 from server.videos.data_dir import DataDir
@@ -75,7 +79,16 @@ def create_app(
     paths = {*app.openapi()["paths"], *open_paths}
     plan = create_plan(settings)
     rehearsed = app if plan is None else Rehearsal(app, plan)
-    return with_edge(rehearsed, settings, key_ring, links, open_paths, telemetry.listeners, paths)
+    edge = with_edge(rehearsed, settings, key_ring, links, open_paths, telemetry.listeners, paths)
+    return edge if settings.requests_dir is None else RequestJournal(edge, _open_journal(settings.requests_dir))
+
+
+def _open_journal(folder: Path) -> RecordingFolder:
+    """Open the folder that requests are written to. Raises SettingsError."""
+    try:
+        return RecordingFolder(folder, INDEX)
+    except RecordingError as exc:
+        raise setting_error("requests_dir", str(exc)) from exc
 
 
 def create_api(

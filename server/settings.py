@@ -422,6 +422,12 @@ class RehearsalSettings(SettingsGroup):
 
     rehearsal_force: bool = False
     """Rehearse with the weights of `checkpoint` all the same."""
+    requests_dir: Path | None = None
+    """Folder in which every request is written when it has arrived, without its key. Not for production: requests
+    contain prompts and images."""
+
+    stop_with_stdin: bool = False
+    """Stop when standard input ends, and so with the program that started the server, however that ends."""
 
 
 GROUPS: tuple[type[SettingsGroup], ...] = (

@@ -82,7 +82,6 @@ async def run_application(app: ASGIApp, settings: Settings, purpose: str) -> Non
 
     Raises SettingsError if it cannot listen.
     """
-    listener = listen(settings)
     guarded = BrowserGuard(app, settings.allowed_hosts, settings.cors_origins)
     config = create_http_config(guarded, settings, date_header=False)
     config.lifespan, config.timeout_graceful_shutdown = "off", CLOSING_S
@@ -92,6 +91,7 @@ async def run_application(app: ASGIApp, settings: Settings, purpose: str) -> Non
     if settings.bind_host != settings.host:
         note = f"This listens on loopback only, not on {settings.host}, unless you say --allow-no-key."
         print(note, file=sys.stderr)
-    url = listening_url(settings.bind_host, listener.getsockname()[1])
-    print(f"{url} {purpose}", file=sys.stderr, flush=True)
-    await server.serve(sockets=[listener])
+    with listen(settings) as listener:
+        url = listening_url(settings.bind_host, listener.getsockname()[1])
+        print(f"{url} {purpose}", file=sys.stderr, flush=True)
+        await server.serve(sockets=[listener])

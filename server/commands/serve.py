@@ -11,6 +11,7 @@ from server.commands.announce import Announcer
 from server.commands.devices import resolve_devices
 from server.commands.draining import DrainingServer
 from server.commands.http_server import create_http_config, exit_quietly_on_signals, listen
+from server.commands.standard_input import stop_with_stdin
 from server.commands.weight_names import resolve_weights
 from server.edge.key_ring import KeyRingError
 from server.jobs.workspace import Workspace
@@ -29,8 +30,8 @@ def serve(**options: Any) -> int:
         settings = resolve_devices(resolve_weights(load_settings(**options)))
         _validate_temp_dir(settings)
         _validate_data_dir(settings)
-        listener = listen(settings)
-        return _run(settings, listener)
+        with listen(settings) as listener:
+            return _run(settings, listener)
     except (SettingsError, WeightsError, KeyRingError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
@@ -71,6 +72,8 @@ def _run(settings: Settings, listener: socket.socket) -> int:
     server = DrainingServer(config, settings.drain_s)
     announcer.start()
     exit_quietly_on_signals(server)
+    if settings.stop_with_stdin:
+        stop_with_stdin(server)
     server.run(sockets=[listener])
     # Otherwise the interpreter's last garbage collection takes half a second.
     gc.freeze()

@@ -48,11 +48,11 @@ class Refusal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_headers = Headers(scope=scope)
-        has_body = _has_body(request_headers)
+        expects_body = has_body(request_headers)
         body = json.dumps(error_body(self.status, self.detail, route_path(scope))).encode("ascii")
-        await send(self._start(len(body), closes=has_body))
-        await send({"type": "http.response.body", "body": body, "more_body": has_body})
-        if has_body:
+        await send(self._start(len(body), closes=expects_body))
+        await send({"type": "http.response.body", "body": body, "more_body": expects_body})
+        if expects_body:
             await _discard(receive, self.linger, expects_continue=_expects_continue(request_headers))
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -82,7 +82,8 @@ async def _discard(receive: Receive, linger: Linger, *, expects_continue: bool) 
                 wait_s = linger.idle_s
 
 
-def _has_body(headers: Headers) -> bool:
+def has_body(headers: Headers) -> bool:
+    """Return whether a request with these headers has a body."""
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 

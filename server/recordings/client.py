@@ -7,14 +7,15 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from server.edge.refusal import has_body
+
 
 class Client:
     """on_chunk: called with each piece of the body as it arrives."""
 
     def __init__(self, scope: Scope, receive: Receive, on_chunk: Callable[[bytes], None]) -> None:
         self._receive, self._on_chunk = receive, on_chunk
-        headers = Headers(scope=scope)
-        self.has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        self.has_body = has_body(Headers(scope=scope))
         self._has_sent = asyncio.Event()
         if not self.has_body:
             self._has_sent.set()

@@ -64,6 +64,15 @@ class Exchange(BaseModel):
     answer: RecordedAnswer
 
 
+class Arrival(BaseModel):
+    """A request without its answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = VERSION
+    request: RecordedRequest
+
+
 def to_line(record: BaseModel) -> bytes:
     """Return the record as a line of ASCII."""
     return json.dumps(record.model_dump()).encode("ascii") + b"\n"
