@@ -422,6 +422,7 @@ class RehearsalSettings(SettingsGroup):
 
     rehearsal_force: bool = False
     """Rehearse with the weights of `checkpoint` all the same."""
+
     requests_dir: Path | None = None
     """Folder in which every request is written when it has arrived, without its key. Not for production: requests
     contain prompts and images."""
