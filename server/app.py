@@ -19,13 +19,14 @@ from server.answers.errors import AsciiJSONResponse, install_error_answers
 from server.configure import create_enhancer, create_managed, limits, worker_configs
 from server.edge.api_keys import OPEN_PATHS
 from server.edge.key_ring import KeyRing
-from server.edge.link_secret import read_or_create_secret
+from server.edge.link_secret import derive_secret, read_or_create_secret
 from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.jobs.workspace import Workspace
+from server.process.run_values import FixedRunValues, RunValues
 from server.recordings.errors import RecordingError
 from server.recordings.folder import RecordingFolder
 from server.recordings.journal import INDEX, RequestJournal
@@ -70,17 +71,25 @@ def create_app(
     """
     key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
-    app = create_api(settings, on_event, key_ring, telemetry, program)
+    run_values = FixedRunValues() if settings.deterministic_time else RunValues()
+    app = create_api(settings, on_event, key_ring, telemetry, program, run_values)
     links = None
     if len(key_ring):
-        links = SignedLinks(read_or_create_secret(settings.data_dir), settings.link_ttl_s)
+        links = SignedLinks(_link_secret(settings), settings.link_ttl_s, run_values.now_s)
     app.state.links = links
     open_paths = OPEN_PATHS | pages.OPEN_PATHS | ({"/metrics"} if settings.open_metrics else set())
     paths = {*app.openapi()["paths"], *open_paths}
     plan = create_plan(settings)
     rehearsed = app if plan is None else Rehearsal(app, plan)
-    edge = with_edge(rehearsed, settings, key_ring, links, open_paths, telemetry.listeners, paths)
+    edge = with_edge(rehearsed, settings, key_ring, links, open_paths, telemetry.listeners, paths, run_values)
     return edge if settings.requests_dir is None else RequestJournal(edge, _open_journal(settings.requests_dir))
+
+
+def _link_secret(settings: Settings) -> bytes:
+    """Return the secret that signs links. Raises SettingsError."""
+    if settings.deterministic_time:
+        return derive_secret((key.get_secret_value() for key in settings.api_keys), settings.api_keys_file)
+    return read_or_create_secret(settings.data_dir)
 
 
 def _open_journal(folder: Path) -> RecordingFolder:
@@ -92,7 +101,12 @@ def _open_journal(folder: Path) -> RecordingFolder:
 
 
 def create_api(
-    settings: Settings, on_event: OnEvent, key_ring: KeyRing, telemetry: Telemetry, program: Sequence[str]
+    settings: Settings,
+    on_event: OnEvent,
+    key_ring: KeyRing,
+    telemetry: Telemetry,
+    program: Sequence[str],
+    run_values: RunValues,
 ) -> FastAPI:
     app = FastAPI(
         title="LTX-23-Video",
@@ -106,7 +120,7 @@ def create_api(
         servers=[{"url": "/", "description": "This server"}],
         default_response_class=AsciiJSONResponse,
         generate_unique_id_function=lambda route: route.name,
-        lifespan=_lifespan(settings, on_event, key_ring, telemetry, program),
+        lifespan=_lifespan(settings, on_event, key_ring, telemetry, program, run_values),
     )
     app.state.metrics = telemetry.metrics
     open_routes = (pages, status)
@@ -133,7 +147,12 @@ def _answer_head(app: FastAPI, router: APIRouter) -> None:
 
 
 def _lifespan(
-    settings: Settings, on_event: OnEvent, key_ring: KeyRing, telemetry: Telemetry, program: Sequence[str]
+    settings: Settings,
+    on_event: OnEvent,
+    key_ring: KeyRing,
+    telemetry: Telemetry,
+    program: Sequence[str],
+    run_values: RunValues,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     managed = create_managed(settings)
 
@@ -164,12 +183,11 @@ def _lifespan(
                 on_job=telemetry.metrics.on_job,
                 on_kill=telemetry.metrics.on_kill,
             )
-            library = Videos(
-                dispatcher, DataDir(settings.data_dir), Retention(settings.result_ttl_s, settings.max_result_bytes)
-            )
+            retention = Retention(settings.result_ttl_s, settings.max_result_bytes)
+            library = Videos(dispatcher, DataDir(settings.data_dir), retention, run_values)
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
-            services = Services(settings, dispatcher, workspace, library, enhancer, images, managed)
+            services = Services(settings, dispatcher, workspace, library, enhancer, images, managed, run_values)
             telemetry.metrics.registry.register(
                 StateCollector(lambda: dispatcher.status, lambda: services.enhancer_state)
             )

@@ -60,6 +60,7 @@ def limits(settings: Settings, key_ring: KeyRing) -> Limits:
         heartbeat_s=settings.heartbeat_s,
         owner_waiting=share,
         owner_jobs=settings.key_jobs,
+        retry_after_s=1 if settings.deterministic_time else None,
         is_shared=lambda: len(key_ring) > 1,
     )
 

@@ -11,6 +11,7 @@ from enhancer.sglang_process import ManagedSglang, ManagedStatus
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.workspace import Workspace
+from server.process.run_values import RunValues
 from server.settings import Settings
 from server.videos.library import Videos
 
@@ -24,6 +25,7 @@ class Services:
     enhancer: Enhancer
     images: ImageChecker
     sglang: ManagedSglang | None = None
+    run_values: RunValues = field(default_factory=RunValues)
     started_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -36,7 +38,7 @@ class Services:
 
     @property
     def uptime_s(self) -> float:
-        return time.monotonic() - self.started_at
+        return self.run_values.uptime_s(time.monotonic() - self.started_at)
 
     def drain(self) -> None:
         """Accept no more jobs and let the running ones end. Videos can still be queried."""

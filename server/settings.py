@@ -427,6 +427,10 @@ class RehearsalSettings(SettingsGroup):
     """Folder in which every request is written when it has arrived, without its key. Not for production: requests
     contain prompts and images."""
 
+    deterministic_time: bool = False
+    """Answer with made-up times, durations, ids, random seeds and memory, which are the same in each run for the same
+    sequence of requests. For tests with the tiny model and an empty `data_dir` only."""
+
     stop_with_stdin: bool = False
     """Stop when standard input ends, and so with the program that started the server, however that ends."""
 
@@ -456,6 +460,15 @@ class Settings(
     RehearsalSettings,
 ):
     """Every setting of the server. By default it serves the tiny model on loopback without keys."""
+
+    @model_validator(mode="after")
+    def _validate_deterministic_time(self) -> Self:
+        if self.deterministic_time and self.checkpoint is not None:
+            raise ValueError(
+                "LTX23_DETERMINISTIC_TIME / --deterministic-time is for tests with the tiny model: leave out "
+                "LTX23_CHECKPOINT / --checkpoint"
+            )
+        return self
 
     @property
     def has_key(self) -> bool:

@@ -4,6 +4,7 @@ import gc
 import logging
 import socket
 import sys
+from contextlib import closing
 from typing import Any
 
 from server.app import create_app
@@ -49,9 +50,15 @@ def _validate_temp_dir(settings: Settings) -> None:
 
 def _validate_data_dir(settings: Settings) -> None:
     try:
-        DataDir(settings.data_dir).close()
+        data_dir = DataDir(settings.data_dir)
     except DataDirError as exc:
         raise SettingsError(f"LTX23_DATA_DIR / --data-dir: {exc}") from exc
+    with closing(data_dir):
+        if settings.deterministic_time and data_dir.has_videos:
+            raise SettingsError(
+                f"LTX23_DATA_DIR / --data-dir: {settings.data_dir} has videos of an earlier run, and with "
+                "LTX23_DETERMINISTIC_TIME / --deterministic-time their ids would come again; choose an empty folder"
+            )
 
 
 def _run(settings: Settings, listener: socket.socket) -> int:
@@ -66,7 +73,8 @@ def _run(settings: Settings, listener: socket.socket) -> int:
             failed = server.should_exit = True
 
     configure_logging(settings.log_level, settings.log_format)
-    config = create_http_config(create_app(settings, on_event), settings)
+    app = create_app(settings, on_event)
+    config = create_http_config(app, settings, date_header=not settings.deterministic_time)
     # uvicorn says "running" long before the model is loaded; the announcer reports that instead.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     server = DrainingServer(config, settings.drain_s)

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.edge.api_keys import presented_keys
+from server.process.run_values import RunValues
 
 CHUTE_ID = "77711d2c-c0ec-5378-90a9-41823591058b"
 NO_KEY = "Authentication required."
@@ -34,8 +35,8 @@ class HostedShapes:
     A rehearsed error keeps its `Retry-After`, because the client asked for it.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, run_values: RunValues | None = None) -> None:
+        self._app, self._run_values = app, run_values or RunValues()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,24 +55,25 @@ class HostedShapes:
                 await send(start)
                 await send(body)
             else:
-                await send(_shape_success(message) if message["type"] == "http.response.start" else message)
+                await send(self._shape_success(scope, message))
 
         await self._app(scope, receive, send_shaped)
+
+    def _shape_success(self, scope: Scope, message: Message) -> Message:
+        if message["type"] != "http.response.start" or message["status"] >= 300:
+            return message
+        message = {**message, "headers": list(message.get("headers", []))}
+        headers = MutableHeaders(raw=message["headers"])
+        invocation_id = self._run_values.request_id(f"invocation {scope['method']} {scope['path']}")
+        headers["X-Chutes-InvocationID"] = str(uuid.UUID(invocation_id))
+        if headers.get("content-type", "").startswith(("video/", "image/")):
+            del headers["content-length"]
+        return message
 
 
 def _is_error(start: Message) -> bool:
     is_json = Headers(raw=start.get("headers", [])).get("content-type", "").startswith("application/json")
     return is_json and start["status"] >= 400
-
-
-def _shape_success(start: Message) -> Message:
-    start = {**start, "headers": list(start.get("headers", []))}
-    headers = MutableHeaders(raw=start["headers"])
-    if start["status"] < 300:
-        headers["X-Chutes-InvocationID"] = str(uuid.uuid4())
-        if headers.get("content-type", "").startswith(("video/", "image/")):
-            del headers["content-length"]
-    return start
 
 
 def _shape_error(scope: Scope, start: Message, message: Message) -> tuple[Message, Message]:

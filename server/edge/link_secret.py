@@ -1,6 +1,8 @@
 """Keep the secret that signs links in the data folder, so that links survive a restart."""
 
+import hashlib
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,3 +36,12 @@ def _create(path: Path) -> bytes:
         part.touch(mode=0o600)
         part.write_bytes(secret)
     return secret
+
+
+def derive_secret(keys: Iterable[str], key_file: Path | None) -> bytes:
+    """Return a secret that is the same for the same API keys. Raises SettingsError if the file cannot be read."""
+    try:
+        from_file = b"" if key_file is None else key_file.read_bytes()
+    except OSError as exc:
+        raise setting_error("api_keys_file", f"{key_file} cannot be read: {exc.strerror or exc}") from exc
+    return hashlib.sha256("\n".join(keys).encode() + from_file).digest()

@@ -18,6 +18,7 @@ from server.edge.paths import CleanPaths
 from server.edge.request_id import RequestId
 from server.edge.security_headers import SecurityHeaders
 from server.edge.signed_links import SignedLinks
+from server.process.run_values import RunValues
 from server.settings import Settings
 
 
@@ -29,11 +30,13 @@ def with_edge(
     open_paths: Collection[str] = (),
     listeners: Sequence[OnExchange] = (),
     paths: Collection[str] = (),
+    run_values: RunValues | None = None,
 ) -> ASGIApp:
     """Wrap `app` in every middleware. A request passes through them from the bottom line to the top.
 
     open_paths: paths that need no key; all need one with the hosted platform's errors.
     paths: paths that `listeners` get as the route even if the request is refused before routing.
+    run_values: the source of ids.
     """
     app = UncompressedBodies(BodyLimit(app, _body_limits(settings)))
     app = ApiKeys(app, key_ring, () if settings.errors == "hosted" else open_paths, links)
@@ -43,9 +46,9 @@ def with_edge(
         # Outside the middlewares that refuse, so that a page can also read a 401, a 413 and a 429.
         app = Cors(app, settings.cors_origins)
     if settings.errors == "hosted":
-        app = HostedShapes(app)
+        app = HostedShapes(app, run_values)
     # Outside everything that answers, so that a last-resort 500 has an id too.
-    app = RequestId(ExchangeReporter(SecurityHeaders(app), listeners, paths))
+    app = RequestId(ExchangeReporter(SecurityHeaders(app), listeners, paths), run_values)
     return ForwardedHeaders(CleanPaths(app, settings.root_path), settings.trusted_proxies)
 
 

@@ -125,4 +125,6 @@ class JobQueue:
 
     def _retry_after_s(self) -> int:
         """Return half of the time until the last job ends: a place may be free by then."""
+        if self._limits.retry_after_s is not None:
+            return self._limits.retry_after_s
         return max(1, math.ceil(max((seconds for _, seconds in self._remaining_s()), default=0.0) / 2))

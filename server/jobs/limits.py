@@ -14,6 +14,7 @@ class Limits:
     heartbeat_s: how long a worker may be silent before it is considered dead.
     owner_waiting, owner_jobs: how many jobs of one API key may wait, and may wait or run; None: no limit of this kind.
     Jobs without a key have no such limits.
+    retry_after_s: how long a client is told to wait if there is no room; None: estimated from earlier clips.
     is_shared: whether there are several owners now; owner_waiting applies only then.
     """
 
@@ -23,4 +24,5 @@ class Limits:
     heartbeat_s: float = 60.0
     owner_waiting: int | None = None
     owner_jobs: int | None = None
+    retry_after_s: int | None = None
     is_shared: Callable[[], bool] = lambda: True

@@ -12,7 +12,7 @@ from pipelines.prompt_cut import MAX_TOKENS, PromptCut
 from server.contract.adjustments import Adjustment
 from server.contract.errors import RequestInvalid
 from server.contract.images import report_crops
-from server.contract.resolve import ResolvedRequest, resolve_request, to_spec
+from server.contract.resolve import ResolvedRequest, draw_seed, resolve_request, to_spec
 from server.images.checks import check_images
 from server.images.files import write_images
 from server.requests.body import RequestBody
@@ -28,7 +28,12 @@ async def accept_request(services: Services, context: RequestContext, body: Requ
     Raises RequestInvalid, QueueFull or NotReady.
     """
     # Off the event loop, because decoding megabytes of base64 takes a while.
-    resolved = await asyncio.to_thread(resolve_request, body.fields, strict=context.is_strict)
+    resolved = await asyncio.to_thread(
+        resolve_request,
+        body.fields,
+        strict=context.is_strict,
+        random_seed=lambda: services.run_values.seed(draw_seed()),
+    )
     _validate_fits(services, resolved)
     services.dispatcher.validate_admits(context.owner)
     return replace(resolved, adjustments=body.adjustments + resolved.adjustments)

@@ -49,7 +49,9 @@ async def _render(request: Request, body: RequestBody) -> Rendered:
         services.dispatcher.submit(job)
         await _await_job(request, job)
         data = await asyncio.to_thread(path.read_bytes)
-        return Rendered(job.id, data, prepared, prepared.timings_s(job), job.peak_memory_bytes)
+        values = services.run_values
+        timings_s, peak = values.timings_s(prepared.timings_s(job)), values.memory_bytes(job.peak_memory_bytes)
+        return Rendered(job.id, data, prepared, timings_s, peak)
 
 
 async def _render_stored(request: Request, body: RequestBody) -> Rendered:

@@ -1,6 +1,7 @@
 """GET /v1/videos/{video_id}/content: the clip or a preview of it, whole or in ranges."""
 
 import asyncio
+from email.utils import formatdate
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,9 @@ async def download_video(
     except FileNotFoundError as exc:
         raise VideoNotFound(video_id) from exc
     headers = {
+        # Not from the file's time, which differs between copies of a folder.
+        "ETag": f'"{video.id}-{variant}"',
+        "Last-Modified": formatdate(video.completed_at, usegmt=True),
         "Content-Disposition": content_disposition(video.request, path.suffix),
         "Cache-Control": "private",
     }

@@ -31,6 +31,10 @@ class DataDir:
         except OSError as exc:
             raise DataDirError(f"{root} cannot be written to: {exc.strerror or exc}") from exc
 
+    @property
+    def has_videos(self) -> bool:
+        return any(self._files.glob(f"{ID_PREFIX}*"))
+
     def folder(self, video_id: str) -> Path:
         return self._files / video_id
 

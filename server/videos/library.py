@@ -1,14 +1,14 @@
 """All videos of this server, for every caller. Rendering and removal are in `rendering` and `retention`."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
+from server.process.run_values import RunValues
 from server.videos.active import Snapshot
 from server.videos.data_dir import DataDir
 from server.videos.errors import IdempotencyError, StoreError, VideoNotFound
@@ -21,18 +21,13 @@ from server.videos.video import Idempotency, Video, may_be_id
 
 
 class Videos:
-    """The videos of all owners; each owner finds only its own.
+    """The videos of all owners; each owner finds only its own."""
 
-    clock: returns Unix seconds.
-    """
-
-    def __init__(
-        self, dispatcher: Dispatcher, data_dir: DataDir, retention: Retention, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._data, self._clock = data_dir, clock
+    def __init__(self, dispatcher: Dispatcher, data_dir: DataDir, retention: Retention, run_values: RunValues) -> None:
+        self._data, self._clock = data_dir, run_values.now_s
         self._store = VideoStore(data_dir.database, data_dir.folder)
-        self._rendering = Rendering(dispatcher, self._store, data_dir, clock, self._on_finished)
-        self._sweeper = Sweeper(self._store, data_dir, self._rendering, retention, clock)
+        self._rendering = Rendering(dispatcher, self._store, data_dir, run_values, self._on_finished)
+        self._sweeper = Sweeper(self._store, data_dir, self._rendering, retention, self._clock)
         self._previews = Previews(self._store, data_dir)
         self._turns: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 

@@ -9,6 +9,7 @@ from typing import Any
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, JobError, NotReady
 from server.jobs.progress import JobProgress
+from server.process.run_values import RunValues
 from server.videos.active import ActiveVideo, Snapshot
 from server.videos.data_dir import DataDir
 from server.videos.errors import VideoNotFound
@@ -28,7 +29,7 @@ Prepare = Callable[[Path], Awaitable[PreparedRequest]]
 class Rendering:
     """The unfinished videos and their jobs.
 
-    clock: returns Unix seconds. on_finished: awaited after each finished video.
+    on_finished: awaited after each finished video.
     """
 
     def __init__(
@@ -36,10 +37,10 @@ class Rendering:
         dispatcher: Dispatcher,
         store: VideoStore,
         data_dir: DataDir,
-        clock: Callable[[], float],
+        run_values: RunValues,
         on_finished: Callable[[], Awaitable[None]],
     ) -> None:
-        self._dispatcher, self._store, self._data, self._clock = dispatcher, store, data_dir, clock
+        self._dispatcher, self._store, self._data, self._run_values = dispatcher, store, data_dir, run_values
         self._ids = VideoIds()
         self._active: dict[str, ActiveVideo] = {}
         self._recorder = Recorder(self._active, store)
@@ -80,8 +81,8 @@ class Rendering:
 
         Raises QueueFull, NotReady, DataDirError, StoreError, and what `prepare` raises.
         """
-        now = self._clock()
-        video_id = self._ids.draw(now)
+        now = self._run_values.created_s()
+        video_id = self._ids.draw(now, self._run_values.id_suffix())
         folder = self._data.create_folder(video_id)
         try:
             request = await prepare(folder)
@@ -151,19 +152,28 @@ class Rendering:
             await self._finish(active, await self._completed(active.video, job))
         except OSError as exc:
             log.error("%s: its clip cannot be read: %s", active.video.id, exc)
-            await self._finish(active, active.video.failed(self._clock(), LOST_CLIP))
+            await self._finish(active, self._failed(active.video, LOST_CLIP))
         except NotReady:
             active.job = None
             active.progress.set(JobProgress())
             await self._recorder.record(active, active.video.queued())
         except JobError as exc:
-            await self._finish(active, active.video.failed(self._clock(), Failure.of(exc)))
+            await self._finish(active, self._failed(active.video, Failure.of(exc)))
 
     async def _completed(self, video: Video, job: Job) -> Video:
         """Return the video with the size and timings of its clip. Raises JobError or OSError if it has none."""
         job.ended.result()
         stat = await asyncio.to_thread(job.path.stat)
-        return video.completed(self._clock(), stat.st_size, video.request.timings_s(job), job.peak_memory_bytes)
+        values = self._run_values
+        return video.completed(
+            values.ended_s(video.created_at),
+            stat.st_size,
+            values.timings_s(video.request.timings_s(job)),
+            values.memory_bytes(job.peak_memory_bytes),
+        )
+
+    def _failed(self, video: Video, failure: Failure) -> Video:
+        return video.failed(self._run_values.ended_s(video.created_at), failure)
 
     async def _finish(self, active: ActiveVideo, video: Video) -> None:
         """Record the finished video, then publish it.

@@ -1,7 +1,6 @@
 """A video: the record of one clip, from its creation to its end. Immutable; times are Unix seconds."""
 
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -110,9 +109,9 @@ class VideoIds:
     def __init__(self) -> None:
         self._last_ms = 0
 
-    def draw(self, now: float) -> str:
+    def draw(self, now: float, suffix: str) -> str:
         self._last_ms = max(int(now * 1000), self._last_ms + 1)
-        return f"{ID_PREFIX}{self._last_ms:012x}{secrets.token_hex(10)}"
+        return f"{ID_PREFIX}{self._last_ms:012x}{suffix}"
 
 
 def may_be_id(text: str, now: float) -> bool:

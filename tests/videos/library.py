@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.spec import GenerationSpec
+from server.process.run_values import RunValues
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.prepared import PreparedRequest
@@ -28,7 +29,7 @@ class Clock:
 @asynccontextmanager
 async def library(rig: Rig, root: Path, retention: Retention, clock: Clock) -> AsyncIterator[Videos]:
     """Run a library on the rig's dispatcher once it is ready; stop the dispatcher and close the library at the end."""
-    videos = Videos(rig.dispatcher, DataDir(root), retention, clock)
+    videos = Videos(rig.dispatcher, DataDir(root), retention, RunValues(clock))
     await videos.start()
     await rig.told(Ready)
     try:
