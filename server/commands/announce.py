@@ -38,7 +38,9 @@ def describe_speed(speed: SpeedInfo) -> str:
 
 
 class Announcer:
-    def __init__(self, settings: Settings, port: int, out: TextIO = sys.stderr) -> None:
+    def __init__(self, settings: Settings, port: int, out: TextIO | None = None) -> None:
+        # Not as the default, which is evaluated while this module is imported: stderr may be another one by now.
+        out = out or sys.stderr
         self._settings, self._port, self._out = settings, port, out
         self._component = ""
         self._is_terminal = out.isatty() and settings.log_format == "text"
