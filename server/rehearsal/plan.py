@@ -6,7 +6,8 @@ from starlette.datastructures import Headers
 
 from server.rehearsal.counts import Counts
 from server.rehearsal.fault import Fault, FaultError, parse_fault
-from server.rehearsal.rules import RuleFile, Rules, RulesError, read_rules
+from server.rehearsal.rules import Rules, RulesError
+from server.rehearsal.watched_rules import WatchedRules
 from server.settings import Settings, setting_error
 
 HEADER = "X-LTX-Rehearse"
@@ -30,19 +31,28 @@ class Asked:
 class Plan:
     """The faults of all requests: the header's, or without a header the file's."""
 
-    def __init__(self, file: RuleFile | None = None, counts: Counts | None = None) -> None:
-        self._counts = counts or Counts()
-        self._rules = Rules(file, self._counts) if file else None
+    def __init__(self, rules: WatchedRules | None = None) -> None:
+        self._rules, self._counts = rules, Counts()
 
     def needs_prompt(self, asked: Asked) -> bool:
-        has_rule = self._rules is not None and self._rules.need_prompt(asked.method, asked.path)
-        return has_rule and HEADER not in asked.headers
+        """Return whether the fault depends on the prompt. Raises FaultError."""
+        if HEADER in asked.headers or self._rules is None:
+            return False
+        return self._current(self._rules).need_prompt(asked.method, asked.path)
 
     def fault(self, asked: Asked, prompt: str = "") -> Fault | None:
         """Return the fault of a request, or None if its answer is real. Raises FaultError."""
         if HEADER in asked.headers:
             return self._from_header(asked)
-        return self._rules.fault(asked.method, asked.path, prompt) if self._rules else None
+        if self._rules is None:
+            return None
+        return self._current(self._rules).fault(asked.method, asked.path, prompt)
+
+    def _current(self, rules: WatchedRules) -> Rules:
+        try:
+            return rules.current
+        except RulesError as exc:
+            raise FaultError(str(exc)) from exc
 
     def _from_header(self, asked: Asked) -> Fault | None:
         text = "; ".join(asked.headers.getlist(HEADER))
@@ -62,13 +72,16 @@ def create_plan(settings: Settings) -> Plan | None:
         return None
     if settings.checkpoint is not None and not settings.rehearsal_force:
         raise setting_error("rehearsal", WITH_WEIGHTS)
-    return Plan(_read(settings))
+    return Plan(_watch(settings))
 
 
-def _read(settings: Settings) -> RuleFile | None:
+def _watch(settings: Settings) -> WatchedRules | None:
+    """Return the rules of the file, if there is one. Raises SettingsError if it cannot be used now."""
     if settings.rehearsal_file is None:
         return None
+    rules = WatchedRules(settings.rehearsal_file)
     try:
-        return read_rules(settings.rehearsal_file)
+        _ = rules.current
     except RulesError as exc:
         raise setting_error("rehearsal_file", str(exc)) from exc
+    return rules

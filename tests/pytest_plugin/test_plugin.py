@@ -124,6 +124,38 @@ def test_a_wrong_setting(ltx23_server):
     wait_until_gone(*pids)
 
 
+def test_scenarios(run_tests: RunTests, tmp_path: Path) -> None:
+    done = run_tests("""
+@pytest.mark.ltx23_server(scenario="scenario=queue-full; times=1")
+def test_a_full_queue(ltx23_server):
+    with pytest.raises(urllib.error.HTTPError, match="429"):
+        post(ltx23_server, **SMALL)
+    assert post(ltx23_server, **SMALL)[4:8] == b"ftyp"
+    assert len(ltx23_server.requests) == 2
+    note(pid=ltx23_server.pid)
+
+RULES = [{"answer": "status=500", "prompt": 'a "storm"'}, {"answer": "status=503", "order": [2]}]
+
+@pytest.mark.ltx23_server(scenario=RULES)
+def test_rules(ltx23_server):
+    with pytest.raises(urllib.error.HTTPError, match="500"):
+        post(ltx23_server, prompt='A "Storm" comes')
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        post(ltx23_server, **SMALL)
+    note(pid=ltx23_server.pid)
+
+@pytest.mark.ltx23_server(scenario="no such fault")
+def test_a_wrong_scenario(ltx23_server):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post(ltx23_server, **SMALL)
+    assert "rule 1, answer: 'no such fault' is not a part" in json.load(caught.value)["detail"]
+    caught.value.close()
+""")
+
+    assert "3 passed" in done.stdout, done.stdout
+    assert len({each["pid"] for each in notes(tmp_path)}) == 1
+
+
 def test_parallel_test_processes_have_servers_of_their_own(run_tests: RunTests, tmp_path: Path) -> None:
     done = run_tests(
         """

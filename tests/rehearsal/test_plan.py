@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 
 from server.rehearsal.fault import FaultError
 from server.rehearsal.plan import Asked, Plan, create_plan
-from server.rehearsal.rules import read_rules
+from server.rehearsal.watched_rules import WatchedRules
 from server.settings import SettingsError, load_settings
 
 
@@ -39,12 +39,27 @@ def test_requests_without_a_key_cannot_be_counted(part: str) -> None:
 def test_the_header_wins_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "rehearsal.toml"
     path.write_text('[[rules]]\nanswer = "status=503"\nprompt = "fox"\n')
-    plan = Plan(read_rules(path))
+    plan = Plan(WatchedRules(path))
 
     assert plan.needs_prompt(asked())
     assert not plan.needs_prompt(asked(x_ltx_rehearse="status=429"))
     chosen = [plan.fault(request, "a fox") for request in (asked(x_ltx_rehearse="status=429"), asked())]
     assert [fault and fault.status for fault in chosen] == [429, 503]
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "rehearsal.toml"
+    path.write_text('[[rules]]\nanswer = "status=503; times=1"\n')
+    plan = Plan(WatchedRules(path))
+    assert [plan.fault(asked()) is None for _ in range(2)] == [False, True]
+
+    path.write_text('[[rules]]\nanswer = "status=503; times=01"\n')
+    assert [plan.fault(asked()) is None for _ in range(2)] == [False, True]
+
+    path.write_text("nonsense")
+    for _ in range(2):
+        with pytest.raises(FaultError, match=f"{path} is not TOML: "):
+            plan.fault(asked())
 
 
 def test_there_is_no_plan_unless_it_is_asked_for() -> None:
