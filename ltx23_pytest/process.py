@@ -29,7 +29,7 @@ class ServerFailed(Exception):
 class ServerProcess:
     """A server on a free port, started with `options`, which are settings by name. Raises ServerFailed.
 
-    folder: for its files. requests: the file that it writes each request to.
+    folder: for its files.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, object]) -> None:

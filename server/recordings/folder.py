@@ -29,9 +29,11 @@ class RecordingFolder:
         try:
             fcntl.flock(self._index, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._repair()
-        except BlockingIOError as exc:
+        except OSError as exc:
             os.close(self._index)
-            raise RecordingError(f"{root}: another process records into it; choose another folder") from exc
+            if isinstance(exc, BlockingIOError):
+                raise RecordingError(f"{root}: another process records into it; choose another folder") from exc
+            raise RecordingError(f"{root}: cannot be written to: {exc.strerror or exc}") from exc
 
     def append(self, record: BaseModel) -> None:
         """Write one line, or nothing if it does not fit on the disk. Raises OSError."""

@@ -15,12 +15,15 @@ from tests.edge.conftest import running
 
 
 class Command:
-    """A running command, whose first line begins with its address."""
+    """A running command, whose first line begins with its address, unless a note comes before it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stderr is not None
-        self.url = process.stderr.readline().split()[0]
+        line, self.note = process.stderr.readline(), ""
+        if not line.startswith("http"):
+            line, self.note = process.stderr.readline(), line
+        self.url = line.split()[0]
 
     def stop(self) -> int:
         self.process.terminate()

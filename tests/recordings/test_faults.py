@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -162,6 +163,15 @@ def test_a_status_that_has_no_name_is_replayed(endpoint: Endpoint, tmp_path: Pat
         assert client.get("/").status_code == 524
     with replaying(tmp_path) as replay, replay.client() as client:
         assert (client.get("/").status_code, client.get("/").text) == (524, "a timeout occurred")
+
+
+def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
+    (tmp_path / "exchanges.jsonl").touch()
+    with replaying(tmp_path, "--host", "0.0.0.0") as replay:
+        assert replay.note.startswith("This listens on loopback only, not on 0.0.0.0, unless you say --allow-no-key.")
+        ports = [each.laddr for each in psutil.Process(replay.process.pid).net_connections() if each.status == "LISTEN"]
+
+    assert [port.ip for port in ports] == ["127.0.0.1"]
 
 
 def test_a_folder_is_recorded_into_by_one_process(endpoint: Endpoint, tmp_path: Path) -> None:
