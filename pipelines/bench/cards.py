@@ -22,7 +22,7 @@ class Arithmetic(StrEnum):
     """Arithmetic of the transformer's Linears.
 
     `fp8-all-blocks` multiplies in FP8 in every block, the other two in those in which the official file has FP8
-    weights. Activations are quantised with the scales of the file (static), or with their own (dynamic, all blocks).
+    weights. Activations are quantised with the scales of the file (static), or by row with their own (the other two).
     """
 
     BF16 = "bf16"
@@ -36,7 +36,7 @@ class Card:
     """A card as its maker publishes it: dense operations, accumulated in float32, at the boost clock.
 
     fp8_tflops: None if the card does not multiply FP8. float32_tflops: without TF32, which the pipeline does not use.
-    reach: the share of the peak that the kernels of torch are assumed to get.
+    reach: the share of the peak that torch's kernels are assumed to get.
     """
 
     name: str
@@ -56,11 +56,12 @@ class Card:
         return (self.float32_tflops if work is Work.FLOAT32 else self.bf16_tflops) * TERA
 
 
-# FP8 by `torch._scaled_mm`, attention by FlashAttention 2 or cuDNN, convolutions in torch's default layout.
+# FP8 by `torch._scaled_mm`, attention by FlashAttention 2 or cuDNN, convolutions in torch's default layout. For FP8 and
+# BF16, `benchmarks.gpu` measured the products of a block on an H200 with torch 2.11.
 DATA_CENTER = {
-    Work.FP8: 0.45,
-    Work.FP8_FAST: 0.62,
-    Work.BF16: 0.70,
+    Work.FP8: 0.66,
+    Work.FP8_FAST: 0.68,
+    Work.BF16: 0.75,
     Work.ATTENTION: 0.55,
     Work.CONVOLUTION: 0.35,
     Work.FLOAT32: 0.5,

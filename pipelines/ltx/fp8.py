@@ -1,7 +1,10 @@
 """Run a Linear in FP8: by scaled matmul if the hardware has it, else by dequantising.
 
-W = weight * weight_scale. Activations are quantised with the checkpoint's scale (static) or their own (dynamic), and
-clamped at 448: without the clamp, larger values become NaN and the picture black.
+W = weight * weight_scale. Activations are quantised with the checkpoint's scale (static), or each row with its own
+(dynamic), and clamped at 448: without the clamp, larger values become NaN and the picture black.
+
+A row's own scale is a power of two, which multiplies the product after it is rounded and changes none of its digits. So
+the card's kernel is that of one scale, which every card has: those with a scale for each row are missing on some.
 """
 
 import re
@@ -22,6 +25,9 @@ FP8_MAX = torch.finfo(FP8).max  # 448
 
 # Ada, Hopper and Blackwell have tensor cores that multiply FP8.
 MIN_CAPABILITY = (8, 9)
+
+# Of a row's largest value. For smaller ones the row's scale would be rounded to zero.
+SMALLEST_EXPONENT = -118
 
 # A scaled matmul needs both widths to be multiples of this.
 ALIGNMENT = 16
@@ -88,7 +94,7 @@ def has_fp8_arithmetic(device: torch.device) -> bool:
 
 
 class Quantized(NamedTuple):
-    """Rows in FP8, (rows, in), and the float32 scale of shape [] that gives their values."""
+    """Rows in FP8, (rows, in), and the scale of their values: float32 of shape [], or powers of two, (rows, 1)."""
 
     rows: torch.Tensor
     scale: torch.Tensor
@@ -97,14 +103,15 @@ class Quantized(NamedTuple):
 class Fp8Linear(nn.Module):
     """A Linear with FP8 weights, created on `meta` and filled by the loader.
 
-    x: (..., in) in a float dtype; returns (..., out) in the same dtype. `input_scale` is None if activations are
-    quantised by their own largest value. input_group: layers of one owner that have the same number quantise one input
+    x: (..., in) in a float dtype; returns (..., out) in the same dtype. `input_scale` is None if each row is quantised
+    by its own largest value. input_group: layers of one owner that have the same number quantise one input
     to the same values. fast_accum: whether the card may add products up in fewer bits than float32.
     """
 
     weight: torch.Tensor
     weight_scale: torch.Tensor
     input_scale: torch.Tensor | None
+    one: torch.Tensor
     bias: nn.Parameter | None
 
     def __init__(self, in_features: int, out_features: int, bias: bool, static: bool) -> None:
@@ -116,6 +123,8 @@ class Fp8Linear(nn.Module):
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.register_buffer("weight_scale", torch.empty((), device="meta"))
         self.register_buffer("input_scale", torch.empty((), device="meta") if static else None)
+        # The card's kernel takes its scales as tensors.
+        self.register_buffer("one", torch.ones(()), persistent=False)
         self.bias = nn.Parameter(torch.empty(out_features, device="meta"), requires_grad=False) if bias else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -123,23 +132,33 @@ class Fp8Linear(nn.Module):
 
     def quantize(self, x: torch.Tensor) -> Quantized:
         """Quantise the rows of x, (..., in)."""
-        scale = self.input_scale if self.input_scale is not None else dynamic_scale(x)
+        scale = self.input_scale if self.input_scale is not None else row_scales(x)
         return Quantized(quantize_rows(x, scale), scale)
 
     def multiply(self, x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
         """Compute the layer from what `quantize` returned for x; x gives shape and dtype."""
         # A card's kernel returns bfloat16, and takes a bias in no other dtype than its own.
         out_dtype = torch.bfloat16 if x.is_cuda else x.dtype
-        product = torch._scaled_mm(
-            quantized.rows,
+        bias = None if self.bias is None else self.bias.to(out_dtype)
+        if self.input_scale is not None:
+            product = self._product(quantized.rows, quantized.scale, bias, out_dtype)
+        else:
+            product = self._product(quantized.rows, self.one, None, out_dtype)
+            product = product * quantized.scale if bias is None else torch.addcmul(bias, product, quantized.scale)
+        return product.to(x.dtype).reshape(*x.shape[:-1], self.out_features)
+
+    def _product(
+        self, rows: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, out_dtype: torch.dtype
+    ) -> torch.Tensor:
+        return torch._scaled_mm(
+            rows,
             self.weight.t(),
-            scale_a=quantized.scale,
+            scale_a=scale,
             scale_b=self.weight_scale,
-            bias=None if self.bias is None else self.bias.to(out_dtype),
+            bias=bias,
             out_dtype=out_dtype,
             use_fast_accum=self.fast_accum,
-        ).to(x.dtype)
-        return product.reshape(*x.shape[:-1], self.out_features)
+        )
 
 
 def project(x: torch.Tensor, *linears: nn.Module) -> list[torch.Tensor]:
@@ -193,24 +212,30 @@ def use_fast_accumulation(module: nn.Module) -> None:
             layer.fast_accum = True
 
 
-def dynamic_scale(x: torch.Tensor) -> torch.Tensor:
-    """Return the float32 scale of shape [] that maps the largest value of x to 448."""
-    return (x.abs().amax().float() / FP8_MAX).clamp(min=torch.finfo(torch.float32).tiny)
+def row_scales(x: torch.Tensor) -> torch.Tensor:
+    """Return for each row of x a power of two that brings its largest value to between 128 and 256: (rows, 1)."""
+    largest = torch.linalg.vector_norm(x, torch.inf, -1, keepdim=True, dtype=torch.float32)
+    _, exponent = torch.frexp(largest.reshape(-1, 1))
+    return torch.exp2(exponent.clamp(min=SMALLEST_EXPONENT) - 8).to(x.dtype)
 
 
 def quantize_rows(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return the rows of x / scale in FP8, clamped: (rows, in)."""
+    """Return the rows of x / scale in FP8, clamped: (rows, in). scale: of shape [], or (rows, 1)."""
+    width = x.shape[-1]
     if torch.compiler.is_compiling():
         # Inductor makes one kernel of this and of what computes x. `as_strided`, unlike `view`, makes it write the rows
         # once: for a view, it would write them for each layer that multiplies them.
-        width = x.shape[-1]
+        if scale.dim():
+            scale = scale.reshape(*x.shape[:-1], 1)
         quantized = (x.float() / scale).clamp(-FP8_MAX, FP8_MAX).to(FP8).contiguous()
         return quantized.as_strided((quantized.numel() // width, width), (width, 1))
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(-1, width)
     # In parts: all rows in float32 would be the largest tensor of a step.
     quantized = torch.empty(rows.shape, dtype=FP8, device=rows.device)
-    for source, target in zip(torch.split(rows, QUANTIZED_ROWS), torch.split(quantized, QUANTIZED_ROWS), strict=True):
-        target.copy_(source.to(torch.float32, copy=True).div_(scale).clamp_(-FP8_MAX, FP8_MAX))
+    scales = torch.split(scale.expand(len(rows), 1), QUANTIZED_ROWS)
+    parts = torch.split(rows, QUANTIZED_ROWS), scales, torch.split(quantized, QUANTIZED_ROWS)
+    for source, of_rows, target in zip(*parts, strict=True):
+        target.copy_(source.to(torch.float32, copy=True).div_(of_rows).clamp_(-FP8_MAX, FP8_MAX))
     return quantized
 
 

@@ -223,6 +223,7 @@ def fp8_linear() -> Callable[[bool], Fp8Linear]:
 
     def build(static: bool) -> Fp8Linear:
         linear = Fp8Linear(512, 256, bias=True, static=static)
+        linear.one = linear.one.to(CUDA)
         weight, linear.weight_scale = quantize(torch.randn(256, 512, device=CUDA) / 512**0.5)
         linear.weight = torch.nn.Parameter(weight, requires_grad=False)
         linear.bias = torch.nn.Parameter(torch.randn(256, device=CUDA, dtype=torch.bfloat16), requires_grad=False)

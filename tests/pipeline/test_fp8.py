@@ -73,7 +73,8 @@ def test_the_error_of_a_product_is_within_the_rounding_of_activations(
     layer.bias.data = layer.bias.float()
     exact = dequantized(layer, x)
     weight = (layer.weight.float() * layer.weight_scale).abs()
-    bound = (RELATIVE * x.abs() + ABSOLUTE * scale) @ weight.T
+    # A row's own scale is the next power of two, at most twice as large.
+    bound = (RELATIVE * x.abs() + ABSOLUTE * scale * (1 if static else 2)) @ weight.T
     if dtype == torch.bfloat16:
         bound = bound + 2**-7 * (x.abs() @ weight.T + 3)
     assert product.dtype == dtype
@@ -102,6 +103,18 @@ def test_activations_beyond_the_static_scale_are_clamped() -> None:
 
     assert torch.isfinite(product).all()
     torch.testing.assert_close(product, torch.tensor([[448.0] + [1.0] * 15]), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_row_keeps_its_values_beside_one_of_large_values(dtype: torch.dtype) -> None:
+    x = torch.randn(3, 48, generator=torch.Generator().manual_seed(3)).to(dtype)
+    x = x * torch.tensor([[1.0], [2.0**40], [0.0]], dtype=dtype)
+    layer = linear(torch.randn(32, 48, generator=torch.Generator().manual_seed(4)))
+
+    product = layer(x)
+
+    assert torch.equal(product[:1], layer(x[:1]))
+    assert not product[2].any()
 
 
 def test_fp8_arithmetic_is_available_on_a_cpu_but_not_the_default() -> None:
