@@ -21,6 +21,9 @@ MAX_LONG_SIDE, MAX_SHORT_SIDE = 3840, 2176
 MIN_NUM_FRAMES = 9
 MIN_FRAME_RATE, MAX_FRAME_RATE = Fraction(8), Fraction(50)
 
+# Pixels to which the fast mode reduces a clip, about: a default clip becomes 192x128.
+FAST_PIXELS = 192 * 128
+
 # Seconds up to the area of a size, as the hosted endpoint documents them: 1080p, 1440p, anything larger.
 MAX_DURATIONS_S = {(1920, 1088): 20, (2560, 1472): 10, (MAX_LONG_SIDE, MAX_SHORT_SIDE): 5}
 
@@ -98,6 +101,19 @@ def max_size(width: int, height: int) -> tuple[int, int]:
 def _snap_side(side: int, limit: int) -> int:
     snapped = (side + SIZE_MULTIPLE // 2) // SIZE_MULTIPLE * SIZE_MULTIPLE
     return min(max(snapped, MIN_SIDE), limit)
+
+
+def fast_size(width: int, height: int) -> tuple[int, int]:
+    """Return the size at which the fast mode renders: multiples of 64, of about FAST_PIXELS and this shape.
+
+    The shape is not exact: pictures are squeezed into it, and the frames stretched back.
+    """
+    scale = min((FAST_PIXELS / (width * height)) ** 0.5, 1.0)
+    return _fast_side(width, scale), _fast_side(height, scale)
+
+
+def _fast_side(side: int, scale: float) -> int:
+    return max(round(side * scale / SIZE_MULTIPLE), 1) * SIZE_MULTIPLE
 
 
 def snap_num_frames(frames: int | Fraction) -> int:

@@ -11,7 +11,14 @@ from enum import StrEnum
 from fractions import Fraction
 
 from pipelines.errors import SpecError
-from pipelines.geometry import MIN_NUM_FRAMES, MIN_SIDE, TEMPORAL_COMPRESSION, audio_latent_length, latent_grid
+from pipelines.geometry import (
+    MIN_NUM_FRAMES,
+    MIN_SIDE,
+    TEMPORAL_COMPRESSION,
+    audio_latent_length,
+    fast_size,
+    latent_grid,
+)
 from pipelines.spec import SIZE_MULTIPLE, GenerationSpec
 
 # Per token and hidden value.
@@ -151,12 +158,16 @@ def kept_parts(parts: int, count: int) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """The place of each component, and the clips that fit. capacity_bytes: the device's memory for both."""
+    """The place of each component, and the clips that fit.
+
+    capacity_bytes: the device's memory for both. is_fast: whether clips are rendered at `fast_size`.
+    """
 
     level: MemoryLevel
     components: Mapping[str, ComponentSize]
     widths: Widths
     capacity_bytes: int
+    is_fast: bool = False
 
     @property
     def streamed(self) -> frozenset[str]:
@@ -180,6 +191,9 @@ class MemoryPlan:
 
     def peak_bytes(self, clip: ClipSize, kept: Mapping[str, int] = NOTHING) -> int:
         """Return the device memory at the peak. kept: how many parts of streamed components stay on the device."""
+        if self.is_fast:
+            width, height = fast_size(clip.width, clip.height)
+            clip = replace(clip, width=width, height=height)
         staying = sum(self.components[name].kept_bytes(count) for name, count in kept.items())
         stages = activation_bytes(self.widths, clip)
         working = {stage: self._working_bytes(stage, kept) + needed for stage, needed in stages.items()}

@@ -13,6 +13,7 @@ from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import X264, Codec
 from pipelines.media.frame_queue import FrameQueue, FramesUnread
+from pipelines.media.image_crop import Size
 from pipelines.media.muxer import mux
 from pipelines.media.probe import ClipInfo, verify_clip
 from pipelines.memory import MAX_QUEUED_BYTES, ClipSize
@@ -53,20 +54,29 @@ def start_render(
     finishing: Finishing,
     pictures: "Sequence[Picture] | None" = None,
     h264: Codec = X264,
+    fast: bool = False,
 ) -> Future[tuple[ClipInfo, dict[str, float]]]:
     """Render a clip as `render` does; return when the device is free for the next one.
 
     `finishing` writes the frames while later ones are decoded, and then verifies the file. An error on either side ends
     both; it is raised here, or by the future once the last frame is decoded.
-    pictures: as for `generate`. h264: as for `mux`.
+    pictures: as for `generate`. h264: as for `mux`. fast: render as `pipelines.fast` says.
     """
+    from pipelines.fast import fast_components, fast_spec, prepare_fast_pictures
     from pipelines.ltx.pipeline import generate
 
     timed = TimedTrace(trace, lambda: synchronize(components.device))
-    clip = generate(components, spec, timed, pictures)
+    rendered = spec
+    if fast:
+        rendered, components = fast_spec(spec), fast_components(components)
+        if pictures is None:
+            timed.account("encode")
+            pictures = prepare_fast_pictures(spec)
+    clip = generate(components, rendered, timed, pictures)
     frames = FrameQueue(MAX_QUEUED_BYTES)
     timed.account("mux")
-    finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed, h264))
+    frame_size = Size(rendered.width, rendered.height)
+    finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed, h264, frame_size))
     timed.account("decode")
     try:
         for chunk in timed.frames(clip.frames):
@@ -90,9 +100,10 @@ def _finish(
     waveform: "np.ndarray | None",
     timed: "TimedTrace",
     h264: Codec,
+    frame_size: Size,
 ) -> tuple[ClipInfo, dict[str, float]]:
     try:
-        mux(path, timed.written(frames), spec, waveform, h264)
+        mux(path, timed.written(frames), spec, waveform, h264, frame_size=frame_size)
         info = _verified(path, spec)
     except MemoryError as exc:
         raise OutOfMemory.of(ClipSize.of(spec)) from exc

@@ -30,6 +30,7 @@ from server.process.run_values import FixedRunValues, RunValues
 from server.recordings.errors import RecordingError
 from server.recordings.folder import RecordingFolder
 from server.recordings.journal import INDEX, RequestJournal
+from server.rehearsal.fast_header import FastHeader
 from server.rehearsal.middleware import Rehearsal
 from server.rehearsal.plan import create_plan
 from server.routes import (
@@ -81,7 +82,8 @@ def create_app(
     paths = {*app.openapi()["paths"], *open_paths}
     plan = create_plan(settings)
     rehearsed = app if plan is None else Rehearsal(app, plan)
-    edge = with_edge(rehearsed, settings, key_ring, links, open_paths, telemetry.listeners, paths, run_values)
+    marked = FastHeader(rehearsed) if settings.fast else rehearsed
+    edge = with_edge(marked, settings, key_ring, links, open_paths, telemetry.listeners, paths, run_values)
     return edge if settings.requests_dir is None else RequestJournal(edge, _open_journal(settings.requests_dir))
 
 

@@ -42,6 +42,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         encoder=settings.encoder,
         speed=settings.speed,
         warmup=tuple(map(parse_clip_size, settings.warmup)),
+        fast=settings.fast,
         log_level=settings.log_level,
         log_format=settings.log_format,
     )

@@ -412,6 +412,10 @@ class ObservabilitySettings(SettingsGroup):
 class RehearsalSettings(SettingsGroup):
     """Tests of clients."""
 
+    fast: bool = False
+    """Render every clip small, at about 192x128, and stretch it to its size, so that it takes a fraction of the time.
+    Sizes, lengths, rates and sound stay. With the tiny model only."""
+
     errors: Literal["ours", "hosted"] = "ours"
     """Statuses and bodies of errors: this server's own, or the hosted platform's, which asks for keys on every path."""
 
@@ -467,6 +471,15 @@ class Settings(
         if self.deterministic_time and self.checkpoint is not None:
             raise ValueError(
                 "LTX23_DETERMINISTIC_TIME / --deterministic-time is for tests with the tiny model: leave out "
+                "LTX23_CHECKPOINT / --checkpoint"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _validate_fast(self) -> Self:
+        if self.fast and self.checkpoint is not None:
+            raise ValueError(
+                "LTX23_FAST / --fast renders small clips and stretches them, for tests with the tiny model: leave out "
                 "LTX23_CHECKPOINT / --checkpoint"
             )
         return self

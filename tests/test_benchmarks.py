@@ -78,3 +78,19 @@ def test_a_short_soak_loses_nothing(cache_dir: Path, tiny: TinyFiles) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 workers killed; clips " in done.stdout
     assert "; lost 0; at the end queue {'depth': 0, " in done.stdout
+
+
+def test_the_fast_mode_is_compared_with_the_plain_one(tiny: TinyFiles, cache_dir: Path) -> None:
+    options = ["--pairs", "1", "--width", "256", "--height", "256", "--num-frames", "9"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fast", *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LTX23_CACHE_DIR": str(cache_dir)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    _, title, waited, busy = done.stdout.splitlines()
+    assert title.split() == ["256x256,", "9", "frames,", "sound", "plain", "fast", "ratio"]
+    for row in (waited, busy):
+        assert all(float(figure) > 0 for figure in row.split()[-3:])

@@ -46,6 +46,7 @@ class Components:
 
     forward: the transformer's, or what computes the same faster. graphs: those that `forward` replays, if it does.
     dtype: that of every model except the vocoder, which is float32. streams: the models whose weights are streamed.
+    max_decoded_audio_latents: as in `decode_audio`.
     """
 
     transformer: Transformer
@@ -61,6 +62,7 @@ class Components:
     streams: Mapping[str, StreamedModel] = field(default_factory=dict)
     prompt_keys: PromptKeys = field(default_factory=PromptKeys)
     graphs: StepGraphs | None = None
+    max_decoded_audio_latents: int | None = None
 
     @property
     def kept_bytes(self) -> int:

@@ -12,6 +12,7 @@ from PIL import Image
 from pipelines.geometry import SPATIAL_COMPRESSION, LatentGrid
 from pipelines.ltx.latents import normalize_video, pack_video
 from pipelines.media.image import load_image
+from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import Keyframe
 
 if TYPE_CHECKING:
@@ -61,6 +62,28 @@ def prepare_picture(keyframe: Keyframe, grids: Collection[LatentGrid], aspect: f
     pixels = recompress(trim(load_image(keyframe.path), aspect), keyframe.crf)
     whole = torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
     return Picture(keyframe, {grid: _scale(whole, grid) for grid in grids})
+
+
+@torch.inference_mode()
+def prepare_squeezed_picture(keyframe: Keyframe, grids: Collection[LatentGrid], clip: Size) -> Picture:
+    """Prepare an image as `prepare_picture` does, for frames that will be stretched to the size of `clip`.
+
+    Raises ImageError.
+    """
+    pixels = recompress(trim(load_image(keyframe.path), clip.width / clip.height), keyframe.crf)
+    height, width = pixels.shape[:2]
+    shown = Crop(Size(width, height), clip).shown
+    top, left = (height - shown.height) // 2, (width - shown.width) // 2
+    part = torch.from_numpy(pixels[top : top + shown.height, left : left + shown.width].copy())
+    part = part.permute(2, 0, 1).unsqueeze(0).float()
+    return Picture(keyframe, {grid: _squeeze(part, grid) for grid in grids})
+
+
+def _squeeze(part: torch.Tensor, grid: LatentGrid) -> torch.Tensor:
+    """Scale an image of values 0 .. 255 to the grid's pixels, whatever its shape."""
+    size = (grid.height * SPATIAL_COMPRESSION, grid.width * SPATIAL_COMPRESSION)
+    scaled = torch.nn.functional.interpolate(part, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return scaled / 127.5 - 1
 
 
 def _scale(whole: torch.Tensor, grid: LatentGrid) -> torch.Tensor:

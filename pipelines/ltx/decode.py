@@ -58,6 +58,9 @@ CPU_CHUNK_BYTES = 2**22
 # Each convolution makes the last chunk a frame longer; beyond this factor it is split again.
 MAX_GROWTH = 2
 
+# Mel frames of the sound; the first latent holds one.
+MEL_PER_LATENT = 4
+
 # About this many chunks share the free memory at once.
 CHUNKS_AT_ONCE = 16
 
@@ -114,12 +117,30 @@ def usable_bytes(free: int, allowed: int, reserved: int, allocated: int) -> int:
     return min(free + reserved, allowed) - allocated
 
 
-def decode_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio", vocoder: "LTX2VocoderWithBWE") -> torch.Tensor:
-    """Decode a normalised audio latent (1, L, C) to a waveform (2, samples) float32 at 48 kHz, (4L - 3) * 10 ms."""
+def decode_audio(
+    tokens: torch.Tensor,
+    vae: "AutoencoderKLLTX2Audio",
+    vocoder: "LTX2VocoderWithBWE",
+    max_latents: int | None = None,
+) -> torch.Tensor:
+    """Decode a normalised audio latent (1, L, C) to a waveform (2, samples) float32 at 48 kHz, (4L - 3) * 10 ms.
+
+    max_latents: how many of them the VAE decodes; what follows is those backwards and forwards again. None: all.
+    """
     latent = unpack_audio(denormalize_audio(tokens.float(), vae)).to(vae.dtype)
-    mel = vae.decode(latent, return_dict=False)[0]
+    mel = vae.decode(latent[:, :, :max_latents], return_dict=False)[0]
+    mel = back_and_forth(mel, MEL_PER_LATENT * (latent.shape[2] - 1) + 1)
     waveform: torch.Tensor = vocoder(mel.float())[0]
     return waveform
+
+
+def back_and_forth(mel: torch.Tensor, length: int) -> torch.Tensor:
+    """Extend (1, C, frames, bins) to `length` frames: from the last back to the first, forth again, and so on."""
+    last = mel.shape[2] - 1
+    if last == length - 1:
+        return mel
+    places = torch.arange(length, device=mel.device) % (2 * last)
+    return mel[:, :, last - (places - last).abs()]
 
 
 def stream_decoder(decoder: "LTX2VideoDecoder3d", latent: torch.Tensor, chunk_bytes: int) -> Iterator[torch.Tensor]:

@@ -76,7 +76,9 @@ def generate(
     trace.stage("decode", steps=spec.num_frames)
     waveform = None
     if spec.generate_audio:
-        waveform = decode_audio(audio_latent, components.audio_vae, components.vocoder)
+        waveform = decode_audio(
+            audio_latent, components.audio_vae, components.vocoder, components.max_decoded_audio_latents
+        )
         validate_finite("decode: the vocoder", waveform)
         trace.tensors(waveform=waveform)
     frames = _decode_frames(components, unpack_video(video_latent, grid), trace)

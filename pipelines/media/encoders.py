@@ -15,11 +15,10 @@ from pipelines.spec import GenerationSpec
 
 Packets = list[Any]
 
-_RGB_TO_YUV: Mapping[str, Any] = {
+_TO_YUV: Mapping[str, Any] = {
     "format": PIXEL_FORMAT,
     "src_colorspace": Colorspace.ITU709,
     "dst_colorspace": Colorspace.ITU709,
-    "src_color_range": ColorRange.JPEG,
     "dst_color_range": ColorRange.MPEG,
     "interpolation": (
         Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -28,14 +27,24 @@ _RGB_TO_YUV: Mapping[str, Any] = {
 
 
 class YuvConverter:
-    """Converts RGB frames to yuv420p in limited-range BT.709."""
+    """Converts frames of any size to yuv420p in limited-range BT.709 at the clip's size."""
 
-    def __init__(self, threads: int) -> None:
-        self._reformatter, self._threads = VideoReformatter(), threads
+    def __init__(self, width: int, height: int, threads: int) -> None:
+        self._reformatter, self._width, self._height, self._threads = VideoReformatter(), width, height, threads
 
-    def convert(self, rgb: NDArray[np.uint8]) -> av.VideoFrame:  # (H, W, 3)
-        frame = av.VideoFrame.from_numpy_buffer(rgb, format="rgb24")
-        return self._reformatter.reformat(frame, **_RGB_TO_YUV, threads=self._threads)
+    def convert(self, pixels: NDArray[np.uint8]) -> av.VideoFrame:
+        """Convert (H, W, 3) RGB, or (3 H / 2, W) that is yuv420p already and may have to be scaled."""
+        if pixels.ndim == 3:
+            return self._reformat(av.VideoFrame.from_numpy_buffer(pixels, format="rgb24"), ColorRange.JPEG)
+        frame = av.VideoFrame.from_numpy_buffer(pixels, format=PIXEL_FORMAT)
+        if (frame.width, frame.height) == (self._width, self._height):
+            return frame
+        return self._reformat(frame, ColorRange.MPEG)
+
+    def _reformat(self, frame: av.VideoFrame, color_range: ColorRange) -> av.VideoFrame:
+        return self._reformatter.reformat(
+            frame, self._width, self._height, src_color_range=color_range, threads=self._threads, **_TO_YUV
+        )
 
 
 class VideoEncoder:
@@ -51,7 +60,7 @@ class VideoEncoder:
             options={**cpu_options, **codec.options, "threads": str(threads)},
         )
         self._frame_duration_s = 1 / spec.frame_rate
-        self._converter = YuvConverter(threads)
+        self._converter = YuvConverter(spec.width, spec.height, threads)
         self._num_frames = 0
 
     @property
@@ -61,11 +70,7 @@ class VideoEncoder:
 
     def encode(self, pixels: NDArray[np.uint8]) -> Packets:
         """Encode a frame: (H, W, 3) RGB, or (3 H / 2, W) in the encoder's own format."""
-        pixels = np.ascontiguousarray(pixels)
-        if pixels.ndim == 3:
-            frame = self._converter.convert(pixels)
-        else:
-            frame = av.VideoFrame.from_numpy_buffer(pixels, format=PIXEL_FORMAT)
+        frame = self._converter.convert(np.ascontiguousarray(pixels))
         frame.pts = self._num_frames
         frame.time_base = self._frame_duration_s
         self._num_frames += 1

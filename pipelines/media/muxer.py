@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.errors import MuxError
 from pipelines.media.clip_writer import ClipWriter, translated_errors
 from pipelines.media.codecs import CHANNELS, X264, Codec, encoder_threads
+from pipelines.media.image_crop import Size
 from pipelines.spec import GenerationSpec
 
 
@@ -20,6 +21,7 @@ def mux(
     waveform: NDArray[np.float32] | None,
     h264: Codec = X264,
     threads: int | None = None,
+    frame_size: Size | None = None,
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
 
@@ -28,6 +30,7 @@ def mux(
     waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
     h264: writes the picture of an mp4.
     threads: `encoder_threads` of the height by default; a different number gives a different file.
+    frame_size: that of the frames, if they are to be scaled to the size of `spec`.
 
     Raises MuxError if the input differs from `spec` or the file cannot be written, and whatever `frames` raises. `path`
     appears only when the clip is complete.
@@ -35,7 +38,7 @@ def mux(
     _validate_waveform(waveform)
     threads = threads or encoder_threads(spec.height)
     with _written_whole(path) as part, ClipWriter(part, spec, waveform, h264, threads) as writer:
-        for chunk in _validated(frames, spec):
+        for chunk in _validated(frames, spec.num_frames, frame_size or Size(spec.width, spec.height)):
             writer.write(chunk)
         writer.finish()
 
@@ -52,8 +55,8 @@ def _written_whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def _validated(frames: Iterable[NDArray[np.uint8]], spec: GenerationSpec) -> Iterator[NDArray[np.uint8]]:
-    rgb, yuv = (spec.height, spec.width, 3), (spec.height * 3 // 2, spec.width)
+def _validated(frames: Iterable[NDArray[np.uint8]], num_frames: int, size: Size) -> Iterator[NDArray[np.uint8]]:
+    rgb, yuv = (size.height, size.width, 3), (size.height * 3 // 2, size.width)
     count = 0
     for chunk in frames:
         if chunk.dtype != np.uint8 or chunk.shape[1:] not in (rgb, yuv):
@@ -62,11 +65,11 @@ def _validated(frames: Iterable[NDArray[np.uint8]], spec: GenerationSpec) -> Ite
                 f"got {chunk.dtype} {chunk.shape}"
             )
         count += len(chunk)
-        if count > spec.num_frames:
-            raise MuxError(f"the clip has {spec.num_frames} frames, got more")
+        if count > num_frames:
+            raise MuxError(f"the clip has {num_frames} frames, got more")
         yield chunk
-    if count < spec.num_frames:
-        raise MuxError(f"the clip has {spec.num_frames} frames, got {count}")
+    if count < num_frames:
+        raise MuxError(f"the clip has {num_frames} frames, got {count}")
 
 
 def _validate_waveform(waveform: NDArray[np.float32] | None) -> None:

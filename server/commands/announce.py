@@ -63,6 +63,8 @@ class Announcer:
             self._print("No API key is configured: listening on loopback only, open to every user of this machine.")
         if settings.rehearsal:
             self._print("This is a rehearsal: requests can ask for failures (X-LTX-Rehearse).")
+        if settings.fast:
+            self._print("Clips are rendered small and stretched to their size (--fast): for tests only.")
         if settings.deterministic_time:
             self._print("Times, durations and ids in answers are made up (--deterministic-time): for tests only.")
         self._print(f"Listening on {self.url}; /health says when the model is there.")

@@ -64,8 +64,8 @@ def read_clip_options(path: Path, **options: Any) -> tuple[WorkerConfig, Generat
     spec = build_spec(path, settings.stages, **options)
     for keyframe in spec.keyframes:
         check_keyframe(keyframe, Size(spec.width, spec.height))
-    # This one clip is the first of its size in any case.
-    return replace(worker_config(settings), warmup=()), spec
+    # This one clip is the first of its size in any case, and the fast mode is the server's.
+    return replace(worker_config(settings), warmup=(), fast=False), spec
 
 
 def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTrace") -> "Model":

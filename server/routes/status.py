@@ -91,7 +91,10 @@ class EnhancerAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """The state of the server. `error` is present only if no worker could load the model, `rehearsal` if it is on."""
+    """The state of the server.
+
+    `error` is present only if no worker could load the model, `rehearsal` and `fast` if they are on.
+    """
 
     model_config = ConfigDict(title="Health")
 
@@ -107,6 +110,7 @@ class HealthAnswer(BaseModel):
     enhancer: EnhancerAnswer
     error: str | None = None
     rehearsal: bool = Field(default=False, description="Requests can ask for failures.")
+    fast: bool = Field(default=False, description="Clips are rendered small and stretched to their size.")
 
 
 @router.get("/livez", summary="Check that the process runs")
@@ -143,7 +147,7 @@ def _health(services: Services, status: Status) -> HealthAnswer:
         workers=[_worker(worker) for worker in status.workers],
         enhancer=EnhancerAnswer(status=enhancer.status, reasons=list(enhancer.reasons)),
         **_error(status.load_error),
-        **_rehearsal(services),
+        **_for_tests(services),
     )
 
 
@@ -175,8 +179,10 @@ def _memory(worker: WorkerStatus) -> WorkerMemoryAnswer | None:
     return WorkerMemoryAnswer(**asdict(worker.memory)) if worker.memory else None
 
 
-def _rehearsal(services: Services) -> dict[str, Any]:
-    return {"rehearsal": True} if services.settings.rehearsal else {}
+def _for_tests(services: Services) -> dict[str, Any]:
+    """Return the modes for tests that are on."""
+    modes = {"rehearsal": services.settings.rehearsal, "fast": services.settings.fast}
+    return {name: True for name, is_on in modes.items() if is_on}
 
 
 def _error(load_error: str | None) -> dict[str, Any]:

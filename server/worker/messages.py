@@ -31,6 +31,7 @@ class WorkerConfig:
     memory: `auto`, `resident`, `balanced` or `low`. vram_bytes: device memory to use; None: all that is free.
     weights_dir: holds the record of verified files.
     speed: `eager`, `compile` or `graphs`. warmup: the sizes of clips to render before the worker is ready.
+    fast: whether clips are rendered at a smaller size and stretched.
     """
 
     cache_dir: Path
@@ -50,6 +51,7 @@ class WorkerConfig:
     encoder: str = "auto"
     speed: str = "eager"
     warmup: tuple[ClipSize, ...] = ()
+    fast: bool = False
     log_level: str = "INFO"
     log_format: str = "text"
 

@@ -4,13 +4,14 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from pipelines.errors import OutOfMemory
+from pipelines.fast import fast_spec, prepare_fast_pictures
 from pipelines.finishing import Finishing
 from pipelines.ltx.components import Components, fits_plain, load_components
 from pipelines.ltx.conditioning import Picture
@@ -21,7 +22,7 @@ from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.speed import Speed, possible_speed
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
-from pipelines.media.codecs import X264, Codec
+from pipelines.media.codecs import FAST_X264, X264, Codec
 from pipelines.media.probe import ClipInfo
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import start_render
@@ -45,9 +46,12 @@ class ConfigError(WeightsError):
 
 @dataclass(frozen=True)
 class Model:
+    """A loaded model. fast: whether clips are rendered at `fast_size`."""
+
     components: Components
     info: ModelInfo
     h264: Codec = X264
+    fast: bool = False
 
     def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
         """Render a clip and return its timings in seconds. Raises PipelineError.
@@ -69,21 +73,21 @@ class Model:
 
         After OutOfMemory, the memory that the clip used is free again.
         """
-        clip = ClipSize.of(spec)
-        self.components.plan.validate(clip)
+        self.components.plan.validate(ClipSize.of(fast_spec(spec) if self.fast else spec))
         try:
-            return start_render(self.components, spec, path, trace, finishing, pictures, self.h264)
+            return start_render(self.components, spec, path, trace, finishing, pictures, self.h264, self.fast)
         except (torch.OutOfMemoryError, MemoryError):
             pass
         # Not in the except block: there the exception's traceback still keeps the tensors alive.
         gc.collect()
         if self.components.device.type == "cuda":
             torch.cuda.empty_cache()
-        raise OutOfMemory.of(clip)
+        raise OutOfMemory.of(ClipSize.of(spec))
 
     def prepare_pictures(self, spec: GenerationSpec, on_picture: Callable[[], None]) -> Sequence[Picture]:
         """Prepare the images of a clip for `start`, in any thread. Raises ImageError, or what `on_picture` raises."""
-        return prepare_pictures(spec, on_picture)
+        prepare = prepare_fast_pictures if self.fast else prepare_pictures
+        return prepare(spec, on_picture)
 
     def memory(self) -> Memory:
         """Return the memory in use. Raises RuntimeError if the device reports an error."""
@@ -101,6 +105,8 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     device = resolve_device(config.device)
     warnings = validate_card(config, device)
     h264 = resolve_h264(config.encoder, device)
+    if config.fast and h264 is X264:
+        h264 = FAST_X264
     dtype = resolve_dtype(config.dtype, device)
     speed = resolve_speed(config.speed, device, config.cache_dir)
     files = resolve_files(config)
@@ -127,11 +133,11 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         fp8=fp8.mode.value,  # the server has no torch, which the type imports
         fp8_reason=fp8.reason,
         encoder=h264.encoder,
-        plan=components.plan,
+        plan=replace(components.plan, is_fast=config.fast),
         speed=describe_speed(components, speed, config.warmup),
         warnings=warnings + find_warnings(config, files) + speed_warnings(components, speed),
     )
-    model = Model(components, info, h264)
+    model = Model(components, info, h264, config.fast)
     warm_up(model.render, config.warmup, config.stages, on_progress)
     return model
 

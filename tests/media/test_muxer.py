@@ -267,7 +267,7 @@ def test_frames_need_not_be_contiguous_or_writable(container, tmp_path, make_spe
 
 def test_frames_may_be_in_the_encoders_own_format(container, tmp_path, make_spec, make_frames, make_waveform):
     spec = make_spec(container=container, width=256, height=128, num_frames=25)
-    converter = YuvConverter(threads=1)
+    converter = YuvConverter(spec.width, spec.height, threads=1)
     planes = [np.stack([converter.convert(f).to_ndarray() for f in chunk]) for chunk in make_frames(spec)]
     converted, plain = tmp_path / "converted", tmp_path / "plain"
     mux(converted, planes, spec, make_waveform(spec))

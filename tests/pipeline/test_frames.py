@@ -34,7 +34,7 @@ def gradients() -> torch.Tensor:
 @pytest.mark.parametrize("pixels", [noise(), extremes(), gradients()], ids=["noise", "extremes", "gradients"])
 def test_yuv_is_that_of_the_encoders_converter(pixels: torch.Tensor) -> None:
     height = pixels.shape[3]
-    converter = YuvConverter(threads=1)
+    converter = YuvConverter(128, height, threads=1)
     wanted = np.stack([converter.convert(frame).to_ndarray() for frame in to_rgb(pixels).numpy()])
 
     frames = to_yuv420p(pixels).numpy()
