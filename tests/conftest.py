@@ -42,6 +42,13 @@ def tiny(cache_dir: Path) -> TinyFiles:
 
 
 @pytest.fixture(scope="session")
+def random_tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyFiles:
+    from tests.random_model import write_random_model
+
+    return write_random_model(tmp_path_factory.mktemp("random"))
+
+
+@pytest.fixture(scope="session")
 def tiny_folder(tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the tiny model as a complete diffusers folder, for tests that do not change it."""
     from pipelines.ltx.models import WeightFiles

@@ -25,7 +25,7 @@ def write_folder(files: WeightFiles, folder: Path) -> Path:
                 parameter.data = parameter.data.to(torch.bfloat16)
     tokenizer = AutoTokenizer.from_pretrained(files.text_encoder)
     pipeline = stock_pipeline(components, text_encoder=text_encoder, tokenizer=tokenizer)
-    pipeline.save_pretrained(folder, max_shard_size="200KB")
+    pipeline.save_pretrained(folder, max_shard_size="2MB")
     assert components.upsampler is not None
     components.upsampler.save_pretrained(folder / "latent_upsampler")
     # The published folder lacks this, because its conversion lost it.

@@ -27,7 +27,7 @@ def test_the_gpu_benchmark_runs_at_tiny_size(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert "10 layers multiply in FP8" in done.stdout
+    assert "28 layers multiply in FP8" in done.stdout
     found = json.loads(report.read_text())
     assert [run["name"] for run in found["runs"]] == ["fp8-dynamic eager", "fp8-dynamic eager low"]
     errors = {choice["name"]: choice["error"] for choice in found["choices"]}

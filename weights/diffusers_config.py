@@ -79,7 +79,6 @@ MODELS = {
                 "downsample_type",
                 "upsample_type",
                 "upsample_residual",
-                "upsample_factor",
                 "timestep_conditioning",
                 "patch_size",
                 "patch_size_t",

@@ -109,22 +109,32 @@ def _connector_layers(tensors: Tensors, modality: str) -> int:
 def _vae_blocks(tensors: Tensors, name: str, suffix: str) -> list[list[Any]]:
     """List resnets at even places and scalings at odd ones, whose kind follows from the widths around them."""
     blocks: list[list[Any]] = []
-    for i in range(_count(tensors, rf"{re.escape(name)}\.(\d+)\.")):
+    last = max(int(place) for place in _matches(tensors, rf"{re.escape(name)}\.(\d+)\."))
+    for i in range(last + last % 2 + 1):  # ends with resnets, of which there may be none
         if i % 2 == 0:
             blocks.append(["res_x", {"num_layers": _count(tensors, rf"{re.escape(name)}\.{i}\.res_blocks\.(\d+)\.")}])
             continue
         convolved, before = _shape(tensors, f"{name}.{i}.conv.conv.weight")[:2]
-        after = _shape(tensors, f"{name}.{i + 1}.res_blocks.0.conv1.conv.weight")[1]
+        after = _width_at(tensors, name, i + 1)
         stride = max(after, convolved) // min(after, convolved)
         multiplier = max(after, before) // min(after, before)
         blocks.append([KIND_BY_STRIDE[stride] + suffix, {"multiplier": multiplier}])
     return blocks
 
 
+def _width_at(tensors: Tensors, name: str, place: int) -> int:
+    """Return the input channels of the first convolution from a place of resnets on."""
+    resnet, scaling = f"{name}.{place}.res_blocks.0.conv1.conv.weight", f"{name}.{place + 1}.conv.conv.weight"
+    last = f"{name.rpartition('.')[0]}.conv_out.conv.weight"
+    return _shape(tensors, next((found for found in (resnet, scaling) if found in tensors), last))[1]
+
+
 def _generator(tensors: Tensors, name: str) -> Config:
     stages = _count(tensors, rf"{re.escape(name)}\.ups\.(\d+)\.")
     blocks = _count(tensors, rf"{re.escape(name)}\.resblocks\.(\d+)\.") // stages
     kernels = [_shape(tensors, f"{name}.ups.{i}.weight")[2] for i in range(stages)]
+    dilations = PUBLISHED["vocoder"]["vocoder"]["resblock_dilation_sizes"][0]
+    depths = [_count(tensors, rf"{re.escape(name)}\.resblocks\.{i}\.convs1\.(\d+)\.") for i in range(blocks)]
     return {
         "stereo": _shape(tensors, f"{name}.conv_post.weight")[0] == 2,
         "use_bias_at_final": f"{name}.conv_post.bias" in tensors,
@@ -133,6 +143,7 @@ def _generator(tensors: Tensors, name: str) -> Config:
         # In every stage of LTX-2.3's vocoder the kernel is twice the rate, or one more.
         "upsample_rates": [kernel // 2 for kernel in kernels],
         "resblock_kernel_sizes": [_shape(tensors, f"{name}.resblocks.{i}.convs1.0.weight")[2] for i in range(blocks)],
+        "resblock_dilation_sizes": [dilations[:depth] for depth in depths],
     }
 
 
@@ -142,4 +153,8 @@ def _shape(tensors: Tensors, name: str) -> tuple[int, ...]:
 
 
 def _count(tensors: Tensors, pattern: str) -> int:
-    return len({match[1] for name in tensors if (match := re.match(pattern, name))})
+    return len(_matches(tensors, pattern))
+
+
+def _matches(tensors: Tensors, pattern: str) -> set[str]:
+    return {match[1] for name in tensors if (match := re.match(pattern, name))}

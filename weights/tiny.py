@@ -1,6 +1,8 @@
-"""Write the tiny LTX-2.3: random, seeded weights in the published files, once, into a cache folder.
+"""Write the tiny LTX-2.3 in the published files, once, into a cache folder.
 
-It is for trying the server without a GPU and for tests. It shows noise, computed by the same code as the 22B model.
+It is for trying the server without a GPU and for tests. It shows the images of a request and the colours of its prompt,
+and sounds a tone, computed by the same code as the 22B model. Its weights are computed in `weights.tiny_model`, from
+seeds and from a small file of trained ones.
 """
 
 import hashlib
@@ -8,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod, sqrt
@@ -18,29 +20,13 @@ from typing import TYPE_CHECKING, Any
 from weights.errors import FileError
 from weights.header import TensorInfo
 from weights.published import published_tensors, upsampler_tensors
-from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS, TEXT_WIDTH, UPSAMPLER_CONFIG
+from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS, TEXT_WIDTH, TRAINED, UPSAMPLER_CONFIG
 
 if TYPE_CHECKING:
     import torch
 
 SEED = 23
 
-# Gains of the decoders' last layers, for mid-contrast pictures and a quiet hiss instead of clipping.
-GAINS = {
-    "vae.decoder.conv_out.conv.weight": 0.4,
-    "vocoder.vocoder.conv_post.weight": 0.02,
-    "vocoder.bwe_generator.conv_post.weight": 0.002,
-}
-
-# Output rows that become neighbouring pixels or frames share their weights, for soft blobs that a codec can
-# compress, rather than noise in every pixel.
-NEIGHBOURS = {
-    "vae.decoder.up_blocks.1.conv.conv.weight": 8,
-    "vae.decoder.up_blocks.3.conv.conv.weight": 8,
-    "vae.decoder.up_blocks.5.conv.conv.weight": 2,
-    "vae.decoder.up_blocks.7.conv.conv.weight": 4,
-    "vae.decoder.conv_out.conv.weight": 16,
-}
 TINY_GEMMA = {
     "hidden_size": TEXT_WIDTH,
     "intermediate_size": 2 * TEXT_WIDTH,
@@ -83,9 +69,13 @@ def tiny_files(cache: Path) -> TinyFiles:
 
 def _fingerprint() -> str:
     """Hash everything that determines the weights, so that a new version never uses an old file."""
-    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("tiny.py", "published.py"))
+    here = Path(__file__).parent
+    sources = [here / "tiny.py", here / "published.py", *sorted((here / "tiny_model").glob("*.py")), TRAINED]
     configs = json.dumps([CHECKPOINT_CONFIG, UPSAMPLER_CONFIG, TINY_GEMMA])
-    return hashlib.sha256(code + configs.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(configs.encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _write_atomically(folder: Path) -> None:
@@ -115,23 +105,56 @@ def _safetensors_errors() -> Iterator[None]:
 
 
 def _write(folder: Path) -> None:
+    import torch
     from safetensors.torch import save_file
 
-    checkpoint = _random_tensors(published_tensors(CHECKPOINT_CONFIG, TEXT_LAYERS + 1), SEED)
+    from weights.tiny_model.upsampler import set_upsampler
+    from weights.tiny_model.video_vae import trained_tensors
+
+    trained = trained_tensors()
+    infos = published_tensors(CHECKPOINT_CONFIG, TEXT_LAYERS + 1)
     metadata = {"config": json.dumps(CHECKPOINT_CONFIG), "model_version": "2.3.0", "format": "pt"}
+    checkpoint = stored(_checkpoint_tensors(infos, trained), infos)
     save_file(checkpoint, folder / "ltx-2.3-tiny-distilled.safetensors", metadata=metadata)
-    upsampler = _random_tensors(upsampler_tensors(UPSAMPLER_CONFIG), SEED + 1)
+    infos = upsampler_tensors(UPSAMPLER_CONFIG)
+    upsampler = {name: torch.empty(info.shape).zero_() for name, info in infos.items()}
+    set_upsampler(upsampler, trained)
     metadata = {"config": json.dumps(UPSAMPLER_CONFIG), "format": "pt"}
-    save_file(upsampler, folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors", metadata=metadata)
+    save_file(stored(upsampler, infos), folder / "ltx-2.3-tiny-spatial-upscaler-x2.safetensors", metadata=metadata)
     _write_text_encoder(folder / "text_encoder")
 
 
-def _random_tensors(infos: dict[str, TensorInfo], seed: int) -> dict[str, "torch.Tensor"]:
+def _checkpoint_tensors(infos: dict[str, TensorInfo], trained: dict[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
+    """Compute what has an effect; the rest is random."""
+    import torch
+
+    from weights.tiny_model.sound import set_audio_vae, set_vocoder
+    from weights.tiny_model.text import set_connectors
+    from weights.tiny_model.transformer import noise_directions, set_transformer
+    from weights.tiny_model.video_vae import FlatColours, video_vae_tensors
+
+    tensors = random_tensors(infos, SEED)
+    flat = FlatColours(trained["flat.weight"], trained["flat.bias"])
+    set_transformer(tensors, flat, noise_directions(flat, torch.Generator().manual_seed(SEED)))
+    set_connectors(tensors, TEXT_LAYERS)
+    set_audio_vae(tensors)
+    set_vocoder(tensors)
+    return tensors | {f"vae.{name}": tensor for name, tensor in video_vae_tensors(trained).items()}
+
+
+def stored(tensors: dict[str, "torch.Tensor"], infos: dict[str, TensorInfo]) -> dict[str, "torch.Tensor"]:
+    """Convert to the dtypes of the published file."""
+    import torch
+
+    dtypes = {"BF16": torch.bfloat16, "F32": torch.float32}
+    return {name: tensors[name].to(dtypes[info.dtype]).contiguous() for name, info in infos.items()}
+
+
+def random_tensors(infos: dict[str, TensorInfo], seed: int) -> dict[str, "torch.Tensor"]:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    dtypes = {"BF16": torch.bfloat16, "F32": torch.float32}
-    return {name: _random_tensor(name, info.shape, generator).to(dtypes[info.dtype]) for name, info in infos.items()}
+    return {name: _random_tensor(name, info.shape, generator) for name, info in infos.items()}
 
 
 def _random_tensor(name: str, shape: tuple[int, ...], generator: "torch.Generator") -> "torch.Tensor":
@@ -146,9 +169,7 @@ def _random_tensor(name: str, shape: tuple[int, ...], generator: "torch.Generato
         return _mel_filters(*shape)
     if name.endswith("_basis"):
         return _windowed_fourier(shape[0] // 2, shape[2])
-    noise = torch.randn(shape, generator=generator) * GAINS.get(name, 1.0)
-    if name in NEIGHBOURS:
-        noise = noise[:: NEIGHBOURS[name]].repeat_interleave(NEIGHBOURS[name], dim=0)
+    noise = torch.randn(shape, generator=generator)
     if len(shape) == 1:
         return noise * 0.02
     if name.endswith("learnable_registers"):
@@ -186,16 +207,19 @@ def _mel_filters(mel_bins: int, frequencies: int) -> "torch.Tensor":
 
 
 def _write_text_encoder(folder: Path) -> None:
-    """Write a Gemma 3 of three layers and a tokenizer with one token a byte."""
+    """Write a Gemma 3 of three layers and a tokenizer with a token for each known word and for each byte."""
     import torch
     from transformers import Gemma3ForConditionalGeneration
     from transformers.utils import logging
 
+    from weights.tiny_model.text import known_words, set_gemma
+
     logging.disable_progress_bar()
-    tokenizer = byte_tokenizer()
+    tokenizer = byte_tokenizer(list(known_words()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED + 2)
         model = Gemma3ForConditionalGeneration(gemma_config(tokenizer, TINY_GEMMA))
+    set_gemma(model, tokenizer)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -221,13 +245,14 @@ def gemma_config(tokenizer: Any, text_config: Mapping[str, Any]) -> Any:
     )
 
 
-def byte_tokenizer() -> Any:
+def byte_tokenizer(words: Sequence[str] = ()) -> Any:
+    """Return a tokenizer with one token a byte, except for `words`, as byte-level tokenizers spell them."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {token: i for i, token in enumerate([*SPECIAL_TOKENS, *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
+    vocab = {token: i for i, token in enumerate([*SPECIAL_TOKENS, *alphabet, *words])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>", ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(

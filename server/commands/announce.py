@@ -12,8 +12,8 @@ from server.worker.messages import FromWorker, LoadFailed, Loading, ModelInfo, R
 log = logging.getLogger("ltx23.serve")
 
 TINY = """
-  This is the tiny model: its weights are random, so its pictures and sounds are noise by nature; everything around
-  them is real. For real clips fetch the published weights, 55 GB, and serve them:
+  This is the tiny model: it shows your images at their frames, and takes colours and a tone from the prompt's words;
+  everything around it is real. For real clips fetch the published weights, 55 GB, and serve them:
     ltx23 weights pull
     ltx23 serve --checkpoint hosted
 """
@@ -68,7 +68,7 @@ class Announcer:
         if settings.deterministic_time:
             self._print("Times, durations and ids in answers are made up (--deterministic-time): for tests only.")
         self._print(f"Listening on {self.url}; /health says when the model is there.")
-        what = settings.checkpoint or "the tiny model (random weights, made here)"
+        what = settings.checkpoint or "the tiny model (made here)"
         if settings.enhancer == "managed":
             self._print(f"Starting SGLang with {settings.sglang_model}, and then ...")
         self._print(f"Loading {what} ...")

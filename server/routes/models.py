@@ -46,7 +46,7 @@ class ModelAnswer(BaseModel):
     created: int = 0
     owned_by: str = "Lightricks"
     checkpoint: str | None
-    is_tiny: bool | None = Field(description="True for the tiny model with random weights.")
+    is_tiny: bool | None = Field(description="True for the tiny model.")
     device: str | None
     precision: str | None
     size_bytes: dict[str, int] | None = Field(description="Size of the weights by dtype.")
@@ -114,7 +114,7 @@ def _model(request: Request) -> ModelAnswer:
 
 
 def describe_licenses(model: ModelInfo) -> list[dict[str, str]]:
-    """Return the licences of the weights; the tiny model has none, because its weights are random numbers."""
+    """Return the licences of the weights; the tiny model has none, because its weights come with this server."""
     return [] if model.is_tiny else [asdict(license) for license in VIDEO_LICENSES]
 
 

@@ -61,7 +61,7 @@ def test_a_clip_is_measured_and_compared(tiny: TinyFiles, run_command: RunComman
     assert report["total_s"] == pytest.approx(sum(report["stage_s"].values()))
     assert report["step"] == {"operations": OPERATIONS, "views": VIEWS, "graph_breaks": 0, "recompiles": None}
     floor = report["denoise_floor"]
-    assert floor["flops"] == {"float32": 244_293_888}
+    assert floor["flops"] == {"float32": 3_876_729_216}
     assert floor["floor_s"] == pytest.approx(floor["flops"]["float32"] / floor["flops_per_s"]["float32"])
     assert floor["share"] == pytest.approx(floor["floor_s"] / report["stage_s"]["denoise"])
     description = ElementTree.parse(chart).getroot()[1].text or ""

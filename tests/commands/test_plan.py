@@ -146,7 +146,7 @@ def test_a_folder_is_planned_with_its_own_parts(tiny_folder: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("vram", "code", "told"),
     [
-        ("0.76", 0, r"--memory auto takes low: the default clip does not fit, \d+x\d+ with 121 frames would\."),
+        ("0.8", 0, r"--memory auto takes low: the default clip does not fit, \d+x\d+ with 121 frames would\."),
         ("0.1", 1, r"--memory auto takes low: nothing fits\."),
     ],
 )

@@ -91,7 +91,7 @@ def test_the_rewrite_is_rendered_and_both_prompts_are_reported(client: httpx.Cli
 
 
 def test_a_rewrite_that_is_cut_is_reported(client: httpx.Client, sglang: SglangServer) -> None:
-    rewrite = " ".join(f"Around the red fox the flakes of winter number {i} whirl silently." for i in range(16))
+    rewrite = " ".join(f"Around the old fox the flakes of August number {i} whirl silently." for i in range(16))
     sglang.answers.extend([says(rewrite), says(rewrite)])
     answer = client.post("/generate", json=ENHANCED | {"prompt": "a long red fox"})
     refused = client.post("/generate", json=ENHANCED | {"prompt": "a long grey fox"}, headers=STRICT)

@@ -176,7 +176,7 @@ def test_a_tokenizer_in_the_file_wins_over_one_next_to_it(folder: Path, spiece: 
     assert not torch.equal(found, open_text_encoder(beside).tokenizer("a red fox")[0])
 
 
-def test_a_clips_prompt_is_encoded_by_a_single_file(tiny: TinyFiles, spiece: Spiece, tmp_path: Path) -> None:
+def test_a_clips_prompt_is_encoded_by_a_single_file(random_tiny: TinyFiles, spiece: Spiece, tmp_path: Path) -> None:
     """The encoder has three layers of width 64, as the tiny checkpoint needs."""
     folder = write_gemma(tmp_path / "folder", num_hidden_layers=3, vocab_size=spiece.vocab_size)
     tensors = comfy_fp8(tensors_of(folder), spiece_model=spiece.tensor)
@@ -186,7 +186,9 @@ def test_a_clips_prompt_is_encoded_by_a_single_file(tiny: TinyFiles, spiece: Spi
     )
 
     def context(file: Path) -> torch.Tensor:
-        components = load_components(WeightFiles(tiny.checkpoint, file, tiny.upsampler), CPU, torch.float32)
+        components = load_components(
+            WeightFiles(random_tiny.checkpoint, file, random_tiny.upsampler), CPU, torch.float32
+        )
         with torch.inference_mode():
             return components.encode_prompt("a red fox runs through deep snow, " * 60).video
 

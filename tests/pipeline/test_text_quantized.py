@@ -133,9 +133,9 @@ def packed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> l
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("quantization", [INT8, NF4])
 def test_a_context_is_close_to_the_unquantised_one(
-    quantization: TextQuantization, dtype: torch.dtype, packed: list[tuple[int, ...]], tiny: TinyFiles
+    quantization: TextQuantization, dtype: torch.dtype, packed: list[tuple[int, ...]], random_tiny: TinyFiles
 ) -> None:
-    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    files = WeightFiles(random_tiny.checkpoint, random_tiny.text_encoder, random_tiny.upsampler)
     reports: list[tuple[str, int, int]] = []
 
     def context(components: Components) -> torch.Tensor:

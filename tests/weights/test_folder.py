@@ -242,7 +242,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "mis-shaped tensor": (
         lambda f: rewrite(f / "connectors", lambda tensors: tensors | {"video_text_proj_in.bias": torch.zeros(47)}),
-        r"folder/connectors/\S+: 'video_text_proj_in\.bias' has shape \[47\], LTX2TextConnectors needs \[48\]",
+        r"folder/connectors/\S+: 'video_text_proj_in\.bias' has shape \[47\], LTX2TextConnectors needs \[160\]",
     ),
     "another size": (
         lambda f: change_json(f / "transformer/config.json", num_layers=...),

@@ -22,7 +22,7 @@ def test_names_shapes_and_metadata_are_read(tiny: TinyFiles) -> None:
     header = read_header(tiny.checkpoint)
 
     info = header.tensors["model.diffusion_model.scale_shift_table"]
-    assert (info.dtype, info.shape, info.size_bytes) == ("F32", (2, 48), 2 * 48 * 4)
+    assert (info.dtype, info.shape, info.size_bytes) == ("F32", (2, 160), 2 * 160 * 4)
     assert header.metadata["model_version"] == "2.3.0"
 
 

@@ -136,7 +136,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "MXFP8 with scales as bytes": (quantised(E4M3, U8, block=24), "is quantised to MXFP8"),
     "MXFP4": (quantised(U8, E8M0, packed=2, block=24), "is quantised to MXFP4"),
     "INT8": (quantised(I8, torch.float32), "is quantised to INT8"),
-    "FP8 by row": (quantised(E4M3, torch.float32, block=48), r"is quantised to F8_E4M3 with scales of shape \[48, 1\]"),
+    "FP8 by row": (
+        quantised(E4M3, torch.float32, block=160),
+        r"is quantised to F8_E4M3 with scales of shape \[160, 1\]",
+    ),
     "FP8 in blocks": (beside("weight_scale_inv"), "is quantised to FP8 in blocks"),
     "GPTQ": (beside("qweight"), "is quantised to GPTQ or AWQ"),
     "SVDQuant": (lambda tensors: beside("wscales")(beside("qweight")(tensors)), "is quantised to .*SVDQuant"),

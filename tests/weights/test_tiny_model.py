@@ -1,0 +1,124 @@
+"""What the tiny model shows and sounds, through the whole pipeline."""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.models import WeightFiles
+from pipelines.ltx.pipeline import generate
+from pipelines.ltx.trace import Trace
+from pipelines.spec import GenerationSpec, Keyframe
+from weights.tiny import TinyFiles
+
+WIDTH, HEIGHT, FRAMES = 256, 256, 33
+SAMPLE_RATE = 48000
+
+
+@pytest.fixture(scope="module")
+def components(tiny: TinyFiles) -> Components:
+    files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
+    return load_components(files, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write two pictures with shapes: a disc, and a cross of other colours."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] / HEIGHT - 0.5
+    drawn = {
+        "disc": (np.hypot(rows, columns) < 0.3, (200, 60, 40), (40, 80, 120)),
+        "cross": (np.minimum(abs(rows), abs(columns)) < 0.1, (230, 220, 190), (30, 110, 60)),
+    }
+    for name, (mask, inside, outside) in drawn.items():
+        pixels = np.where(mask[..., None], inside, outside).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return {name: folder / f"{name}.png" for name in drawn}
+
+
+def render(components: Components, prompt: str, keyframes: Mapping[int, Path] | None = None, strength: float = 1.0,
+           seed: int = 3) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return the frames and one channel of the sound."""
+    spec = GenerationSpec(
+        prompt=prompt, seed=seed, width=WIDTH, height=HEIGHT, num_frames=FRAMES, frame_rate=Fraction(24),
+        keyframes=tuple(Keyframe(path, frame, strength) for frame, path in (keyframes or {}).items()),
+    )  # fmt: skip
+    clip = generate(components, spec, Trace())
+    assert clip.waveform is not None
+    return np.concatenate(list(clip.frames)), clip.waveform[0]
+
+
+def psnr(frame: np.ndarray, path: Path) -> float:
+    error = np.square(frame.astype(float) - np.asarray(Image.open(path))).mean()
+    return 10 * math.log10(255**2 / error)
+
+
+def test_a_clip_keeps_its_first_image(components: Components, pictures: dict[str, Path]) -> None:
+    frames, _ = render(components, "the camera stands still", {0: pictures["disc"]})
+
+    assert min(psnr(frame, pictures["disc"]) for frame in frames) > 25
+
+
+def test_each_keyframe_is_shown_at_its_frame_and_fades_into_the_next(
+    components: Components, pictures: dict[str, Path]
+) -> None:
+    frames, _ = render(components, "one becomes the other", {0: pictures["disc"], 32: pictures["cross"]})
+
+    first, last = ([psnr(frame, pictures[name]) for frame in frames] for name in ("disc", "cross"))
+    assert first[0] > 25
+    assert last[32] > 22
+    assert first[16] > first[32]
+    assert last[16] > last[0]
+    lightness = frames.mean(axis=(1, 2, 3))
+    assert np.abs(np.diff(lightness)).max() < 0.05 * 255
+
+
+def test_a_keyframe_of_half_strength_is_weaker(components: Components, pictures: dict[str, Path]) -> None:
+    keyframes = {0: pictures["disc"], 32: pictures["cross"]}
+    whole, _ = render(components, "red", keyframes)
+    half, _ = render(components, "red", keyframes, strength=0.5)
+
+    assert psnr(half[32], pictures["cross"]) < psnr(whole[32], pictures["cross"]) - 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "channel"),
+    [("A red car drives along the road", 0), ("a GREEN door", 1), ("Someone waves a blue flag.", 2)],
+)
+def test_a_word_colours_the_clip(prompt: str, channel: int, components: Components) -> None:
+    frames, _ = render(components, prompt)
+
+    mean = frames.mean(axis=(0, 1, 2))
+    assert mean.argmax() == channel
+    assert mean[channel] > np.delete(mean, channel).max() + 30
+
+
+def test_night_is_darker_than_day(components: Components) -> None:
+    day, _ = render(components, "the city by day")
+    night, _ = render(components, "the city at night")
+
+    assert night.mean() < day.mean() - 20
+
+
+def test_another_seed_gives_another_clip(components: Components) -> None:
+    one, _ = render(components, "a quiet room")
+    other, _ = render(components, "a quiet room", seed=4)
+
+    assert np.abs(one.astype(int) - other).mean() > 5
+
+
+@pytest.mark.parametrize(
+    ("prompt", "hertz"), [("a tone of 500 Hz", 500), ("A bird sings", 3000), ("nothing in particular", 400)]
+)
+def test_a_word_sounds_as_a_tone(prompt: str, hertz: int, components: Components) -> None:
+    _, sound = render(components, prompt)
+
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+    assert spectrum.argmax() * SAMPLE_RATE / len(sound) == pytest.approx(hertz, abs=10)
+    assert 0.1 < np.abs(sound).max() < 1
