@@ -16,6 +16,7 @@ from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec, Keyframe
 from weights.tiny import TinyFiles
+from weights.tiny_model.attention import TIME, fade, frequencies
 
 WIDTH, HEIGHT, FRAMES = 256, 256, 33
 SAMPLE_RATE = 48000
@@ -77,6 +78,14 @@ def test_each_keyframe_is_shown_at_its_frame_and_fades_into_the_next(
     assert last[16] > last[0]
     lightness = frames.mean(axis=(1, 2, 3))
     assert np.abs(np.diff(lightness)).max() < 0.05 * 255
+
+
+def test_the_nearer_of_two_keyframes_prevails_in_clips_of_any_length() -> None:
+    seconds = torch.arange(0, 20.25, 0.25, dtype=torch.float64)
+    logits = torch.cos(seconds[:, None] * frequencies(TIME)) @ fade()[TIME]
+
+    later = logits.flip(0).cummax(0).values.flip(0)  # the most attention from a distance on
+    assert (later[12:] < logits[:-12] - 1).all()  # at 3 seconds more
 
 
 def test_a_keyframe_of_half_strength_is_weaker(components: Components, pictures: dict[str, Path]) -> None:

@@ -62,12 +62,12 @@ def set_positional(
 
 
 def fade() -> dict[int, torch.Tensor]:
-    """Attend to the same place, and the less the further away in time: as a power of the distance.
+    """Attend to the same place, and the less the further away in time: fast in the first half second, then evenly.
 
-    A keyframe is shown at its frame, and fades into the next one whatever lies between them.
+    A keyframe is shown at its frame and fades into the next one; of many, the nearest is shown.
     """
     seconds = torch.linspace(0, 20, 201, dtype=torch.float64)
-    logits = -FADE_POWER * torch.log1p(seconds / FADE_S)
+    logits = -FADE_NEAR * (1 - torch.exp(-seconds / FADE_NEAR_S)) - FADE_PER_S * seconds
     in_time = cosine_series(TIME, seconds, logits, 1 / (0.3 + seconds))
     same_place = torch.full((FREQUENCIES,), PLACE_AMPLITUDE, dtype=torch.float64)
     return {TIME: in_time, ROWS: same_place, COLUMNS: same_place}
@@ -86,6 +86,6 @@ def _gaussian(distances: torch.Tensor) -> torch.Tensor:
     return -(distances.square() / 2).clamp(max=9)
 
 
-FADE_POWER, FADE_S = 3.0, 0.15
+FADE_NEAR, FADE_NEAR_S, FADE_PER_S = 4.0, 0.4, 1.2
 PLACE_AMPLITUDE = 1.0
 BLUR_PIXELS, BLUR_S = 70.0, 0.8
