@@ -68,7 +68,7 @@ def fade() -> dict[int, torch.Tensor]:
     """
     seconds = torch.linspace(0, 20, 201, dtype=torch.float64)
     logits = -FADE_NEAR * (1 - torch.exp(-seconds / FADE_NEAR_S)) - FADE_PER_S * seconds
-    in_time = cosine_series(TIME, seconds, logits, 1 / (0.3 + seconds))
+    in_time = cosine_series(TIME, seconds, logits, 0.2 + 1 / (0.3 + seconds))
     same_place = torch.full((FREQUENCIES,), PLACE_AMPLITUDE, dtype=torch.float64)
     return {TIME: in_time, ROWS: same_place, COLUMNS: same_place}
 
@@ -86,6 +86,6 @@ def _gaussian(distances: torch.Tensor) -> torch.Tensor:
     return -(distances.square() / 2).clamp(max=9)
 
 
-FADE_NEAR, FADE_NEAR_S, FADE_PER_S = 4.0, 0.4, 1.2
+FADE_NEAR, FADE_NEAR_S, FADE_PER_S = 5.0, 0.4, 1.5
 PLACE_AMPLITUDE = 1.0
 BLUR_PIXELS, BLUR_S = 70.0, 0.8
