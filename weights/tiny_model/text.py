@@ -39,7 +39,7 @@ NIGHT_RANK = 1.3
 
 # The length of a row after the connectors' norm.
 LENGTH = math.sqrt(WIDTH)
-SHADES = (0.55, 1.25)  # a colour word's second and third colour: darker, lighter
+SHADES = (0.7, 1.2)  # a colour word's second and third colour: darker, lighter
 
 
 def spellings(words: str) -> Iterator[str]:
