@@ -10,9 +10,9 @@ from tests.http.conftest import SMALL, STRICT
 from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 
 # One token per byte, and <bos>.
-LONG = "the camera pans over a harbour at nine, " * 30 + "then the last boat sinks"
+LONG = "the camera pans over a wharves at nine, " * 30 + "then the last boat sinks"
 REASON = (
-    'the prompt has 1225 tokens, and the text encoder reads 1024; the last 201, "harbour at nine, the camera pans over '
+    'the prompt has 1225 tokens, and the text encoder reads 1024; the last 201, "wharves at nine, the camera pans over '
     'a ... at nine, then the last boat sinks", are left out'
 )
 CUT = {"field": "prompt", "requested": "1225 tokens", "used": "1024 tokens", "reason": REASON}

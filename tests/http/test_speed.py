@@ -12,7 +12,7 @@ def test_health_and_the_terminal_tell_what_is_warm_and_which_arithmetic_runs(
     with run_server(cache_dir, tmp_path, LTX23_WARMUP="256x256x9", LTX23_DEVICE="cpu") as server:
         with server.client() as client:
             [worker] = client.get("/health").json()["workers"]
-        shown = "".join(server.lines)
+    shown = "".join(server.lines)
 
     assert worker["speed"] == {"mode": "eager", "compiled_blocks": 0, "warm_sizes": ["256x256x9"]}
     assert (worker["memory"]["graphs"], worker["memory"]["graph_bytes"]) == (0, 0)
