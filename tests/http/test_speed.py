@@ -9,9 +9,9 @@ from weights.tiny import TinyFiles
 def test_health_and_the_terminal_tell_what_is_warm_and_which_arithmetic_runs(
     cache_dir: Path, tiny: TinyFiles, tmp_path: Path
 ) -> None:
-    with run_server(cache_dir, tmp_path, LTX23_WARMUP="256x256x9", LTX23_DEVICE="cpu") as server:
-        with server.client() as client:
-            [worker] = client.get("/health").json()["workers"]
+    warm = {"LTX23_WARMUP": "256x256x9", "LTX23_DEVICE": "cpu"}
+    with run_server(cache_dir, tmp_path, **warm) as server, server.client() as client:
+        [worker] = client.get("/health").json()["workers"]
     shown = "".join(server.lines)
 
     assert worker["speed"] == {"mode": "eager", "compiled_blocks": 0, "warm_sizes": ["256x256x9"]}
