@@ -1,4 +1,4 @@
-"""What a test sees of a server: its address, and the requests that have arrived there."""
+"""Show a test its server: the address, and the requests that have arrived there."""
 
 import json
 from dataclasses import dataclass, field

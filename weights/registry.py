@@ -54,7 +54,7 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class Part:
-    """What a set needs for one role: a file, or without `file` the folder that the repository is."""
+    """Names what a set needs for one role: a file of a repository, or without `file` the whole repository."""
 
     role: Role
     repo: str

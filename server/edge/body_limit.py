@@ -73,7 +73,7 @@ class _HeldBytes:
 
 
 class _BodyRefused(BaseException):
-    """Not an Exception, because frameworks turn those into their own answers."""
+    """Ends the reading of a body. An Exception would be turned into an answer by the frameworks."""
 
 
 class _MeasuredExchange:

@@ -1,4 +1,4 @@
-"""What the body of a request says, in a form in which equal requests are equal, whatever their bytes.
+"""Read the body of a request into a form in which equal requests are equal, whatever their bytes.
 
 The order and the whitespace of JSON disappear, and so does the boundary of a form. A file in base64 is replaced by its
 SHA-256 and its size, so that a `data:` prefix or line breaks make no difference.

@@ -18,7 +18,7 @@ class _Count:
 
 
 class Counts:
-    """How often, and since when, faults have happened. `clock` returns seconds."""
+    """Counts the requests that faults have happened to, and the time since the first. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

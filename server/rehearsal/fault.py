@@ -24,7 +24,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to an answer, and how often. `text` is the fault in its own notation.
+    """Describes what goes wrong with an answer, and how often. `text` is the fault in its own notation.
 
     slow_s: passes before anything else. times, for_s: the number of requests, or the seconds since the first one, after
     which answers are real again. key: what these requests have in common.

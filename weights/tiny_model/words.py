@@ -1,4 +1,4 @@
-"""What the tiny model knows of the world: words with their colours, scenes with theirs, and sounds as tones."""
+"""List the words that the tiny model knows: colours, scenes with their colours, and sounds with their tones."""
 
 from collections.abc import Sequence
 
