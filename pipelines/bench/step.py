@@ -58,8 +58,7 @@ def count_graph_breaks(step: Step) -> int:
     """Return how often torch's compiler would leave the step's graph; the graph runs eagerly, without a compiler."""
     import torch._dynamo
 
-    sigma = torch.full((1,), step.sigma, device=step.video.latent.device)
-    streams = step.video.modality(sigma, step.context.video), step.audio.modality(sigma, step.context.audio)
+    streams = step.video.modality(step.sigma, step.context.video), step.audio.modality(step.sigma, step.context.audio)
     with torch.no_grad():
         explained = torch._dynamo.explain(step.transformer.forward)(*streams, step.rotary)
     torch._dynamo.reset()

@@ -5,16 +5,19 @@ from collections import OrderedDict
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
 
+# Of the video and of the sound.
+Sigmas = tuple[float, float]
+
 
 class PromptKeys:
-    """Keeps what the transformer computes from the last prompt, by sigma, within a limit of memory.
+    """Keeps what the transformer computes from the last prompt, by both sigmas, within a limit of memory.
 
-    Prompt and sigma determine it. Stage 2 repeats three sigmas of stage 1; another clip of the prompt repeats all.
+    Prompt and sigmas determine it. Stage 2 repeats three sigmas of stage 1; another clip of the prompt repeats all.
     """
 
     def __init__(self) -> None:
         self._context: Context | None = None
-        self._by_sigma: OrderedDict[float, list[PromptKeysValues]] = OrderedDict()
+        self._by_sigma: OrderedDict[Sigmas, list[PromptKeysValues]] = OrderedDict()
         self._limit_bytes = self._size_bytes = 0
 
     @property
@@ -26,20 +29,20 @@ class PromptKeys:
         self._limit_bytes = limit_bytes
         self._drop_to(limit_bytes)
 
-    def at(self, context: Context, sigma: float, size_bytes: int) -> list[PromptKeysValues] | None:
-        """Return what `Transformer.forward` takes at this sigma; None if there is no room for it.
+    def at(self, context: Context, sigmas: Sigmas, size_bytes: int) -> list[PromptKeysValues] | None:
+        """Return what `Transformer.forward` takes at these sigmas; None if there is no room for it.
 
-        size_bytes: the size of one sigma. The one that was added first is dropped first.
+        size_bytes: the size at one pair of sigmas. The one that was added first is dropped first.
         """
         if context is not self._context:
             self._by_sigma.clear()
         self._context, self._size_bytes = context, size_bytes
-        if sigma not in self._by_sigma:
+        if sigmas not in self._by_sigma:
             self._drop_to(self._limit_bytes - size_bytes)
             if size_bytes > self._limit_bytes:
                 return None
-            self._by_sigma[sigma] = []
-        return self._by_sigma[sigma]
+            self._by_sigma[sigmas] = []
+        return self._by_sigma[sigmas]
 
     def _drop_to(self, limit_bytes: int) -> None:
         while self._by_sigma and self.kept_bytes > limit_bytes:

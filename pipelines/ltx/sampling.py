@@ -21,13 +21,31 @@ from pipelines.ltx.transformer.rope import audio_coords, video_coords
 OnStep = Callable[[], None]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The part of a stream that is given and stays.
+
+    clean: (1, T, C), the latent where it is given. denoise_mask: (1, T, 1), 0 where it is given, 1 elsewhere.
+    is_all: whether the whole stream is given: it is *frozen*, and only the other stream is denoised.
+    """
+
+    clean: torch.Tensor
+    denoise_mask: torch.Tensor
+    is_all: bool = False
+
+    @classmethod
+    def all(cls, clean: torch.Tensor) -> "Kept":
+        """Freeze a stream at this latent, (1, T, C)."""
+        return cls(clean, torch.zeros_like(clean[..., :1]), is_all=True)
+
+
 @dataclass
 class State:
     """One modality of one stage, packed: the tokens of the grid first, then those of appended keyframes.
 
     latent, clean: (1, T, C). denoise_mask: (1, T, 1), 1 where the latent is free, 1 - strength where an image
-    conditions it. coords: (1, axes, T, 2), [start, end) of each token in seconds and pixels. tokens_per_frame: how
-    many tokens in a row share one value of the mask.
+    conditions it, 0 where it is kept. coords: (1, axes, T, 2), [start, end) of each token in seconds and pixels.
+    tokens_per_frame: how many tokens in a row share one value of the mask. is_frozen: whether nothing is denoised.
     """
 
     latent: torch.Tensor
@@ -35,6 +53,7 @@ class State:
     denoise_mask: torch.Tensor
     coords: torch.Tensor
     tokens_per_frame: int
+    is_frozen: bool = False
 
     def noised(self, sigma: float, generator: torch.Generator, dtype: torch.dtype) -> "State":
         """Mix in noise of strength `sigma`, drawn in the model's dtype."""
@@ -48,12 +67,21 @@ class State:
         x0 = x0 * self.denoise_mask + self.clean * (1 - self.denoise_mask)
         return replace(self, latent=self.latent + (self.latent - x0) / sigma * (sigma_next - sigma))
 
-    def modality(self, sigma: torch.Tensor, context: torch.Tensor) -> Modality:
+    def own_sigma(self, sigma: float) -> float:
+        """Return the sigma that the transformer is told for this stream: 0 if it is frozen, whatever the other one's.
+
+        So does the reference since August 2026. Before, it was the sigma of the step; the other stream differs by 15 to
+        25 %.
+        """
+        return 0.0 if self.is_frozen else sigma
+
+    def modality(self, sigma: float, context: torch.Tensor) -> Modality:
         """Return what the transformer gets of it; `context` has the transformer's dtype."""
         frames = self.latent.reshape(-1, self.tokens_per_frame, self.latent.shape[-1])
         mask = self.denoise_mask[0, :: self.tokens_per_frame, 0]
         # A stride that depends on the size would be another graph for each size.
-        return Modality(frames.to(context.dtype), mask.contiguous(), sigma, context)
+        at = torch.full((1,), self.own_sigma(sigma), device=self.latent.device)
+        return Modality(frames.to(context.dtype), mask.contiguous(), at, context)
 
 
 def prepare_video(
@@ -61,14 +89,14 @@ def prepare_video(
     fps: float,
     conditionings: Sequence[Conditioning],
     initial: torch.Tensor,
+    kept: Kept | None = None,
 ) -> State:
     """Return the state before noise. `initial`: (1, T, C), zeros in stage 1, the upsampled latent in stage 2.
 
     An image at frame 0 replaces the first latent frame; any other is appended at its pixel frame.
     """
     coords = video_coords(grid, fps, initial.device)
-    clean = torch.zeros_like(initial)
-    mask = torch.ones_like(initial[..., :1])
+    clean, mask = _clean_and_mask(initial, kept)
     appended = [c for c in conditionings if c.frame_idx != 0]
     for first in (c for c in conditionings if c.frame_idx == 0):
         clean[:, : grid.tokens_per_frame] = first.tokens
@@ -79,14 +107,25 @@ def prepare_video(
         denoise_mask=torch.cat([mask, *(torch.full_like(c.tokens[..., :1], 1 - c.strength) for c in appended)], dim=1),
         coords=torch.cat([coords, *(keyframe_coords(coords, grid, c.frame_idx, fps) for c in appended)], dim=2),
         tokens_per_frame=grid.tokens_per_frame,
+        is_frozen=kept is not None and kept.is_all,
     )
 
 
-def prepare_audio(initial: torch.Tensor) -> State:
+def prepare_audio(initial: torch.Tensor, kept: Kept | None = None) -> State:
     """Return the state before noise. `initial`: (1, L, C), zeros in stage 1, stage 1's latent in stage 2."""
     length = initial.shape[1]
     coords = audio_coords(length, initial.device)
-    return State(initial, torch.zeros_like(initial), torch.ones_like(initial[..., :1]), coords, length)
+    is_frozen = kept is not None and kept.is_all
+    # All of it has one noise level, unless a part of it is kept.
+    tokens_per_frame = length if kept is None or is_frozen else 1
+    return State(initial, *_clean_and_mask(initial, kept), coords, tokens_per_frame, is_frozen)
+
+
+def _clean_and_mask(initial: torch.Tensor, kept: Kept | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tensors that may be written to."""
+    if kept is None:
+        return torch.zeros_like(initial), torch.ones_like(initial[..., :1])
+    return kept.clean.clone(), kept.denoise_mask.clone()
 
 
 def denoise(
@@ -106,8 +145,9 @@ def denoise(
     prompt_bytes = transformer.prompt_bytes(context.video.shape[1])
     rotary = transformer.rotary_tables(video.coords, audio.coords)
     for sigma, sigma_next in pairwise(sigmas):
+        at = video.own_sigma(sigma), audio.own_sigma(sigma)
         video_velocity, audio_velocity = predict_velocity(
-            forward, video, audio, rotary, context, sigma, prompt_keys.at(context, sigma, prompt_bytes)
+            forward, video, audio, rotary, context, sigma, prompt_keys.at(context, at, prompt_bytes)
         )
         video = video.stepped(video_velocity, sigma, sigma_next)
         audio = audio.stepped(audio_velocity, sigma, sigma_next)
@@ -128,8 +168,7 @@ def predict_velocity(
 
     prompt: as in `Transformer.forward`.
     """
-    at = torch.full((1,), sigma, device=video.latent.device)
-    streams = video.modality(at, context.video), audio.modality(at, context.audio)
+    streams = video.modality(sigma, context.video), audio.modality(sigma, context.audio)
     velocities = forward(*streams, rotary, prompt)
     video_velocity, audio_velocity = (velocity.flatten(0, 1).unsqueeze(0) for velocity in velocities)
     return video_velocity, audio_velocity

@@ -168,19 +168,20 @@ def test_a_prompt_that_was_kept_computes_the_same(build: Build) -> None:
 
 def test_keeps_the_sigmas_of_one_prompt_that_there_is_room_for() -> None:
     keys, first, second = PromptKeys(), context(), context()
-    assert keys.at(first, 1.0, 10) is None
+    assert keys.at(first, (1.0, 1.0), 10) is None
 
     keys.limit(25)
-    kept = {sigma: keys.at(first, sigma, 10) for sigma in (0.9, 0.8)}
+    kept = {sigma: keys.at(first, sigma, 10) for sigma in ((0.9, 0.9), (0.8, 0.8))}
     assert all(keys.at(first, sigma, 10) is lists for sigma, lists in kept.items())
-    keys.at(first, 0.7, 10)
-    assert keys.at(first, 0.8, 10) is kept[0.8]
-    assert keys.at(first, 0.9, 10) is not kept[0.9]
+    keys.at(first, (0.7, 0.7), 10)
+    assert keys.at(first, (0.8, 0.8), 10) is kept[0.8, 0.8]
+    assert keys.at(first, (0.9, 0.9), 10) is not kept[0.9, 0.9]
     keys.limit(15)
-    assert keys.at(first, 0.8, 10) is not kept[0.8]
-    assert keys.at(second, 0.8, 10) is not keys.at(first, 0.8, 10)
+    assert keys.at(first, (0.8, 0.8), 10) is not kept[0.8, 0.8]
+    assert keys.at(second, (0.8, 0.8), 10) is not keys.at(first, (0.8, 0.8), 10)
+    assert keys.at(second, (0.8, 0.0), 10) is not keys.at(second, (0.8, 0.8), 10)
     keys.limit(9)
-    assert keys.at(first, 0.8, 10) is None
+    assert keys.at(first, (0.8, 0.8), 10) is None
 
 
 @pytest.mark.parametrize("key", FIXED)
