@@ -20,6 +20,7 @@ from weights.licenses import VIDEO_LICENSES
 router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
+FEATURES = ["thumbnails"]
 
 
 class MemoryAnswer(BaseModel):
@@ -58,6 +59,7 @@ class ModelAnswer(BaseModel):
     stages: int
     num_inference_steps: int
     modes: list[str]
+    features: list[str] = Field(description="What this server can do beyond the modes.")
     enhance_prompt: bool = Field(description="True if prompts can be enhanced.")
     limits: dict[str, Any]
     defaults: dict[str, Any]
@@ -107,6 +109,7 @@ def _model(request: Request) -> ModelAnswer:
         stages=services.settings.stages,
         num_inference_steps=NUM_INFERENCE_STEPS,
         modes=MODES,
+        features=FEATURES,
         enhance_prompt=services.enhancer.state.status is not EnhancerStatus.OFF,
         limits=limits.PUBLISHED,
         defaults=_defaults(),

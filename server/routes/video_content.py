@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pipelines.media.codecs import FORMATS
 from server.answers.byte_ranges import RangedFile
 from server.answers.clip import BINARY, CLIP, content_disposition
+from server.answers.entity_tags import is_known, not_modified
 from server.answers.error_schema import READ, errors
 from server.requests.context import context_of
 from server.services import services_of
@@ -27,13 +28,14 @@ FILE = CLIP | {
     "description": "The clip, its thumbnail or its spritesheet",
     "content": CLIP["content"] | {"image/webp": BINARY, "image/jpeg": BINARY},
 }
+NOT_MODIFIED = {"description": "The client has the file: If-None-Match names its ETag"}
 
 
 @router.get(
     "/{video_id}/content",
     summary="Get the clip of a completed video, its thumbnail (WebP) or spritesheet (JPEG)",
     response_class=Response,
-    responses=errors(*READ, 404, 409, 416, 503) | {200: FILE, 206: FILE},
+    responses=errors(*READ, 404, 409, 416, 503) | {200: FILE, 206: FILE, 304: NOT_MODIFIED},
 )
 async def download_video(
     request: Request, video_id: str, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
@@ -54,6 +56,8 @@ async def download_video(
         "Content-Disposition": content_disposition(video.request, path.suffix),
         "Cache-Control": "private",
     }
+    if is_known(request, headers["ETag"]):
+        return not_modified(headers)
     return RangedFile(path, media_type=MEDIA_TYPES[path.suffix], headers=headers, stat_result=stat)
 
 

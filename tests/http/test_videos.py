@@ -107,6 +107,21 @@ def test_if_range_returns_the_whole_file_if_it_changed(client: httpx.Client, don
         assert (whole.status_code, whole.content) == (200, clip)
 
 
+@pytest.mark.parametrize("params", [{}, {"variant": "thumbnail"}])
+def test_a_file_that_the_client_has_is_not_sent_again(
+    client: httpx.Client, done: dict[str, Any], params: dict[str, str]
+) -> None:
+    path = f"{PATH}/{done['id']}/content"
+    etag = client.get(path, params=params).headers["etag"]
+
+    for known in (etag, f'"another", W/{etag}', "*"):
+        answer = client.get(path, params=params, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["etag"] == etag
+        assert "content-length" not in answer.headers
+    assert client.get(path, params=params, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
 def test_head_describes_the_file_without_sending_it(client: httpx.Client, done: dict[str, Any], clip: bytes) -> None:
     """HEAD ignores a range."""
     for headers in ({}, {"Range": "bytes=0-9"}):

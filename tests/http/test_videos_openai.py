@@ -8,8 +8,16 @@ import av
 import httpx
 import httpx2
 import pytest
-from openai import AuthenticationError, BadRequestError, NotFoundError, OpenAI, UnprocessableEntityError
+from openai import (
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    OpenAI,
+    UnprocessableEntityError,
+)
 from openai.types import Video
+from PIL import Image
 
 from tests.conftest import Server
 from tests.http.conftest import KEY, encode, picture
@@ -64,6 +72,31 @@ def test_a_clip_from_creation_to_deletion(openai: OpenAI, client: httpx.Client) 
         openai.videos.retrieve(made.id)
     with pytest.raises(NotFoundError):
         openai.videos.delete(made.id)
+
+
+def test_thumbnail_and_spritesheet_are_downloaded_by_name(openai: OpenAI) -> None:
+    done = openai.videos.create_and_poll(prompt="a red fox", size=SIZE, extra_body=FIELDS, poll_interval_ms=50)
+
+    thumbnail = openai.videos.download_content(done.id, variant="thumbnail")
+    spritesheet = openai.videos.download_content(done.id, variant="spritesheet")
+
+    for answer, media_type, size in ((thumbnail, "webp", (256, 256)), (spritesheet, "jpeg", (1024, 768))):
+        assert answer.response.headers["content-type"] == f"image/{media_type}"
+        with Image.open(io.BytesIO(answer.read())) as picture:
+            assert (picture.format, picture.size) == (media_type.upper(), size)
+    openai.videos.delete(done.id)
+    with pytest.raises(NotFoundError, match="there is no video"):
+        openai.videos.download_content(done.id, variant="thumbnail")
+
+
+def test_a_thumbnail_of_an_unfinished_video_is_a_conflict(openai: OpenAI) -> None:
+    size: Any = "768x512"
+    made = openai.videos.create(prompt="a long walk", size=size, extra_body={"num_frames": 121})
+
+    with pytest.raises(ConflictError, match="it has no file yet"):
+        openai.with_options(max_retries=0).videos.download_content(made.id, variant="thumbnail")
+
+    openai.videos.delete(made.id)
 
 
 def test_create_and_poll_returns_a_finished_video(openai: OpenAI) -> None:
