@@ -3,6 +3,7 @@
 PipelineError
 +-- SpecError        a field of the specification is out of bounds
 +-- ImageError       an image cannot be used: not an image, truncated or too large
++-- SoundError       a sound cannot be used: not a sound, truncated, too long or too large
 +-- OutputError      the models produced NaN, or black frames throughout
 +-- OutOfMemory      the device ran out of memory; what the clip used is free again
 +-- MuxError         the clip could not be written, or differs from the specification
@@ -28,6 +29,10 @@ class SpecError(PipelineError, ValueError):
 
 class ImageError(PipelineError, ValueError):
     """The bytes are not an image that can condition a clip; the message says why and what is accepted."""
+
+
+class SoundError(PipelineError, ValueError):
+    """The bytes are not a sound that can condition a clip; the message says why and what is accepted."""
 
 
 class OutputError(PipelineError):

@@ -30,6 +30,11 @@ def unpack_audio(tokens: torch.Tensor) -> torch.Tensor:
     return tokens.reshape(batch, length, -1, AUDIO_MEL_BINS).transpose(1, 2)
 
 
+def pack_audio(latent: torch.Tensor) -> torch.Tensor:
+    """Rearrange (B, C, L, M) to (B, L, C * M)."""
+    return latent.transpose(1, 2).flatten(2)
+
+
 def normalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> torch.Tensor:
     mean, std = _channel_statistics(latent, vae)
     return (latent - mean) / std
@@ -38,6 +43,13 @@ def normalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> torc
 def denormalize_video(latent: torch.Tensor, vae: "AutoencoderKLLTX2Video") -> torch.Tensor:
     mean, std = _channel_statistics(latent, vae)
     return latent * std + mean
+
+
+def normalize_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio") -> torch.Tensor:
+    """Undo `denormalize_audio`."""
+    mean: torch.Tensor = vae.latents_mean.to(tokens)
+    std: torch.Tensor = vae.latents_std.to(tokens)
+    return (tokens - mean) / std
 
 
 def denormalize_audio(tokens: torch.Tensor, vae: "AutoencoderKLLTX2Audio") -> torch.Tensor:

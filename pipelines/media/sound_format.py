@@ -1,0 +1,74 @@
+"""Recognise the format of a sound file by its first bytes, and say which codecs are read in it.
+
+FFmpeg is never left to guess: some of its demuxers open other files that a playlist names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelines.errors import SoundError
+
+SUGGESTED = "WAV, MP3, M4A, Ogg or FLAC file"
+REMEDY = f"send a {SUGGESTED}"
+ACCEPTED = ("WAV", "MP3", "M4A", "Ogg", "FLAC")
+
+
+@dataclass(frozen=True)
+class SoundFormat:
+    """A file format: the name that people know, FFmpeg's demuxer, and the codecs that are read.
+
+    has_length: whether the header says how long the sound is, so that a file that was cut short is found.
+    """
+
+    name: str
+    demuxer: str
+    codecs: frozenset[str]
+    has_length: bool
+
+
+_PCM = frozenset(f"pcm_{kind}" for kind in ("u8", "s16le", "s24le", "s32le", "f32le", "f64le", "mulaw", "alaw"))
+_MP3 = frozenset({"mp3", "mp3float"})
+WAV = SoundFormat("WAV", "wav", _PCM, has_length=True)
+MP3 = SoundFormat("MP3", "mp3", _MP3, has_length=False)
+M4A = SoundFormat("M4A", "mov", frozenset({"aac", "alac"}) | _MP3, has_length=True)
+OGG = SoundFormat("Ogg", "ogg", frozenset({"vorbis", "opus", "libopus", "flac"}), has_length=False)
+FLAC = SoundFormat("FLAC", "flac", frozenset({"flac"}), has_length=True)
+
+_SIGNATURES: Mapping[bytes, SoundFormat] = {b"ID3": MP3, b"fLaC": FLAC, b"OggS": OGG}
+_REFUSED: Mapping[bytes, str] = {
+    b"\x1a\x45\xdf\xa3": "a WebM or Matroska file",
+    b"FORM": "an AIFF sound",
+    b".snd": "an AU sound",
+    b"#!AMR": "an AMR sound",
+    b"caff": "a CAF sound",
+    b"\x30\x26\xb2\x75": "a Windows Media file",
+    b"MThd": "a MIDI file, which holds notes and no sound",
+    b"FLV\1": "a Flash video",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"%PDF": "a PDF document",
+    b"PK\3\4": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
+}
+_LAYER_3, _ADTS = 1, 0
+
+
+def sound_format(data: bytes) -> SoundFormat:
+    """Return the format of a file that begins with `data`. Raises SoundError for any that is not read."""
+    if data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE":
+        return WAV
+    if data[4:8] == b"ftyp":
+        return M4A
+    found = next((known for signature, known in _SIGNATURES.items() if data.startswith(signature)), None)
+    if found is not None:
+        return found
+    # An MPEG audio frame: eleven bits that are set, and its layer.
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
+        layer = data[1] >> 1 & 3
+        if layer == _LAYER_3:
+            return MP3
+        if layer == _ADTS:
+            raise SoundError(f"it is an AAC stream without a container: {REMEDY}")
+    refused = next((what for signature, what in _REFUSED.items() if data.startswith(signature)), None)
+    raise SoundError(f"it is {refused or 'not a sound of a known format'}: {REMEDY}")
