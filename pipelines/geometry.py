@@ -130,6 +130,11 @@ def max_num_frames(width: int, height: int, frame_rate: Fraction) -> int:
     return snap_num_frames(max_duration_s(width, height) * frame_rate)
 
 
+def sound_num_frames(seconds: Fraction, width: int, height: int, frame_rate: Fraction) -> int:
+    """Return the number of frames of a clip that is as long as its sound, as far as the limits allow."""
+    return min(snap_num_frames(seconds * frame_rate), max_num_frames(width, height, frame_rate))
+
+
 def exact_frame_rate(fps: float) -> Fraction:
     """Return the rate that a decimal stands for: 23.976 -> 24000/1001, 12.5 -> 25/2, 24.123 -> 24123/1000.
 

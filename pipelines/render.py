@@ -11,11 +11,12 @@ import numpy as np
 from pipelines.errors import OutOfMemory
 from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
-from pipelines.media.codecs import X264, Codec
+from pipelines.media.codecs import FORMATS, SAMPLE_RATE, X264, Codec
 from pipelines.media.frame_queue import FrameQueue, FramesUnread
 from pipelines.media.image_crop import Size
 from pipelines.media.muxer import mux
 from pipelines.media.probe import ClipInfo, verify_clip
+from pipelines.media.sound import Waveform
 from pipelines.memory import MAX_QUEUED_BYTES, ClipSize
 from pipelines.spec import GenerationSpec
 
@@ -64,6 +65,7 @@ def start_render(
     """
     from pipelines.fast import fast_components, fast_spec, prepare_fast_pictures
     from pipelines.ltx.pipeline import generate
+    from pipelines.ltx.resample import fit_rate
 
     timed = TimedTrace(trace, lambda: synchronize(components.device))
     rendered = spec
@@ -76,7 +78,8 @@ def start_render(
     frames = FrameQueue(MAX_QUEUED_BYTES)
     timed.account("mux")
     frame_size = Size(rendered.width, rendered.height)
-    finished = finishing.start(lambda: _finish(path, spec, frames, clip.waveform, timed, h264, frame_size))
+    track = None if clip.waveform is None else fit_rate(clip.waveform, FORMATS[spec.container].sample_rates)
+    finished = finishing.start(lambda: _finish(path, spec, frames, track, timed, h264, frame_size))
     timed.account("decode")
     try:
         for chunk in timed.frames(clip.frames):
@@ -97,13 +100,14 @@ def _finish(
     path: Path,
     spec: GenerationSpec,
     frames: FrameQueue,
-    waveform: "np.ndarray | None",
+    track: Waveform | None,
     timed: "TimedTrace",
     h264: Codec,
     frame_size: Size,
 ) -> tuple[ClipInfo, dict[str, float]]:
     try:
-        mux(path, timed.written(frames), spec, waveform, h264, frame_size=frame_size)
+        samples, rate = (None, SAMPLE_RATE) if track is None else (track.samples, track.sample_rate)
+        mux(path, timed.written(frames), spec, samples, h264, frame_size=frame_size, sample_rate=rate)
         info = _verified(path, spec)
     except MemoryError as exc:
         raise OutOfMemory.of(ClipSize.of(spec)) from exc

@@ -6,6 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
+from pipelines.direction import Sound
 from pipelines.errors import SpecError
 
 # The H.264 CRF of the images LTX-2.3 was trained on: Lightricks/LTX-2, ltx_pipelines DEFAULT_IMAGE_CRF.
@@ -60,6 +61,7 @@ class GenerationSpec:
     """One clip. Sizes in pixels, `frame_rate` in frames a second, `num_frames` = 8k + 1.
 
     stages: 2 is the distilled flow (half size, upsampler, refinement); 1 runs the 8 steps at full size.
+    sound: drives the picture; with `generate_audio` it is the clip's track, too. None: the sound is generated.
     Raises SpecError when a field is out of bounds.
     """
 
@@ -73,6 +75,7 @@ class GenerationSpec:
     generate_audio: bool = True
     container: Container = Container.MP4
     stages: int = 2
+    sound: Sound | None = None
 
     def __post_init__(self) -> None:
         for field in ("width", "height"):

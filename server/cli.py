@@ -12,6 +12,7 @@ from pipelines.memory import DEFAULT_CLIP
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.setting_options import add_setting_options
+from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
 from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, WeightSettings
 
@@ -164,10 +165,13 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--height", type=int, default=DEFAULT_CLIP.height, help="pixels, a multiple of 64 (default: %(default)s)"
     )
-    length = DEFAULT_CLIP.num_frames
-    parser.add_argument(
-        "--num-frames", type=int, default=length, help="number of frames, 8k + 1 (default: %(default)s)"
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--num-frames",
+        type=int,
+        help=f"number of frames, 8k + 1 (default: {DEFAULT_CLIP.num_frames}, or what --audio needs)",
     )
+    length.add_argument("--duration", type=float, metavar="SECONDS", help="the nearest number of frames, instead")
     parser.add_argument(
         "--fps",
         default=str(DEFAULT_CLIP.frame_rate),
@@ -183,6 +187,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
         help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
+    add_sound_options(parser)
     add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
 
 

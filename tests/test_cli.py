@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from tests.pipeline.four_bits import force_avx512_bf16
 from weights.tiny import TinyFiles
 
 SMALL = ["--prompt", "a fox", "--width", "64", "--height", "64", "--num-frames", "9"]
+TONES = "tests/parity/data/directions/tones-48k-stereo.wav"
 
 
 def run_process(cache_dir: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +49,27 @@ def test_without_a_checkpoint_it_renders_the_tiny_model(
     assert "64x64, 9 frames, seed 42" in done.stdout
     info = probe(clip)
     assert (info.num_frames, info.has_audio, str(info.frame_rate)) == (9, False, "24000/1001")
+
+
+@pytest.mark.parametrize(
+    ("options", "num_frames"),
+    [
+        ({}, 121),
+        ({"duration": 1.0}, 25),
+        ({"audio": Path(TONES)}, 33),
+        ({"audio": Path(TONES), "audio_start": 0.6}, 17),
+        ({"audio": Path(TONES), "duration": 2.0}, 49),
+        ({"audio": Path(TONES), "num_frames": 9}, 9),
+    ],
+)
+def test_without_a_length_the_clip_is_as_long_as_its_sound(
+    options: dict[str, Any], num_frames: int, tmp_path: Path
+) -> None:
+    fixed: dict[str, Any] = {"prompt": "x", "keyframes": [], "fps": "24", "seed": 1, "width": 64, "height": 64}
+
+    spec = build_spec(tmp_path / "clip.mp4", 2, **fixed, **options)
+
+    assert spec.num_frames == num_frames
 
 
 def test_keyframes_are_sorted_by_their_frame(tmp_path: Path) -> None:
@@ -88,6 +111,11 @@ def test_quantising_the_text_encoder_prints_no_warnings(
         (["--keyframe", "a.png"], "keyframe: should be PATH:FRAME_IDX[:STRENGTH[:CRF]], got 'a.png'"),
         (["--keyframe", "absent.png:0"], "keyframe: absent.png: No such file or directory"),
         (["--keyframe", "pyproject.toml:0"], "keyframe: pyproject.toml: "),
+        (["--audio", "absent.wav"], "audio: absent.wav: the sound file cannot be read: No such file"),
+        (["--audio", "pyproject.toml"], "audio: pyproject.toml: it is not a sound of a known format: send a WAV"),
+        (["--audio-start", "1"], "audio_start: needs --audio"),
+        (["--audio", TONES, "--audio-start", "1.25"], "audio_start: must be before the end of the sound, which is"),
+        (["--audio", TONES, "--audio-start", "-1"], "audio_start: must be 0 or more seconds, got -1"),
         (["-o", "clip.avi"], "output: should end in .mp4 or .webm, got 'clip.avi'"),
         (["-o", "nowhere/clip.mp4"], "output: there is no folder nowhere"),
         (["--checkpoint", "absent.safetensors"], "a checkpoint needs its text encoder"),

@@ -4,14 +4,21 @@ Reference: Lightricks/LTX-2, ltx_core's AudioProcessor, which uses torchaudio's 
 """
 
 import math
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from pipelines.ltx.latents import normalize_audio, pack_audio
+from pipelines.direction import Sound
+from pipelines.geometry import audio_latent_length
+from pipelines.ltx.latents import normalize_audio, pack_audio, unpack_audio
 from pipelines.ltx.resample import resample
-from pipelines.media.sound import Waveform
+from pipelines.ltx.sampling import Kept
+from pipelines.ltx.trace import Trace
+from pipelines.media.sound import Waveform, read_sound
+from pipelines.spec import GenerationSpec
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTX2Audio
@@ -25,6 +32,22 @@ QUIETEST = 1e-5
 # Slaney's mel scale: linear up to 1 kHz, 15 mels there, and 27 steps from there to 6.4 times as much.
 HZ_PER_MEL, LINEAR_HZ = 200 / 3, 1000.0
 LINEAR_MELS, LOG_STEP = LINEAR_HZ / HZ_PER_MEL, math.log(6.4) / 27
+
+
+@dataclass(frozen=True)
+class GivenSound:
+    """The sound of a clip that was given: its track, and the latent that every stage keeps."""
+
+    waveform: Waveform
+    kept: Kept
+
+
+def encode_sound(sound: Sound, spec: GenerationSpec, vae: "AutoencoderKLLTX2Audio", trace: Trace) -> GivenSound:
+    """Read the part of a sound that the clip needs, and encode it. Raises SoundError."""
+    waveform = read_sound(sound.path, Fraction(sound.start_s), spec.duration_s).fitted(spec.duration_s)
+    latent, mel = encode_audio(waveform, vae)
+    trace.tensors(audio_mel=mel, audio_latent_uncut=unpack_audio(latent))
+    return GivenSound(waveform, Kept.all(latent[:, : audio_latent_length(spec)]))
 
 
 def encode_audio(waveform: Waveform, vae: "AutoencoderKLLTX2Audio") -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,15 +11,18 @@ import torch
 
 from pipelines.errors import OutputError, SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid, position_fps
+from pipelines.ltx.audio_encode import encode_sound
 from pipelines.ltx.components import Components
 from pipelines.ltx.conditioning import Conditioning, Picture, prepare_picture
 from pipelines.ltx.decode import decode_audio, decode_video
 from pipelines.ltx.frames import convert_for, is_black
 from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
-from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
+from pipelines.ltx.sampling import Kept, State, denoise, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context
 from pipelines.ltx.trace import Trace
+from pipelines.media.codecs import SAMPLE_RATE
+from pipelines.media.sound import Waveform
 from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
 
@@ -28,13 +31,13 @@ Conditionings = dict[LatentGrid, list[Conditioning]]
 
 @dataclass(frozen=True)
 class Clip:
-    """frames: uint8 chunks, decoded as they are asked for. waveform: (2, samples) float32 at 48 kHz.
+    """frames: uint8 chunks, decoded as they are asked for. waveform: stereo; None for a clip without sound.
 
     A chunk is (n, H, W, 3) RGB, or from a GPU (n, 3 H / 2, W): yuv420p, limited-range BT.709.
     """
 
     frames: Iterator[np.ndarray]
-    waveform: np.ndarray | None
+    waveform: Waveform | None
 
 
 @torch.inference_mode()
@@ -52,7 +55,7 @@ def generate(
     generator = torch.Generator(components.device).manual_seed(spec.seed)
     first_grid, grid = stage_grids(spec)
 
-    trace.stage("encode", steps=1 + len(spec.keyframes))
+    trace.stage("encode", steps=1 + len(spec.keyframes) + (spec.sound is not None))
     context = components.encode_prompt(spec.prompt)
     trace.step()
     if pictures is None:
@@ -60,10 +63,14 @@ def generate(
     else:
         trace.step(len(pictures))
     conditionings = encode_pictures(components, pictures, {first_grid, grid})
+    sound = None
+    if spec.sound is not None:
+        sound = encode_sound(spec.sound, spec, components.audio_vae, trace)
+        trace.step()
 
     video_latent = _zeros(components, first_grid.tokens, components.transformer.config.in_channels)
     audio_latent = _zeros(components, audio_latent_length(spec), components.transformer.config.audio_in_channels)
-    stage = _Stage(components, spec, conditionings, context, generator, trace)
+    stage = _Stage(components, spec, conditionings, context, generator, trace, None if sound is None else sound.kept)
     video_latent, audio_latent = stage.run("stage_1", first_grid, STAGE_1_SIGMAS, video_latent, audio_latent)
 
     if spec.stages == 2:
@@ -74,15 +81,12 @@ def generate(
         video_latent, audio_latent = stage.run("stage_2", grid, STAGE_2_SIGMAS, video_latent, audio_latent)
 
     trace.stage("decode", steps=spec.num_frames)
-    waveform = None
+    track = None
     if spec.generate_audio:
-        waveform = decode_audio(
-            audio_latent, components.audio_vae, components.vocoder, components.max_decoded_audio_latents
-        )
-        validate_finite("decode: the vocoder", waveform)
-        trace.tensors(waveform=waveform)
+        track = sound.waveform if sound is not None else _decode_sound(components, audio_latent)
+        trace.tensors(waveform=torch.from_numpy(track.samples))
     frames = _decode_frames(components, unpack_video(video_latent, grid), trace)
-    return Clip(frames, None if waveform is None else waveform.cpu().numpy())
+    return Clip(frames, track)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class _Stage:
     context: Context
     generator: torch.Generator
     trace: Trace
+    kept_audio: Kept | None = None
 
     def run(
         self,
@@ -127,7 +132,8 @@ class _Stage:
 
     def prepare(self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor) -> tuple[State, State]:
         fps = position_fps(self.spec.frame_rate)
-        return prepare_video(grid, fps, self.conditionings[grid], video_latent), prepare_audio(audio_latent)
+        video = prepare_video(grid, fps, self.conditionings[grid], video_latent)
+        return video, prepare_audio(audio_latent, self.kept_audio)
 
 
 def stage_grids(spec: GenerationSpec) -> tuple[LatentGrid, LatentGrid]:
@@ -162,6 +168,13 @@ def upsample(components: Components, tokens: torch.Tensor, grid: LatentGrid) -> 
     latent = denormalize_video(unpack_video(tokens, grid), components.video_vae)
     upsampled = components.upsampler(latent.to(components.upsampler.dtype)).float()
     return pack_video(normalize_video(upsampled, components.video_vae))
+
+
+def _decode_sound(components: Components, audio_latent: torch.Tensor) -> Waveform:
+    limit = components.max_decoded_audio_latents
+    waveform = decode_audio(audio_latent, components.audio_vae, components.vocoder, limit)
+    validate_finite("decode: the vocoder", waveform)
+    return Waveform(waveform.cpu().numpy(), SAMPLE_RATE)
 
 
 def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:

@@ -7,8 +7,19 @@ import math
 
 import torch
 
+from pipelines.media.codecs import SAMPLE_RATE
+from pipelines.media.sound import Waveform
+
 LOWPASS_WIDTH = 6
 ROLLOFF = 0.99
+
+
+def fit_rate(waveform: Waveform, rates: tuple[int, ...]) -> Waveform:
+    """Return a sound at its own rate if that is one of `rates`, else at 48 kHz."""
+    if waveform.sample_rate in rates:
+        return waveform
+    samples = resample(torch.from_numpy(waveform.samples), waveform.sample_rate, SAMPLE_RATE)
+    return Waveform(samples.numpy(), SAMPLE_RATE)
 
 
 def resample(waveform: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:

@@ -19,7 +19,13 @@ from pipelines.spec import Container, GenerationSpec
 
 class ClipWriter:
     def __init__(
-        self, path: Path, spec: GenerationSpec, waveform: NDArray[np.float32] | None, h264: Codec, threads: int
+        self,
+        path: Path,
+        spec: GenerationSpec,
+        waveform: NDArray[np.float32] | None,
+        sample_rate: int,
+        h264: Codec,
+        threads: int,
     ) -> None:
         clip_format = FORMATS[spec.container]
         video = h264 if spec.container is Container.MP4 else clip_format.video
@@ -30,8 +36,8 @@ class ClipWriter:
             self._video = VideoEncoder(self._container, video, spec, threads)
             self._audio = None
             if waveform is not None:
-                fitted = fit_waveform(waveform, spec.duration_s)
-                self._audio = AudioEncoder(self._container, clip_format.audio, fitted)
+                fitted = fit_waveform(waveform, spec.duration_s, sample_rate)
+                self._audio = AudioEncoder(self._container, clip_format.audio, fitted, sample_rate)
             # Writes the header, so that a folder that cannot be written to fails before the first frame is made.
             self._container.start_encoding()
 

@@ -7,6 +7,8 @@ from fractions import Fraction
 from pipelines.spec import Container
 
 SAMPLE_RATE = 48_000
+# Those that AAC has.
+_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
 CHANNELS = 2
 PIXEL_FORMAT = "yuv420p"
 
@@ -58,7 +60,7 @@ def nvenc(gpu: int | None) -> Codec:
 class ClipFormat:
     """One container.
 
-    audio_frame: samples in a packet of sound.
+    audio_frame: samples in a packet of sound. sample_rates: those that its codec takes.
     pts_resolution_s, frame_resolution_s: how far a pts, and the duration of a frame, may be off in the file;
     zero where every frame rate is written exactly.
     """
@@ -68,6 +70,7 @@ class ClipFormat:
     video: Codec
     audio: Codec
     audio_frame: int
+    sample_rates: tuple[int, ...]
     options: Mapping[str, str]
     pts_resolution_s: Fraction
     frame_resolution_s: Fraction
@@ -80,6 +83,7 @@ FORMATS: Mapping[Container, ClipFormat] = {
         video=X264,
         audio=Codec("aac", "aac", {"b": "192k"} | _BITEXACT),
         audio_frame=1024,
+        sample_rates=_AAC_RATES,
         # Edit lists count in the movie's timescale, by default milliseconds: the end of the sound would be cut.
         options={"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE), "fflags": "+bitexact"},
         pts_resolution_s=Fraction(0),
@@ -105,6 +109,8 @@ FORMATS: Mapping[Container, ClipFormat] = {
         ),
         audio=Codec("opus", "libopus", {"b": "128k"} | _BITEXACT),
         audio_frame=960,
+        # Opus takes some others, and its files say 48 kHz whatever it was given.
+        sample_rates=(SAMPLE_RATE,),
         options={"fflags": "+bitexact"},
         # Matroska counts in milliseconds. A frame's duration is in nanoseconds, and libav reads it back
         # as the nearest fraction with terms up to 30000.

@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from pipelines.media.codecs import CHANNELS, PIXEL_FORMAT, SAMPLE_RATE, Codec
+from pipelines.media.codecs import CHANNELS, PIXEL_FORMAT, Codec
 from pipelines.media.x264 import instruction_options
 from pipelines.spec import GenerationSpec
 
@@ -81,20 +81,21 @@ class VideoEncoder:
 
 
 class AudioEncoder:
-    def __init__(self, container: Any, codec: Codec, waveform: NDArray[np.float32]) -> None:  # (2, samples)
+    def __init__(self, container: Any, codec: Codec, waveform: NDArray[np.float32], sample_rate: int) -> None:
+        """waveform: (2, samples)."""
         self._stream = container.add_stream(
-            codec.encoder, rate=SAMPLE_RATE, layout="stereo", options=dict(codec.options)
+            codec.encoder, rate=sample_rate, layout="stereo", options=dict(codec.options)
         )
-        self._waveform = waveform
+        self._waveform, self._sample_rate = waveform, sample_rate
         self._position = 0
 
     def encode_until(self, end_s: Fraction) -> Packets:
-        samples = self._waveform[:, self._position : round(end_s * SAMPLE_RATE)]
+        samples = self._waveform[:, self._position : round(end_s * self._sample_rate)]
         if not samples.size:
             return []
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
-        frame.sample_rate = SAMPLE_RATE
-        frame.time_base = Fraction(1, SAMPLE_RATE)
+        frame.sample_rate = self._sample_rate
+        frame.time_base = Fraction(1, self._sample_rate)
         frame.pts = self._position
         self._position += samples.shape[1]
         return list(self._stream.encode(frame))
@@ -103,9 +104,9 @@ class AudioEncoder:
         return list(self._stream.encode(None))
 
 
-def fit_waveform(waveform: NDArray[np.float32], duration_s: Fraction) -> NDArray[np.float32]:
+def fit_waveform(waveform: NDArray[np.float32], duration_s: Fraction, sample_rate: int) -> NDArray[np.float32]:
     """Cut the waveform to `duration_s` or pad it with silence, and clip it to -1 .. 1."""
-    fitted = np.zeros((CHANNELS, round(duration_s * SAMPLE_RATE)), np.float32)
+    fitted = np.zeros((CHANNELS, round(duration_s * sample_rate)), np.float32)
     length = min(fitted.shape[1], waveform.shape[1])
     np.clip(waveform[:, :length], -1, 1, out=fitted[:, :length])
     return fitted

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from pipelines.errors import MuxError
 from pipelines.media.clip_writer import ClipWriter, translated_errors
-from pipelines.media.codecs import CHANNELS, X264, Codec, encoder_threads
+from pipelines.media.codecs import CHANNELS, FORMATS, SAMPLE_RATE, X264, Codec, encoder_threads
 from pipelines.media.image_crop import Size
-from pipelines.spec import GenerationSpec
+from pipelines.spec import Container, GenerationSpec
 
 
 def mux(
@@ -22,22 +22,24 @@ def mux(
     h264: Codec = X264,
     threads: int | None = None,
     frame_size: Size | None = None,
+    sample_rate: int = SAMPLE_RATE,
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
 
     frames: chunks of any n, (n, H, W, 3) RGB or (n, 3 H / 2, W) yuv420p in limited-range BT.709. The muxer owns a chunk
     from then on: its memory must not be reused.
-    waveform: (2, samples) at 48 kHz, padded or cut to the picture's length; None for a file without sound.
+    waveform: (2, samples) at `sample_rate`, padded or cut to the picture's length; None for a file without sound.
     h264: writes the picture of an mp4.
     threads: `encoder_threads` of the height by default; a different number gives a different file.
     frame_size: that of the frames, if they are to be scaled to the size of `spec`.
+    sample_rate: one that the container's codec takes.
 
     Raises MuxError if the input differs from `spec` or the file cannot be written, and whatever `frames` raises. `path`
     appears only when the clip is complete.
     """
-    _validate_waveform(waveform)
+    _validate_waveform(waveform, sample_rate, spec.container)
     threads = threads or encoder_threads(spec.height)
-    with _written_whole(path) as part, ClipWriter(part, spec, waveform, h264, threads) as writer:
+    with _written_whole(path) as part, ClipWriter(part, spec, waveform, sample_rate, h264, threads) as writer:
         for chunk in _validated(frames, spec.num_frames, frame_size or Size(spec.width, spec.height)):
             writer.write(chunk)
         writer.finish()
@@ -72,9 +74,12 @@ def _validated(frames: Iterable[NDArray[np.uint8]], num_frames: int, size: Size)
         raise MuxError(f"the clip has {num_frames} frames, got {count}")
 
 
-def _validate_waveform(waveform: NDArray[np.float32] | None) -> None:
+def _validate_waveform(waveform: NDArray[np.float32] | None, sample_rate: int, container: Container) -> None:
     if waveform is None:
         return
+    if sample_rate not in FORMATS[container].sample_rates:
+        raise MuxError(f"a waveform of {container} must be at one of {FORMATS[container].sample_rates} Hz, "
+                       f"got {sample_rate}")  # fmt: skip
     if waveform.dtype != np.float32 or waveform.ndim != 2 or len(waveform) != CHANNELS:
         raise MuxError(f"a waveform must be float32 of shape (2, samples), got {waveform.dtype} {waveform.shape}")
     if not np.isfinite(waveform).all():

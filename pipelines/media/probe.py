@@ -152,13 +152,15 @@ def _sound_differences(info: ClipInfo, spec: GenerationSpec) -> Iterator[str]:
     if info.audio is None:
         return
     clip_format = FORMATS[spec.container]
-    expected = {"codec": clip_format.audio.name, "sample_rate": SAMPLE_RATE, "channels": CHANNELS}
-    yield from _differences(info.audio, expected)
+    yield from _differences(info.audio, {"codec": clip_format.audio.name, "channels": CHANNELS})
+    rates = clip_format.sample_rates if spec.sound is not None else (SAMPLE_RATE,)
+    if info.audio.sample_rate not in rates:
+        yield f"sample_rate is {info.audio.sample_rate}, expected {' or '.join(map(str, rates))}"
     start_offset_s = info.audio.start_s - info.video_start_s
     if abs(start_offset_s) > MAX_START_OFFSET_S:
         yield f"sound starts {float(start_offset_s)} s after the picture"
     end_offset_s = info.audio.end_s - info.video_end_s
-    if abs(end_offset_s) > Fraction(clip_format.audio_frame, SAMPLE_RATE) + clip_format.pts_resolution_s:
+    if abs(end_offset_s) > Fraction(clip_format.audio_frame, info.audio.sample_rate) + clip_format.pts_resolution_s:
         yield f"sound ends {float(end_offset_s)} s after the picture"
 
 

@@ -26,7 +26,10 @@ def bench_model(card: str, *, arithmetic: str, as_json: bool, chart: Path | None
     settings = {name: options.pop(name, None) for name in WeightSettings.model_fields}
     try:
         loaded = load_settings(stages=settings["stages"], memory=settings["memory"])
-        names = ("prompt", "seed", "width", "height", "num_frames", "fps", "keyframes", "generate_audio")
+        names = (
+            *("prompt", "seed", "width", "height", "num_frames", "duration", "fps", "keyframes", "generate_audio"),
+            *("audio", "audio_start"),
+        )
         spec = build_spec(Path("clip.mp4"), loaded.stages, **{name: options[name] for name in names})
         validate_chart(chart)
         if arithmetic != Arithmetic.BF16 and CARDS[card].fp8_tflops is None:

@@ -4,17 +4,20 @@ import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from pipelines.errors import ImageError, PipelineError, SpecError
-from pipelines.geometry import exact_frame_rate
+from pipelines.geometry import exact_frame_rate, snap_num_frames, sound_num_frames
 from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.media.image_crop import Crop, Size
+from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
+from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
 from server.configure import worker_config
@@ -83,7 +86,15 @@ def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTra
 
 
 def build_spec(
-    path: Path, stages: int, *, prompt: str, keyframes: list[str], fps: str, **fields: Any
+    path: Path,
+    stages: int,
+    *,
+    prompt: str,
+    keyframes: list[str],
+    fps: str,
+    num_frames: int | None = None,
+    duration: float | None = None,
+    **fields: Any,
 ) -> GenerationSpec:
     """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
 
@@ -97,15 +108,37 @@ def build_spec(
         ) from exc
     if not path.parent.is_dir():
         raise SpecError("output", f"there is no folder {path.parent}")
-    parsed = [parse_keyframe(text, fields["num_frames"]) for text in keyframes]
+    frame_rate = parse_frame_rate(fps)
+    sound, sound_s = take_sound(fields)
+    if num_frames is None:
+        num_frames = find_num_frames(duration, sound_s, fields["width"], fields["height"], frame_rate)
+    parsed = [parse_keyframe(text, num_frames) for text in keyframes]
     return GenerationSpec(
         **fields,
         prompt=decode_prompt(prompt),
-        frame_rate=parse_frame_rate(fps),
+        num_frames=num_frames,
+        frame_rate=frame_rate,
         keyframes=tuple(sorted(parsed, key=lambda keyframe: keyframe.frame_idx)),
         container=container,
         stages=stages,
+        sound=sound,
     )
+
+
+def find_num_frames(
+    duration_s: float | None, sound_s: Fraction | None, width: int, height: int, frame_rate: Fraction
+) -> int:
+    """Return the number of frames that lasts about `duration_s`; without one as long as the sound, or the default.
+
+    Raises SpecError.
+    """
+    if duration_s is not None:
+        if not (isfinite(duration_s) and duration_s > 0):
+            raise SpecError("duration", f"should be a number of seconds above 0, got {duration_s:g}")
+        return snap_num_frames(Fraction(str(duration_s)) * frame_rate)
+    if sound_s is not None:
+        return sound_num_frames(sound_s, width, height, frame_rate)
+    return DEFAULT_CLIP.num_frames
 
 
 def parse_frame_rate(text: str) -> Fraction:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SpecError
+from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SoundError, SpecError
 from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
 from pipelines.media.probe import ClipInfo
@@ -95,7 +95,7 @@ class Line:
         match exc:
             case Cancelled():
                 return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
-            case SpecError() | ImageError():
+            case SpecError() | ImageError() | SoundError():
                 return Failed(job.job_id, FailureKind.INVALID, str(exc))
             case OutOfMemory():
                 log.error("job %s: %s", job.job_id, exc)

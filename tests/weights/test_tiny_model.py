@@ -52,7 +52,7 @@ def render(components: Components, prompt: str, keyframes: Mapping[int, Path] | 
     )  # fmt: skip
     clip = generate(components, spec, Trace())
     assert clip.waveform is not None
-    return np.concatenate(list(clip.frames)), clip.waveform[0]
+    return np.concatenate(list(clip.frames)), clip.waveform.samples[0]
 
 
 def psnr(frame: np.ndarray, path: Path) -> float:
