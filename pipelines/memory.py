@@ -37,6 +37,9 @@ ENCODED_PIXEL, DECODED_PIXEL = 0.75, 5.5
 # Per audio latent and hidden channel of the vocoder, which is float32.
 AUDIO_LATENT = 285
 
+# Per audio latent of a sound that is encoded; its VAE's width is that of a packed latent.
+ENCODED_AUDIO_LATENT = 132_500
+
 # Kernels and the allocator need a share of the activations, and cuBLAS and cuDNN a workspace.
 OVERHEAD = 1.1
 RESERVED_BYTES = 500 * 10**6
@@ -84,7 +87,11 @@ RUNS = {"prompt": "text_encoder", "denoise": "transformer"}
 
 @dataclass(frozen=True)
 class ClipSize:
-    """The parts of a specification that determine memory. `later_keyframes` counts images after the first frame."""
+    """The parts of a specification that determine memory.
+
+    later_keyframes: the images after the first frame. has_audio: whether sound is generated. has_sound: whether it is
+    given.
+    """
 
     width: int
     height: int
@@ -93,12 +100,14 @@ class ClipSize:
     is_conditioned: bool = False
     later_keyframes: int = 0
     has_audio: bool = True
+    has_sound: bool = False
 
     @classmethod
     def of(cls, spec: GenerationSpec) -> "ClipSize":
         later = sum(keyframe.frame_idx > 0 for keyframe in spec.keyframes)
         size = (spec.width, spec.height, spec.num_frames, spec.frame_rate)
-        return cls(*size, bool(spec.keyframes), later, spec.generate_audio)
+        has_sound = spec.sound is not None
+        return cls(*size, bool(spec.keyframes), later, spec.generate_audio and not has_sound, has_sound)
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} with {self.num_frames} frames"
@@ -278,6 +287,7 @@ def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
         "denoise": denoise_values(widths, tokens, audio),
         "upsample": UPSAMPLED_CELL * grid.tokens * widths.upsampler,
         "encode": ENCODED_PIXEL * pixels * widths.encoder * clip.is_conditioned,
+        "sound": ENCODED_AUDIO_LATENT * audio * clip.has_sound,
         "decode": DECODED_PIXEL * pixels * widths.decoder,
     }
     needed = {stage: OVERHEAD * count * widths.item_bytes for stage, count in values.items()}

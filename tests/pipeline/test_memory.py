@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pipelines.direction import Sound
 from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
@@ -188,6 +189,23 @@ def test_the_estimate_for_sound(clip: ClipSize) -> None:
 
     assert_near(activation_bytes(WIDTHS, clip)["audio"], peak_bytes(call, tensors(audio_vae, vocoder)))
     assert activation_bytes(WIDTHS, replace(clip, has_audio=False))["audio"] == 0
+
+
+@pytest.mark.parametrize("clip", CLIPS[:2], ids=str)
+def test_the_estimate_for_a_given_sound(clip: ClipSize) -> None:
+    audio_vae = module("audio_vae", audio_vae_kwargs(CONFIG["audio_vae"]))
+    mel = zeros(1, 2, 4 * audio_latent_length(clip) + 1, 64)
+    counted = peak_bytes(lambda: audio_vae.encode(mel).latent_dist.mode(), tensors(audio_vae))
+
+    given = ClipSize.of(
+        GenerationSpec(
+            "a fox", 1, clip.width, clip.height, clip.num_frames, clip.frame_rate, sound=Sound(Path("sound.wav"))
+        )
+    )
+    stages = activation_bytes(WIDTHS, given)
+    assert_near(stages["sound"], counted)
+    assert stages["audio"] == 0
+    assert activation_bytes(WIDTHS, clip)["sound"] == 0
 
 
 GB = 10**9
