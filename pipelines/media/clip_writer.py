@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipelines.errors import MuxError
 from pipelines.media.codecs import FORMATS, Codec
-from pipelines.media.encoders import AudioEncoder, VideoEncoder, fit_waveform
+from pipelines.media.encoders import AudioEncoder, Packets, VideoEncoder, fit_waveform
+from pipelines.media.fragments import Fragments, FragmentWriter
 from pipelines.spec import Container, GenerationSpec
 
 
@@ -26,6 +27,7 @@ class ClipWriter:
         sample_rate: int,
         h264: Codec,
         threads: int,
+        fragments: Fragments | None = None,
     ) -> None:
         clip_format = FORMATS[spec.container]
         video = h264 if spec.container is Container.MP4 else clip_format.video
@@ -40,20 +42,30 @@ class ClipWriter:
                 self._audio = AudioEncoder(self._container, clip_format.audio, fitted, sample_rate)
             # Writes the header, so that a folder that cannot be written to fails before the first frame is made.
             self._container.start_encoding()
+            self._fragments = None
+            if fragments is not None:
+                self._fragments = FragmentWriter(self._container, spec.container, fragments)
 
     def write(self, chunk: NDArray[np.uint8]) -> None:  # (n, H, W, 3) or (n, 3 H / 2, W)
         with translated_errors():
             for frame in chunk:
-                self._container.mux(self._video.encode(frame))
+                self._mux(self._video.encode(frame))
                 if self._audio is not None:
-                    self._container.mux(self._audio.encode_until(self._video.end_s))
+                    self._mux(self._audio.encode_until(self._video.end_s))
 
     def finish(self) -> None:
         with translated_errors():
-            self._container.mux(self._video.flush())
+            self._mux(self._video.flush())
             if self._audio is not None:
-                self._container.mux(self._audio.flush())
+                self._mux(self._audio.flush())
+            if self._fragments is not None:
+                self._fragments.close()
             self._container.close()
+
+    def _mux(self, packets: Packets) -> None:
+        self._container.mux(packets)
+        if self._fragments is not None:
+            self._fragments.write(packets)
 
     def __enter__(self) -> Self:
         return self
@@ -61,9 +73,12 @@ class ClipWriter:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Closes the file of a clip that failed; a second close after `finish` does nothing.
+        # Closes the files of a clip that failed; a second close after `finish` does nothing.
         with suppress(av.FFmpegError, OSError):
             self._container.close()
+        if self._fragments is not None:
+            with suppress(av.FFmpegError, OSError):
+                self._fragments.close()
 
 
 @contextmanager

@@ -14,6 +14,9 @@ PIXEL_FORMAT = "yuv420p"
 
 MAX_ENCODER_THREADS = 8
 
+# The part of a clip that is written at a time where it is played while it grows.
+FRAGMENT_MS = 250
+
 
 def encoder_threads(height: int) -> int:
     """Return one thread for every 64 rows, up to 8: beyond that a clip takes more processor time and more bytes.
@@ -60,7 +63,8 @@ def nvenc(gpu: int | None) -> Codec:
 class ClipFormat:
     """One container.
 
-    audio_frame: samples in a packet of sound. sample_rates: those that its codec takes.
+    audio_frame: samples in a packet of sound. sample_rates: those that its codec takes. fragment_options: for a file
+    that is read while it is written.
     pts_resolution_s, frame_resolution_s: how far a pts, and the duration of a frame, may be off in the file;
     zero where every frame rate is written exactly.
     """
@@ -72,6 +76,7 @@ class ClipFormat:
     audio_frame: int
     sample_rates: tuple[int, ...]
     options: Mapping[str, str]
+    fragment_options: Mapping[str, str]
     pts_resolution_s: Fraction
     frame_resolution_s: Fraction
 
@@ -86,6 +91,12 @@ FORMATS: Mapping[Container, ClipFormat] = {
         sample_rates=_AAC_RATES,
         # Edit lists count in the movie's timescale, by default milliseconds: the end of the sound would be cut.
         options={"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE), "fflags": "+bitexact"},
+        # The head comes with the first fragment, because only then it can say where the picture and the sound begin.
+        fragment_options={
+            "movflags": "+delay_moov+default_base_moof",
+            "frag_duration": str(FRAGMENT_MS * 1000),
+            "fflags": "+bitexact+flush_packets",
+        },
         pts_resolution_s=Fraction(0),
         frame_resolution_s=Fraction(0),
     ),
@@ -112,6 +123,11 @@ FORMATS: Mapping[Container, ClipFormat] = {
         # Opus takes some others, and its files say 48 kHz whatever it was given.
         sample_rates=(SAMPLE_RATE,),
         options={"fflags": "+bitexact"},
+        fragment_options={
+            "live": "1",
+            "cluster_time_limit": str(FRAGMENT_MS),
+            "fflags": "+bitexact+flush_packets",
+        },
         # Matroska counts in milliseconds. A frame's duration is in nanoseconds, and libav reads it back
         # as the nearest fraction with terms up to 30000.
         pts_resolution_s=Fraction(1, 1000),

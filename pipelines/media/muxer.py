@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.errors import MuxError
 from pipelines.media.clip_writer import ClipWriter, translated_errors
 from pipelines.media.codecs import CHANNELS, FORMATS, SAMPLE_RATE, X264, Codec, encoder_threads
+from pipelines.media.fragments import Fragments
 from pipelines.media.image_crop import Size
 from pipelines.spec import Container, GenerationSpec
 
@@ -23,6 +24,7 @@ def mux(
     threads: int | None = None,
     frame_size: Size | None = None,
     sample_rate: int = SAMPLE_RATE,
+    fragments: Fragments | None = None,
 ) -> None:
     """Write a clip to `path` with the container, size, length and rate of `spec`.
 
@@ -33,13 +35,17 @@ def mux(
     threads: `encoder_threads` of the height by default; a different number gives a different file.
     frame_size: that of the frames, if they are to be scaled to the size of `spec`.
     sample_rate: one that the container's codec takes.
+    fragments: where the clip is also written while it grows. Whoever names that file removes it, complete or not.
 
     Raises MuxError if the input differs from `spec` or the file cannot be written, and whatever `frames` raises. `path`
     appears only when the clip is complete.
     """
     _validate_waveform(waveform, sample_rate, spec.container)
     threads = threads or encoder_threads(spec.height)
-    with _written_whole(path) as part, ClipWriter(part, spec, waveform, sample_rate, h264, threads) as writer:
+    with (
+        _written_whole(path) as part,
+        ClipWriter(part, spec, waveform, sample_rate, h264, threads, fragments) as writer,
+    ):
         for chunk in _validated(frames, spec.num_frames, frame_size or Size(spec.width, spec.height)):
             writer.write(chunk)
         writer.finish()
