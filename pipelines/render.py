@@ -12,11 +12,11 @@ from pipelines.errors import OutOfMemory
 from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import FORMATS, SAMPLE_RATE, X264, Codec
+from pipelines.media.fragments import Fragments
 from pipelines.media.frame_queue import FrameQueue, FramesUnread
 from pipelines.media.image_crop import Size
 from pipelines.media.muxer import mux
 from pipelines.media.probe import ClipInfo, verify_clip
-from pipelines.media.sound import Waveform
 from pipelines.memory import MAX_QUEUED_BYTES, ClipSize
 from pipelines.spec import GenerationSpec
 
@@ -56,12 +56,13 @@ def start_render(
     pictures: "Sequence[Picture] | None" = None,
     h264: Codec = X264,
     fast: bool = False,
+    fragments: Fragments | None = None,
 ) -> Future[tuple[ClipInfo, dict[str, float]]]:
     """Render a clip as `render` does; return when the device is free for the next one.
 
     `finishing` writes the frames while later ones are decoded, and then verifies the file. An error on either side ends
     both; it is raised here, or by the future once the last frame is decoded.
-    pictures: as for `generate`. h264: as for `mux`. fast: render as `pipelines.fast` says.
+    pictures: as for `generate`. h264, fragments: as for `mux`. fast: render as `pipelines.fast` says.
     """
     from pipelines.fast import fast_components, fast_spec, prepare_fast_pictures
     from pipelines.ltx.pipeline import generate
@@ -79,7 +80,12 @@ def start_render(
     timed.account("mux")
     frame_size = Size(rendered.width, rendered.height)
     track = None if clip.waveform is None else fit_rate(clip.waveform, FORMATS[spec.container].sample_rates)
-    finished = finishing.start(lambda: _finish(path, spec, frames, track, timed, h264, frame_size))
+    samples, rate = (None, SAMPLE_RATE) if track is None else (track.samples, track.sample_rate)
+
+    def write(chunks: Iterable[np.ndarray]) -> None:
+        mux(path, chunks, spec, samples, h264, frame_size=frame_size, sample_rate=rate, fragments=fragments)
+
+    finished = finishing.start(lambda: _finish(path, spec, frames, timed, write))
     timed.account("decode")
     try:
         for chunk in timed.frames(clip.frames):
@@ -100,14 +106,11 @@ def _finish(
     path: Path,
     spec: GenerationSpec,
     frames: FrameQueue,
-    track: Waveform | None,
     timed: "TimedTrace",
-    h264: Codec,
-    frame_size: Size,
+    write: Callable[[Iterable[np.ndarray]], None],
 ) -> tuple[ClipInfo, dict[str, float]]:
     try:
-        samples, rate = (None, SAMPLE_RATE) if track is None else (track.samples, track.sample_rate)
-        mux(path, timed.written(frames), spec, samples, h264, frame_size=frame_size, sample_rate=rate)
+        write(timed.written(frames))
         info = _verified(path, spec)
     except MemoryError as exc:
         raise OutOfMemory.of(ClipSize.of(spec)) from exc

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipelines.spec import GenerationSpec
+from server.jobs.live_clip import LiveClip
 from server.jobs.progress import JobProgress, ProgressFeed
 
 STOPPING = "the server is stopping"
@@ -87,6 +88,7 @@ class Job:
     id: the client's name for it; not unique. key: the unique name that the worker uses.
     owner: the id of the API key it came with; None without one. attempts: the number of workers it was given to.
     started_at, decoded_at: when a worker began it, and when it left the device while its file was not finished.
+    live: the same clip while it is decoded, for those who watch it; None if nobody can.
     peak_memory_bytes: the peak of its render, once it is done; None if the worker could not measure it.
     """
 
@@ -98,6 +100,7 @@ class Job:
     ended: asyncio.Future[Mapping[str, float]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+    live: LiveClip | None = None
     number: int = field(default_factory=_numbers.__next__)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     submitted_at: float = field(default_factory=time.monotonic)

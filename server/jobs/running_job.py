@@ -9,11 +9,21 @@ from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, Render
 from server.jobs.limits import Limits
 from server.jobs.progress import JobProgress
 from server.jobs.worker_process import Worker
-from server.worker.messages import Cancel, Decoded, Done, Failed, FailureKind, Generate, Progress, Started
+from server.worker.messages import (
+    Cancel,
+    Decoded,
+    Done,
+    Failed,
+    FailureKind,
+    FragmentWritten,
+    Generate,
+    Progress,
+    Started,
+)
 
 log = logging.getLogger("ltx23.running")
 
-JobMessage = Started | Progress | Decoded | Done | Failed
+JobMessage = Started | Progress | FragmentWritten | Decoded | Done | Failed
 # The seconds that each part took, or why there is no clip.
 Outcome = Mapping[str, float] | JobError
 
@@ -34,7 +44,7 @@ class RunningJob:
         self.is_on_device = True
         deadline = DeadlineExceeded.after(limits.deadline_s)
         self._timer = _after(limits.deadline_s, lambda: self.stop(deadline))
-        worker.send(Generate(job.key, job.spec, job.path))
+        worker.send(Generate(job.key, job.spec, job.path, job.live.path if job.live is not None else None))
 
     @property
     def is_stopping(self) -> bool:
@@ -47,6 +57,8 @@ class RunningJob:
                 self.job.start()
             case Progress(_, stage, step, steps):
                 self.job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
+            case FragmentWritten(_, size_bytes) if self.job.live is not None:
+                self.job.live.grow(size_bytes)
             case Decoded():
                 self.is_on_device = False
                 self.job.decoded_at = time.monotonic()

@@ -25,6 +25,7 @@ from server.worker.messages import (
     Done,
     Failed,
     FoundCut,
+    FragmentWritten,
     FromWorker,
     LoadFailed,
     Loading,
@@ -240,7 +241,7 @@ class Supervisor:
                 self._memory = message
             case FoundCut():
                 self._queries.on_answer(message)
-            case Started() | Progress() | Decoded() | Done() | Failed():
+            case Started() | Progress() | FragmentWritten() | Decoded() | Done() | Failed():
                 if message.job_id in self._running:
                     self._on_job_message(self._running[message.job_id], message)
 

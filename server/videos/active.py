@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.jobs.job import Job, NotReady
+from server.jobs.live_clip import LiveClip
 from server.jobs.progress import JobProgress, ProgressFeed
 from server.videos.errors import VideosError
 from server.videos.video import Video, VideoStatus
@@ -37,10 +38,12 @@ class Snapshot:
 class ActiveVideo:
     """An unfinished video.
 
+    live: its clip while it is decoded.
     job: the current job that renders it; None while no worker was ready to take one. finished: its last record.
     """
 
     video: Video
+    live: LiveClip
     progress: ProgressFeed = field(default_factory=ProgressFeed)
     finished: asyncio.Future[Video] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     job: Job | None = None
@@ -50,13 +53,19 @@ class ActiveVideo:
         if not self.finished.done():
             self.finished.set_result(video)
         self.progress.close()
+        self.live.end(is_whole=video.status is VideoStatus.COMPLETED)
 
     def fail(self, reason: VideosError) -> None:
         """Fail everyone who waits with `reason`: the video no longer exists."""
         if not self.finished.done():
             self.finished.set_exception(reason)
             self.finished.exception()  # mark it as retrieved: no warning if nobody waits
+        self.release()
+
+    def release(self) -> None:
+        """End the streams of everyone who watches it, although it is not finished."""
         self.progress.close()
+        self.live.end(is_whole=False)
 
     async def wait(self) -> Video:
         """Wait until the video is finished, and return its last record.

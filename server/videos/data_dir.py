@@ -7,7 +7,7 @@ from pathlib import Path
 
 from server.process.folder_lock import lock_folder
 from server.videos.errors import DataDirError, DataDirLocked
-from server.videos.video import ID_PREFIX
+from server.videos.video import ID_PREFIX, LIVE
 
 DATABASE = "videos.sqlite3"
 FILES = "videos"
@@ -52,10 +52,11 @@ class DataDir:
     def remove_folder(self, video_id: str) -> None:
         shutil.rmtree(self.folder(video_id), ignore_errors=True)
 
-    def remove_images(self, video_id: str) -> None:
-        """Remove the input images, once the clip exists."""
-        for image in self.folder(video_id).glob("image-*"):
-            image.unlink(missing_ok=True)
+    def remove_work_files(self, video_id: str) -> None:
+        """Remove what was there for the render alone: the input images, and the clip as it was decoded."""
+        for pattern in ("image-*", f"{LIVE}.*"):
+            for file in self.folder(video_id).glob(pattern):
+                file.unlink(missing_ok=True)
 
     def remove_files(self, video_id: str) -> None:
         """Remove all files of a video that has no clip and will have none; its folder stays."""

@@ -8,15 +8,16 @@ from weakref import WeakValueDictionary
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
+from server.jobs.live_clip import LiveClip
 from server.process.run_values import RunValues
 from server.videos.active import Snapshot
 from server.videos.data_dir import DataDir
 from server.videos.errors import IdempotencyError, StoreError, VideoNotFound
-from server.videos.previews import Preview, Previews
 from server.videos.recovery import recover_videos
 from server.videos.rendering import Prepare, Rendering
 from server.videos.retention import Retention, Sweeper
 from server.videos.store import VideoStore
+from server.videos.variants import Variant, Variants
 from server.videos.video import Idempotency, Video, may_be_id
 
 
@@ -28,7 +29,7 @@ class Videos:
         self._store = VideoStore(data_dir.database, data_dir.folder)
         self._rendering = Rendering(dispatcher, self._store, data_dir, run_values, self._on_finished)
         self._sweeper = Sweeper(self._store, data_dir, self._rendering, retention, self._clock)
-        self._previews = Previews(self._store, data_dir)
+        self._variants = Variants(self._store, data_dir)
         self._turns: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 
     async def start(self) -> None:
@@ -44,9 +45,9 @@ class Videos:
         self._rendering.on_ready()
 
     def release(self) -> None:
-        """End the streams of unfinished videos, and stop making previews: the server is stopping."""
+        """End the streams of unfinished videos, and stop making variants of finished ones: the server is stopping."""
         self._rendering.release()
-        self._previews.stop()
+        self._variants.stop()
 
     async def close(self) -> None:
         """Close everything once every job has ended. Videos that were not rendered wait for the next server."""
@@ -145,9 +146,14 @@ class Videos:
     def path(self, video: Video) -> Path:
         return video.path(self._data.folder(video.id))
 
-    async def preview_path(self, video: Video, preview: Preview) -> Path:
-        """Return the file of a preview, which is made if it does not exist. Raises VideoNotFound or NotReady."""
-        return await self._previews.path(video, preview)
+    async def variant_path(self, video: Video, variant: Variant) -> Path:
+        """Return the file of a variant, which is made if it does not exist. Raises VideoNotFound or NotReady."""
+        return await self._variants.path(video, variant)
+
+    def live(self, video_id: str) -> LiveClip | None:
+        """Return the clip of an unfinished video, as it is decoded; None if it is finished or not there."""
+        active = self._rendering.active(video_id)
+        return active.live if active is not None else None
 
     def read(self, video: Video) -> bytes:
         """Return the contents of its file. Raises VideoNotFound if the file has been removed meanwhile."""

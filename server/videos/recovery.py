@@ -50,7 +50,7 @@ def _find_end(video: Video, data_dir: DataDir, now: float) -> Video:
     path = video.path(data_dir.folder(video.id))
     if _is_whole(path, video):
         stat = path.stat()
-        data_dir.remove_images(video.id)
+        data_dir.remove_work_files(video.id)
         return video.completed(stat.st_mtime, stat.st_size, {"enhance": video.request.enhance_s})
     if video.status is VideoStatus.IN_PROGRESS:
         data_dir.remove_files(video.id)

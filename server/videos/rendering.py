@@ -8,6 +8,7 @@ from typing import Any
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, JobError, NotReady
+from server.jobs.live_clip import LiveClip
 from server.jobs.progress import JobProgress
 from server.process.run_values import RunValues
 from server.videos.active import ActiveVideo, Snapshot
@@ -49,7 +50,7 @@ class Rendering:
 
     def restore(self, video: Video) -> None:
         """Let a video of an earlier server wait for a worker."""
-        self._active[video.id] = ActiveVideo(video)
+        self._active[video.id] = self._new(video)
 
     def on_ready(self) -> None:
         """Give each video that has no job a new one: a worker is ready."""
@@ -60,9 +61,9 @@ class Rendering:
                 self._follow(active, active.job)
 
     def release(self) -> None:
-        """End the progress streams of all videos: the server is stopping."""
+        """End the streams of all videos: the server is stopping."""
         for active in self._active.values():
-            active.progress.close()
+            active.release()
 
     async def wait_until_recorded(self) -> None:
         """Wait until every video is on record. Call it once every job has ended."""
@@ -86,7 +87,7 @@ class Rendering:
         folder = self._data.create_folder(video_id)
         try:
             request = await prepare(folder)
-            active = ActiveVideo(Video(video_id, owner, request, now, idempotency=idempotency))
+            active = self._new(Video(video_id, owner, request, now, idempotency=idempotency))
             active.job = self._job(active)
             self._dispatcher.submit(active.job)
             await self._insert(active, active.job)
@@ -118,10 +119,13 @@ class Rendering:
         seconds_left = self._dispatcher.seconds_left(active.job) if active.job is not None else None
         return Snapshot(active.video, active.progress.value, seconds_left)
 
+    def _new(self, video: Video) -> ActiveVideo:
+        return ActiveVideo(video, LiveClip(video.live_path(self._data.folder(video.id))))
+
     def _job(self, active: ActiveVideo) -> Job:
         video = active.video
         path = video.path(self._data.folder(video.id))
-        return Job(video.id, video.request.spec, path, video.owner, active.progress)
+        return Job(video.id, video.request.spec, path, video.owner, active.progress, live=active.live)
 
     async def _insert(self, active: ActiveVideo, job: Job) -> None:
         """Insert the record; cancel the job if that fails."""
@@ -185,5 +189,5 @@ class Rendering:
             return
         await self._recorder.record(active, video)
         active.finish(video)
-        await asyncio.to_thread(self._data.remove_images, video.id)
+        await asyncio.to_thread(self._data.remove_work_files, video.id)
         await self._on_finished()

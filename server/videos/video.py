@@ -10,6 +10,7 @@ from server.jobs.job import DeadlineExceeded, JobError, RenderFailed, RenderRefu
 from server.videos.prepared import PreparedRequest
 
 ID_PREFIX = "video_"
+LIVE = "live"
 _ID = re.compile(rf"{ID_PREFIX}(?P<ms>[0-9a-f]{{12}})[0-9a-f]{{20}}")
 
 
@@ -48,7 +49,7 @@ class Video:
     """The record of one clip.
 
     owner: the id of the API key that it belongs to. timings_s: queue, enhance, encode, denoise, decode, mux.
-    size_bytes: of the clip. previews_bytes: of its previews. peak_memory_bytes: as in `server.worker.messages.Done`.
+    size_bytes: of the clip. previews_bytes: of its variants. peak_memory_bytes: as in `server.worker.messages.Done`.
     """
 
     id: str
@@ -70,6 +71,10 @@ class Video:
 
     def path(self, folder: Path) -> Path:
         return folder / self.request.file_name
+
+    def live_path(self, folder: Path) -> Path:
+        """Return the file that the clip is written to while it is decoded."""
+        return folder / f"{LIVE}{Path(self.request.file_name).suffix}"
 
     def raise_if_failed(self) -> None:
         """Raise the JobError that the video ended with, if it failed."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SoundError, SpecError
 from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
+from pipelines.media.fragments import Fragments
 from pipelines.media.probe import ClipInfo
 from server.process.heap import Heap
 from server.worker.memory import PeakMemory
-from server.worker.messages import Decoded, Done, Failed, FailureKind, Generate, Progress, Started
+from server.worker.messages import Decoded, Done, Failed, FailureKind, FragmentWritten, Generate, Progress, Started
 from server.worker.pipe import Pipe
 from server.worker.preparer import Preparer
 
@@ -80,9 +81,14 @@ class Line:
     def _start(self, job: Generate, trace: Trace) -> Clip | Failed:
         try:
             pictures = self._preparer.take(job.job_id)
-            return self._model.start(job.spec, job.path, trace, self._finishing, pictures)
+            return self._model.start(job.spec, job.path, trace, self._finishing, pictures, self._fragments(job))
         except Exception as exc:
             return self._failed(job, exc)
+
+    def _fragments(self, job: Generate) -> Fragments | None:
+        if job.fragments is None:
+            return None
+        return Fragments(job.fragments, lambda size_bytes: self._pipe.send(FragmentWritten(job.job_id, size_bytes)))
 
     def _outcome(self, job: Generate, clip: Clip, peak_bytes: int | None) -> Done | Failed:
         try:

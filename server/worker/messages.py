@@ -1,9 +1,9 @@
 """Messages between the server and its workers. All are frozen, picklable and independent of torch.
 
 Server to worker: WorkerConfig (first and once), then Generate, Prepare, Cancel and FindCut; closing the pipe ends the
-worker. Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, Decoded, then Done or
-Failed, which may come at any point; FoundCut for each FindCut, even during a render; Memory every two seconds from the
-start: a silent worker is considered dead.
+worker. Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, FragmentWritten, Decoded,
+then Done or Failed, which may come at any point; FoundCut for each FindCut, even during a render; Memory every two
+seconds from the start: a silent worker is considered dead.
 Pixels travel as files in the job's folder.
 """
 
@@ -69,11 +69,15 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Generate:
-    """Render a job. The one before has to be decoded, or to have ended."""
+    """Render a job. The one before has to be decoded, or to have ended.
+
+    fragments: the file to which the clip is also written in fragments while it is decoded; None: to none.
+    """
 
     job_id: str
     spec: GenerationSpec
     path: Path
+    fragments: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class FragmentWritten:
+    """The file in fragments of a job has grown to this size."""
+
+    job_id: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Decoded:
     """The last frame of a job is decoded: the device is free for the next job while this one's file is finished."""
 
@@ -214,4 +226,6 @@ class Failed:
 
 
 ToWorker = Generate | Prepare | Cancel | FindCut
-FromWorker = Loading | Ready | LoadFailed | Memory | FoundCut | Started | Progress | Decoded | Done | Failed
+FromWorker = (
+    Loading | Ready | LoadFailed | Memory | FoundCut | Started | Progress | FragmentWritten | Decoded | Done | Failed
+)

@@ -23,6 +23,7 @@ from pipelines.ltx.speed import Speed, possible_speed
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import FAST_X264, X264, Codec
+from pipelines.media.fragments import Fragments
 from pipelines.media.probe import ClipInfo
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import start_render
@@ -68,6 +69,7 @@ class Model:
         trace: Trace,
         finishing: Finishing,
         pictures: Sequence[Picture] | None = None,
+        fragments: Fragments | None = None,
     ) -> Future[tuple[ClipInfo, dict[str, float]]]:
         """Render a clip as `pipelines.render.start_render` does. Raises PipelineError, as does the future.
 
@@ -75,7 +77,9 @@ class Model:
         """
         self.components.plan.validate(ClipSize.of(fast_spec(spec) if self.fast else spec))
         try:
-            return start_render(self.components, spec, path, trace, finishing, pictures, self.h264, self.fast)
+            return start_render(
+                self.components, spec, path, trace, finishing, pictures, self.h264, self.fast, fragments
+            )
         except (torch.OutOfMemoryError, MemoryError):
             pass
         # Not in the except block: there the exception's traceback still keeps the tensors alive.

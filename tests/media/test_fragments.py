@@ -85,9 +85,11 @@ def test_an_mp4_begins_with_its_head_and_grows_by_whole_fragments(container, wri
     if container is not Container.MP4:
         pytest.skip("mp4 only")
     for _, _, data in written[2]:
-        kinds = list(boxes(data))
-        assert kinds[:4] == ["ftyp", "moov", "moof", "mdat"]
-        assert kinds[4:] in (["moof", "mdat"] * (len(kinds[4:]) // 2), [*["moof", "mdat"] * (len(kinds[4:]) // 2), "mfra"])
+        head, fragments = list(boxes(data))[:2], list(boxes(data))[2:]
+        if fragments[-1] == "mfra":  # the index at the end of the file
+            fragments.pop()
+        assert head == ["ftyp", "moov"]
+        assert fragments == ["moof", "mdat"] * (len(fragments) // 2)
 
 
 def test_a_finished_clip_can_be_written_in_fragments(container, written, tmp_path):
