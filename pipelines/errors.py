@@ -4,6 +4,7 @@ PipelineError
 +-- SpecError        a field of the specification is out of bounds
 +-- ImageError       an image cannot be used: not an image, truncated or too large
 +-- SoundError       a sound cannot be used: not a sound, truncated, too long or too large
++-- VideoError       a video cannot be used: not a video, truncated, too long or too large
 +-- OutputError      the models produced NaN, or black frames throughout
 +-- OutOfMemory      the device ran out of memory; what the clip used is free again
 +-- MuxError         the clip could not be written, or differs from the specification
@@ -33,6 +34,10 @@ class ImageError(PipelineError, ValueError):
 
 class SoundError(PipelineError, ValueError):
     """The bytes are not a sound that can condition a clip; the message says why and what is accepted."""
+
+
+class VideoError(PipelineError, ValueError):
+    """The bytes are not a video that a clip can be made from; the message says why and what is accepted."""
 
 
 class OutputError(PipelineError):

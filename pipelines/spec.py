@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
-from pipelines.direction import Sound
+from pipelines.direction import Continuation, Retake, Sound, Source
 from pipelines.errors import SpecError
 
 # The H.264 CRF of the images LTX-2.3 was trained on: Lightricks/LTX-2, ltx_pipelines DEFAULT_IMAGE_CRF.
@@ -62,6 +62,7 @@ class GenerationSpec:
 
     stages: 2 is the distilled flow (half size, upsampler, refinement); 1 runs the 8 steps at full size.
     sound: drives the picture; with `generate_audio` it is the clip's track, too. None: the sound is generated.
+    source: the clip that this one is made from. num_frames counts what is rendered, with the frames that are given.
     Raises SpecError when a field is out of bounds.
     """
 
@@ -76,6 +77,7 @@ class GenerationSpec:
     container: Container = Container.MP4
     stages: int = 2
     sound: Sound | None = None
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         for field in ("width", "height"):
@@ -90,10 +92,48 @@ class GenerationSpec:
         if self.stages not in (1, 2):
             raise SpecError("stages", f"must be 1 or 2, got {self.stages}")
         _validate_keyframes(self.keyframes, self.num_frames)
+        if self.source is not None:
+            _validate_source(self, self.source)
+
+    @property
+    def delivered_frames(self) -> int:
+        """Return the number of frames in the file."""
+        match self.source:
+            case Retake(clip_frames=clip_frames):
+                return clip_frames
+            case Continuation(clip_frames=clip_frames, context_frames=context_frames):
+                return clip_frames + self.num_frames - context_frames
+        return self.num_frames
+
+    @property
+    def renders_sound(self) -> bool:
+        """Return whether any sound of the file is rendered."""
+        keeps_sound = isinstance(self.source, Retake) and not self.source.audio
+        return self.generate_audio and self.sound is None and not keeps_sound
 
     @property
     def duration_s(self) -> Fraction:
-        return self.num_frames / self.frame_rate
+        return self.delivered_frames / self.frame_rate
+
+
+def _validate_source(spec: GenerationSpec, source: Source) -> None:
+    if spec.keyframes:
+        raise SpecError("keyframes", "must be empty where a clip is retaken or continued")
+    if spec.sound is not None:
+        raise SpecError("audio", "cannot be given where a clip is retaken or continued: its sound stays")
+    match source:
+        case Retake(num_frames=num_frames, clip_frames=clip_frames, start_s=start_s):
+            if spec.num_frames != num_frames:
+                raise SpecError("num_frames", f"must be {num_frames} to retake {clip_frames} frames, got "
+                                              f"{spec.num_frames}")  # fmt: skip
+            if start_s >= spec.duration_s:
+                raise SpecError(
+                    "retake", f"must start before the clip ends at {float(spec.duration_s):g} s, got {start_s}"
+                )
+        case Continuation(context_frames=context_frames):
+            if spec.num_frames <= context_frames:
+                raise SpecError("num_frames", f"must be more than the {context_frames} frames that are kept, got "
+                                              f"{spec.num_frames}")  # fmt: skip
 
 
 def _validate_keyframes(keyframes: tuple[Keyframe, ...], num_frames: int) -> None:

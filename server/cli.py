@@ -11,6 +11,7 @@ from pipelines.bench.cards import CARDS, Arithmetic
 from pipelines.memory import DEFAULT_CLIP
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
+from server.commands.clip_size import add_source_options
 from server.commands.setting_options import add_setting_options
 from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
@@ -159,25 +160,22 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument(
-        "--width", type=int, default=DEFAULT_CLIP.width, help="pixels, a multiple of 64 (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--height", type=int, default=DEFAULT_CLIP.height, help="pixels, a multiple of 64 (default: %(default)s)"
-    )
+    clip = DEFAULT_CLIP
+    parser.add_argument("--width", type=int, help=f"pixels, a multiple of 64 (default: {clip.width}, or as --retake's)")
+    parser.add_argument("--height", type=int, help=f"pixels, a multiple of 64 (default: {clip.height}, likewise)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--num-frames",
         type=int,
-        help=f"number of frames, 8k + 1 (default: {DEFAULT_CLIP.num_frames}, or what --audio needs)",
+        help=f"frames to render, 8k + 1 (default: {clip.num_frames}, or what --audio or --retake needs)",
     )
     length.add_argument("--duration", type=float, metavar="SECONDS", help="the nearest number of frames, instead")
     parser.add_argument(
         "--fps",
-        default=str(DEFAULT_CLIP.frame_rate),
         metavar="RATE",
-        help="frames a second, such as 24, 23.976 or 30000/1001 (default: %(default)s)",
+        help=f"frames a second, such as 24, 23.976 or 30000/1001 (default: {clip.frame_rate})",
     )
+    parser.add_argument("--image", metavar="FILE", help="first frame of the clip")
     parser.add_argument(
         "--keyframe",
         action="append",
@@ -188,6 +186,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
     add_sound_options(parser)
+    add_source_options(parser)
     add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
 
 

@@ -75,9 +75,9 @@ def test_without_a_length_the_clip_is_as_long_as_its_sound(
 def test_keyframes_are_sorted_by_their_frame(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
     keyframes = [f"{tmp_path}/red.png:{frame}" for frame in (-1, 0, 4)]
-    size = {"width": 64, "height": 64, "num_frames": 9}
+    options: dict[str, Any] = {"width": 64, "height": 64, "num_frames": 9, "seed": 2**64 - 1, "generate_audio": True}
 
-    spec = build_spec(tmp_path / "clip.mp4", 2, prompt="x", keyframes=keyframes, fps="24", seed=2**64 - 1, **size)
+    spec = build_spec(tmp_path / "clip.mp4", 2, prompt="x", keyframes=keyframes, **options)
 
     assert [keyframe.frame_idx for keyframe in spec.keyframes] == [0, 4, 8]
 

@@ -4,7 +4,7 @@ Reference: Lightricks/LTX-2, ltx_pipelines/distilled.py (ltx_core and ltx_pipeli
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,12 +17,14 @@ from pipelines.ltx.conditioning import Conditioning, Picture, prepare_picture
 from pipelines.ltx.decode import decode_audio, decode_video
 from pipelines.ltx.frames import convert_for, is_black
 from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
-from pipelines.ltx.sampling import Kept, State, denoise, prepare_audio, prepare_video
+from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
+from pipelines.ltx.source import KeptStreams, encode_source, encoded_latents
 from pipelines.ltx.text import Context
 from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import SAMPLE_RATE
 from pipelines.media.sound import Waveform
+from pipelines.media.splice import splice_frames, splice_sound
 from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
 
@@ -55,22 +57,25 @@ def generate(
     generator = torch.Generator(components.device).manual_seed(spec.seed)
     first_grid, grid = stage_grids(spec)
 
-    trace.stage("encode", steps=1 + len(spec.keyframes) + (spec.sound is not None))
+    grids = {first_grid, grid}
+    trace.stage("encode", steps=1 + len(spec.keyframes) + (spec.sound is not None) + encoded_latents(spec, grids))
     context = components.encode_prompt(spec.prompt)
     trace.step()
     if pictures is None:
         pictures = prepare_pictures(spec, trace.step)
     else:
         trace.step(len(pictures))
-    conditionings = encode_pictures(components, pictures, {first_grid, grid})
+    conditionings = encode_pictures(components, pictures, grids)
+    kept = encode_source(components, spec, grids, trace.step)
     sound = None
     if spec.sound is not None:
         sound = encode_sound(spec.sound, spec, components.audio_vae, trace)
+        kept = replace(kept, audio=sound.kept)
         trace.step()
 
     video_latent = _zeros(components, first_grid.tokens, components.transformer.config.in_channels)
     audio_latent = _zeros(components, audio_latent_length(spec), components.transformer.config.audio_in_channels)
-    stage = _Stage(components, spec, conditionings, context, generator, trace, None if sound is None else sound.kept)
+    stage = _Stage(components, spec, conditionings, kept, context, generator, trace)
     video_latent, audio_latent = stage.run("stage_1", first_grid, STAGE_1_SIGMAS, video_latent, audio_latent)
 
     if spec.stages == 2:
@@ -81,12 +86,13 @@ def generate(
         video_latent, audio_latent = stage.run("stage_2", grid, STAGE_2_SIGMAS, video_latent, audio_latent)
 
     trace.stage("decode", steps=spec.num_frames)
-    track = None
-    if spec.generate_audio:
-        track = sound.waveform if sound is not None else _decode_sound(components, audio_latent)
+    track = None if sound is None else sound.waveform
+    if track is None and spec.renders_sound:
+        track = _decode_sound(components, audio_latent)
+    if track is not None:
         trace.tensors(waveform=torch.from_numpy(track.samples))
     frames = _decode_frames(components, unpack_video(video_latent, grid), trace)
-    return Clip(frames, track)
+    return Clip(splice_frames(spec, frames), splice_sound(spec, track))
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,10 @@ class _Stage:
     components: Components
     spec: GenerationSpec
     conditionings: Conditionings
+    kept: KeptStreams
     context: Context
     generator: torch.Generator
     trace: Trace
-    kept_audio: Kept | None = None
 
     def run(
         self,
@@ -132,8 +138,8 @@ class _Stage:
 
     def prepare(self, grid: LatentGrid, video_latent: torch.Tensor, audio_latent: torch.Tensor) -> tuple[State, State]:
         fps = position_fps(self.spec.frame_rate)
-        video = prepare_video(grid, fps, self.conditionings[grid], video_latent)
-        return video, prepare_audio(audio_latent, self.kept_audio)
+        video = prepare_video(grid, fps, self.conditionings[grid], video_latent, self.kept.video.get(grid))
+        return video, prepare_audio(audio_latent, self.kept.audio)
 
 
 def stage_grids(spec: GenerationSpec) -> tuple[LatentGrid, LatentGrid]:

@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 Layer = Callable[[torch.Tensor], torch.Tensor]
 
 
-def encode_video(frames: Iterable[torch.Tensor], vae: "AutoencoderKLLTX2Video", device: torch.device) -> torch.Tensor:
+def encode_video(
+    frames: Iterable[torch.Tensor],
+    vae: "AutoencoderKLLTX2Video",
+    device: torch.device,
+    on_latent: Callable[[], None] = lambda: None,
+) -> torch.Tensor:
     """Encode 8k + 1 frames, each (3, H, W) in -1 .. 1, to a normalised float32 latent, (1, C, k + 1, H / 32, W / 32).
 
-    The mean of the distribution is returned.
+    The mean of the distribution is returned. on_latent: called after each latent frame; may raise to stop.
     """
     memory_format = default_memory_format(device)
     encode = encoder(vae.encoder)
@@ -40,6 +45,7 @@ def encode_video(frames: Iterable[torch.Tensor], vae: "AutoencoderKLLTX2Video", 
         pixels = torch.stack(chunk, dim=1).unsqueeze(0).to(device, vae.dtype)
         encoded = encode(pixels.contiguous(memory_format=memory_format))
         means.append(encoded[:, : vae.config.latent_channels].float().contiguous())
+        on_latent()
     return normalize_video(torch.cat(means, dim=2), vae)
 
 
@@ -76,7 +82,8 @@ def patches(size: int) -> Layer:
     """Move each patch of pixels into the channels, in the order (channel, column, row)."""
 
     def move(frames: torch.Tensor) -> torch.Tensor:
-        split = frames.unflatten(4, (-1, size)).unflatten(3, (-1, size))  # (1, C, f, h, rows, w, columns)
+        _, channels, count, height, width = frames.shape
+        split = frames.reshape(1, channels, count, height // size, size, width // size, size)
         return split.permute(0, 2, 3, 5, 1, 6, 4).flatten(4).movedim(4, 1)
 
     return move
@@ -118,7 +125,8 @@ def downsampler(block: "LTX2VideoDownsampler3d") -> Layer:
         if is_first:
             frames = torch.cat([frames[:, :, : block.stride[0] - 1], frames], dim=2)
             is_first = False
-        shortcut = fold(frames, block.stride).unflatten(1, (-1, block.group_size)).mean(dim=2)
+        folded = fold(frames, block.stride)
+        shortcut = folded.reshape(1, -1, block.group_size, *folded.shape[2:]).mean(dim=2)
         return fold(conv(frames), block.stride).add_(shortcut)
 
     return apply
@@ -127,5 +135,6 @@ def downsampler(block: "LTX2VideoDownsampler3d") -> Layer:
 def fold(frames: torch.Tensor, stride: tuple[int, int, int]) -> torch.Tensor:
     """Rearrange (1, C, f * t, h * r, w * c) to (1, C * t * r * c, f, h, w)."""
     time, rows, columns = stride
-    split = frames.unflatten(4, (-1, columns)).unflatten(3, (-1, rows)).unflatten(2, (-1, time))
+    _, channels, count, height, width = frames.shape
+    split = frames.reshape(1, channels, count // time, time, height // rows, rows, width // columns, columns)
     return split.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4).movedim(4, 1)

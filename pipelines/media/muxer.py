@@ -46,7 +46,7 @@ def mux(
         _written_whole(path) as part,
         ClipWriter(part, spec, waveform, sample_rate, h264, threads, fragments) as writer,
     ):
-        for chunk in _validated(frames, spec.num_frames, frame_size or Size(spec.width, spec.height)):
+        for chunk in _validated(frames, spec.delivered_frames, frame_size or Size(spec.width, spec.height)):
             writer.write(chunk)
         writer.finish()
 

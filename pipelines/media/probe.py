@@ -136,7 +136,7 @@ def _picture_differences(info: ClipInfo, spec: GenerationSpec) -> Iterator[str]:
         "container": spec.container,
         "width": spec.width,
         "height": spec.height,
-        "num_frames": spec.num_frames,
+        "num_frames": spec.delivered_frames,
         "video_codec": clip_format.video.name,
         "pixel_format": PIXEL_FORMAT,
         "has_audio": spec.generate_audio,

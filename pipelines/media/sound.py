@@ -41,6 +41,22 @@ class Waveform:
     def duration_s(self) -> Fraction:
         return Fraction(self.samples.shape[1], self.sample_rate)
 
+    def cut(self, end_s: Fraction) -> "Waveform":
+        return Waveform(self.samples[:, : round(end_s * self.sample_rate)], self.sample_rate)
+
+    def from_s(self, start_s: Fraction) -> "Waveform":
+        return Waveform(self.samples[:, round(start_s * self.sample_rate) :], self.sample_rate)
+
+    def resampled(self, sample_rate: int) -> "Waveform":
+        """Convert to another rate with FFmpeg's resampler."""
+        if sample_rate == self.sample_rate:
+            return self
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(self.samples), format="fltp", layout="stereo")
+        frame.sample_rate = self.sample_rate
+        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=sample_rate)
+        parts = [part.to_ndarray() for part in (*resampler.resample(frame), *resampler.resample(None))]
+        return Waveform(np.concatenate(parts, axis=1), sample_rate)
+
     def fitted(self, duration_s: Fraction) -> "Waveform":
         """Cut the end, or pad it with silence."""
         length = round(duration_s * self.sample_rate)

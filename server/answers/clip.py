@@ -60,7 +60,7 @@ def clip_facts(request: PreparedRequest, timings_s: Mapping[str, float]) -> Clip
         model=MODEL_ID,
         width=spec.width,
         height=spec.height,
-        num_frames=spec.num_frames,
+        num_frames=spec.delivered_frames,
         fps=decimal(spec.frame_rate),
         duration=decimal(spec.duration_s),
         has_audio=spec.generate_audio,

@@ -3,20 +3,17 @@
 import re
 import sys
 from dataclasses import replace
-from fractions import Fraction
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from pipelines.errors import ImageError, PipelineError, SpecError
-from pipelines.geometry import exact_frame_rate, snap_num_frames, sound_num_frames
 from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.media.image_crop import Crop, Size
-from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
+from server.commands.clip_size import ClipSizeOptions, read_clip_shape
 from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
@@ -53,7 +50,7 @@ def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
     finally:
         trace.close()
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in timings_s.items())
-    print(f"{path}: {spec.width}x{spec.height}, {spec.num_frames} frames, seed {spec.seed} (seconds: {seconds})")
+    print(f"{path}: {spec.width}x{spec.height}, {spec.delivered_frames} frames, seed {spec.seed} (seconds: {seconds})")
     return 0
 
 
@@ -90,15 +87,15 @@ def build_spec(
     stages: int,
     *,
     prompt: str,
+    seed: int,
     keyframes: list[str],
-    fps: str,
-    num_frames: int | None = None,
-    duration: float | None = None,
-    **fields: Any,
+    generate_audio: bool = True,
+    image: str | None = None,
+    **options: Any,
 ) -> GenerationSpec:
     """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
 
-    The pictures are not read.
+    options: as in ClipSizeOptions, and `audio` and `audio_start`. The pictures are not read.
     """
     try:
         container = Container(path.suffix.lower().removeprefix("."))
@@ -108,44 +105,25 @@ def build_spec(
         ) from exc
     if not path.parent.is_dir():
         raise SpecError("output", f"there is no folder {path.parent}")
-    frame_rate = parse_frame_rate(fps)
-    sound, sound_s = take_sound(fields)
-    if num_frames is None:
-        num_frames = find_num_frames(duration, sound_s, fields["width"], fields["height"], frame_rate)
-    parsed = [parse_keyframe(text, num_frames) for text in keyframes]
+    sound, sound_s = take_sound(options)
+    clip = read_clip_shape(ClipSizeOptions(**options, sound_s=sound_s))
+    parsed = [parse_keyframe(text, clip.num_frames) for text in keyframes]
+    if image is not None:
+        parsed.append(Keyframe(Path(image)))
     return GenerationSpec(
-        **fields,
         prompt=decode_prompt(prompt),
-        num_frames=num_frames,
-        frame_rate=frame_rate,
+        seed=seed,
+        width=clip.width,
+        height=clip.height,
+        num_frames=clip.num_frames,
+        frame_rate=clip.frame_rate,
         keyframes=tuple(sorted(parsed, key=lambda keyframe: keyframe.frame_idx)),
+        generate_audio=generate_audio,
         container=container,
         stages=stages,
         sound=sound,
+        source=clip.source,
     )
-
-
-def find_num_frames(
-    duration_s: float | None, sound_s: Fraction | None, width: int, height: int, frame_rate: Fraction
-) -> int:
-    """Return the number of frames that lasts about `duration_s`; without one as long as the sound, or the default.
-
-    Raises SpecError.
-    """
-    if duration_s is not None:
-        if not (isfinite(duration_s) and duration_s > 0):
-            raise SpecError("duration", f"should be a number of seconds above 0, got {duration_s:g}")
-        return snap_num_frames(Fraction(str(duration_s)) * frame_rate)
-    if sound_s is not None:
-        return sound_num_frames(sound_s, width, height, frame_rate)
-    return DEFAULT_CLIP.num_frames
-
-
-def parse_frame_rate(text: str) -> Fraction:
-    try:
-        return Fraction(text) if "/" in text else exact_frame_rate(float(text))
-    except (ValueError, ZeroDivisionError, OverflowError) as exc:
-        raise SpecError("fps", f"should be a rate such as 24, 23.976 or 30000/1001, got {text!r}") from exc
 
 
 def parse_keyframe(text: str, num_frames: int) -> Keyframe:

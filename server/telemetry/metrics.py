@@ -94,7 +94,7 @@ class Metrics:
         if job.started_at is not None:
             self._wait_s.observe(job.queued_s)
         if outcome == DONE:
-            self._frames.inc(job.spec.num_frames)
+            self._frames.inc(job.spec.delivered_frames)
             self._on_timings(ended.result())
 
     def _on_timings(self, timings_s: Mapping[str, float]) -> None:

@@ -58,7 +58,7 @@ def clip_fields(context: RequestContext, *, with_prompt: bool) -> dict[str, Any]
         "seed": spec.seed,
         "width": spec.width,
         "height": spec.height,
-        "frames": spec.num_frames,
+        "frames": spec.delivered_frames,
         **({} if outcome is None else {"outcome": outcome}),
         **({"prompt": spec.prompt} if with_prompt else {}),
     }

@@ -72,7 +72,7 @@ class Variants:
                 case Variant.THUMBNAIL:
                     write_thumbnail(clip, part, self._stopped.is_set)
                 case Variant.SPRITESHEET:
-                    write_spritesheet(clip, spec.num_frames, part, self._stopped.is_set)
+                    write_spritesheet(clip, spec.delivered_frames, part, self._stopped.is_set)
                 case Variant.FRAGMENTS:
                     write_fragments(clip, spec.container, part)
         return path.stat().st_size
