@@ -34,6 +34,9 @@ UPSAMPLED_CELL = 4.1
 # Per pixel and base channel. The decoder's share is what its convolutions over time keep.
 ENCODED_PIXEL, DECODED_PIXEL = 0.75, 5.5
 
+# Likewise, of a clip that is encoded eight frames at a time.
+ENCODED_VIDEO_PIXEL = 6.4
+
 # Per audio latent and hidden channel of the vocoder, which is float32.
 AUDIO_LATENT = 285
 
@@ -90,7 +93,7 @@ class ClipSize:
     """The parts of a specification that determine memory.
 
     later_keyframes: the images after the first frame. has_audio: whether sound is generated. has_sound: whether it is
-    given.
+    given. has_source: whether the clip is made from another one.
     """
 
     width: int
@@ -101,13 +104,15 @@ class ClipSize:
     later_keyframes: int = 0
     has_audio: bool = True
     has_sound: bool = False
+    has_source: bool = False
 
     @classmethod
     def of(cls, spec: GenerationSpec) -> "ClipSize":
         later = sum(keyframe.frame_idx > 0 for keyframe in spec.keyframes)
         size = (spec.width, spec.height, spec.num_frames, spec.frame_rate)
-        has_sound = spec.sound is not None
-        return cls(*size, bool(spec.keyframes), later, spec.generate_audio and not has_sound, has_sound)
+        has_source = spec.source is not None
+        has_sound = spec.sound is not None or has_source
+        return cls(*size, bool(spec.keyframes), later, spec.renders_sound, has_sound, has_source)
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} with {self.num_frames} frames"
@@ -287,6 +292,7 @@ def activation_bytes(widths: Widths, clip: ClipSize) -> dict[str, int]:
         "denoise": denoise_values(widths, tokens, audio),
         "upsample": UPSAMPLED_CELL * grid.tokens * widths.upsampler,
         "encode": ENCODED_PIXEL * pixels * widths.encoder * clip.is_conditioned,
+        "source": ENCODED_VIDEO_PIXEL * pixels * widths.encoder * clip.has_source,
         "sound": ENCODED_AUDIO_LATENT * audio * clip.has_sound,
         "decode": DECODED_PIXEL * pixels * widths.decoder,
     }

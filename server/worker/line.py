@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SoundError, SpecError
+from pipelines.errors import Cancelled, ImageError, OutOfMemory, PipelineError, SoundError, SpecError, VideoError
 from pipelines.finishing import Finishing
 from pipelines.ltx.trace import Trace
 from pipelines.media.fragments import Fragments
@@ -101,7 +101,7 @@ class Line:
         match exc:
             case Cancelled():
                 return Failed(job.job_id, FailureKind.CANCELLED, str(exc))
-            case SpecError() | ImageError() | SoundError():
+            case SpecError() | ImageError() | SoundError() | VideoError():
                 return Failed(job.job_id, FailureKind.INVALID, str(exc))
             case OutOfMemory():
                 log.error("job %s: %s", job.job_id, exc)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from pipelines.direction import Sound
+from pipelines.direction import Retake, Sound
 from pipelines.errors import SpecError
 from pipelines.geometry import LatentGrid, audio_latent_length, latent_grid
 from pipelines.ltx.build import build_module
@@ -19,6 +19,7 @@ from pipelines.ltx.decode import MIN_CHUNK_BYTES, stream_decoder
 from pipelines.ltx.frames import to_yuv420p
 from pipelines.ltx.pipeline import prepare_pictures
 from pipelines.ltx.transformer.model import Modality, Transformer
+from pipelines.ltx.video_encode import encode_video
 from pipelines.memory import (
     DEFAULT_CLIP,
     MAX_QUEUED_BYTES,
@@ -206,6 +207,18 @@ def test_the_estimate_for_a_given_sound(clip: ClipSize) -> None:
     assert_near(stages["sound"], counted)
     assert stages["audio"] == 0
     assert activation_bytes(WIDTHS, clip)["sound"] == 0
+
+
+def test_the_estimate_for_a_clip_that_another_one_is_made_from() -> None:
+    clip, video_vae = CLIPS[0], module("video_vae", video_vae_kwargs(CONFIG["vae"]))
+    frames = [zeros(3, clip.height, clip.width) for _ in range(clip.num_frames)]
+    counted = peak_bytes(lambda: encode_video(iter(frames), video_vae, META), [*tensors(video_vae), *frames])
+
+    size = (clip.width, clip.height, clip.num_frames, clip.frame_rate)
+    retaken = ClipSize.of(GenerationSpec("a fox", 1, *size, source=Retake(Path("clip.mp4"), 121, 1.0, 2.0)))
+    assert_near(activation_bytes(WIDTHS, retaken)["source"], counted)
+    assert activation_bytes(WIDTHS, retaken)["sound"] > 0
+    assert activation_bytes(WIDTHS, clip)["source"] == 0
 
 
 GB = 10**9
