@@ -1,6 +1,7 @@
 """Join what was rendered with the clip that it was made from, whose frames and sound stay as they are."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from pipelines.direction import Continuation, Retake
 from pipelines.geometry import audio_latent_length, position_fps
 from pipelines.media.codecs import CHANNELS, SAMPLE_RATE
 from pipelines.media.image_crop import Size
+from pipelines.media.joint import Pair, join
 from pipelines.media.sound import Waveform
 from pipelines.media.source_video import read_frames, read_source_sound, source_info
 from pipelines.spec import GenerationSpec
@@ -24,24 +26,32 @@ def splice_frames(spec: GenerationSpec, rendered: Frames) -> Frames:
 
     Where only the sound is rendered anew, `rendered` is not read.
     """
+    if spec.source is None:
+        yield from rendered
+        return
+    kept = read_frames(spec.source.path, source_info(spec), Size(spec.width, spec.height))
     match spec.source:
-        case Retake(path=path) as retake:
-            kept = read_frames(path, source_info(spec), Size(spec.width, spec.height))
-            if not retake.video:
-                yield from (frame[None] for frame in kept)
-                return
-            anew = retake.frames(position_fps(spec.frame_rate))
-            single = _single(rendered)
-            for index, (frame, made) in enumerate(zip(kept, single, strict=False)):
-                yield (made if index in anew else frame)[None]
-            for _ in single:
-                pass
-        case Continuation(path=path, context_frames=context_frames):
-            for frame in read_frames(path, source_info(spec), Size(spec.width, spec.height)):
-                yield frame[None]
-            yield from _without_first(rendered, context_frames)
-        case None:
-            yield from rendered
+        case Retake(video=False):
+            frames = kept
+        case Retake() as retake:
+            frames = _retaken(kept, _single(rendered), retake.frames(position_fps(spec.frame_rate)))
+        case Continuation() as continuation:
+            frames = _continued(kept, _single(rendered), continuation, spec.num_frames)
+    yield from (frame[None] for frame in frames)
+
+
+def _retaken(kept: Frames, rendered: Frames, anew: range) -> Frames:
+    yield from join(map(Pair, kept, rendered), anew)
+    # Those after the end of the clip; the last one ends the check of the picture.
+    for _ in rendered:
+        pass
+
+
+def _continued(kept: Frames, rendered: Frames, continuation: Continuation, num_frames: int) -> Frames:
+    context = continuation.context_frames
+    yield from islice(kept, continuation.clip_frames - context)
+    pairs = (Pair(*pair) for pair in zip_longest(kept, rendered))
+    yield from join(pairs, range(context, num_frames))
 
 
 def splice_sound(spec: GenerationSpec, rendered: Waveform | None) -> Waveform | None:
@@ -89,10 +99,3 @@ def _lay(sound: NDArray[np.float32], part: NDArray[np.float32], start: int, fade
 def _single(chunks: Iterable[NDArray[np.uint8]]) -> Frames:
     for chunk in chunks:
         yield from chunk
-
-
-def _without_first(chunks: Frames, count: int) -> Frames:
-    for chunk in chunks:
-        if len(chunk) > count:
-            yield chunk[count:]
-        count = max(count - len(chunk), 0)

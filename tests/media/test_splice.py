@@ -10,7 +10,7 @@ import pytest
 from pipelines.direction import Continuation, Retake
 from pipelines.media.muxer import mux
 from pipelines.media.sound import Waveform
-from pipelines.media.source_video import read_frames, read_source_sound, source_info
+from pipelines.media.source_video import read_frames, read_source_sound, source_info, to_rgb
 from pipelines.media.splice import CROSSFADE_S, splice_frames, splice_sound
 from pipelines.spec import GenerationSpec
 
@@ -32,8 +32,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def spliced(spec: GenerationSpec) -> list[np.ndarray]:
-    return [frame for chunk in splice_frames(spec, iter([RENDERED[:4], RENDERED[4:]])) for frame in chunk]
+def spliced(spec: GenerationSpec, rendered: np.ndarray = RENDERED) -> list[np.ndarray]:
+    return [frame for chunk in splice_frames(spec, iter([rendered[:4], rendered[4:]])) for frame in chunk]
+
+
+def rendered_beside(kept: list[np.ndarray], first: int) -> np.ndarray:
+    """Return what a model renders that returns the kept frames as they are, from `first` on."""
+    rendered = RENDERED.copy()
+    rendered[first : first + len(kept)] = [to_rgb(frame) for frame in kept]
+    return rendered
 
 
 def sound_of(spec: GenerationSpec, rendered: Waveform | None) -> np.ndarray:
@@ -52,9 +59,11 @@ def kept_sound(clip: Path, samples: int = 50000) -> np.ndarray:
 def test_a_retake_keeps_every_other_frame_and_sample(clip: Path) -> None:
     spec = replace(SPEC, source=Retake(clip, 25, 0.4, 0.65))
 
-    frames, sound = spliced(spec), sound_of(spec, RENDERED_SOUND)
-
     kept = list(read_frames(clip, source_info(spec)))
+    rendered = rendered_beside(kept, 0)
+    rendered[9:17] = RENDERED[9:17]
+    frames, sound = spliced(spec, rendered), sound_of(spec, RENDERED_SOUND)
+
     for i, frame in enumerate(frames):
         assert np.array_equal(frame, RENDERED[0] if 9 <= i < 17 else kept[i]), i
     before, fade, after = round(0.37 * RATE), round(CROSSFADE_S * RATE), round(0.65 * RATE)
@@ -84,7 +93,8 @@ def test_a_retake_of_the_picture_keeps_every_sample(clip: Path) -> None:
 def test_a_continuation_follows_the_clip_without_its_context(clip: Path) -> None:
     spec = replace(SPEC, source=Continuation(clip, 25, 9))
 
-    frames, sound = spliced(spec), sound_of(spec, RENDERED_SOUND)
+    kept = list(read_frames(clip, source_info(spec)))
+    frames, sound = spliced(spec, rendered_beside(kept[-9:], 0)), sound_of(spec, RENDERED_SOUND)
 
     assert len(frames) == spec.delivered_frames == 41
     assert all(map(np.array_equal, frames[:25], read_frames(clip, source_info(spec))))
