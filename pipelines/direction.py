@@ -1,12 +1,15 @@
 """What a clip can be told beside its prompt and images."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 
 from pipelines.errors import SpecError
+
+MAX_LORAS, MAX_LORA_STRENGTH = 8, 10.0
 
 
 @dataclass(frozen=True)
@@ -131,3 +134,30 @@ def _mel_edges(count: int) -> list[int]:
 def _float32(value: float) -> float:
     rounded: float = struct.unpack("f", struct.pack("f", value))[0]
     return rounded
+
+
+@dataclass(frozen=True)
+class LoraStrength:
+    """A LoRA that changes the model for one clip, and how strongly; 0 leaves the model as it is.
+
+    name: for messages and answers.
+    """
+
+    name: str
+    path: Path
+    strength: float = 1.0
+
+
+def validate_loras(loras: Sequence[LoraStrength]) -> None:
+    """Raise SpecError if there are too many, a name comes twice, or a strength is out of bounds."""
+    if len(loras) > MAX_LORAS:
+        raise SpecError("loras", f"must be at most {MAX_LORAS}, got {len(loras)}")
+    names = [lora.name for lora in loras]
+    for i, lora in enumerate(loras):
+        if lora.name in names[:i]:
+            raise SpecError(f"loras.{i}.name", f"{lora.name!r} is there already; give it once")
+        if not (isfinite(lora.strength) and abs(lora.strength) <= MAX_LORA_STRENGTH):
+            raise SpecError(
+                f"loras.{i}.strength",
+                f"must be in -{MAX_LORA_STRENGTH:g} .. {MAX_LORA_STRENGTH:g}, got {lora.strength:g}",
+            )

@@ -93,7 +93,8 @@ class ClipSize:
     """The parts of a specification that determine memory.
 
     later_keyframes: the images after the first frame. has_audio: whether sound is generated. has_sound: whether it is
-    given. has_source: whether the clip is made from another one.
+    given. has_source: whether the clip is made from another one. lora_bytes: what LoRAs add to the model. lora_names:
+    their names, for messages.
     """
 
     width: int
@@ -105,6 +106,8 @@ class ClipSize:
     has_audio: bool = True
     has_sound: bool = False
     has_source: bool = False
+    lora_bytes: int = 0
+    lora_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spec: GenerationSpec) -> "ClipSize":
@@ -211,7 +214,8 @@ class MemoryPlan:
         staying = sum(self.components[name].kept_bytes(count) for name, count in kept.items())
         stages = activation_bytes(self.widths, clip)
         working = {stage: self._working_bytes(stage, kept) + needed for stage, needed in stages.items()}
-        beside = 0 if self.can_stream else beside_bytes(clip)
+        # On a CPU, what is read of a LoRA lies beside what the model uses of it.
+        beside = clip.lora_bytes if self.can_stream else beside_bytes(clip) + 2 * clip.lora_bytes
         return self.resident_bytes + staying + max(working.values()) + beside
 
     def kept(self, clip: ClipSize) -> Mapping[str, int]:
@@ -246,11 +250,21 @@ class MemoryPlan:
         """Raise SpecError, naming a size that would fit, if the clip does not fit."""
         if self.fits(clip):
             return
+        if clip.lora_bytes and self.fits(replace(clip, lora_bytes=0)):
+            raise self._loras_too_large(clip)
         needed, has = self.peak_bytes(clip) + RESERVED_BYTES, self.capacity_bytes
         fitting = [str(found) for found in (self.smaller(clip), self.shorter(clip)) if found]
         advice = f"{' or '.join(fitting)} would fit" if fitting else "no clip of this shape would fit"
         raise SpecError("width", f"{clip} needs {needed / 1e9:.1f} GB of memory, the device has {has / 1e9:.1f} GB for "
                                  f"it; {advice}")  # fmt: skip
+
+    def _loras_too_large(self, clip: ClipSize) -> SpecError:
+        needed = self.peak_bytes(clip) - self.peak_bytes(replace(clip, lora_bytes=0))
+        left = self.capacity_bytes - self.peak_bytes(clip) - RESERVED_BYTES + needed
+        fitting = [f"{found} would fit" for found in (self.smaller(clip), self.shorter(clip)) if found]
+        advice = " or ".join(["leave out a LoRA", *fitting])
+        return SpecError("loras", f"{', '.join(clip.lora_names)} need {needed / 1e9:.1f} GB of memory beside {clip}, "
+                                  f"{left / 1e9:.1f} GB are left; {advice}")  # fmt: skip
 
     def smaller(self, clip: ClipSize) -> ClipSize | None:
         """Return the largest clip of this shape and length that fits, or None."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
-from pipelines.direction import Continuation, Retake, Sound, Source
+from pipelines.direction import Continuation, LoraStrength, Retake, Sound, Source, validate_loras
 from pipelines.errors import SpecError
 
 # The H.264 CRF of the images LTX-2.3 was trained on: Lightricks/LTX-2, ltx_pipelines DEFAULT_IMAGE_CRF.
@@ -78,6 +78,7 @@ class GenerationSpec:
     stages: int = 2
     sound: Sound | None = None
     source: Source | None = None
+    loras: tuple[LoraStrength, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("width", "height"):
@@ -92,6 +93,7 @@ class GenerationSpec:
         if self.stages not in (1, 2):
             raise SpecError("stages", f"must be 1 or 2, got {self.stages}")
         _validate_keyframes(self.keyframes, self.num_frames)
+        validate_loras(self.loras)
         if self.source is not None:
             _validate_source(self, self.source)
 

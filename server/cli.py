@@ -128,6 +128,14 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        dest="loras",
+        metavar="PATH:STRENGTH",
+        help="a LoRA that changes the model; STRENGTH (1.0) may be left out; may be repeated",
+    )
     _add_clip_options(parser)
 
 

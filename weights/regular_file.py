@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from weights.errors import FileError
 
@@ -16,6 +16,24 @@ KINDS = {
     stat.S_IFCHR: "a character device",
     stat.S_IFBLK: "a block device",
 }
+
+
+class FileVersion(NamedTuple):
+    """A file as it is now: equal versions have equal bytes."""
+
+    path: Path
+    inode: int
+    size_bytes: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileVersion":
+        """Raise FileError if there is no such file."""
+        try:
+            status = path.stat()
+        except (OSError, ValueError) as exc:
+            raise FileError(path, f"cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
+        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager

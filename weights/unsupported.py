@@ -44,8 +44,8 @@ READ = "weights in BF16, F16, F32, or FP8 with one scale for each are read; `ltx
 def validate_readable(path: Path, tensors: Mapping[str, TensorInfo]) -> None:
     """Raise UnsupportedError that says what the tensors are, when they are a LoRA or quantised in another way."""
     if is_lora(tensors):
-        raise UnsupportedError(path, "is a LoRA, which changes a checkpoint and cannot run without one; LoRAs are not "
-                                     "loaded here: give a checkpoint that it is merged into")  # fmt: skip
+        raise UnsupportedError(path, "is a LoRA, which changes a checkpoint and cannot run without one: give a "
+                                     "checkpoint, and the LoRA as --lora")  # fmt: skip
     if method := quantization_method(tensors):
         raise UnsupportedError(path, f"is quantised to {method}, which is not read here; {READ}")
 

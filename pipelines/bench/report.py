@@ -14,7 +14,6 @@ from pipelines.bench.step import Step, count_graph_breaks
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
-from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
 
 # As `pipelines.render.render` for a loaded model: returns the seconds by stage.
@@ -119,7 +118,7 @@ def measure_floor(clips: Clips, device: torch.device) -> Floor:
 
 def planned_peak_bytes(components: Components, spec: GenerationSpec) -> int:
     """Return the planned peak of a clip that was rendered, with what is kept for later clips."""
-    plan, clip = components.plan, ClipSize.of(spec)
+    plan, clip = components.plan, components.clip_size(spec)
     return plan.peak_bytes(clip, plan.kept(clip)) + components.kept_bytes
 
 

@@ -17,6 +17,7 @@ from pipelines.ltx.decode import chunk_bytes_for, decode_audio, kept_bytes, stre
 from pipelines.ltx.fp8 import FP8, Fp8Mode, use_fp8_linears
 from pipelines.ltx.frames import to_yuv420p
 from pipelines.ltx.latents import denormalize_video, unpack_video
+from pipelines.ltx.lora import Loras
 from pipelines.ltx.models import ShapedModels
 from pipelines.ltx.pipeline import upsample
 from pipelines.ltx.plan import PlannedFiles, shape_models
@@ -56,12 +57,14 @@ def shape_components(card: Card, arithmetic: Arithmetic, stages: int, memory: Me
         to_meta(model.module, model.dtype)
     plan = choose_plan(memory, models.sizes(), models.widths(), card.memory_gb * GB)
     tokenizer: Any = None  # nothing is tokenised: all prompts have the same rows
-    encode_prompt = PromptEncoder(tokenizer, build_text_encoder(models), modules.pop("connectors"), META)
+    connectors = modules.pop("connectors")
+    encode_prompt = PromptEncoder(tokenizer, build_text_encoder(models), connectors, META)
     return Components(
         **({"upsampler": None} | modules),
         forward=modules["transformer"],
         encode_prompt=encode_prompt,
         plan=plan,
+        loras=Loras(modules["transformer"], connectors, META, torch.bfloat16),
         device=META,
         dtype=torch.bfloat16,
     )

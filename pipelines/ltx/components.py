@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.graphs import StepGraphs
+from pipelines.ltx.lora import Loras, OpenLora
 from pipelines.ltx.models import OpenModels, WeightFiles, load_open_model, open_models
 from pipelines.ltx.progress import OnProgress
 from pipelines.ltx.prompt_keys import PromptKeys
@@ -30,6 +31,7 @@ from pipelines.memory import (
     choose_plan,
     fits_unstreamed,
 )
+from pipelines.spec import GenerationSpec
 from weights.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from diffusers.pipelines.ltx2.vocoder import LTX2VocoderWithBWE
 
 HOST = torch.device("cpu")
+
+# The share of the available host memory that LoRAs may take while they are not in use.
+LORA_CACHE_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Components:
     vocoder: "LTX2VocoderWithBWE"
     upsampler: "LTX2LatentUpsamplerModel | None"
     plan: MemoryPlan
+    loras: Loras
     device: torch.device
     dtype: torch.dtype
     streams: Mapping[str, StreamedModel] = field(default_factory=dict)
@@ -67,18 +73,44 @@ class Components:
     @property
     def kept_bytes(self) -> int:
         """Return the device memory of what is kept for later clips, beside the weights."""
-        return self.prompt_keys.kept_bytes + (0 if self.graphs is None else self.graphs.kept_bytes)
+        graph_bytes = 0 if self.graphs is None else self.graphs.kept_bytes
+        return self.prompt_keys.kept_bytes + graph_bytes + self.loras.kept_bytes
 
-    def make_room(self, clip: ClipSize) -> None:
-        """Keep on the device what fits beside the clip: of the streamed models, and of the last prompt or the graphs.
+    def clip_size(self, spec: GenerationSpec) -> ClipSize:
+        """Return what determines the memory of a clip. Raises SpecError if a LoRA cannot be used."""
+        return self._clip_size(spec, self.loras.open(spec.loras))
+
+    def begin(self, spec: GenerationSpec) -> None:
+        """Give the model the LoRAs of a clip, and keep on the device what fits beside it. Raises SpecError."""
+        loras = self.loras.open(spec.loras)
+        self.loras.release(unless=loras)
+        self._make_room(self._clip_size(spec, loras))
+        self.loras.use(loras)
+        self.prompt_keys.use_loras(self.loras.key)
+        self.encode_prompt.connectors_key = self.loras.connectors_key
+        if self.graphs is not None:
+            self.graphs.variant = self.loras.slots_number if loras else None
+
+    def _clip_size(self, spec: GenerationSpec, loras: tuple[OpenLora, ...]) -> ClipSize:
+        names = tuple(lora.name for lora in spec.loras if lora.strength)
+        return replace(ClipSize.of(spec), lora_bytes=self.loras.size_bytes(loras), lora_names=names)
+
+    def _make_room(self, clip: ClipSize) -> None:
+        """Keep what fits: of the streamed models, of the last prompt or the graphs, and of what LoRAs are copied to.
 
         Graphs compute a prompt's keys and values themselves.
         """
         kept = self.plan.kept(clip)
         spare_bytes = self.plan.spare_bytes(clip, kept)
+        if not clip.lora_bytes and self.loras.kept_bytes:
+            spare_bytes -= self.loras.kept_bytes
+            if spare_bytes < 0:
+                spare_bytes += self.loras.kept_bytes
+                self.loras.drop_slots()
         if self.graphs is None:
             self.prompt_keys.limit(spare_bytes)
         else:
+            self.graphs.drop_other_variants(None, self.loras.slots_number)
             self.graphs.limit(spare_bytes)
         for name, count in kept.items():
             self.streams[name].keep(count)
@@ -123,12 +155,16 @@ def load_components(
         opened.text, places["text_encoder"], dtype, on_progress, pin="text_encoder" in plan.streamed
     )
     streams = {name: StreamedModel(modules[name], device) for name in plan.streamed}
-    encode_prompt = PromptEncoder(opened.text.tokenizer, modules.pop("text_encoder"), modules.pop("connectors"), device)
+    connectors = modules.pop("connectors")
+    encode_prompt = PromptEncoder(opened.text.tokenizer, modules.pop("text_encoder"), connectors, device)
+    # A CPU's clips need the same memory.
+    cache_bytes = 0 if device.type == "cpu" else round(LORA_CACHE_SHARE * host_bytes)
     return Components(
         **({"upsampler": None} | modules),
         forward=modules["transformer"],
         encode_prompt=encode_prompt,
         plan=plan,
+        loras=Loras(modules["transformer"], connectors, device, dtype, cache_bytes),
         device=device,
         dtype=dtype,
         streams=streams,

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pipelines.ltx.low_rank import LowRank, add_low_rank
 from weights.errors import WeightsError
 
 FP8 = torch.float8_e4m3fn
@@ -105,7 +106,8 @@ class Fp8Linear(nn.Module):
 
     x: (..., in) in a float dtype; returns (..., out) in the same dtype. `input_scale` is None if each row is quantised
     by its own largest value. input_group: layers of one owner that have the same number quantise one input
-    to the same values. fast_accum: whether the card may add products up in fewer bits than float32.
+    to the same values. fast_accum: whether the card may add products up in fewer bits than float32. low_rank: as in
+    `transformer.linear`.
     """
 
     weight: torch.Tensor
@@ -119,6 +121,7 @@ class Fp8Linear(nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.input_group: int | None = None if static else 0
         self.fast_accum = False
+        self.low_rank: LowRank | None = None
         weight = torch.empty(out_features, in_features, dtype=FP8, device="meta")
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.register_buffer("weight_scale", torch.empty((), device="meta"))
@@ -145,7 +148,7 @@ class Fp8Linear(nn.Module):
         else:
             product = self._product(quantized.rows, self.one, None, out_dtype)
             product = product * quantized.scale if bias is None else torch.addcmul(bias, product, quantized.scale)
-        return product.to(x.dtype).reshape(*x.shape[:-1], self.out_features)
+        return add_low_rank(product.to(x.dtype).reshape(*x.shape[:-1], self.out_features), x, self.low_rank)
 
     def _product(
         self, rows: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, out_dtype: torch.dtype

@@ -7,7 +7,7 @@ of their size beside each sigma's own copy, and would save 3 of 11 projections f
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 
@@ -23,8 +23,8 @@ Compute = Callable[[], Tensors]
 # Runs a computation; returns what repeats it, and its outputs, which every repetition overwrites.
 Record = Callable[[Compute], tuple[Callable[[], None], Tensors]]
 
-# Shapes of the inputs and their types.
-Key = tuple[tuple[torch.Size, torch.dtype], ...]
+# What the transformer computes beside its inputs, and their shapes and types.
+Key = tuple[Hashable, tuple[tuple[torch.Size, torch.dtype], ...]]
 
 # Two for each size of clip.
 MAX_GRAPHS = 16
@@ -47,7 +47,8 @@ def record_cuda_graph(compute: Compute) -> tuple[Callable[[], None], Tensors]:
 class StepGraphs:
     """Keeps the graphs of the sizes that were used last, within a limit of memory.
 
-    A size whose graph would not fit, or cannot be recorded, runs without one.
+    A size whose graph would not fit, or cannot be recorded, runs without one. variant: identifies the tensors that
+    LoRAs have in the transformer; None without LoRAs.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class StepGraphs:
         self._max_graphs = max_graphs
         self._graphs: OrderedDict[Key, _StepGraph] = OrderedDict()
         self._failed: set[Key] = set()
+        self.variant: Hashable = None
         self._limit_bytes = 0
         # A number, because another thread asks for it.
         self.kept_bytes = 0
@@ -75,12 +77,17 @@ class StepGraphs:
         self._limit_bytes = limit_bytes
         self._drop_to(limit_bytes, self._max_graphs)
 
+    def drop_other_variants(self, *variants: Hashable) -> None:
+        """Drop the graphs that compute on tensors which are about to be dropped."""
+        for key in [key for key in self._graphs if key[0] not in variants]:
+            self.kept_bytes -= self._graphs.pop(key).size_bytes
+
     def __call__(
         self, video: Modality, audio: Modality, rotary: RotaryTables, prompt: list[PromptKeysValues] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the transformer does. `prompt` is neither used nor filled."""
         inputs = (*video, *audio, *(tensor for table in rotary for tensor in table))
-        key = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
+        key = (self.variant, tuple((tensor.shape, tensor.dtype) for tensor in inputs))
         graph = self._graphs.get(key) or self._recorded(key, inputs)
         if graph is None:
             return self._forward(video, audio, rotary, None)

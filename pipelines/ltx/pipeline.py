@@ -25,7 +25,6 @@ from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import SAMPLE_RATE
 from pipelines.media.sound import Waveform
 from pipelines.media.splice import splice_frames, splice_sound
-from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
 
 Conditionings = dict[LatentGrid, list[Conditioning]]
@@ -53,7 +52,7 @@ def generate(
     """
     if spec.stages == 2 and components.upsampler is None:
         raise SpecError("stages", "2 needs the latent upsampler, which is not loaded")
-    components.make_room(ClipSize.of(spec))
+    components.begin(spec)
     generator = torch.Generator(components.device).manual_seed(spec.seed)
     first_grid, grid = stage_grids(spec)
 

@@ -1,6 +1,7 @@
 """Keep the keys and values of a prompt from step to step."""
 
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
@@ -18,6 +19,7 @@ class PromptKeys:
     def __init__(self) -> None:
         self._context: Context | None = None
         self._by_sigma: OrderedDict[Sigmas, list[PromptKeysValues]] = OrderedDict()
+        self._loras_key: Hashable = ()
         self._limit_bytes = self._size_bytes = 0
 
     @property
@@ -28,6 +30,12 @@ class PromptKeys:
         """Keep no more than this from now on."""
         self._limit_bytes = limit_bytes
         self._drop_to(limit_bytes)
+
+    def use_loras(self, key: Hashable) -> None:
+        """Drop what was computed with other LoRAs. key: identifies those that the transformer has now."""
+        if key != self._loras_key:
+            self._by_sigma.clear()
+        self._loras_key = key
 
     def at(self, context: Context, sigmas: Sigmas, size_bytes: int) -> list[PromptKeysValues] | None:
         """Return what `Transformer.forward` takes at these sigmas; None if there is no room for it.

@@ -8,6 +8,7 @@ import torch
 
 from pipelines.errors import PipelineError
 from pipelines.geometry import audio_latent_length, latent_grid, position_fps
+from pipelines.lora_size import RANK_STEP
 from pipelines.ltx.components import Components
 from pipelines.ltx.graphs import StepGraphs
 from pipelines.ltx.sampling import predict_velocity, prepare_audio, prepare_video
@@ -18,6 +19,8 @@ from pipelines.memory import DEFAULT_CLIP, PROMPT_ROWS, SMALLEST_CLIP, denoise_b
 
 # Any: compiled code depends on the shapes alone.
 EXAMPLE_SIGMA = 0.9
+# No other dimension of the example, nor of a layer, has this length: the compiler would take them for the same.
+EXAMPLE_RANK = 7 * RANK_STEP
 
 
 class Speed(StrEnum):
@@ -43,14 +46,15 @@ def require_compiler() -> None:
         raise CompileError("there is no C++ compiler: install g++") from exc
 
 
-def speed_up(components: Components, speed: Speed) -> Components:
+def speed_up(components: Components, speed: Speed, with_loras: bool = False) -> Components:
     """Return the components with a faster `forward`, unless the transformer's weights are streamed.
 
-    Everything is compiled now, so that no clip waits for it. Raises CompileError.
+    Everything is compiled now, so that no clip waits for it. with_loras: also what clips with LoRAs need, of any rank.
+    Raises CompileError.
     """
     if possible_speed(components, speed) is Speed.EAGER:
         return components
-    compile_blocks(components)
+    compile_blocks(components, with_loras)
     forward = partial(run_compiled, components.transformer)
     if speed is Speed.COMPILE:
         return replace(components, forward=forward)
@@ -63,11 +67,14 @@ def possible_speed(components: Components, speed: Speed) -> Speed:
     return Speed.EAGER if "transformer" in components.plan.streamed else speed
 
 
-def compile_blocks(components: Components) -> None:
+def compile_blocks(components: Components, with_loras: bool) -> None:
     for block in components.transformer.transformer_blocks:
         block.compile(fullgraph=True, dynamic=True)
+    components.loras.is_uniform = True
     try:
         run_example(components)
+        if with_loras:
+            run_example_with_loras(components)
     except Exception as exc:
         # What the compiler raises is not documented; memory may also run out.
         raise CompileError(first_line(exc)) from exc
@@ -105,6 +112,13 @@ def run_example(components: Components) -> None:
     )
     rotary = transformer.rotary_tables(video.coords, audio.coords)
     predict_velocity(transformer, video, audio, rotary, context, EXAMPLE_SIGMA)
+
+
+@torch.inference_mode()
+def run_example_with_loras(components: Components) -> None:
+    components.loras.use_example(EXAMPLE_RANK)
+    run_example(components)
+    components.loras.remove_example()
 
 
 def first_line(exc: Exception) -> str:

@@ -1,6 +1,7 @@
 """Encode a prompt to the context that the transformer attends to: Gemma 3's hidden states through the connectors."""
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +24,18 @@ class Context:
 
 
 class PromptEncoder:
-    """Encodes prompts and caches the contexts of the last ones, but not their hidden states."""
+    """Encodes prompts and caches the contexts of the last ones, but not their hidden states.
+
+    connectors_key: identifies what LoRAs add to the connectors; a context of another key is another one.
+    """
 
     def __init__(
         self, tokenizer: PromptTokenizer, text_encoder: Any, connectors: nn.Module, device: torch.device
     ) -> None:
         self._tokenizer, self._text_encoder, self._connectors = tokenizer, text_encoder, connectors
         self._device = device
-        self._contexts: OrderedDict[str, Context] = OrderedDict()
+        self.connectors_key: Hashable = None
+        self._contexts: OrderedDict[Hashable, Context] = OrderedDict()
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -38,12 +43,13 @@ class PromptEncoder:
 
     def __call__(self, prompt: str) -> Context:
         prompt = prompt.strip()
-        if prompt not in self._contexts:
-            self._contexts[prompt] = self._encode(prompt)
+        key = (prompt, self.connectors_key)
+        if key not in self._contexts:
+            self._contexts[key] = self._encode(prompt)
             if len(self._contexts) > CACHED_CONTEXTS:
                 self._contexts.popitem(last=False)
-        self._contexts.move_to_end(prompt)
-        return self._contexts[prompt]
+        self._contexts.move_to_end(key)
+        return self._contexts[key]
 
     def find_cut(self, prompt: str) -> PromptCut | None:
         """Return what is left out of this prompt, or None if all of it is read. May be called from any thread."""

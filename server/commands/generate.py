@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pipelines.media.image import check_image
 from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.clip_size import ClipSizeOptions, read_clip_shape
+from server.commands.lora_options import read_lora
 from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
@@ -65,7 +67,7 @@ def read_clip_options(path: Path, **options: Any) -> tuple[WorkerConfig, Generat
     for keyframe in spec.keyframes:
         check_keyframe(keyframe, Size(spec.width, spec.height))
     # This one clip is the first of its size in any case, and the fast mode is the server's.
-    return replace(worker_config(settings), warmup=(), fast=False), spec
+    return replace(worker_config(settings), warmup=(), fast=False, with_loras=bool(spec.loras)), spec
 
 
 def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTrace") -> "Model":
@@ -91,6 +93,7 @@ def build_spec(
     keyframes: list[str],
     generate_audio: bool = True,
     image: str | None = None,
+    loras: Sequence[str] = (),
     **options: Any,
 ) -> GenerationSpec:
     """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
@@ -123,6 +126,7 @@ def build_spec(
         stages=stages,
         sound=sound,
         source=clip.source,
+        loras=tuple(map(read_lora, loras)),
     )
 
 

@@ -32,6 +32,7 @@ class WorkerConfig:
     weights_dir: holds the record of verified files.
     speed: `eager`, `compile` or `graphs`. warmup: the sizes of clips to render before the worker is ready.
     fast: whether clips are rendered at a smaller size and stretched.
+    with_loras: whether clips may have LoRAs. lora_paths: those to check when the model is loaded.
     """
 
     cache_dir: Path
@@ -52,6 +53,8 @@ class WorkerConfig:
     speed: str = "eager"
     warmup: tuple[ClipSize, ...] = ()
     fast: bool = False
+    with_loras: bool = False
+    lora_paths: tuple[Path, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
 

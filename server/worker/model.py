@@ -75,7 +75,7 @@ class Model:
 
         After OutOfMemory, the memory that the clip used is free again.
         """
-        self.components.plan.validate(ClipSize.of(fast_spec(spec) if self.fast else spec))
+        self.components.plan.validate(self.components.clip_size(fast_spec(spec) if self.fast else spec))
         try:
             return start_render(
                 self.components, spec, path, trace, finishing, pictures, self.h264, self.fast, fragments
@@ -126,7 +126,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     )
     if config.fp8_fast_accum:
         use_fast_accumulation(loaded.transformer)
-    components = accelerate(loaded, speed, on_progress)
+    components = accelerate(loaded, speed, config.with_loras, on_progress)
     info = ModelInfo(
         checkpoint=files.checkpoint.absolute().name,
         is_tiny=config.checkpoint is None,

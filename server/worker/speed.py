@@ -51,12 +51,12 @@ def compile_refusal(speed: Speed, exc: CompileError) -> SpeedError:
     )
 
 
-def accelerate(components: Components, speed: Speed, on_progress: OnProgress) -> Components:
+def accelerate(components: Components, speed: Speed, with_loras: bool, on_progress: OnProgress) -> Components:
     """Compile what can be, before the first clip. Raises SpeedError."""
     if possible_speed(components, speed) is not Speed.EAGER:
         on_progress("compile", 0, 0)
     try:
-        return speed_up(components, speed)
+        return speed_up(components, speed, with_loras)
     except CompileError as exc:
         log.error("torch's compiler failed: %s", exc.__cause__)
         raise compile_refusal(speed, exc) from exc

@@ -16,6 +16,7 @@ from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 from pipelines.bench.operations import count_operations
 from pipelines.bench.report import count_recompiles, count_step
 from pipelines.bench.step import Step
+from pipelines.direction import LoraStrength
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
 from pipelines.spec import GenerationSpec
@@ -29,8 +30,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
 ]
 
-# Of the prompt's keys and values, and of the rest of a block; all blocks share them.
-GRAPHS = 2
+# Of the prompt's keys and values, and of the rest of a block, each without and with LoRAs; all blocks share them.
+GRAPHS = 4
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def model(checkpoints: dict[str, Path], data: Path, cache_dir: Path) -> Iterator
         text_encoder=data / "text_encoder",
         device="cpu",
         speed="compile",
+        with_loras=True,
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         # Torch's own folder, which outlives the tests: compiling takes most of their time.
@@ -59,7 +61,7 @@ def model(checkpoints: dict[str, Path], data: Path, cache_dir: Path) -> Iterator
 
 
 def test_every_clip_is_rendered_by_the_graphs_of_the_start(
-    bf16_cases: list[Any], model: Model, components: dict[str, Components], relative_error
+    bf16_cases: list[Any], model: Model, components: dict[str, Components], data: Path, relative_error
 ) -> None:
     def latents(used: Components, spec: GenerationSpec) -> dict[str, torch.Tensor]:
         recorder = Recorder()
@@ -80,6 +82,18 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     spec = replace(bf16_cases[0].spec, width=256, height=64, num_frames=33)
     assert count_recompiles(model.components, spec) == 0
     assert error(latents(model.components, spec), latents(components["bf16"], spec)) < 5e-5
+
+    # With LoRAs of other ranks, and without them again.
+    folder = data / "directions"
+    lora, other = (LoraStrength(name, folder / f"{name}.safetensors", 0.8) for name in ("lora-a", "lora-b"))
+    plain = latents(model.components, spec)
+    for loras in (lora,), (lora, other), (other,), ():
+        changed = replace(spec, loras=loras)
+        assert count_recompiles(model.components, changed) == 0
+        found = latents(model.components, changed)
+        assert error(found, latents(components["bf16"], changed)) < 5e-5
+        assert (error(found, plain) > 1e-2) == bool(loras)
+    assert all(torch.equal(found[name], plain[name]) for name in RESULTS)
 
     # Frames of one token would need another graph.
     smallest = replace(spec, width=64)

@@ -85,6 +85,8 @@ def saved_latents(
     args = ["generate", *(str(x) for pair in arguments.items() for x in pair)]
     for k in spec.keyframes:
         args += ["--keyframe", f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}"]
+    for lora in spec.loras:
+        args += ["--lora", f"{lora.path}:{lora.strength}"]
     assert run(args) == 0
     assert (folder / "clip.mp4").stat().st_size > 0
     return load_file(folder / "latents.safetensors")

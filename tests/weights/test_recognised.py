@@ -128,7 +128,7 @@ U8, I8, E4M3, E8M0 = torch.uint8, torch.int8, torch.float8_e4m3fn, torch.float8_
 
 # The change to the tiny checkpoint, and the message about it.
 REFUSED: dict[str, tuple[Change, str]] = {
-    "LoRA": (lora, "is a LoRA, .*give a checkpoint that it is merged into"),
+    "LoRA": (lora, "is a LoRA, .*give a checkpoint, and the LoRA as --lora"),
     "LoRA of kohya's tools": (kohya_lora, "is a LoRA"),
     "NVFP4": (quantised(U8, E4M3, packed=2, block=16), "is quantised to NVFP4, which is not read here; .*BF16"),
     "NVFP4 with its global scale": (beside("weight_scale_2"), "is quantised to NVFP4"),

@@ -50,7 +50,7 @@ def test_a_streamed_transformer_runs_eagerly_with_a_note(tiny: TinyFiles, cache_
     plan = choose_plan(MemoryLevel.LOW, models.sizes(), models.widths(), 24 * 10**9)
     components, seen = replace(loaded, plan=plan), list[str]()
 
-    found = accelerate(components, Speed.GRAPHS, lambda component, done, total: seen.append(component))
+    found = accelerate(components, Speed.GRAPHS, False, lambda component, done, total: seen.append(component))
 
     assert found is components
     assert seen == []

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pipelines.ltx.transformer.linear import Linear
+
 # The width of an embedded timestep before the first linear layer, and its longest period over 2 pi.
 SINUSOIDS, MAX_PERIOD = 256, 10000
 
@@ -18,8 +20,8 @@ class TimestepEmbedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear_1 = nn.Linear(SINUSOIDS, width)
-        self.linear_2 = nn.Linear(width, width)
+        self.linear_1 = Linear(SINUSOIDS, width)
+        self.linear_2 = Linear(width, width)
 
     def forward(self, sinusoids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.linear_2(F.silu(self.linear_1(sinusoids)))
@@ -32,7 +34,7 @@ class AdaLayerNormSingle(nn.Module):
     def __init__(self, width: int, rows: int) -> None:
         super().__init__()
         self.emb = nn.ModuleDict({"timestep_embedder": TimestepEmbedding(width)})
-        self.linear = nn.Linear(width, rows * width)
+        self.linear = Linear(width, rows * width)
         self._rows = (-1, rows, 1, width)
 
     def forward(self, sinusoids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pipelines.ltx.fp8 import project
+from pipelines.ltx.transformer.linear import Linear
 from pipelines.ltx.transformer.rope import RotaryTable, rotate
 
 
@@ -30,11 +31,11 @@ class Attention(nn.Module):
         super().__init__()
         self._heads = heads
         inner = heads * head_dim
-        self.to_q = nn.Linear(width, inner)
-        self.to_k = nn.Linear(context_width, inner)
-        self.to_v = nn.Linear(context_width, inner)
-        self.to_gate_logits = nn.Linear(width, heads)
-        self.to_out = nn.ModuleList([nn.Linear(inner, width)])
+        self.to_q = Linear(width, inner)
+        self.to_k = Linear(context_width, inner)
+        self.to_v = Linear(context_width, inner)
+        self.to_gate_logits = Linear(width, heads)
+        self.to_out = nn.ModuleList([Linear(inner, width)])
         self.q_norm = nn.RMSNorm(inner, eps)
         self.k_norm = nn.RMSNorm(inner, eps)
 

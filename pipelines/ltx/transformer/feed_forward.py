@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pipelines.ltx.transformer.linear import Linear
+
 # Kernels that index with 32 bits take no more. 3840x2176 has more from 129 frames on, or with 121 and a later keyframe.
 MAX_VALUES = 2**31 - 1
 
@@ -18,7 +20,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self._max_values, self._between = max_values, 4 * width
         # Between them the reference has a dropout for training, `net.1`.
-        self.net = nn.Sequential(GeluProjection(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width))
+        self.net = nn.Sequential(GeluProjection(width, 4 * width), nn.Identity(), Linear(4 * width, width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Compute (F, P, D), in parts if what lies between the layers has too many values."""
@@ -32,7 +34,7 @@ class FeedForward(nn.Module):
 class GeluProjection(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(inputs, outputs)
+        self.proj = Linear(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.gelu(self.proj(x), approximate="tanh")

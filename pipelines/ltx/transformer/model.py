@@ -20,6 +20,7 @@ from pipelines.ltx.transformer.block import (
     TransformerBlock,
 )
 from pipelines.ltx.transformer.config import TransformerConfig
+from pipelines.ltx.transformer.linear import Linear
 from pipelines.ltx.transformer.rope import RotaryTable, rotary_table
 
 OUTPUT_ROWS, OUTPUT_SCALES = 2, slice(1, None)  # (shift, scale)
@@ -60,13 +61,13 @@ class Transformer(nn.Module):
         self.config = config
         video, audio = config.width, config.audio_width
 
-        self.patchify_proj = nn.Linear(config.in_channels, video)
+        self.patchify_proj = Linear(config.in_channels, video)
         self.adaln_single = AdaLayerNormSingle(video, STREAM_ROWS)
         self.prompt_adaln_single = AdaLayerNormSingle(video, PROMPT_ROWS)
         self.av_ca_video_scale_shift_adaln_single = AdaLayerNormSingle(video, CROSS_ROWS - 1)
         self.av_ca_a2v_gate_adaln_single = AdaLayerNormSingle(video, 1)
 
-        self.audio_patchify_proj = nn.Linear(config.audio_in_channels, audio)
+        self.audio_patchify_proj = Linear(config.audio_in_channels, audio)
         self.audio_adaln_single = AdaLayerNormSingle(audio, STREAM_ROWS)
         self.audio_prompt_adaln_single = AdaLayerNormSingle(audio, PROMPT_ROWS)
         self.av_ca_audio_scale_shift_adaln_single = AdaLayerNormSingle(audio, CROSS_ROWS - 1)
@@ -75,9 +76,9 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.num_layers))
 
         self.scale_shift_table = nn.Parameter(torch.empty(OUTPUT_ROWS, video))
-        self.proj_out = nn.Linear(video, config.out_channels)
+        self.proj_out = Linear(video, config.out_channels)
         self.audio_scale_shift_table = nn.Parameter(torch.empty(OUTPUT_ROWS, audio))
-        self.audio_proj_out = nn.Linear(audio, config.audio_out_channels)
+        self.audio_proj_out = Linear(audio, config.audio_out_channels)
 
     @property
     def dtype(self) -> torch.dtype:
