@@ -51,7 +51,10 @@ _REFUSED: Mapping[bytes, str] = {
     b"\x1f\x8b": "a gzip archive",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
-_LAYER_3, _ADTS = 1, 0
+# The first two bytes of a frame: MPEG 1, 2 and 2.5, with and without a checksum. In MP3 a bit rate and a sample rate
+# follow.
+_MPEG_LAYER_3 = frozenset({b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2"})
+_ADTS = frozenset({b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8"})
 
 
 def sound_format(data: bytes) -> SoundFormat:
@@ -63,12 +66,9 @@ def sound_format(data: bytes) -> SoundFormat:
     found = next((known for signature, known in _SIGNATURES.items() if data.startswith(signature)), None)
     if found is not None:
         return found
-    # An MPEG audio frame: eleven bits that are set, and its layer.
-    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
-        layer = data[1] >> 1 & 3
-        if layer == _LAYER_3:
-            return MP3
-        if layer == _ADTS:
-            raise SoundError(f"it is an AAC stream without a container: {REMEDY}")
+    if data[:2] in _MPEG_LAYER_3 and data[2:3] and data[2] >> 4 not in (0, 15) and data[2] >> 2 & 3 != 3:
+        return MP3
+    if data[:2] in _ADTS:
+        raise SoundError(f"it is an AAC stream without a container: {REMEDY}")
     refused = next((what for signature, what in _REFUSED.items() if data.startswith(signature)), None)
     raise SoundError(f"it is {refused or 'not a sound of a known format'}: {REMEDY}")

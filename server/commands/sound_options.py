@@ -7,7 +7,6 @@ from typing import Any
 
 from pipelines.direction import Sound
 from pipelines.errors import SoundError, SpecError
-from pipelines.media.sound import measure_sound
 
 
 def add_sound_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +26,8 @@ def take_sound(options: dict[str, Any]) -> tuple[Sound | None, Fraction | None]:
 
     The sound is decoded to its end, so that a broken one is found before anything is loaded.
     """
+    from pipelines.media.sound import measure_sound
+
     path, start_s = options.pop("audio", None), options.pop("audio_start", None)
     if path is None:
         if start_s is not None:

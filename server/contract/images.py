@@ -13,7 +13,7 @@ from server.contract.errors import FieldError, Loc, RequestInvalid, dotted, relo
 from server.contract.keyframes import place_keyframes
 from server.contract.names.pictures import is_url
 from server.contract.names.sent import SentRequest
-from server.contract.parsing.base64_image import decode_base64_image
+from server.contract.parsing.base64_file import IMAGE, decode_base64_file
 from server.contract.scalars import LAST_FRAME
 from server.contract.timing import Timing
 from server.contract.wire import GenerateRequest, KeyframeRequest
@@ -58,7 +58,7 @@ def decode_keyframe(keyframe: KeyframeRequest, frame_idx: int, path: Loc, sent: 
     if is_url(keyframe.image_b64):
         raise RequestInvalid.at(loc, NOT_FETCHED, "image_not_fetched")
     try:
-        data = decode_base64_image(keyframe.image_b64)
+        data = decode_base64_file(keyframe.image_b64, IMAGE)
     except ValueError as exc:
         raise RequestInvalid.at(loc, str(exc), "image_invalid") from exc
     return ResolvedImage(data, frame_idx, keyframe.strength, keyframe.crf, loc, dotted(path))

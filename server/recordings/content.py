@@ -6,20 +6,22 @@ SHA-256 and its size, so that a `data:` prefix or line breaks make no difference
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
 
-from pipelines.errors import ImageError
+from pipelines.errors import ImageError, SoundError
 from pipelines.media.image_format import image_format
+from pipelines.media.sound_format import sound_format
 from server.contract.errors import RequestInvalid
-from server.contract.parsing.base64_image import decode_base64_image
+from server.contract.parsing.base64_file import IMAGE, SOUND, FileKind, decode_base64_file
 from server.contract.parsing.form import parse_multipart, parse_urlencoded, read_form
 
 # A longer body is compared by its bytes: parsing it would take several times its size in memory.
 MAX_PARSED_BYTES = 128 * 2**20
 # No shorter text is decoded: the smallest image is longer.
-MIN_IMAGE_CHARACTERS = 32
+MIN_FILE_CHARACTERS = 32
 # A longer text is shown by its hash.
 MAX_TEXT_CHARACTERS = 20_000
 
@@ -54,16 +56,24 @@ def _with_hashes(value: Any) -> Any:
         return {name: _with_hashes(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_with_hashes(item) for item in value]
-    return _with_hash(value) if isinstance(value, str) and len(value) >= MIN_IMAGE_CHARACTERS else value
+    return _with_hash(value) if isinstance(value, str) and len(value) >= MIN_FILE_CHARACTERS else value
 
 
 def _with_hash(text: str) -> Any:
-    """Return the hash of the image that `text` is in base64, or of a text that is very long, else the text."""
-    try:
-        data = decode_base64_image(text)
-        image_format(data)
-    except (ValueError, ImageError):
+    """Return the hash of the file that `text` is in base64, or of a text that is very long, else the text."""
+    data = _decode(text, IMAGE, image_format) or _decode(text, SOUND, sound_format)
+    if data is None:
         data = text.encode("utf-8", "surrogatepass")
         if len(text) <= MAX_TEXT_CHARACTERS:
             return text
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _decode(text: str, kind: FileKind, recognise: Callable[[bytes], object]) -> bytes | None:
+    """Return the file of this kind that `text` is in base64, or None. recognise: raises an error for any other file."""
+    try:
+        data = decode_base64_file(text, kind)
+        recognise(data)
+    except (ValueError, ImageError, SoundError):
+        return None
+    return data

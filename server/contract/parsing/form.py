@@ -17,7 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from server.contract.errors import RequestInvalid
-from server.contract.parsing.base64_image import encode_base64
+from server.contract.parsing.base64_file import encode_base64
 from server.contract.parsing.json_body import validate_value_count
 
 if TYPE_CHECKING:

@@ -1,12 +1,13 @@
-"""Decode base64 or a data URL to the bytes of an image file. The pixels are not checked here."""
+"""Decode base64 or a data URL to the bytes of an image or a sound. What they hold is not checked here."""
 
 import base64
 import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipelines.media.image_format import REMEDY, SUGGESTED
-from pipelines.media.image_limits import MAX_FILE_BYTES
+from pipelines.media import image_limits, sound_limits
+from pipelines.media.image_format import SUGGESTED as SUGGESTED_IMAGE
+from pipelines.media.sound_format import SUGGESTED as SUGGESTED_SOUND
 
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = " \t\r\n\f\v"
@@ -20,22 +21,35 @@ SLICE_CHARACTERS = 4 << 16
 SLICE_BYTES = 3 << 16
 
 
-def decode_base64_image(text: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+@dataclass(frozen=True)
+class FileKind:
+    """What a field holds, for its errors. suggested: files that are surely taken."""
+
+    name: str
+    suggested: str
+    max_bytes: int
+
+
+IMAGE = FileKind("image", SUGGESTED_IMAGE, image_limits.MAX_FILE_BYTES)
+SOUND = FileKind("sound", SUGGESTED_SOUND, sound_limits.MAX_FILE_BYTES)
+
+
+def decode_base64_file(text: str, kind: FileKind) -> bytes:
     """Decode base64, standard or URL-safe, with or without padding, whitespace, percent signs and a `data:` prefix.
 
     A data URL that is not base64 contains percent-encoded bytes. The size is checked before decoding. Raises
     ValueError, whose message can be shown to the client.
     """
     payload = _find_payload(text.lstrip(WHITESPACE))
-    if payload.size_bytes > max_bytes:
-        raise ValueError(f"The image should be at most {max_bytes / 2**20:g} MiB once decoded")
+    if payload.size_bytes > kind.max_bytes:
+        raise ValueError(f"The {kind.name} should be at most {kind.max_bytes / 2**20:g} MiB once decoded")
     try:
         data = b"".join(payload.slices() if payload.is_raw else _decode_base64(payload.slices()))
     except (binascii.Error, UnicodeEncodeError) as exc:
-        msg = f"The image should be a {SUGGESTED} in base64, and this is not valid base64"
+        msg = f"The {kind.name} should be a {kind.suggested} in base64, and this is not valid base64"
         raise ValueError(msg) from exc
     if not data:
-        raise ValueError(f"The image is empty; {REMEDY} in base64")
+        raise ValueError(f"The {kind.name} is empty; send a {kind.suggested} in base64")
     return data
 
 
