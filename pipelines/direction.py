@@ -26,12 +26,17 @@ class Sound:
         if not (isfinite(self.start_s) and self.start_s >= 0):
             raise SpecError("audio_start", f"must be 0 or more seconds, got {self.start_s:g}")
 
-    def length_from_start_s(self, length_s: Fraction) -> Fraction:
-        """Return what is left of a sound of this length. Raises SpecError if nothing is."""
-        if self.start_s >= length_s:
+    @property
+    def exact_start_s(self) -> Fraction:
+        """Return the start that the decimal stands for."""
+        return Fraction(str(self.start_s))
+
+    def left_of_s(self, length_s: Fraction) -> Fraction:
+        """Return what is left of a sound of this length from the start on. Raises SpecError if nothing is."""
+        if self.exact_start_s >= length_s:
             end = f"the end of the sound, which is {float(length_s):.3f} s long"
             raise SpecError("audio_start", f"must be before {end}, got {self.start_s:g}")
-        return length_s - Fraction(self.start_s)
+        return length_s - self.exact_start_s
 
 
 # 8 frames to a latent of the video, and 4 mel frames of 10 ms to one of the sound; the first holds one.

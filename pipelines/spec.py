@@ -114,6 +114,11 @@ class GenerationSpec:
         return self.generate_audio and self.sound is None and not keeps_sound
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Return the files that it is rendered from."""
+        return (*(keyframe.path for keyframe in self.keyframes), *(() if self.sound is None else (self.sound.path,)))
+
+    @property
     def duration_s(self) -> Fraction:
         return self.delivered_frames / self.frame_rate
 

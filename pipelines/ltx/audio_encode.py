@@ -5,7 +5,6 @@ Reference: Lightricks/LTX-2, ltx_core's AudioProcessor, which uses torchaudio's 
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +43,7 @@ class GivenSound:
 
 def encode_sound(sound: Sound, spec: GenerationSpec, vae: "AutoencoderKLLTX2Audio", trace: Trace) -> GivenSound:
     """Read the part of a sound that the clip needs, and encode it. Raises SoundError."""
-    waveform = read_sound(sound.path, Fraction(sound.start_s), spec.duration_s).fitted(spec.duration_s)
+    waveform = read_sound(sound.path, sound.exact_start_s, spec.duration_s).fitted(spec.duration_s)
     latent, mel = encode_audio(waveform, vae)
     trace.tensors(audio_mel=mel, audio_latent_uncut=unpack_audio(latent))
     return GivenSound(waveform, Kept.all(latent[:, : audio_latent_length(spec)]))

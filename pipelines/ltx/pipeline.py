@@ -85,8 +85,8 @@ def generate(
         video_latent, audio_latent = stage.run("stage_2", grid, STAGE_2_SIGMAS, video_latent, audio_latent)
 
     trace.stage("decode", steps=spec.num_frames)
-    track = None if sound is None else sound.waveform
-    if track is None and spec.renders_sound:
+    track = sound.waveform if sound is not None and spec.generate_audio else None
+    if spec.renders_sound:
         track = _decode_sound(components, audio_latent)
     if track is not None:
         trace.tensors(waveform=torch.from_numpy(track.samples))

@@ -38,4 +38,4 @@ def take_sound(options: dict[str, Any]) -> tuple[Sound | None, Fraction | None]:
         length_s = measure_sound(path)
     except SoundError as exc:
         raise SpecError("audio", f"{path}: {exc}") from exc
-    return sound, sound.length_from_start_s(length_s)
+    return sound, sound.left_of_s(length_s)

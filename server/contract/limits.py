@@ -9,8 +9,10 @@ from pipelines.geometry import (
     MIN_SIDE,
     max_num_frames,
 )
+from pipelines.media import sound_limits
 from pipelines.media.image_format import ACCEPTED
 from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_REQUEST_PIXELS
+from pipelines.media.sound_format import ACCEPTED as ACCEPTED_SOUNDS
 from pipelines.spec import SIZE_MULTIPLE
 
 MAX_PROMPT_CHARACTERS = 10_000
@@ -29,6 +31,9 @@ PUBLISHED = {
     "image_bytes": MAX_FILE_BYTES,
     "image_pixels": MAX_PIXELS,
     "request_pixels": MAX_REQUEST_PIXELS,
+    "sound_bytes": sound_limits.MAX_FILE_BYTES,
+    "sound_s": sound_limits.MAX_SECONDS,
+    "sound_channels": sound_limits.MAX_CHANNELS,
     "prompt_characters": MAX_PROMPT_CHARACTERS,
 }
 
@@ -38,4 +43,9 @@ DURATION = f"At most {_UP_TO_1080P} s up to 1080p, {_AT_1440P} s at 1440p, {_ABO
 IMAGE = (
     f"{', '.join(_FORMATS)} or {_LAST_FORMAT} in base64, `data:` prefix or not, up to "
     f"{MAX_FILE_BYTES // 2**20} MiB decoded and {MAX_PIXELS // 10**6} megapixels. Scaled to cover the clip and cropped."
+)
+*_SOUND_FORMATS, _LAST_SOUND_FORMAT = ACCEPTED_SOUNDS
+SOUND = (
+    f"{', '.join(_SOUND_FORMATS)} or {_LAST_SOUND_FORMAT} in base64, `data:` prefix or not, up to "
+    f"{sound_limits.MAX_FILE_BYTES // 2**20} MiB decoded and {sound_limits.MAX_SECONDS // 60} minutes."
 )

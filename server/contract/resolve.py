@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pipelines.direction import Sound
 from pipelines.geometry import MIN_SIDE, max_size, snap_size
 from pipelines.memory import ClipSize
 from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
@@ -17,19 +19,24 @@ from server.contract.names.aliases import read_names
 from server.contract.names.envelope import unwrap
 from server.contract.names.sent import SentRequest
 from server.contract.scalars import RANDOM_SEED
+from server.contract.sound import ResolvedSound, left_s, report_sound, resolve_sound
 from server.contract.timing import resolve_timing
 from server.contract.wire import FIXED_SEED, GenerateRequest
 
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """The clip to make. spec: with the prompt as sent, and without the images, whose files are not written yet."""
+    """The clip to make.
+
+    spec: with the prompt as sent, and without the images and the sound, whose files are not written yet.
+    """
 
     spec: GenerationSpec
     images: tuple[ResolvedImage, ...]
     enhance_prompt: bool
     adjustments: tuple[Adjustment, ...]
     requested_duration_s: float | None = None
+    sound: ResolvedSound | None = None
 
     @property
     def clip_size(self) -> ClipSize:
@@ -43,24 +50,37 @@ def draw_seed() -> int:
 
 
 def resolve_request(
-    raw: Mapping[str, Any], *, strict: bool = False, random_seed: Callable[[], int] = draw_seed
+    raw: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    random_seed: Callable[[], int] = draw_seed,
+    sound_s: Fraction | None = None,
 ) -> ResolvedRequest:
-    """Resolve a request's fields. Raises RequestInvalid if it cannot be served or, if strict, would be adjusted."""
+    """Resolve a request's fields. Raises RequestInvalid if it cannot be served or, if strict, would be adjusted.
+
+    sound_s: the length of the sound that `find_sound` returns.
+    """
     unwrapped = unwrap(raw, strict=strict)
     with relocated(unwrapped.as_sent):
-        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed)
+        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed, sound_s)
+    sound = resolved.sound
     return replace(
         resolved,
+        sound=None if sound is None else replace(sound, loc=unwrapped.as_sent(sound.loc)),
         images=tuple(replace(image, loc=unwrapped.as_sent(image.loc)) for image in resolved.images),
         adjustments=unwrapped.adjustments + resolved.adjustments,
     )
 
 
-def _resolve(sent: SentRequest, strict: bool, random_seed: Callable[[], int]) -> ResolvedRequest:
+def _resolve(
+    sent: SentRequest, strict: bool, random_seed: Callable[[], int], sound_s: Fraction | None
+) -> ResolvedRequest:
     request = sent.read_as(GenerateRequest)
     report = Report(sent)
     width, height = _resolve_size(request, report)
-    timing = resolve_timing(request, width, height, report)
+    sound, sound_s = resolve_sound(request, sent), left_s(sound_s, request, sent)
+    timing = resolve_timing(request, width, height, report, sound_s)
+    report_sound(request, sent, sound_s, timing, (width, height), report)
     images = resolve_images(request, sent, timing, report)
     report_ignored(request, sent, report)
     if strict:
@@ -75,7 +95,7 @@ def _resolve(sent: SentRequest, strict: bool, random_seed: Callable[[], int]) ->
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
     )
-    return ResolvedRequest(spec, images, request.enhance_prompt, report.adjustments, request.duration)
+    return ResolvedRequest(spec, images, request.enhance_prompt, report.adjustments, request.duration, sound)
 
 
 def _resolve_size(request: GenerateRequest, report: Report) -> tuple[int, int]:
@@ -96,13 +116,19 @@ def _resolve_seed(request: GenerateRequest, random_seed: Callable[[], int]) -> i
     return random_seed() if request.seed in (None, RANDOM_SEED) else request.seed
 
 
-def to_spec(resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2) -> GenerationSpec:
-    """Return the specification to render. `image_paths`: one per image. `prompt`: the enhanced one, if there is one."""
+def to_spec(
+    resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2, sound_path: Path = Path()
+) -> GenerationSpec:
+    """Return the specification to render.
+
+    image_paths: one per image. prompt: the enhanced one, if there is one. sound_path: of the sound, if there is one.
+    """
     keyframes = tuple(
         Keyframe(path, image.frame_idx, image.strength, image.crf)
         for path, image in zip(image_paths, resolved.images, strict=True)
     )
-    return replace(resolved.spec, prompt=prompt, keyframes=keyframes, stages=stages)
+    sound = None if resolved.sound is None else Sound(sound_path, resolved.sound.start_s)
+    return replace(resolved.spec, prompt=prompt, keyframes=keyframes, stages=stages, sound=sound)
 
 
 def wants_json(raw: Mapping[str, Any]) -> bool:

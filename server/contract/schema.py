@@ -59,10 +59,12 @@ def video_schema() -> dict[str, Any]:
 
 
 def video_form_schema() -> dict[str, Any]:
-    """Describe the form of POST /v1/videos, which takes the first frame as a file."""
+    """Describe the form of POST /v1/videos, which takes the first frame and the sound as files."""
     schema = video_schema()
-    file = {"type": "string", "format": "binary", "description": "The first frame."}
-    properties = schema["properties"] | {"input_reference": file}
+    sound: str = schema["properties"]["audio_b64"]["description"]
+    descriptions = {"input_reference": "The first frame.", "audio_b64": sound}
+    files = {name: {"type": "string", "format": "binary", "description": text} for name, text in descriptions.items()}
+    properties = schema["properties"] | files
     del properties["keyframes"], properties["input_image_b64"]
     return schema | {"title": "VideoForm", "properties": properties}
 

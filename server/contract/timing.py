@@ -35,13 +35,16 @@ class Timing:
         return self.num_frames / self.frame_rate
 
 
-def resolve_timing(request: GenerateRequest, width: int, height: int, report: Report) -> Timing:
+def resolve_timing(
+    request: GenerateRequest, width: int, height: int, report: Report, sound_s: Fraction | None = None
+) -> Timing:
+    """sound_s: the length of the sound that drives the clip, which is as long if nothing else says how long it is."""
     rate = clamp_frame_rate(_wanted_rate(request))
-    wanted = _wanted_frames(request, rate)
+    seconds = _exact(request.duration) if request.duration else sound_s
+    wanted = _wanted_frames(request, rate, seconds)
     num_frames = min(wanted, max_num_frames(width, height, rate))
-    timing = Timing(num_frames, rate, _asked_last(request, rate))
-    cap = f"at most {max_duration_s(width, height)} s at {width}x{height}: {_words(timing)}"
-    reason = cap if timing.num_frames < wanted else f"the nearest 8k + 1 is {wanted}"
+    timing = Timing(num_frames, rate, _asked_last(request, rate, seconds))
+    reason = describe_cap(timing, width, height) if timing.num_frames < wanted else f"the nearest 8k + 1 is {wanted}"
     _report_rate(request, report)
     if request.num_frames is not None:
         if timing.num_frames != request.num_frames:
@@ -49,9 +52,14 @@ def resolve_timing(request: GenerateRequest, width: int, height: int, report: Re
         _report_duration(request, wanted, timing, report)
     elif timing.num_frames < wanted and request.duration:
         report.add("duration", _seconds(timing), reason)
-    elif timing.num_frames < wanted:
+    elif timing.num_frames < wanted and sound_s is None:
         report.add("num_frames", timing.num_frames, reason)
     return timing
+
+
+def describe_cap(timing: Timing, width: int, height: int) -> str:
+    """Return why a clip of this size is no longer."""
+    return f"at most {max_duration_s(width, height)} s at {width}x{height}: {_words(timing)}"
 
 
 def _exact(seconds: float) -> Fraction:
@@ -66,18 +74,18 @@ def _wanted_rate(request: GenerateRequest) -> Fraction:
     return snap_num_frames(request.num_frames) / _exact(request.duration)
 
 
-def _wanted_frames(request: GenerateRequest, rate: Fraction) -> int:
+def _wanted_frames(request: GenerateRequest, rate: Fraction, seconds: Fraction | None) -> int:
     if request.num_frames is not None:
         return snap_num_frames(request.num_frames)
-    if request.duration:
-        return snap_num_frames(_exact(request.duration) * rate)
+    if seconds is not None:
+        return snap_num_frames(seconds * rate)
     return DEFAULT_CLIP.num_frames
 
 
-def _asked_last(request: GenerateRequest, rate: Fraction) -> range:
-    if request.num_frames is None and request.duration:
+def _asked_last(request: GenerateRequest, rate: Fraction, seconds: Fraction | None) -> range:
+    if request.num_frames is None and seconds is not None:
         asked_rate = exact_frame_rate(request.fps) if request.fps is not None and request.fps > 0 else rate
-        frames = _exact(request.duration) * asked_rate
+        frames = seconds * asked_rate
         return range(ceil(frames) - 1, floor(frames) + 1)
     asked = request.num_frames or DEFAULT_CLIP.num_frames
     return range(asked - 1, asked)

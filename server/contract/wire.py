@@ -16,7 +16,7 @@ from pipelines.geometry import (
 from pipelines.ltx.schedule import STAGE_1_SIGMAS
 from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import DEFAULT_CRF, SIZE_MULTIPLE
-from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES
+from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES, SOUND
 from server.contract.scalars import (
     LAST_FRAME,
     RANDOM_SEED,
@@ -124,7 +124,19 @@ class GenerateRequest(WireModel):
         default=None,
         description=f"The first frame: {IMAGE}",
     )
-    generate_audio: bool = Field(default=True, description="False gives a silent file.")
+    audio_b64: Text | None = Field(
+        default=None,
+        description=f"A sound that drives the picture and is the clip's track: {SOUND} Without num_frames and duration "
+        "the clip is as long as the sound.",
+    )
+    audio_start: Seconds | None = Field(
+        default=None,
+        description="Where in the sound the clip begins, in seconds; 0 if omitted. Silence follows where it ends.",
+    )
+    generate_audio: bool = Field(
+        default=True,
+        description="False gives a silent file. The picture still follows audio_b64.",
+    )
     guidance_scale: Number = Field(
         default=DEFAULT_GUIDANCE_SCALE,
         description=f"Accepted (1.0 .. 5.1) but {_NOT_USED}.",

@@ -1,1 +1,1 @@
-"""Check the images of requests in a process that may crash."""
+"""Check the images and sounds of requests in a process that may crash."""

@@ -1,4 +1,4 @@
-"""Run the process that decodes images: start it when it is needed, kill it when nobody waits for its result."""
+"""Run the process that decodes images and sounds: start it when it is needed, kill it when nobody waits for it."""
 
 import asyncio
 import json
@@ -6,11 +6,14 @@ import logging
 import signal
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from enhancer.child import Child, exit_name, start_child
-from pipelines.media.image_format import SUGGESTED
+from pipelines.media.image_format import SUGGESTED as SUGGESTED_IMAGE
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
+from pipelines.media.sound_format import SUGGESTED as SUGGESTED_SOUND
 from server.jobs.fair_lock import FairLock
 from server.jobs.job import STOPPING, NotReady
 
@@ -33,8 +36,16 @@ class Checked:
         return self.width * self.height
 
 
+@dataclass(frozen=True)
+class CheckedSound:
+    """The result for one sound: its length, or an error."""
+
+    length_s: Fraction = Fraction(0)
+    error: str | None = None
+
+
 class ImageChecker:
-    """Checks one image at a time; API keys take turns. Decoding 64 megapixels takes several hundred megabytes."""
+    """Checks one file at a time; API keys take turns. Decoding 64 megapixels takes several hundred megabytes."""
 
     def __init__(self) -> None:
         self._lock = FairLock()
@@ -47,12 +58,12 @@ class ImageChecker:
 
         Cancelling stops the decoder at once.
         """
-        async with self._lock.hold(owner):
-            try:
-                return await self._ask(path, decode)
-            except BaseException:
-                self._kill()
-                raise
+        return Checked(**await self._ask({"image": str(path), "decode": decode}, owner, SUGGESTED_IMAGE))
+
+    async def check_sound(self, path: Path, owner: str | None) -> CheckedSound:
+        """Decode the whole sound, as `check` does with an image."""
+        answer = await self._ask({"sound": str(path)}, owner, SUGGESTED_SOUND)
+        return CheckedSound(Fraction(answer.get("length_s", 0)), answer.get("error"))
 
     def stop(self) -> None:
         """Stop decoding; whoever waits gets NotReady."""
@@ -65,19 +76,28 @@ class ImageChecker:
         if self._ending:
             await asyncio.wait(self._ending)
 
-    async def _ask(self, path: Path, decode: bool) -> Checked:
+    async def _ask(self, message: dict[str, Any], owner: str | None, suggested: str) -> dict[str, Any]:
+        async with self._lock.hold(owner):
+            try:
+                return await self._exchange(message, suggested)
+            except BaseException:
+                self._kill()
+                raise
+
+    async def _exchange(self, message: dict[str, Any], suggested: str) -> dict[str, Any]:
         child = await self._start()
-        child.send(json.dumps({"path": str(path), "decode": decode}).encode("ascii") + b"\n")
+        child.send(json.dumps(message).encode("ascii") + b"\n")
         line = await child.read_line()
         self._raise_if_stopped()
         if line:
-            return Checked(**json.loads(line))
+            answer: dict[str, Any] = json.loads(line)
+            return answer
         returncode = await child.wait()
         self._child = None
-        log.error("the process that decodes images ended with %s", exit_name(returncode))
+        log.error("the process that decodes images and sounds ended with %s", exit_name(returncode))
         slow = returncode == -signal.SIGPROF
         why = f"it takes more than {MAX_DECODE_SECONDS} s to decode" if slow else "it cannot be decoded"
-        return Checked(error=f"{why}: save it again as a plain {SUGGESTED}")
+        return {"error": f"{why}: save it again as a plain {suggested}"}
 
     async def _start(self) -> Child:
         self._raise_if_stopped()

@@ -1,4 +1,4 @@
-"""Write the images of a request to files."""
+"""Write the images and the sound of a request to files."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+SOUND = "sound"
 
 
 async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
@@ -20,6 +22,13 @@ async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
             paths[data] = folder / f"image-{len(paths)}"
             await _finish_in_thread(paths[data].write_bytes, data)
     return [paths[data] for data in images]
+
+
+async def write_sound(folder: Path, sound: bytes) -> Path:
+    """Write a sound to a file, unchanged. If cancelled, nothing is written after it returns."""
+    path = folder / SOUND
+    await _finish_in_thread(path.write_bytes, sound)
+    return path
 
 
 async def _finish_in_thread(function: Callable[..., T], *args: Any) -> T:

@@ -1,8 +1,9 @@
-"""Decode the images of requests in a process of its own, to find broken ones before the request is queued.
+"""Decode the images and sounds of requests in a process of its own, to find broken ones before a request is queued.
 
-Run as `python -P -m server.images.main FD`, where FD is its end of a socket pair. One JSON object per line: `{"path",
-"decode"}` in, `{"width", "height"}` or `{"error"}` out. It ends when the other end is closed. A decoder that crashes or
-hangs takes down this process and not the server.
+Run as `python -P -m server.images.main FD`, where FD is its end of a socket pair. One JSON object per line:
+`{"image", "decode"}` in, `{"width", "height"}` or `{"error"}` out; `{"sound"}` in, `{"length_s"}`, a fraction, or
+`{"error"}` out. It ends when the other end is closed. A decoder that crashes or hangs takes down this process and not
+the server.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from enhancer.child_setup import die_with_parent, parent_streams
-from pipelines.errors import ImageError
+from pipelines.errors import ImageError, SoundError
 from pipelines.media.image import OpenImage
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from server.process.heap import Heap, keep_one_heap
@@ -25,21 +26,33 @@ def run(received: Iterable[str], sent: TextIO) -> None:
     for line in received:
         # The signal ends the process, even while a decoder runs.
         signal.setitimer(signal.ITIMER_PROF, MAX_DECODE_SECONDS)
-        answer = check(**json.loads(line))
+        message = json.loads(line)
+        answer = check_sound(**message) if "sound" in message else check_image(**message)
         signal.setitimer(signal.ITIMER_PROF, 0)
         sent.write(json.dumps(answer) + "\n")
         sent.flush()
         heap.trim()
 
 
-def check(path: str, decode: bool) -> dict[str, Any]:
+def check_image(image: str, decode: bool) -> dict[str, Any]:
     """Return the size of one image: as stored, or, with `decode`, as shown after decoding every pixel."""
     try:
-        image = OpenImage(Path(path).read_bytes())
-        width, height = image.decode().size if decode else image.size
+        opened = OpenImage(Path(image).read_bytes())
+        width, height = opened.decode().size if decode else opened.size
     except ImageError as exc:
         return {"error": str(exc)}
     return {"width": width, "height": height}
+
+
+def check_sound(sound: str) -> dict[str, Any]:
+    """Return the length of one sound, after decoding every sample."""
+    # Most requests have none.
+    from pipelines.media.sound import measure_sound
+
+    try:
+        return {"length_s": str(measure_sound(Path(sound)))}
+    except SoundError as exc:
+        return {"error": str(exc)}
 
 
 def main() -> None:

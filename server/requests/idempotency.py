@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from fastapi import Request
 
@@ -16,6 +18,8 @@ from server.services import services_of
 from server.videos.errors import IdempotencyError
 from server.videos.prepared import PreparedRequest
 from server.videos.video import Idempotency, Video
+
+T = TypeVar("T")
 
 HEADER = "idempotency-key"
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -36,12 +40,15 @@ async def store_video(request: Request, body: RequestBody) -> tuple[Video, Job |
 
 async def _create_video(request: Request, body: RequestBody, idempotency: Idempotency | None) -> Video:
     services, context = services_of(request), context_of(request)
-    resolved = await accept_request(services, context, body)
+
+    async def go_on(work: Coroutine[Any, Any, T]) -> T:
+        """Return the result of `work`. With an Idempotency-Key, go on if the client disconnects: it may come back."""
+        return await (work if idempotency else unless_disconnected(request, work))
+
+    resolved = await go_on(accept_request(services, context, body))
 
     async def prepare(folder: Path) -> PreparedRequest:
-        """Prepare the request. With an Idempotency-Key, go on if the client disconnects: it may come back."""
-        work = prepare_request(services, context, resolved, folder)
-        return await (work if idempotency else unless_disconnected(request, work))
+        return await go_on(prepare_request(services, context, resolved, folder))
 
     return await services.videos.create(prepare, context.owner, idempotency)
 

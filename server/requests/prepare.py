@@ -13,8 +13,10 @@ from server.contract.adjustments import Adjustment
 from server.contract.errors import RequestInvalid
 from server.contract.images import report_crops
 from server.contract.resolve import ResolvedRequest, draw_seed, resolve_request, to_spec
+from server.contract.sound import find_sound
 from server.images.checks import check_images
-from server.images.files import write_images
+from server.images.files import write_images, write_sound
+from server.images.sounds import measure_sound
 from server.requests.body import RequestBody
 from server.requests.context import RequestContext
 from server.requests.enhancement import enhance_request, enhancement_adjustments
@@ -25,14 +27,19 @@ from server.videos.prepared import PreparedRequest
 async def accept_request(services: Services, context: RequestContext, body: RequestBody) -> ResolvedRequest:
     """Resolve a request and check that the queue has room for it now. Its images are not checked yet.
 
-    Raises RequestInvalid, QueueFull or NotReady.
+    A sound is, because the clip may be as long as it. Raises RequestInvalid, QueueFull or NotReady.
     """
     # Off the event loop, because decoding megabytes of base64 takes a while.
+    sound, sound_s = await asyncio.to_thread(find_sound, body.fields), None
+    if sound is not None:
+        services.dispatcher.validate_admits(context.owner)
+        sound_s = await measure_sound(services.images, services.workspace, sound, context.owner)
     resolved = await asyncio.to_thread(
         resolve_request,
         body.fields,
         strict=context.is_strict,
         random_seed=lambda: services.run_values.seed(draw_seed()),
+        sound_s=sound_s,
     )
     _validate_fits(services, resolved)
     services.dispatcher.validate_admits(context.owner)
@@ -44,12 +51,13 @@ async def prepare_request(
 ) -> PreparedRequest:
     """Check the images and return what to render, with the prompt enhanced if the request asks for it.
 
-    Images are written into `folder`, which must last as long as the job. If cancelled, all work has stopped on return.
-    Raises RequestInvalid for an image or, if strict, for any adjustment; EnhancerError if a required rewrite fails;
-    QueueFull; and NotReady if the server stops or no worker can measure the prompt.
+    Images and the sound are written into `folder`, which must last as long as the job. If cancelled, all work has
+    stopped on return. Raises RequestInvalid for an image or, if strict, for any adjustment; EnhancerError if a required
+    rewrite fails; QueueFull; and NotReady if the server stops or no worker can measure the prompt.
     """
     strict = context.is_strict
     image_paths = await write_images(folder, [image.data for image in resolved.images])
+    sound_path = Path() if resolved.sound is None else await write_sound(folder, resolved.sound.data)
     pictures = await check_images(services.images, resolved.images, image_paths, context.owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.spec.width, resolved.spec.height), strict=strict)
     enhancement, enhance_s = Enhancement(resolved.spec.prompt), 0.0
@@ -62,7 +70,7 @@ async def prepare_request(
     cut = await services.dispatcher.find_cut(enhancement.prompt)
     cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=enhancement.enhanced, strict=strict),)
     return PreparedRequest(
-        spec=to_spec(resolved, image_paths, enhancement.prompt, services.settings.stages),
+        spec=to_spec(resolved, image_paths, enhancement.prompt, services.settings.stages, sound_path),
         original_prompt=resolved.spec.prompt,
         enhanced=enhancement.enhanced,
         adjustments=resolved.adjustments + crops + enhancement_adjustments(enhancement) + cut_adjustments,

@@ -40,7 +40,7 @@ async def render_clip(request: Request, body: RequestBody) -> Rendered:
 
 async def _render(request: Request, body: RequestBody) -> Rendered:
     services, context = services_of(request), context_of(request)
-    resolved = await accept_request(services, context, body)
+    resolved = await unless_disconnected(request, accept_request(services, context, body))
     with services.workspace.job_folder() as folder:
         work = prepare_request(services, context, resolved, folder)
         context.prepared = prepared = await unless_disconnected(request, work)

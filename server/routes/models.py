@@ -20,7 +20,7 @@ from weights.licenses import VIDEO_LICENSES
 router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
-FEATURES = ["stream", "thumbnails"]
+FEATURES = ["audio", "stream", "thumbnails"]
 
 
 class MemoryAnswer(BaseModel):

@@ -53,8 +53,8 @@ class DataDir:
         shutil.rmtree(self.folder(video_id), ignore_errors=True)
 
     def remove_work_files(self, video_id: str) -> None:
-        """Remove what was there for the render alone: the input images, and the clip as it was decoded."""
-        for pattern in ("image-*", f"{LIVE}.*"):
+        """Remove what was there for the render alone: the files that were sent, and the clip as it was decoded."""
+        for pattern in ("image-*", "sound", f"{LIVE}.*"):
             for file in self.folder(video_id).glob(pattern):
                 file.unlink(missing_ok=True)
 

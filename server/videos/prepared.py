@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pipelines.direction import Sound
 from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import Container, GenerationSpec, Keyframe
@@ -39,17 +40,21 @@ class PreparedRequest:
 
 
 def request_to_json(request: PreparedRequest) -> str:
-    """Return the request as JSON text. Its images are stored as names of files in the video's folder."""
+    """Return the request as JSON text. Its files are stored as their names in the video's folder."""
     spec = request.spec
     fields = asdict(spec) | {
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
+    # Older servers read what has no sound.
+    del fields["sound"]
+    if spec.sound is not None:
+        fields["sound"] = asdict(spec.sound) | {"path": spec.sound.path.name}
     return json.dumps(asdict(request) | {"spec": fields})
 
 
 def request_from_json(text: str, folder: Path) -> PreparedRequest:
-    """Parse a request, whose images are in `folder`. Raises StoreError if the text is not one."""
+    """Parse a request, whose files are in `folder`. Raises StoreError if the text is not one."""
     try:
         fields = json.loads(text)
         adjustments = tuple(Adjustment(**adjustment) for adjustment in fields.pop("adjustments"))
@@ -61,4 +66,7 @@ def request_from_json(text: str, folder: Path) -> PreparedRequest:
 def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:
     keyframes = tuple(Keyframe(folder / keyframe.pop("path"), **keyframe) for keyframe in fields.pop("keyframes"))
     frame_rate, container = Fraction(fields.pop("frame_rate")), Container(fields.pop("container"))
-    return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes)
+    sound = fields.pop("sound", None)
+    if sound is not None:
+        sound = Sound(folder / sound.pop("path"), **sound)
+    return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes, sound=sound)

@@ -16,7 +16,9 @@ from server.videos.video import INTERRUPTED, Failure, Video, VideoStatus
 
 log = logging.getLogger("ltx23.videos")
 
-LOST_IMAGES = Failure("lost", "the server ended before it was rendered, and its images are gone; send it again")
+LOST_INPUTS = Failure(
+    "lost", "the server ended before it was rendered, and its images or its sound are gone; send it again"
+)
 
 
 async def recover_videos(store: VideoStore, data_dir: DataDir, now: float) -> AsyncIterator[Video]:
@@ -55,8 +57,8 @@ def _find_end(video: Video, data_dir: DataDir, now: float) -> Video:
     if video.status is VideoStatus.IN_PROGRESS:
         data_dir.remove_files(video.id)
         return video.failed(now, INTERRUPTED)
-    if not all(keyframe.path.exists() for keyframe in video.request.spec.keyframes):
-        return video.failed(now, LOST_IMAGES)
+    if not all(path.exists() for path in video.request.spec.inputs):
+        return video.failed(now, LOST_INPUTS)
     return video
 
 

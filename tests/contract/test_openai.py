@@ -79,7 +79,6 @@ def test_the_documented_name_wins(sent: dict[str, Any], values: dict[str, Any], 
         ({"image_reference": {"file_id": "file_1"}}, ("image_reference",)),
         ({"input_reference": 5}, ("input_reference",)),
         ({"video_reference": {"video_url": "https://example.com/a.mp4"}}, ("video_reference",)),
-        ({"audio_reference": {"audio_url": "https://example.com/a.mp3"}}, ("audio_reference",)),
     ],
     ids=str,
 )
@@ -107,6 +106,31 @@ def test_a_value_that_cannot_be_read_is_refused_by_name(sent: dict[str, Any], lo
 def test_a_reference_image_may_have_any_of_these_shapes(name: str, reference: Any) -> None:
     request = resolve_request(read_openai_names({"prompt": "a fox", name: reference}).values)
     assert [image.data for image in request.images] == [b"\0\0\0"]
+
+
+@pytest.mark.parametrize("reference", ["AAAA", {"audio_url": "data:audio/wav;base64,AAAA"}, {"url": "AAAA"}], ids=str)
+def test_a_reference_sound_may_have_any_of_these_shapes(reference: Any) -> None:
+    request = resolve_request(read_openai_names({"prompt": "a fox", "audio_reference": reference}).values)
+    assert request.sound is not None
+    assert request.sound.data == b"\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("reference", "loc"),
+    [
+        ({"audio_url": "https://example.com/a.mp3"}, ("audio_reference", "audio_url")),
+        ("https://example.com/a.mp3", ("audio_reference",)),
+        ({"audio_url": 5}, ("audio_reference", "audio_url")),
+        ({"audio_url": "AAAA", "start": 5}, ("audio_reference",)),
+        (["AAAA"], ("audio_reference",)),
+    ],
+    ids=str,
+)
+def test_a_reference_sound_that_cannot_be_used_is_refused(reference: Any, loc: tuple[str, ...]) -> None:
+    openai = read_openai_names({"prompt": "a fox", "audio_reference": reference})
+    with pytest.raises(RequestInvalid) as refusal, relocated(openai.as_sent):
+        resolve_request(openai.values)
+    assert [error.loc for error in refusal.value.errors] == [loc]
 
 
 @pytest.mark.parametrize(

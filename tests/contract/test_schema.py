@@ -17,6 +17,8 @@ DOCUMENTED = {
     "use_random_seed",
     "keyframes",
     "input_image_b64",
+    "audio_b64",
+    "audio_start",
     "generate_audio",
     "guidance_scale",
     "num_inference_steps",

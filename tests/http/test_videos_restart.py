@@ -112,7 +112,7 @@ def test_a_waiting_video_without_its_images_fails(killed: Killed) -> None:
     error = look(killed.client, killed.without_image)["error"]
 
     assert error["code"] == "lost"
-    assert "images are gone" in error["message"]
+    assert "its images or its sound are gone" in error["message"]
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,25 @@ def test_a_sound_that_was_cut_short_is_refused(name: str, tmp_path: Path) -> Non
         measure_sound(path)
 
 
+def test_every_missing_byte_of_a_wav_is_found(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "sound.wav", tone(0.5))
+    path.write_bytes(path.read_bytes()[:-4])
+
+    with pytest.raises(SoundError, match="cut short"):
+        read_sound(path, Fraction(0), Fraction(1))
+
+
+@pytest.mark.parametrize("size", [0, 2**31 - 1, 2**32 - 1])
+def test_a_wav_that_was_written_to_a_pipe_does_not_know_its_size(size: int, tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "sound.wav", tone(0.5))
+    data = bytearray(path.read_bytes())
+    start = data.index(b"data") + 4
+    data[start : start + 4] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+
+    assert measure_sound(path) == Fraction(1, 2)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
     samples = tone(0.5)

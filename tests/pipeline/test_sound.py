@@ -107,4 +107,4 @@ def test_a_start_that_is_none_is_refused(start_s: float) -> None:
 
 def test_a_start_beyond_the_end_names_the_length() -> None:
     with pytest.raises(SpecError, match=r"audio_start: must be before the end of the sound, which is 1.250 s long"):
-        Sound(Path("sound.wav"), 1.25).length_from_start_s(Fraction(5, 4))
+        Sound(Path("sound.wav"), 1.25).left_of_s(Fraction(5, 4))

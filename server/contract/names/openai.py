@@ -20,11 +20,13 @@ NAMES = {
     "image_reference": "input_reference",
     "reference_url": "input_reference",
     "generate_sound": "generate_audio",
+    "audio_reference": "audio_b64",
 }
 # Objects whose fields move to the top level. `extra_body` may contain a `video_params`.
 GROUPS = ("extra_body", "video_params")
 IMAGES = ("input_reference", *(name for name, ours in NAMES.items() if ours == "input_reference"))
-UNSUPPORTED = {"video_reference": "videos", "audio_reference": "sound"}
+SOUND_KEYS = frozenset({"audio_url", "url"})
+UNSUPPORTED = {"video_reference": "videos"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAI
         reader.refuse(name, f"This model takes no reference {kind}; send a prompt, and a picture as input_reference")
     for name in IMAGES:
         reader.validate_image(name)
+    reader.unwrap_sound()
     for name, ours in NAMES.items():
         reader.rename(name, ours)
     reader.read_size()
@@ -89,6 +92,13 @@ class _Reader:
         # A value that loses is not validated.
         is_used = ours not in self.values
         self._offer(ours, _seconds(sent, path) if is_used and name == "seconds" else sent, path)
+
+    def unwrap_sound(self) -> None:
+        """Take the sound out of an object such as `{"audio_url": ...}`."""
+        sent = self.values.get("audio_reference")
+        if isinstance(sent, dict) and len(sent) == 1 and sent.keys() <= SOUND_KEYS:
+            ((key, self.values["audio_reference"]),) = sent.items()
+            self.paths["audio_reference"] = (*self.paths["audio_reference"], key)
 
     def read_size(self) -> None:
         """Rename `size`, the documented name here, to `resolution`; it wins over a `resolution` that was sent."""
