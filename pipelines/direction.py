@@ -11,6 +11,11 @@ from pipelines.errors import SpecError
 
 MAX_LORAS, MAX_LORA_STRENGTH = 8, 10.0
 
+# The hosted endpoint's: what many clips are better without.
+DEFAULT_NEGATIVE_PROMPT = "shaky, glitchy, low quality, worst quality, deformed, distorted"
+
+MAX_GUIDANCE_SCALE, MAX_GUIDANCE_TAU = 20.0, 10.0
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -166,3 +171,33 @@ def validate_loras(loras: Sequence[LoraStrength]) -> None:
                 f"loras.{i}.strength",
                 f"must be in -{MAX_LORA_STRENGTH:g} .. {MAX_LORA_STRENGTH:g}, got {lora.strength:g}",
             )
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """A negative prompt, and how firmly the clip is led away from it: normalised attention guidance (NAG).
+
+    scale: how far attention goes from the negative prompt to the prompt and beyond; up to 1 it stays at the prompt.
+    tau: the most by which the result may be larger than without guidance. alpha: its share in what is used, 0 .. 1.
+    audio: whether the sound is guided, too.
+    Raises SpecError when a field is out of bounds.
+    """
+
+    negative_prompt: str
+    scale: float = 5.0
+    alpha: float = 0.25
+    tau: float = 2.5
+    audio: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale <= MAX_GUIDANCE_SCALE:
+            raise SpecError("nag_scale", f"must be in 0 .. {MAX_GUIDANCE_SCALE:g}, got {self.scale:g}")
+        if not 0 <= self.alpha <= 1:
+            raise SpecError("nag_alpha", f"must be in 0 .. 1, got {self.alpha:g}")
+        if not 0 < self.tau <= MAX_GUIDANCE_TAU:
+            raise SpecError("nag_tau", f"must be above 0 and at most {MAX_GUIDANCE_TAU:g}, got {self.tau:g}")
+
+    @property
+    def has_effect(self) -> bool:
+        """Return whether the clip differs from one without guidance."""
+        return self.scale > 1 and self.alpha > 0 and bool(self.negative_prompt.strip())

@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
-from pipelines.direction import Continuation, LoraStrength, Retake, Sound, Source, validate_loras
+from pipelines.direction import Continuation, Guidance, LoraStrength, Retake, Sound, Source, validate_loras
 from pipelines.errors import SpecError
 
 # The H.264 CRF of the images LTX-2.3 was trained on: Lightricks/LTX-2, ltx_pipelines DEFAULT_IMAGE_CRF.
@@ -76,6 +76,7 @@ class GenerationSpec:
     generate_audio: bool = True
     container: Container = Container.MP4
     stages: int = 2
+    guidance: Guidance | None = None
     sound: Sound | None = None
     source: Source | None = None
     loras: tuple[LoraStrength, ...] = ()
@@ -117,6 +118,16 @@ class GenerationSpec:
     def inputs(self) -> tuple[Path, ...]:
         """Return the files that it is rendered from."""
         return (*(keyframe.path for keyframe in self.keyframes), *(() if self.sound is None else (self.sound.path,)))
+
+    @property
+    def effective_guidance(self) -> Guidance | None:
+        return self.guidance if self.guidance is not None and self.guidance.has_effect else None
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Return the texts that are encoded, by what they are called in messages."""
+        negative = self.effective_guidance
+        return {"the prompt": self.prompt} | ({"the negative prompt": negative.negative_prompt} if negative else {})
 
     @property
     def duration_s(self) -> Fraction:

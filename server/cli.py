@@ -12,6 +12,7 @@ from pipelines.memory import DEFAULT_CLIP
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.clip_size import add_source_options
+from server.commands.guidance_options import add_guidance_options
 from server.commands.setting_options import add_setting_options
 from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
@@ -193,6 +194,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
         help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
+    add_guidance_options(parser)
     add_sound_options(parser)
     add_source_options(parser)
     add_setting_options(parser, WeightSettings, without=("devices", "warmup"))

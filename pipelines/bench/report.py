@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from pipelines.bench.operations import count_operations
 from pipelines.bench.step import Step, count_graph_breaks
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
+from pipelines.ltx.speed import run_compilable
 from pipelines.ltx.trace import Trace
 from pipelines.spec import GenerationSpec
 
@@ -101,7 +103,8 @@ def count_recompiles(components: Components, spec: GenerationSpec) -> int | None
         return None
     before = counters["stats"]["unique_graphs"]
     # Without `forward`, which compiles nothing after the start.
-    generate(replace(components, forward=components.transformer, graphs=None), spec, Trace())
+    forward = partial(run_compilable, components.transformer)
+    generate(replace(components, forward=forward, graphs=None), spec, Trace())
     return counters["stats"]["unique_graphs"] - before
 
 

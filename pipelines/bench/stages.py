@@ -16,6 +16,7 @@ from pipelines.ltx.conditioning import Conditioning, Picture
 from pipelines.ltx.decode import chunk_bytes_for, decode_audio, kept_bytes, stream_decoder
 from pipelines.ltx.fp8 import FP8, Fp8Mode, use_fp8_linears
 from pipelines.ltx.frames import to_yuv420p
+from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.latents import denormalize_video, unpack_video
 from pipelines.ltx.lora import Loras
 from pipelines.ltx.models import ShapedModels
@@ -115,15 +116,18 @@ def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stag
     if spec.keyframes:
         yield Stage("images", record(lambda: encode_images(components, spec, {first_grid, grid})))
     stages = [("stage 1", first_grid, STAGE_1_SIGMAS), ("stage 2", grid, STAGE_2_SIGMAS)][: spec.stages]
-    context = Context(*(zeros(1, PROMPT_ROWS, width) for width in context_widths(components.transformer)))
+    context, guidance = empty_context(components.transformer), None
+    if spec.effective_guidance is not None:
+        negative = empty_context(components.transformer)
+        guidance = EncodedGuidance(negative, zeros(3, dtype=torch.float32), spec.effective_guidance.audio)
     for name, stage_grid, sigmas in stages:
         if name == "stage 2":
             yield Stage("upsample", record(lambda: upsample(components, latents(first_grid), first_grid)), False)
-        call = denoising(components, spec, stage_grid, sigmas, context)
+        call = denoising(components, spec, stage_grid, sigmas, context, guidance)
         in_graphs = None
         if "transformer" not in plan.streamed:
             forgetful = replace(components, prompt_keys=PromptKeys())
-            in_graphs = record(denoising(forgetful, spec, stage_grid, sigmas, context), blocks)
+            in_graphs = record(denoising(forgetful, spec, stage_grid, sigmas, context, guidance), blocks)
         yield Stage(name, record(call, blocks), step_bytes * (len(sigmas) - 1), in_graphs)
     if spec.generate_audio:
         sound = zeros(1, audio_latent_length(spec), components.transformer.config.audio_in_channels)
@@ -156,7 +160,12 @@ def encode_images(components: Components, spec: GenerationSpec, grids: Iterable[
 
 
 def denoising(
-    components: Components, spec: GenerationSpec, grid: LatentGrid, sigmas: tuple[float, ...], context: Context
+    components: Components,
+    spec: GenerationSpec,
+    grid: LatentGrid,
+    sigmas: tuple[float, ...],
+    context: Context,
+    guidance: EncodedGuidance | None,
 ) -> Callable[[], object]:
     tokens = zeros(1, grid.tokens_per_frame, 128, dtype=torch.float32)
     images = [Conditioning(keyframe.frame_idx, keyframe.strength, tokens) for keyframe in spec.keyframes]
@@ -164,7 +173,7 @@ def denoising(
     audio = prepare_audio(zeros(1, audio_latent_length(spec), 128, dtype=torch.float32))
     keys = components.prompt_keys
     return lambda: denoise(
-        components.transformer, components.forward, video, audio, context, sigmas, lambda: None, keys
+        components.transformer, components.forward, video, audio, context, sigmas, lambda: None, keys, guidance
     )
 
 
@@ -177,8 +186,11 @@ def decode(components: Components, latent: torch.Tensor) -> None:
         to_yuv420p(chunk)
 
 
-def context_widths(transformer: Transformer) -> tuple[int, int]:
-    return transformer.config.cross_attention_dim, transformer.config.audio_cross_attention_dim
+def empty_context(transformer: Transformer) -> Context:
+    config = transformer.config
+    return Context(
+        *(zeros(1, PROMPT_ROWS, width) for width in (config.cross_attention_dim, config.audio_cross_attention_dim))
+    )
 
 
 def latents(grid: LatentGrid) -> torch.Tensor:

@@ -1,11 +1,12 @@
 """One denoising step of a clip, apart from the clip: its inputs and its graph breaks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from pipelines.geometry import audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
+from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.pipeline import encode_pictures, prepare_pictures
 from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
@@ -25,15 +26,19 @@ class Step:
     context: Context
     sigma: float
     rotary: RotaryTables
+    guidance: EncodedGuidance | None = None
 
     @classmethod
     def of(cls, components: Components, spec: GenerationSpec) -> "Step":
         with torch.inference_mode():
-            context = components.encode_prompt(spec.prompt)
+            context, wanted = components.encode_prompt(spec.prompt), spec.effective_guidance
+            guidance = None if wanted is None else EncodedGuidance.of(wanted, components.encode_prompt)
             grid = latent_grid(spec)
             conditionings = encode_pictures(components, prepare_pictures(spec), {grid})[grid]
         # Tensors of inference mode can be neither counted nor traced like others, but their copies can.
-        context = Context(context.video.clone(), context.audio.clone())
+        context = copied(context)
+        if guidance is not None:
+            guidance = replace(guidance, context=copied(guidance.context), strengths=guidance.strengths.clone())
         config, generator = components.transformer.config, torch.Generator(components.device).manual_seed(spec.seed)
         empty_video = torch.zeros(1, grid.tokens, config.in_channels, device=components.device)
         empty_audio = torch.zeros(1, audio_latent_length(spec), config.audio_in_channels, device=components.device)
@@ -48,10 +53,17 @@ class Step:
             context,
             sigma,
             components.transformer.rotary_tables(video.coords, audio.coords),
+            guidance,
         )
 
     def velocity(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return predict_velocity(self.forward, self.video, self.audio, self.rotary, self.context, self.sigma)
+        return predict_velocity(
+            self.forward, self.video, self.audio, self.rotary, self.context, self.sigma, guidance=self.guidance
+        )
+
+
+def copied(context: Context) -> Context:
+    return Context(context.video.clone(), context.audio.clone())
 
 
 def count_graph_breaks(step: Step) -> int:

@@ -7,13 +7,13 @@ of their size beside each sigma's own copy, and would save 3 of 11 projections f
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import torch
 
 from pipelines.ltx.transformer.block import PromptKeysValues
 from pipelines.ltx.transformer.model import Forward, Modality, RotaryTables
-from pipelines.ltx.transformer.rope import RotaryTable
 
 log = logging.getLogger("ltx23.graphs")
 
@@ -23,11 +23,29 @@ Compute = Callable[[], Tensors]
 # Runs a computation; returns what repeats it, and its outputs, which every repetition overwrites.
 Record = Callable[[Compute], tuple[Callable[[], None], Tensors]]
 
-# What the transformer computes beside its inputs, and their shapes and types.
-Key = tuple[Hashable, tuple[tuple[torch.Size, torch.dtype], ...]]
+# What the transformer computes beside its inputs, and their shapes and types; None for an input that is absent.
+Key = tuple[Hashable, tuple[tuple[torch.Size, torch.dtype] | None, ...]]
 
-# Two for each size of clip.
+Inputs = tuple[Modality, Modality, RotaryTables]
+
+# Two for each size of clip; guided clips have their own.
 MAX_GRAPHS = 16
+
+
+def leaves(value: Any) -> Iterator[torch.Tensor | None]:
+    """Yield the tensors of nested tuples, and None for what is absent."""
+    if isinstance(value, tuple):
+        for part in value:
+            yield from leaves(part)
+    else:
+        yield value
+
+
+def cloned(value: Any) -> Any:
+    """Return nested named tuples with copies of their tensors."""
+    if isinstance(value, tuple):
+        return type(value)(*map(cloned, value))
+    return None if value is None else value.clone()
 
 
 def record_cuda_graph(compute: Compute) -> tuple[Callable[[], None], Tensors]:
@@ -86,19 +104,21 @@ class StepGraphs:
         self, video: Modality, audio: Modality, rotary: RotaryTables, prompt: list[PromptKeysValues] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the transformer does. `prompt` is neither used nor filled."""
-        inputs = (*video, *audio, *(tensor for table in rotary for tensor in table))
-        key = (self.variant, tuple((tensor.shape, tensor.dtype) for tensor in inputs))
+        inputs = (video, audio, rotary)
+        shapes = tuple(tensor if tensor is None else (tensor.shape, tensor.dtype) for tensor in leaves(inputs))
+        key = (self.variant, shapes)
         graph = self._graphs.get(key) or self._recorded(key, inputs)
         if graph is None:
             return self._forward(video, audio, rotary, None)
         self._graphs.move_to_end(key)
         return graph.replay(inputs)
 
-    def _recorded(self, key: Key, inputs: Tensors) -> "_StepGraph | None":
+    def _recorded(self, key: Key, inputs: Inputs) -> "_StepGraph | None":
         """Record a graph for inputs of these shapes, unless it does not fit."""
-        video, _, _, _, audio, *_ = inputs
-        tokens, audio_tokens = (latent.shape[0] * latent.shape[1] for latent in (video, audio))
-        size_bytes = self._activation_bytes(tokens, audio_tokens) + sum(tensor.nbytes for tensor in inputs)
+        video, audio, _ = inputs
+        tokens, audio_tokens = (stream.latent.shape[0] * stream.latent.shape[1] for stream in (video, audio))
+        input_bytes = sum(tensor.nbytes for tensor in leaves(inputs) if tensor is not None)
+        size_bytes = self._activation_bytes(tokens, audio_tokens) + input_bytes
         if key in self._failed or size_bytes > self._limit_bytes:
             return None
         self._drop_to(self._limit_bytes - size_bytes, self._max_graphs - 1)
@@ -123,16 +143,16 @@ class StepGraphs:
 class _StepGraph:
     """One recorded forward pass and the tensors that it computes on."""
 
-    def __init__(self, forward: Forward, inputs: Tensors, size_bytes: int, record: Record) -> None:
+    def __init__(self, forward: Forward, inputs: Inputs, size_bytes: int, record: Record) -> None:
         self.size_bytes = size_bytes
-        self._inputs = tuple(tensor.clone() for tensor in inputs)
-        video, audio, tables = self._inputs[:4], self._inputs[4:8], self._inputs[8:]
-        rotary = RotaryTables(*(RotaryTable(*pair) for pair in zip(tables[::2], tables[1::2], strict=True)))
-        self._repeat, self._outputs = record(lambda: forward(Modality(*video), Modality(*audio), rotary, None))
+        video, audio, rotary = inputs
+        self._inputs: Inputs = (cloned(video), cloned(audio), cloned(rotary))
+        self._repeat, self._outputs = record(lambda: forward(*self._inputs, None))
 
-    def replay(self, inputs: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-        for fixed, tensor in zip(self._inputs, inputs, strict=True):
-            fixed.copy_(tensor)
+    def replay(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        for fixed, tensor in zip(leaves(self._inputs), leaves(inputs), strict=True):
+            if fixed is not None and tensor is not None:
+                fixed.copy_(tensor)
         self._repeat()
         video, audio = self._outputs
         return video.clone(), audio.clone()

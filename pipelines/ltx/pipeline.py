@@ -16,6 +16,7 @@ from pipelines.ltx.components import Components
 from pipelines.ltx.conditioning import Conditioning, Picture, prepare_picture
 from pipelines.ltx.decode import decode_audio, decode_video
 from pipelines.ltx.frames import convert_for, is_black
+from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.latents import denormalize_video, normalize_video, pack_video, unpack_audio, unpack_video
 from pipelines.ltx.sampling import State, denoise, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
@@ -56,10 +57,15 @@ def generate(
     generator = torch.Generator(components.device).manual_seed(spec.seed)
     first_grid, grid = stage_grids(spec)
 
-    grids = {first_grid, grid}
-    trace.stage("encode", steps=1 + len(spec.keyframes) + (spec.sound is not None) + encoded_latents(spec, grids))
+    grids, guidance = {first_grid, grid}, spec.effective_guidance
+    extras = (spec.sound is not None) + (guidance is not None)
+    trace.stage("encode", steps=1 + len(spec.keyframes) + extras + encoded_latents(spec, grids))
     context = components.encode_prompt(spec.prompt)
     trace.step()
+    encoded_guidance = None
+    if guidance is not None:
+        encoded_guidance = EncodedGuidance.of(guidance, components.encode_prompt)
+        trace.step()
     if pictures is None:
         pictures = prepare_pictures(spec, trace.step)
     else:
@@ -74,7 +80,7 @@ def generate(
 
     video_latent = _zeros(components, first_grid.tokens, components.transformer.config.in_channels)
     audio_latent = _zeros(components, audio_latent_length(spec), components.transformer.config.audio_in_channels)
-    stage = _Stage(components, spec, conditionings, kept, context, generator, trace)
+    stage = _Stage(components, spec, conditionings, kept, context, encoded_guidance, generator, trace)
     video_latent, audio_latent = stage.run("stage_1", first_grid, STAGE_1_SIGMAS, video_latent, audio_latent)
 
     if spec.stages == 2:
@@ -103,6 +109,7 @@ class _Stage:
     conditionings: Conditionings
     kept: KeptStreams
     context: Context
+    guidance: EncodedGuidance | None
     generator: torch.Generator
     trace: Trace
 
@@ -128,6 +135,7 @@ class _Stage:
             sigmas,
             self.trace.step,
             self.components.prompt_keys,
+            self.guidance,
         )
         validate_finite(f"{name}: the transformer", video.latent, audio.latent)
         video_latent = video.latent[:, : grid.tokens]

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
 
 # Of the video and of the sound.
@@ -13,11 +12,12 @@ Sigmas = tuple[float, float]
 class PromptKeys:
     """Keeps what the transformer computes from the last prompt, by both sigmas, within a limit of memory.
 
-    Prompt and sigmas determine it. Stage 2 repeats three sigmas of stage 1; another clip of the prompt repeats all.
+    Prompt and sigmas determine it, and the negative prompt if there is one. Stage 2 repeats three sigmas of stage 1;
+    another clip of the prompt repeats all.
     """
 
     def __init__(self) -> None:
-        self._context: Context | None = None
+        self._source: Hashable = None
         self._by_sigma: OrderedDict[Sigmas, list[PromptKeysValues]] = OrderedDict()
         self._loras_key: Hashable = ()
         self._limit_bytes = self._size_bytes = 0
@@ -37,14 +37,15 @@ class PromptKeys:
             self._by_sigma.clear()
         self._loras_key = key
 
-    def at(self, context: Context, sigmas: Sigmas, size_bytes: int) -> list[PromptKeysValues] | None:
+    def at(self, source: Hashable, sigmas: Sigmas, size_bytes: int) -> list[PromptKeysValues] | None:
         """Return what `Transformer.forward` takes at these sigmas; None if there is no room for it.
 
-        size_bytes: the size at one pair of sigmas. The one that was added first is dropped first.
+        source: the contexts that it is computed from. size_bytes: the size at one pair of sigmas. The one that was
+        added first is dropped first.
         """
-        if context is not self._context:
+        if source != self._source:
             self._by_sigma.clear()
-        self._context, self._size_bytes = context, size_bytes
+        self._source, self._size_bytes = source, size_bytes
         if sigmas not in self._by_sigma:
             self._drop_to(self._limit_bytes - size_bytes)
             if size_bytes > self._limit_bytes:

@@ -4,7 +4,7 @@ Latents, masks and sigmas are float32 whatever the transformer's dtype: in bfloa
 stage 1. Notation: s is sigma; v the transformer's output; x0 the denoised latent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,9 +12,11 @@ import torch
 
 from pipelines.geometry import LatentGrid
 from pipelines.ltx.conditioning import Conditioning, keyframe_coords
+from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
+from pipelines.ltx.transformer.guidance import Negative
 from pipelines.ltx.transformer.model import Forward, Modality, RotaryTables, Transformer
 from pipelines.ltx.transformer.rope import audio_coords, video_coords
 
@@ -75,13 +77,13 @@ class State:
         """
         return 0.0 if self.is_frozen else sigma
 
-    def modality(self, sigma: float, context: torch.Tensor) -> Modality:
+    def modality(self, sigma: float, context: torch.Tensor, negative: Negative | None = None) -> Modality:
         """Return what the transformer gets of it; `context` has the transformer's dtype."""
         frames = self.latent.reshape(-1, self.tokens_per_frame, self.latent.shape[-1])
         mask = self.denoise_mask[0, :: self.tokens_per_frame, 0]
         # A stride that depends on the size would be another graph for each size.
         at = torch.full((1,), self.own_sigma(sigma), device=self.latent.device)
-        return Modality(frames.to(context.dtype), mask.contiguous(), at, context)
+        return Modality(frames.to(context.dtype), mask.contiguous(), at, context, negative)
 
 
 def prepare_video(
@@ -137,17 +139,22 @@ def denoise(
     sigmas: Sequence[float],
     on_step: OnStep,
     prompt_keys: PromptKeys,
+    guidance: EncodedGuidance | None = None,
 ) -> tuple[State, State]:
     """Take Euler steps from the first sigma to the last, with one forward pass each.
 
     forward: the transformer's, or what computes the same faster.
     """
     prompt_bytes = transformer.prompt_bytes(context.video.shape[1])
+    source: tuple[Hashable, ...] = (context,)
+    if guidance is not None:
+        prompt_bytes *= 2
+        source = (context, guidance.context, guidance.has_audio)
     rotary = transformer.rotary_tables(video.coords, audio.coords)
     for sigma, sigma_next in pairwise(sigmas):
         at = video.own_sigma(sigma), audio.own_sigma(sigma)
         video_velocity, audio_velocity = predict_velocity(
-            forward, video, audio, rotary, context, sigma, prompt_keys.at(context, at, prompt_bytes)
+            forward, video, audio, rotary, context, sigma, prompt_keys.at(source, at, prompt_bytes), guidance
         )
         video = video.stepped(video_velocity, sigma, sigma_next)
         audio = audio.stepped(audio_velocity, sigma, sigma_next)
@@ -163,12 +170,14 @@ def predict_velocity(
     context: Context,
     sigma: float,
     prompt: list[PromptKeysValues] | None = None,
+    guidance: EncodedGuidance | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run one forward pass. Returns (1, T, C) and (1, L, C) in the transformer's dtype.
 
     prompt: as in `Transformer.forward`.
     """
-    streams = video.modality(sigma, context.video), audio.modality(sigma, context.audio)
+    negatives = (guidance.video, guidance.audio) if guidance is not None else (None, None)
+    streams = video.modality(sigma, context.video, negatives[0]), audio.modality(sigma, context.audio, negatives[1])
     velocities = forward(*streams, rotary, prompt)
     video_velocity, audio_velocity = (velocity.flatten(0, 1).unsqueeze(0) for velocity in velocities)
     return video_velocity, audio_velocity

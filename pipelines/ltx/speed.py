@@ -11,14 +11,19 @@ from pipelines.geometry import audio_latent_length, latent_grid, position_fps
 from pipelines.lora_size import RANK_STEP
 from pipelines.ltx.components import Components
 from pipelines.ltx.graphs import StepGraphs
+from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.sampling import predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.block import PromptKeysValues
+from pipelines.ltx.transformer.guidance import Negative
 from pipelines.ltx.transformer.model import Modality, RotaryTables, Transformer
 from pipelines.memory import DEFAULT_CLIP, PROMPT_ROWS, SMALLEST_CLIP, denoise_bytes
 
 # Any: compiled code depends on the shapes alone.
 EXAMPLE_SIGMA = 0.9
+# Plain and guided, without and with LoRAs, for each kind of block: those in FP8, those in BF16, a few between them.
+MAX_VARIANTS = 4 * 4
+EXAMPLE_STRENGTHS = (5.0, 0.25, 2.5)
 # No other dimension of the example, nor of a layer, has this length: the compiler would take them for the same.
 EXAMPLE_RANK = 7 * RANK_STEP
 
@@ -72,9 +77,10 @@ def compile_blocks(components: Components, with_loras: bool) -> None:
         block.compile(fullgraph=True, dynamic=True)
     components.loras.is_uniform = True
     try:
-        run_example(components)
-        if with_loras:
-            run_example_with_loras(components)
+        with torch._dynamo.config.patch(recompile_limit=MAX_VARIANTS):
+            run_example(components)
+            if with_loras:
+                run_example_with_loras(components)
     except Exception as exc:
         # What the compiler raises is not documented; memory may also run out.
         raise CompileError(first_line(exc)) from exc
@@ -89,13 +95,27 @@ def run_compiled(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run the transformer. What was not compiled at the start, such as frames of one token, is computed eagerly."""
     with torch.compiler.set_stance("eager_on_recompile"):
-        velocities: tuple[torch.Tensor, torch.Tensor] = transformer(video, audio, rotary, prompt)
+        return run_compilable(transformer, video, audio, rotary, prompt)
+
+
+def run_compilable(
+    transformer: Transformer,
+    video: Modality,
+    audio: Modality,
+    rotary: RotaryTables,
+    prompt: list[PromptKeysValues] | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run the transformer so that guided steps share one code: if the video alone is guided, sound is to no effect."""
+    if video.negative is not None and audio.negative is None:
+        nothing = Negative(torch.zeros_like(audio.context), torch.zeros_like(video.negative.strengths))
+        audio = audio._replace(negative=nothing)
+    velocities: tuple[torch.Tensor, torch.Tensor] = transformer(video, audio, rotary, prompt)
     return velocities
 
 
 @torch.inference_mode()
 def run_example(components: Components) -> None:
-    """Run a step of a default clip, or of the smallest if that does not fit, on noise."""
+    """Run a step of a default clip, or of the smallest if that does not fit, on noise: plain, then guided."""
     transformer, device = components.transformer, components.device
     config = transformer.config
     clip = DEFAULT_CLIP if components.plan.fits(DEFAULT_CLIP) else SMALLEST_CLIP
@@ -106,12 +126,17 @@ def run_example(components: Components) -> None:
 
     video = prepare_video(grid, position_fps(clip.frame_rate), (), noise(grid.tokens, config.in_channels))
     audio = prepare_audio(noise(audio_latent_length(clip), config.audio_in_channels))
-    context = Context(
-        noise(PROMPT_ROWS, config.cross_attention_dim).to(components.dtype),
-        noise(PROMPT_ROWS, config.audio_cross_attention_dim).to(components.dtype),
+    prompt, negative = (
+        Context(
+            noise(PROMPT_ROWS, config.cross_attention_dim).to(components.dtype),
+            noise(PROMPT_ROWS, config.audio_cross_attention_dim).to(components.dtype),
+        )
+        for _ in range(2)
     )
     rotary = transformer.rotary_tables(video.coords, audio.coords)
-    predict_velocity(transformer, video, audio, rotary, context, EXAMPLE_SIGMA)
+    strengths = torch.tensor(EXAMPLE_STRENGTHS, device=device)
+    for guidance in (None, EncodedGuidance(negative, strengths, has_audio=True)):
+        predict_velocity(transformer, video, audio, rotary, prompt, EXAMPLE_SIGMA, guidance=guidance)
 
 
 @torch.inference_mode()

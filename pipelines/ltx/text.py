@@ -15,7 +15,7 @@ from pipelines.prompt_cut import PromptCut
 CACHED_CONTEXTS = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Context:
     """Text embeddings by modality. The connectors fill padding with registers, so there is no mask."""
 

@@ -13,6 +13,7 @@ from pipelines.errors import SpecError
 from pipelines.memory import MemoryLevel
 from server.commands.bench import validate_chart
 from server.commands.generate import build_spec
+from server.commands.guidance_options import GUIDANCE_OPTIONS
 from server.settings import SettingsError, WeightSettings, load_settings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def bench_model(card: str, *, arithmetic: str, as_json: bool, chart: Path | None
         loaded = load_settings(stages=settings["stages"], memory=settings["memory"])
         names = (
             *("prompt", "seed", "width", "height", "num_frames", "duration", "fps", "keyframes", "generate_audio"),
-            *("audio", "audio_start"),
+            *("audio", "audio_start", *GUIDANCE_OPTIONS),
         )
         spec = build_spec(Path("clip.mp4"), loaded.stages, **{name: options[name] for name in names})
         validate_chart(chart)

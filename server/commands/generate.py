@@ -15,6 +15,7 @@ from pipelines.media.image import check_image
 from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.clip_size import ClipSizeOptions, read_clip_shape
+from server.commands.guidance_options import take_guidance
 from server.commands.lora_options import read_lora
 from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
@@ -79,8 +80,9 @@ def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTra
     trace.close()
     for warning in model.info.warnings:
         print(f"ltx23: note: {warning}", file=sys.stderr)
-    if (cut := model.components.encode_prompt.find_cut(spec.prompt)) is not None:
-        print(f"ltx23: note: the prompt has {cut}", file=sys.stderr)
+    for name, prompt in spec.prompts.items():
+        if (cut := model.components.encode_prompt.find_cut(prompt)) is not None:
+            print(f"ltx23: note: {name} has {cut}", file=sys.stderr)
     return model
 
 
@@ -98,7 +100,7 @@ def build_spec(
 ) -> GenerationSpec:
     """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
 
-    options: as in ClipSizeOptions, and `audio` and `audio_start`. The pictures are not read.
+    options: as in ClipSizeOptions, and those for a sound and for guidance. The pictures are not read.
     """
     try:
         container = Container(path.suffix.lower().removeprefix("."))
@@ -108,6 +110,7 @@ def build_spec(
         ) from exc
     if not path.parent.is_dir():
         raise SpecError("output", f"there is no folder {path.parent}")
+    guidance = take_guidance(options)
     sound, sound_s = take_sound(options)
     clip = read_clip_shape(ClipSizeOptions(**options, sound_s=sound_s))
     parsed = [parse_keyframe(text, clip.num_frames) for text in keyframes]
@@ -124,6 +127,7 @@ def build_spec(
         generate_audio=generate_audio,
         container=container,
         stages=stages,
+        guidance=guidance,
         sound=sound,
         source=clip.source,
         loras=tuple(map(read_lora, loras)),

@@ -36,7 +36,7 @@ def flush_stdout(code: int) -> int:
     return code
 
 
-def decode_prompt(text: str) -> str:
+def decode_prompt(text: str, field: str = "prompt") -> str:
     """Return a prompt of the command line as UTF-8, whatever the locale is. Raises SpecError if it is not UTF-8."""
     try:
         text.encode()
@@ -45,5 +45,5 @@ def decode_prompt(text: str) -> str:
         try:
             return os.fsencode(text).decode()
         except UnicodeError as exc:
-            raise SpecError("prompt", "should be UTF-8 text") from exc
+            raise SpecError(field, "should be UTF-8 text") from exc
     return text

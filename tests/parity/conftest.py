@@ -1,8 +1,8 @@
 """Results of the reference implementation (goldens), and the files that they were computed from."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from pipelines.direction import Guidance
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.speed import Speed, speed_up
@@ -20,6 +21,9 @@ from tests.diffusers_folder import write_folder
 
 DATA = Path(__file__).parent / "data"
 CASES: dict[str, dict[str, Any]] = json.loads((DATA / "cases.json").read_text())["cases"]
+
+DIRECTIONS = DATA / "directions"
+DIRECTED_CASES: dict[str, dict[str, Any]] = json.loads((DIRECTIONS / "cases.json").read_text())["cases"]
 
 
 @dataclass(frozen=True)
@@ -79,17 +83,33 @@ def bf16_cases() -> list[Case]:
     return [load_case(name) for name, fields in CASES.items() if "checkpoint" not in fields]
 
 
+@pytest.fixture(scope="session")
+def guided_cases() -> list[Case]:
+    return [load_guided_case(name) for name in ("nag", "nag-clipped-audio")]
+
+
+def load_guided_case(name: str) -> Case:
+    fields = DIRECTED_CASES[name]
+    guidance = Guidance(fields["negative_prompt"], **fields["nag"])
+    golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
+    return Case(name, "bf16", replace(spec_of(fields), guidance=guidance), golden)
+
+
 def load_case(name: str) -> Case:
     fields = CASES[name]
-    spec = GenerationSpec(
+    golden = load_file(DATA / f"golden-{name}.safetensors")
+    return Case(name, fields.get("checkpoint", "bf16"), spec_of(fields), golden)
+
+
+def spec_of(fields: Mapping[str, Any]) -> GenerationSpec:
+    """Return the specification of a case, with its images."""
+    return GenerationSpec(
         **{name: fields[name] for name in ("prompt", "seed", "width", "height", "num_frames")},
         frame_rate=Fraction(fields["fps"]),
         keyframes=tuple(
             Keyframe(DATA / k["image"], k["frame_idx"], k["strength"], k["crf"]) for k in fields.get("keyframes", [])
         ),
     )
-    golden = load_file(DATA / f"golden-{name}.safetensors")
-    return Case(name, fields.get("checkpoint", "bf16"), spec, golden)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 from pipelines.bench.operations import count_operations
 from pipelines.bench.report import count_recompiles, count_step
 from pipelines.bench.step import Step
-from pipelines.direction import LoraStrength
+from pipelines.direction import Guidance, LoraStrength
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
 from pipelines.spec import GenerationSpec
@@ -30,8 +30,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
 ]
 
-# Of the prompt's keys and values, and of the rest of a block, each without and with LoRAs; all blocks share them.
-GRAPHS = 4
+# Of the prompt's keys and values, and of the rest of a block, each plain and guided, without and with LoRAs; all blocks
+# share them.
+GRAPHS = 8
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,12 @@ def model(checkpoints: dict[str, Path], data: Path, cache_dir: Path) -> Iterator
 
 
 def test_every_clip_is_rendered_by_the_graphs_of_the_start(
-    bf16_cases: list[Any], model: Model, components: dict[str, Components], data: Path, relative_error
+    bf16_cases: list[Any],
+    guided_cases: list[Any],
+    model: Model,
+    components: dict[str, Components],
+    data: Path,
+    relative_error,
 ) -> None:
     def latents(used: Components, spec: GenerationSpec) -> dict[str, torch.Tensor]:
         recorder = Recorder()
@@ -78,6 +84,13 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
         assert error(found, latents(components["bf16"], case.spec)) < 5e-5
         assert count_recompiles(model.components, case.spec) == 0
 
+    # Guided: the video alone, and both.
+    for case in guided_cases:
+        found = latents(model.components, case.spec)
+        assert error(found, case.golden) < TOLERANCE
+        assert error(found, latents(components["bf16"], case.spec)) < 5e-5
+        assert count_recompiles(model.components, case.spec) == 0
+
     # Of other sizes; with keys and values of the prompt that were kept.
     spec = replace(bf16_cases[0].spec, width=256, height=64, num_frames=33)
     assert count_recompiles(model.components, spec) == 0
@@ -89,6 +102,7 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     plain = latents(model.components, spec)
     for loras in (lora,), (lora, other), (other,), ():
         changed = replace(spec, loras=loras)
+        assert count_recompiles(model.components, replace(changed, guidance=Guidance("snow"))) == 0
         assert count_recompiles(model.components, changed) == 0
         found = latents(model.components, changed)
         assert error(found, latents(components["bf16"], changed)) < 5e-5

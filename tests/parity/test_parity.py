@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def saved_latents(
-    case, folder: Path, run: Callable[[list[str]], int] = main, **weights: Path
+    case, folder: Path, run: Callable[[list[str]], int] = main, options: Sequence[str] = (), **weights: Path
 ) -> dict[str, torch.Tensor]:
     """Run `ltx23 generate`, check its clip, and return the latents that it saves."""
     spec = case.spec
@@ -82,7 +82,7 @@ def saved_latents(
         "--save-latents": folder / "latents.safetensors",
         "-o": folder / "clip.mp4",
     }
-    args = ["generate", *(str(x) for pair in arguments.items() for x in pair)]
+    args = ["generate", *(str(x) for pair in arguments.items() for x in pair), *options]
     for k in spec.keyframes:
         args += ["--keyframe", f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}"]
     for lora in spec.loras:

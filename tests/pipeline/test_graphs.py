@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines.direction import Guidance
 from pipelines.ltx.components import Components
 from pipelines.ltx.graphs import Compute, StepGraphs, Tensors
 from pipelines.ltx.pipeline import generate
@@ -81,6 +82,23 @@ def test_clips_of_one_size_share_a_graph_for_each_stage(components: Components, 
     appended = spec(keyframes=(Keyframe(image), Keyframe(image, 5)))
     assert are_equal(latents(replayed, appended), latents(components, appended))
     assert recorder.recorded == 4
+
+
+def test_guided_clips_share_a_graph_whatever_the_strengths(components: Components, spec: Spec) -> None:
+    recorder = Recorder()
+    replayed = with_graphs(components, recorder)
+    latents(replayed, spec())
+
+    for guidance in (
+        Guidance("blue"),
+        Guidance("a red square", scale=7, alpha=0.5, tau=1.1),
+    ):
+        assert are_equal(latents(replayed, spec(guidance=guidance)), latents(components, spec(guidance=guidance)))
+        assert recorder.recorded == 4
+    both = spec(guidance=Guidance("blue", audio=True))
+    assert are_equal(latents(replayed, both), latents(components, both))
+    assert are_equal(latents(replayed, spec()), latents(components, spec()))
+    assert recorder.recorded == 6
 
 
 def test_a_result_is_not_overwritten_by_the_next_step(components: Components, spec: Spec) -> None:

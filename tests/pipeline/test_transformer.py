@@ -15,6 +15,7 @@ from pipelines.geometry import LatentGrid
 from pipelines.ltx.build import build_module
 from pipelines.ltx.conditioning import Conditioning
 from pipelines.ltx.fp8 import FP8, Fp8Linear, group_input_scales, use_fp8_linears
+from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.text import Context
@@ -29,6 +30,7 @@ from weights.tiny_config import CHECKPOINT_CONFIG
 KWARGS = transformer_kwargs(CHECKPOINT_CONFIG["transformer"], CHECKPOINT_CONFIG["audio_vae"])
 GRID = LatentGrid(frames=3, height=4, width=7)
 FPS, SIGMA, AUDIO_LENGTH, PROMPT_LENGTH = 24.0, 0.9, 17, 40
+PROMPT_SEED = 2
 
 # All Linears of a block can multiply in FP8.
 FP8_WIDTHS = {
@@ -97,9 +99,16 @@ def states(conditions: tuple[Conditioning, ...], grid: LatentGrid = GRID) -> tup
 def context(
     dtype: torch.dtype = torch.float32,
     widths: tuple[int, int] = (KWARGS["cross_attention_dim"], KWARGS["audio_cross_attention_dim"]),
+    seed: int = PROMPT_SEED,
 ) -> Context:
-    generator = torch.Generator().manual_seed(2)
+    generator = torch.Generator().manual_seed(seed)
     return Context(*(torch.randn(1, PROMPT_LENGTH, width, generator=generator).to(dtype) for width in widths))
+
+
+def guidance(
+    scale: float = 5.0, alpha: float = 0.25, tau: float = 2.5, audio: bool = False, seed: int = 3
+) -> EncodedGuidance:
+    return EncodedGuidance(context(seed=seed), torch.tensor([scale, alpha, tau]), audio)
 
 
 @torch.inference_mode()
@@ -108,8 +117,9 @@ def velocity(
     conditions: tuple[Conditioning, ...],
     grid: LatentGrid = GRID,
     prompt: list[PromptKeysValues] | None = None,
+    guidance: EncodedGuidance | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return forward(transformer, conditions, grid, prompt)
+    return forward(transformer, conditions, grid, prompt, guidance)
 
 
 def forward(
@@ -117,11 +127,12 @@ def forward(
     conditions: tuple[Conditioning, ...],
     grid: LatentGrid = GRID,
     prompt: list[PromptKeysValues] | None = None,
+    guidance: EncodedGuidance | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     video, audio = states(conditions, grid)
     rotary, config = transformer.rotary_tables(video.coords, audio.coords), transformer.config
     prompts = context(transformer.dtype, (config.cross_attention_dim, config.audio_cross_attention_dim))
-    return predict_velocity(transformer, video, audio, rotary, prompts, SIGMA, prompt)
+    return predict_velocity(transformer, video, audio, rotary, prompts, SIGMA, prompt, guidance)
 
 
 @torch.inference_mode()
@@ -166,6 +177,35 @@ def test_a_prompt_that_was_kept_computes_the_same(build: Build) -> None:
     assert sum(tensor.nbytes for tensor in tensors) == transformer.prompt_bytes(PROMPT_LENGTH)
 
 
+@pytest.mark.parametrize("audio", [False, True], ids=["video", "video and sound"])
+def test_a_guided_prompt_that_was_kept_computes_the_same(audio: bool, build: Build) -> None:
+    transformer = build()
+    guided = guidance(audio=audio)
+    expected = velocity(transformer, (), guidance=guided)
+    kept: list[PromptKeysValues] = []
+
+    filled = velocity(transformer, (), prompt=kept, guidance=guided)
+    stronger = guidance(9.0, audio=audio)
+    found = velocity(transformer, (), prompt=kept, guidance=stronger)
+
+    assert all(map(torch.equal, filled, expected))
+    assert all(map(torch.equal, found, velocity(transformer, (), guidance=stronger)))
+    assert not torch.equal(found[0], expected[0])
+    tensors = [tensor for block in kept for stream in block for tensor in stream]
+    kept_bytes = sum(tensor.nbytes for tensor in tensors)
+    assert transformer.prompt_bytes(PROMPT_LENGTH) < kept_bytes <= 2 * transformer.prompt_bytes(PROMPT_LENGTH)
+
+
+def test_guidance_of_alpha_0_or_away_from_the_prompt_itself_changes_nothing(build: Build) -> None:
+    transformer = build()
+    plain = velocity(transformer, ())
+    itself = guidance(seed=PROMPT_SEED, audio=True)
+
+    assert all(map(torch.equal, velocity(transformer, (), guidance=guidance(alpha=0.0, audio=True)), plain))
+    for stream, exact in zip(velocity(transformer, (), guidance=itself), plain, strict=True):
+        assert relative_error(stream, exact) < 1e-6
+
+
 def test_keeps_the_sigmas_of_one_prompt_that_there_is_room_for() -> None:
     keys, first, second = PromptKeys(), context(), context()
     assert keys.at(first, (1.0, 1.0), 10) is None
@@ -180,6 +220,9 @@ def test_keeps_the_sigmas_of_one_prompt_that_there_is_room_for() -> None:
     assert keys.at(first, (0.8, 0.8), 10) is not kept[0.8, 0.8]
     assert keys.at(second, (0.8, 0.8), 10) is not keys.at(first, (0.8, 0.8), 10)
     assert keys.at(second, (0.8, 0.0), 10) is not keys.at(second, (0.8, 0.8), 10)
+    guided = keys.at((first, second), (0.8, 0.8), 10)
+    assert keys.at((first, second), (0.8, 0.8), 10) is guided
+    assert keys.at((first, context()), (0.8, 0.8), 10) is not guided
     keys.limit(9)
     assert keys.at(first, (0.8, 0.8), 10) is None
 
@@ -220,6 +263,22 @@ def test_one_graph_whatever_conditions_a_clip(
     for streams, exact in zip(found, expected, strict=True):
         # Where rounding differs, a value may be quantised to its other neighbour.
         assert max(map(relative_error, streams, exact)) < (5e-3 if "fp8" in arithmetic else 1e-6)
+
+
+def test_a_guided_clip_has_one_other_graph_whatever_the_strengths(
+    build: Build, compiler: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guidances = [None, guidance(), guidance(9.0, 0.6, 1.1), None, guidance(2.0)]
+    transformer = build(blocks=1)
+    expected = [velocity(transformer, (), guidance=guided) for guided in guidances]
+
+    compiled(transformer, monkeypatch)
+    found = [velocity(transformer, (), guidance=guided) for guided in guidances]
+
+    assert counters["stats"]["unique_graphs"] == 2
+    assert not counters["graph_break"]
+    for streams, exact in zip(found, expected, strict=True):
+        assert max(map(relative_error, streams, exact)) < 1e-6
 
 
 def test_other_sizes_share_the_graph(build: Build, compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pipelines.ltx.fp8 import project
+from pipelines.ltx.transformer.guidance import guide
 from pipelines.ltx.transformer.linear import Linear
 from pipelines.ltx.transformer.rope import RotaryTable, rotate
 
@@ -19,6 +20,23 @@ class KeysValues(NamedTuple):
 
     keys: torch.Tensor
     values: torch.Tensor
+
+
+class GuidedKeysValues(NamedTuple):
+    """Those of a prompt, and those of the negative prompt that guidance leads away from."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    negative_keys: torch.Tensor
+    negative_values: torch.Tensor
+
+    @property
+    def prompt(self) -> KeysValues:
+        return KeysValues(self.keys, self.values)
+
+    @property
+    def negative(self) -> KeysValues:
+        return KeysValues(self.negative_keys, self.negative_values)
 
 
 class Attention(nn.Module):
@@ -42,17 +60,27 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor, table: RotaryTable) -> torch.Tensor:
         """Attend from (F, P, D) to itself."""
         query, key, value, gates = project(x, self.to_q, self.to_k, self.to_v, self.to_gate_logits)
-        return self._attend(query, gates, self._keys_values(key, value, table), table)
+        return self._project_out(attend(self._queries(query, table), self._keys_values(key, value, table)), gates)
 
     def attend_to(self, context: KeysValues, x: torch.Tensor, table: RotaryTable | None = None) -> torch.Tensor:
         """Attend from (F, P, D) to a context."""
         query, gates = project(x, self.to_q, self.to_gate_logits)
-        return self._attend(query, gates, context, table)
+        return self._project_out(attend(self._queries(query, table), context), gates)
+
+    def attend_guided(self, context: GuidedKeysValues, x: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
+        """Attend from (F, P, D) to a prompt, and lead away from a negative one. strengths: as for `guide`."""
+        query, gates = project(x, self.to_q, self.to_gate_logits)
+        queries = self._queries(query)
+        found, avoided = attend(queries, context.prompt), attend(queries, context.negative)
+        return self._project_out(guide(found, avoided, strengths), gates)
 
     def keys_values(self, context: torch.Tensor, table: RotaryTable | None = None) -> KeysValues:
         """Project a context, (F, P, D of the context)."""
         key, value = project(context, self.to_k, self.to_v)
         return self._keys_values(key, value, table)
+
+    def _queries(self, query: torch.Tensor, table: RotaryTable | None = None) -> torch.Tensor:
+        return self._by_head(self.q_norm(query), table)
 
     def _keys_values(self, key: torch.Tensor, value: torch.Tensor, table: RotaryTable | None) -> KeysValues:
         return KeysValues(self._by_head(self.k_norm(key), table), self._by_head(value))
@@ -62,10 +90,12 @@ class Attention(nn.Module):
         heads = x.view(-1, self._heads, x.shape[-1] // self._heads)
         return (heads if table is None else rotate(heads, table)).transpose(0, 1).unsqueeze(0)
 
-    def _attend(
-        self, query: torch.Tensor, gates: torch.Tensor, context: KeysValues, table: RotaryTable | None
-    ) -> torch.Tensor:
-        heads = F.scaled_dot_product_attention(self._by_head(self.q_norm(query), table), *context)
-        gated = heads[0].transpose(0, 1).view(*gates.shape, -1) * (2 * gates.sigmoid()).unsqueeze(-1)  # (F, P, H, d)
+    def _project_out(self, heads: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
+        gated = heads.view(*gates.shape, -1) * (2 * gates.sigmoid()).unsqueeze(-1)  # (F, P, H, d)
         output: torch.Tensor = self.to_out[0](gated.flatten(-2))
         return output
+
+
+def attend(queries: torch.Tensor, context: KeysValues) -> torch.Tensor:
+    """Return what each head finds in a context, (T, H, d)."""
+    return F.scaled_dot_product_attention(queries, *context)[0].transpose(0, 1)

@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from pipelines.ltx.transformer.adaln import modulation
-from pipelines.ltx.transformer.attention import Attention, KeysValues
+from pipelines.ltx.transformer.attention import Attention, GuidedKeysValues, KeysValues
 from pipelines.ltx.transformer.config import TransformerConfig
 from pipelines.ltx.transformer.feed_forward import FeedForward
+from pipelines.ltx.transformer.guidance import Negative
 from pipelines.ltx.transformer.rope import RotaryTable
 
 # The rows of a stream's table: (shift, scale, gate) of three sublayers. The one at the prompt modulates queries alone.
@@ -31,6 +32,7 @@ class StreamInput(NamedTuple):
     """The inputs of every block from one stream, apart from its tokens.
 
     rows: (F, 9, 1, D). prompt_rows: (1, 2, 1, D). cross_rows: (F, 5, 1, D). context: (1, S, D), the encoded prompt.
+    negative: what guidance leads away from, if the stream is guided.
     """
 
     rows: torch.Tensor
@@ -39,13 +41,17 @@ class StreamInput(NamedTuple):
     context: torch.Tensor
     rotary: RotaryTable
     cross_rotary: RotaryTable
+    negative: Negative | None = None
 
 
 class PromptKeysValues(NamedTuple):
-    """The keys and values of the prompt in one block. They depend on the prompt and sigma alone."""
+    """The keys and values of the prompt in one block. They depend on the prompt and sigma alone.
 
-    video: KeysValues
-    audio: KeysValues
+    A guided stream has those of the negative prompt, too.
+    """
+
+    video: KeysValues | GuidedKeysValues
+    audio: KeysValues | GuidedKeysValues
 
 
 class TransformerBlock(nn.Module):
@@ -114,8 +120,10 @@ class TransformerBlock(nn.Module):
         video = self._attend_to_itself(self.attn1, video, rows[SELF_ATTENTION], video_input.rotary)
         audio = self._attend_to_itself(self.audio_attn1, audio, audio_rows[SELF_ATTENTION], audio_input.rotary)
 
-        video = self._attend_to_prompt(self.attn2, video, rows[PROMPT_ATTENTION], prompt.video)
-        audio = self._attend_to_prompt(self.audio_attn2, audio, audio_rows[PROMPT_ATTENTION], prompt.audio)
+        video = self._attend_to_prompt(self.attn2, video, rows[PROMPT_ATTENTION], prompt.video, video_input.negative)
+        audio = self._attend_to_prompt(
+            self.audio_attn2, audio, audio_rows[PROMPT_ATTENTION], prompt.audio, audio_input.negative
+        )
 
         video, audio = self._attend_to_each_other(video, audio, video_input, audio_input)
 
@@ -123,9 +131,14 @@ class TransformerBlock(nn.Module):
         audio = self._feed_forward(self.audio_ff, audio, audio_rows[FEED_FORWARD])
         return video, audio
 
-    def _keys_values(self, attention: Attention, table: torch.Tensor, stream: StreamInput) -> KeysValues:
+    def _keys_values(
+        self, attention: Attention, table: torch.Tensor, stream: StreamInput
+    ) -> KeysValues | GuidedKeysValues:
         shift, scale = modulation(table, stream.prompt_rows, PROMPT_SCALES)
-        return attention.keys_values(torch.addcmul(shift, stream.context, scale))
+        prompt = attention.keys_values(torch.addcmul(shift, stream.context, scale))
+        if stream.negative is None:
+            return prompt
+        return GuidedKeysValues(*prompt, *attention.keys_values(torch.addcmul(shift, stream.negative.context, scale)))
 
     def _attend_to_itself(
         self, attention: Attention, x: torch.Tensor, rows: tuple[torch.Tensor, ...], rotary: RotaryTable
@@ -134,10 +147,21 @@ class TransformerBlock(nn.Module):
         return torch.addcmul(x, attention(torch.addcmul(shift, self._norm(x), scale), rotary), gate)
 
     def _attend_to_prompt(
-        self, attention: Attention, x: torch.Tensor, rows: tuple[torch.Tensor, ...], prompt: KeysValues
+        self,
+        attention: Attention,
+        x: torch.Tensor,
+        rows: tuple[torch.Tensor, ...],
+        prompt: KeysValues | GuidedKeysValues,
+        negative: Negative | None,
     ) -> torch.Tensor:
         shift, scale, gate = rows
-        return torch.addcmul(x, attention.attend_to(prompt, torch.addcmul(shift, self._norm(x), scale)), gate)
+        normed = torch.addcmul(shift, self._norm(x), scale)
+        if isinstance(prompt, GuidedKeysValues):
+            assert negative is not None
+            found = attention.attend_guided(prompt, normed, negative.strengths)
+        else:
+            found = attention.attend_to(prompt, normed)
+        return torch.addcmul(x, found, gate)
 
     def _attend_to_each_other(
         self, video: torch.Tensor, audio: torch.Tensor, video_input: StreamInput, audio_input: StreamInput

@@ -20,6 +20,7 @@ from pipelines.ltx.transformer.block import (
     TransformerBlock,
 )
 from pipelines.ltx.transformer.config import TransformerConfig
+from pipelines.ltx.transformer.guidance import Negative
 from pipelines.ltx.transformer.linear import Linear
 from pipelines.ltx.transformer.rope import RotaryTable, rotary_table
 
@@ -31,13 +32,15 @@ class Modality(NamedTuple):
     """One stream at one step.
 
     latent: (F, P, C). noise: (F,), the part of sigma that each frame has: 1, or less where an image conditions it.
-    sigma: (1,). context: (1, S, D), the encoded prompt. Noise and sigma are float32.
+    sigma: (1,). context: (1, S, D), the encoded prompt. Noise and sigma are float32. negative: what guidance leads away
+    from, if the stream is guided.
     """
 
     latent: torch.Tensor
     noise: torch.Tensor
     sigma: torch.Tensor
     context: torch.Tensor
+    negative: Negative | None = None
 
 
 class RotaryTables(NamedTuple):
@@ -103,7 +106,7 @@ class Transformer(nn.Module):
         )
 
     def prompt_bytes(self, rows: int) -> int:
-        """Return the size of the keys and values that `forward` keeps of a prompt."""
+        """Return the size of the keys and values that `forward` keeps of a prompt, or of a negative prompt."""
         config = self.config
         return 2 * config.num_layers * rows * (config.width + config.audio_width) * self.dtype.itemsize
 
@@ -176,7 +179,7 @@ class Transformer(nn.Module):
         rows, output = adaln(noise)
         gate, _ = gate_adaln(gate_sigma)
         cross_rows = torch.cat([cross_adaln(noise)[0], gate.expand(frames, -1, -1, -1)], dim=1)
-        return StreamInput(rows, prompt_adaln(sigma)[0], cross_rows, stream.context, *rotary), output
+        return StreamInput(rows, prompt_adaln(sigma)[0], cross_rows, stream.context, *rotary, stream.negative), output
 
     def _project_out(
         self, x: torch.Tensor, table: torch.Tensor, embedded: torch.Tensor, projection: nn.Linear
