@@ -10,10 +10,11 @@ from torch import nn
 from pipelines.bench.cards import GB, Arithmetic, Card
 from pipelines.bench.recording import Operation, record
 from pipelines.geometry import SPATIAL_COMPRESSION, LatentGrid, audio_latent_length, latent_grid, position_fps
+from pipelines.ltx.audio_encode import MEL_BINS
 from pipelines.ltx.build import officially_fp8
 from pipelines.ltx.components import Components
 from pipelines.ltx.conditioning import Conditioning, Picture
-from pipelines.ltx.decode import chunk_bytes_for, decode_audio, kept_bytes, stream_decoder
+from pipelines.ltx.decode import MEL_PER_LATENT, chunk_bytes_for, decode_audio, kept_bytes, stream_decoder
 from pipelines.ltx.fp8 import FP8, Fp8Mode, use_fp8_linears
 from pipelines.ltx.frames import to_yuv420p
 from pipelines.ltx.guided import EncodedGuidance
@@ -115,6 +116,8 @@ def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stag
     yield Stage("text", record(lambda: encode_text(encoder, connectors)), text_bytes)
     if spec.keyframes:
         yield Stage("images", record(lambda: encode_images(components, spec, {first_grid, grid})))
+    if spec.sound is not None:
+        yield Stage("given sound", record(lambda: encode_mel(components, spec)))
     stages = [("stage 1", first_grid, STAGE_1_SIGMAS), ("stage 2", grid, STAGE_2_SIGMAS)][: spec.stages]
     context, guidance = empty_context(components.transformer), None
     if spec.effective_guidance is not None:
@@ -129,7 +132,7 @@ def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stag
             forgetful = replace(components, prompt_keys=PromptKeys())
             in_graphs = record(denoising(forgetful, spec, stage_grid, sigmas, context, guidance), blocks)
         yield Stage(name, record(call, blocks), step_bytes * (len(sigmas) - 1), in_graphs)
-    if spec.generate_audio:
+    if spec.renders_sound:
         sound = zeros(1, audio_latent_length(spec), components.transformer.config.audio_in_channels)
         yield Stage("sound", record(lambda: decode_audio(sound, components.audio_vae, components.vocoder)))
     yield Stage("decode", record(lambda: decode(components, unpack_video(latents(grid), grid))))
@@ -157,6 +160,11 @@ def encode_images(components: Components, spec: GenerationSpec, grids: Iterable[
         picture = Picture(keyframe, {grid: zeros(1, 3, *pixels(grid), dtype=torch.float32) for grid in grids})
         for grid in grids:
             picture.encode(components.video_vae, grid, META)
+
+
+def encode_mel(components: Components, spec: GenerationSpec) -> None:
+    mel = zeros(1, 2, MEL_PER_LATENT * audio_latent_length(spec) + 1, MEL_BINS)
+    components.audio_vae.encode(mel).latent_dist.mode()
 
 
 def denoising(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import pytest
 from PIL import Image
 
 from benchmarks.running_server import image_checkers
-from server.images.checker import Checked, ImageChecker
+from server.images.checker import Checked, CheckedSound, ImageChecker
 from server.jobs.job import NotReady
 from tests.jobs.conftest import PROGRAMS
+from tests.media.sounds import tone, write_wav
 
 
 @pytest.fixture
@@ -115,6 +117,29 @@ def test_an_image_that_kills_its_decoder_is_refused(endless: Path, valid: Path) 
             process.kill()
             assert "cannot be decoded" in ((await check).error or "")
         assert await checker.check(valid, None) == Checked(40, 30)
+
+    run(test)
+
+
+def test_the_length_of_a_sound_is_returned(valid: Path, tmp_path: Path) -> None:
+    sound = write_wav(tmp_path / "sound", tone(0.7, 44_100), 44_100)
+
+    async def test(checker: ImageChecker) -> None:
+        assert await checker.check_sound(sound, None) == CheckedSound(Fraction(7, 10))
+        assert "a PNG image" in ((await checker.check_sound(valid, None)).error or "")
+
+    run(test)
+
+
+def test_a_sound_that_kills_its_decoder_is_refused(endless: Path, tmp_path: Path) -> None:
+    sound = write_wav(tmp_path / "sound", tone(0.5))
+
+    async def test(checker: ImageChecker) -> None:
+        check = asyncio.create_task(checker.check_sound(endless, None))
+        async with reading(endless) as process:
+            process.kill()
+            assert "cannot be decoded: save it again as a plain WAV" in ((await check).error or "")
+        assert await checker.check_sound(sound, None) == CheckedSound(Fraction(1, 2))
 
     run(test)
 

@@ -1,9 +1,12 @@
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.errors import SoundError
 from pipelines.media.sound import fold_to_stereo, measure_sound, read_sound
@@ -258,3 +261,32 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SoundError, match="cannot be read: No such file"):
         measure_sound(tmp_path / "absent.wav")
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return a short sound in every format."""
+    folder, files = tmp_path_factory.mktemp("sounds"), {}
+    for name, (codec, container, sample_format) in FORMATS.items():
+        samples = tone(0.3)
+        stored = np.round(samples * 32768).astype(np.int16) if sample_format == "s16" else samples
+        files[name] = write_sound(folder / name, stored, 48_000, codec, container, sample_format).read_bytes()
+    return files
+
+
+@settings(max_examples=300)
+@given(name=st.sampled_from(list(FORMATS)), data=st.data())
+def test_a_damaged_sound_is_measured_or_raises_sound_error(
+    name: str, data: st.DataObject, encoded: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = bytearray(encoded[name])
+    for _ in range(data.draw(st.integers(1, 8))):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    end = data.draw(st.integers(0, len(file)))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(file[:end])
+
+    with suppress(SoundError):
+        assert 0 < measure_sound(path) <= 600
+    with suppress(SoundError):
+        assert read_sound(path, Fraction(1, 10), Fraction(1, 10)).samples.shape[0] == 2
