@@ -16,7 +16,7 @@ from enhancer.enhance import Enhancer
 from enhancer.errors import Unavailable
 from enhancer.sglang_process import ManagedSglang
 from server.answers.errors import AsciiJSONResponse, install_error_answers
-from server.configure import create_enhancer, create_managed, limits, worker_configs
+from server.configure import create_enhancer, create_managed, limits, lora_catalog, worker_configs
 from server.edge.api_keys import OPEN_PATHS
 from server.edge.key_ring import KeyRing
 from server.edge.link_secret import derive_secret, read_or_create_secret
@@ -189,7 +189,9 @@ def _lifespan(
             library = Videos(dispatcher, DataDir(settings.data_dir), retention, run_values)
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
-            services = Services(settings, dispatcher, workspace, library, enhancer, images, managed, run_values)
+            services = Services(
+                settings, dispatcher, workspace, library, enhancer, images, lora_catalog(settings), managed, run_values
+            )
             telemetry.metrics.registry.register(
                 StateCollector(lambda: dispatcher.status, lambda: services.enhancer_state)
             )

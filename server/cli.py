@@ -16,7 +16,7 @@ from server.commands.guidance_options import add_guidance_options
 from server.commands.setting_options import add_setting_options
 from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
-from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, WeightSettings
+from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, LoraSettings, WeightSettings
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -134,9 +134,11 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         dest="loras",
-        metavar="PATH:STRENGTH",
-        help="a LoRA that changes the model; STRENGTH (1.0) may be left out; may be repeated",
+        metavar="PATH_OR_NAME:STRENGTH",
+        help="a LoRA that changes the model: a file, or a name of LTX23_LORA or --lora-dir; STRENGTH may be left out; "
+        "may be repeated",
     )
+    add_setting_options(parser, LoraSettings, only=("lora_dir",))
     _add_clip_options(parser)
 
 

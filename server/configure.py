@@ -1,5 +1,6 @@
 """Turn the settings into the configurations of workers, the queue and the prompt enhancer."""
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,8 @@ from enhancer.sglang_install import DEFAULT_FOLDER, Installation
 from enhancer.sglang_process import ManagedOptions, ManagedSglang
 from server.edge.key_ring import KeyRing
 from server.jobs.limits import Limits
-from server.settings import Settings, parse_clip_size, setting_error
+from server.loras.catalog import LoraCatalog, NamedLora
+from server.settings import Settings, parse_clip_size, parse_named_lora, setting_error
 from server.worker.messages import WorkerConfig
 
 
@@ -43,9 +45,22 @@ def worker_config(settings: Settings) -> WorkerConfig:
         speed=settings.speed,
         warmup=tuple(map(parse_clip_size, settings.warmup)),
         fast=settings.fast,
+        with_loras=bool(settings.lora) or settings.lora_dir is not None,
+        lora_paths=tuple(lora.path for lora in named_loras(settings)),
         log_level=settings.log_level,
         log_format=settings.log_format,
     )
+
+
+def lora_catalog(settings: Settings) -> LoraCatalog:
+    """Return the LoRAs of the settings. Raises SettingsError if their folder is not there."""
+    if settings.lora_dir is not None and not os.path.isdir(settings.lora_dir):
+        raise setting_error("lora_dir", f"{settings.lora_dir} is not a folder")
+    return LoraCatalog(named_loras(settings), settings.lora_dir)
+
+
+def named_loras(settings: Settings) -> tuple[NamedLora, ...]:
+    return tuple(NamedLora(*parse_named_lora(text)) for text in settings.lora)
 
 
 def limits(settings: Settings, key_ring: KeyRing) -> Limits:

@@ -1,4 +1,4 @@
-"""The state that all routes share: settings, dispatcher, workspace, videos, enhancer and image checker."""
+"""The state that all routes share: settings, dispatcher, workspace, videos, enhancer, image checker, LoRAs."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from enhancer.sglang_process import ManagedSglang, ManagedStatus
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.workspace import Workspace
+from server.loras.catalog import LoraCatalog
 from server.process.run_values import RunValues
 from server.settings import Settings
 from server.videos.library import Videos
@@ -24,6 +25,7 @@ class Services:
     videos: Videos
     enhancer: Enhancer
     images: ImageChecker
+    loras: LoraCatalog = field(default_factory=LoraCatalog)
     sglang: ManagedSglang | None = None
     run_values: RunValues = field(default_factory=RunValues)
     started_at: float = field(default_factory=time.monotonic)

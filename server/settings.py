@@ -5,6 +5,7 @@ This is the only reader of the environment. The commands' flags, their help and 
 
 import re
 import shlex
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from enhancer.sglang import resolve_base_url
+from pipelines.direction import MAX_LORA_STRENGTH, MAX_LORAS
 from pipelines.errors import SpecError
 from pipelines.memory import ClipSize
 from pipelines.spec import GenerationSpec
@@ -20,6 +22,8 @@ from pipelines.spec import GenerationSpec
 PREFIX = "LTX23_"
 DEVICE = re.compile(r"cpu|cuda:\d+")
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+# NAME=PATH:STRENGTH; a path may contain colons and equal signs.
+NAMED_LORA = re.compile(r"(?P<name>[^=/\\]{1,255}?)=(?P<path>.+?)(:(?P<strength>[+-]?(\d+\.?\d*|\.\d+)))?")
 CLIP_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})x(\d{1,5})")
 HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._\[\]:-]+")
@@ -31,6 +35,13 @@ class SettingsError(Exception):
 
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Marks a setting whose flag may be repeated, each time with one value."""
+
+    metavar: str
 
 
 def split_list(value: Any) -> Any:
@@ -49,6 +60,17 @@ def parse_clip_size(text: str) -> ClipSize:
     except SpecError as exc:
         raise ValueError(f"{text}: {exc}") from exc
     return size
+
+
+def parse_named_lora(text: str) -> tuple[str, Path, float | None]:
+    """Return the name, the path and the strength in NAME=PATH:STRENGTH. Raises ValueError."""
+    match = NAMED_LORA.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not NAME=PATH or NAME=PATH:STRENGTH")
+    strength = None if match["strength"] is None else float(match["strength"])
+    if strength is not None and abs(strength) > MAX_LORA_STRENGTH:
+        raise ValueError(f"{text!r} has a strength beyond -{MAX_LORA_STRENGTH:g} .. {MAX_LORA_STRENGTH:g}")
+    return match["name"].strip(), Path(match["path"].strip()).expanduser(), strength
 
 
 def _validate_address(value: str) -> str:
@@ -297,6 +319,35 @@ class WeightSettings(SettingsGroup):
         return self
 
 
+class LoraSettings(SettingsGroup):
+    """LoRAs."""
+
+    lora: Annotated[tuple[str, ...], NoDecode, Repeated("NAME=PATH:STRENGTH")] = ()
+    """A LoRA that requests may name, as NAME=PATH; with NAME=PATH:STRENGTH it changes every clip whose request does not
+    say which LoRAs it wants. The flag may be repeated; in the variable commas separate several."""
+
+    lora_dir: Path | None = None
+    """Folder whose .safetensors files are LoRAs that requests may name, without the suffix. New, changed and removed
+    files are seen at once."""
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _split_loras(cls, value: Any) -> Any:
+        return split_list(value)
+
+    @field_validator("lora")
+    @classmethod
+    def _validate_loras(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        loras = [parse_named_lora(text) for text in value]
+        names = [name for name, _, _ in loras]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the name {name} is given twice")
+        if sum(strength is not None for _, _, strength in loras) > MAX_LORAS:
+            raise ValueError(f"at most {MAX_LORAS} can have a strength and change every clip")
+        return value
+
+
 class QueueSettings(SettingsGroup):
     """Queue and deadlines."""
 
@@ -445,6 +496,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     BrowserSettings,
     ConnectionSettings,
     WeightSettings,
+    LoraSettings,
     QueueSettings,
     StorageSettings,
     EnhancerSettings,
@@ -458,6 +510,7 @@ class Settings(
     BrowserSettings,
     ConnectionSettings,
     WeightSettings,
+    LoraSettings,
     QueueSettings,
     StorageSettings,
     EnhancerSettings,

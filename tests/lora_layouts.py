@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 import torch
 
 from weights.names import TRANSFORMER_FROM_DIFFUSERS
+from weights.tiny_config import WIDTH
+from weights.tiny_model.transformer import COLOURS, MIXED, RGB
 
 Tensors = dict[str, torch.Tensor]
 
@@ -89,3 +91,15 @@ def random_lora(linears: Mapping[str, tuple[int, int]], rank: int, seed: int, si
         tensors[f"{PUBLISHED}{layer}{DOWN}"] = torch.randn(rank, inputs, generator=generator) * inputs**-0.5
         tensors[f"{PUBLISHED}{layer}{UP}"] = torch.randn(outputs, rank, generator=generator) * size * rank**-0.5
     return tensors
+
+
+def swap_lora() -> Tensors:
+    """Return a LoRA that swaps red and blue in the colours that the tiny model takes from the prompt."""
+    layer = f"{PUBLISHED}transformer_blocks.0.attn2.to_out.0"
+    down, up = torch.zeros(RGB, WIDTH), torch.zeros(WIDTH, RGB)
+    for shade in range(RGB):
+        red, blue = RGB * shade, RGB * shade + 2
+        down[shade, blue], down[shade, red] = 1, -1
+        up[COLOURS.start + red, shade], up[COLOURS.start + blue, shade] = 1, -1
+    up[MIXED.start, 0], up[MIXED.start + 2, 0] = 1, -1
+    return {f"{layer}{DOWN}": down, f"{layer}{UP}": up}

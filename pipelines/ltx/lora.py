@@ -5,7 +5,7 @@ them. The files are read, never mapped: they may change at any time.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -47,12 +47,14 @@ class OpenLora:
         """Return what its effect depends on."""
         return self.version, self.wanted.strength
 
-    def error(self, reason: object) -> SpecError:
+    def error(self, reason: WeightsError) -> SpecError:
         return unusable(self.position, self.wanted, reason)
 
 
-def unusable(position: int, lora: LoraStrength, reason: object) -> SpecError:
-    return SpecError(f"loras.{position}.name", f"the LoRA {lora.name!r} cannot be used: {reason}")
+def unusable(position: int, lora: LoraStrength, reason: WeightsError) -> SpecError:
+    """Return the error that a client may see: with the name of the file, without its folder."""
+    text = str(reason).replace(str(lora.path), lora.path.name)
+    return SpecError(f"loras.{position}.name", f"the LoRA {lora.name!r} cannot be used: {text}")
 
 
 class Loras:
@@ -87,6 +89,11 @@ class Loras:
         self._in_use: tuple[OpenLora, ...] = ()
         self._hooks: list[RemovableHandle] = []
         self._slots: _Slots | None = None
+
+    def validate(self, paths: Iterable[Path]) -> None:
+        """Raise WeightsError if one of these files is no LoRA for this model. Reads headers alone."""
+        for path in paths:
+            self._reader.read(read_header(path))
 
     def open(self, loras: Sequence[LoraStrength]) -> tuple[OpenLora, ...]:
         """Read the headers of those that have an effect. Raises SpecError that names the LoRA."""

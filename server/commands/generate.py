@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from pipelines.media.image_crop import Crop, Size
 from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.clip_size import ClipSizeOptions, read_clip_shape
 from server.commands.guidance_options import take_guidance
-from server.commands.lora_options import read_lora
+from server.commands.lora_options import read_loras
 from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
@@ -62,13 +61,16 @@ def read_clip_options(path: Path, **options: Any) -> tuple[WorkerConfig, Generat
 
     Raises SettingsError, SpecError, WeightsError.
     """
-    weight_options = {name: options.pop(name, None) for name in WeightSettings.model_fields}
+    names = (*WeightSettings.model_fields, "lora_dir")
+    weight_options = {name: options.pop(name, None) for name in names}
     settings = resolve_weights(load_settings(**weight_options))
-    spec = build_spec(path, settings.stages, **options)
+    loras = read_loras(options.pop("loras", ()), settings)
+    spec = replace(build_spec(path, settings.stages, **options), loras=loras)
     for keyframe in spec.keyframes:
         check_keyframe(keyframe, Size(spec.width, spec.height))
     # This one clip is the first of its size in any case, and the fast mode is the server's.
-    return replace(worker_config(settings), warmup=(), fast=False, with_loras=bool(spec.loras)), spec
+    config = replace(worker_config(settings), warmup=(), fast=False, with_loras=bool(loras), lora_paths=())
+    return config, spec
 
 
 def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTrace") -> "Model":
@@ -95,7 +97,6 @@ def build_spec(
     keyframes: list[str],
     generate_audio: bool = True,
     image: str | None = None,
-    loras: Sequence[str] = (),
     **options: Any,
 ) -> GenerationSpec:
     """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
@@ -130,7 +131,6 @@ def build_spec(
         guidance=guidance,
         sound=sound,
         source=clip.source,
-        loras=tuple(map(read_lora, loras)),
     )
 
 

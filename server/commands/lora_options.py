@@ -1,26 +1,45 @@
-"""Read the option `--lora` of a command."""
+"""Read the options `--lora` of a command."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipelines.direction import LoraStrength
 from pipelines.errors import SpecError
+from server.configure import lora_catalog
+from server.contract.loras import KnownLora
+from server.settings import Settings
 from weights.errors import WeightsError
 from weights.header import read_header
 from weights.lora import validate_lora_file
 
-# PATH:STRENGTH, parsed from the right because a path may contain colons.
+# PATH_OR_NAME:STRENGTH, parsed from the right because a path may contain colons.
 LORA = re.compile(r"(?P<lora>.+?)(:(?P<strength>[+-]?(\d+\.?\d*|\.\d+)))?")
 
 
-def read_lora(text: str) -> LoraStrength:
-    """Return the LoRA that an option names. Its layers are checked once there is a model. Raises SpecError."""
+def read_loras(texts: Iterable[str], settings: Settings) -> tuple[LoraStrength, ...]:
+    """Return the LoRAs of a clip: files, or names of the settings. Raises SpecError.
+
+    Which layers they change is checked once there is a model.
+    """
+    known = lora_catalog(settings).entries(None)
+    return tuple(_read_lora(text, known) for text in texts)
+
+
+def _read_lora(text: str, known: Mapping[str, KnownLora]) -> LoraStrength:
     match = LORA.fullmatch(text)
     if match is None:
-        raise SpecError("lora", f"should be PATH[:STRENGTH], got {text!r}")
-    path = Path(match["lora"])
+        raise SpecError("lora", f"should be PATH_OR_NAME or PATH_OR_NAME:STRENGTH, got {text!r}")
+    lora = known.get(match["lora"]) or _file(Path(match["lora"]), known)
+    if lora.error is not None:
+        raise SpecError("lora", lora.error)
+    return LoraStrength(lora.name, lora.path, float(match["strength"] or lora.strength))
+
+
+def _file(path: Path, known: Mapping[str, KnownLora]) -> KnownLora:
     try:
         validate_lora_file(read_header(path))
     except WeightsError as exc:
-        raise SpecError("lora", str(exc)) from exc
-    return LoraStrength(path.stem, path, float(match["strength"] or 1))
+        names = f"; names are {', '.join(known)}" if known and len(path.parts) == 1 else ""
+        raise SpecError("lora", f"{exc}{names}") from exc
+    return KnownLora(path.stem, path)

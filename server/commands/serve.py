@@ -14,6 +14,7 @@ from server.commands.draining import DrainingServer
 from server.commands.http_server import create_http_config, exit_quietly_on_signals, listen
 from server.commands.standard_input import stop_with_stdin
 from server.commands.weight_names import resolve_weights
+from server.configure import lora_catalog
 from server.edge.key_ring import KeyRingError
 from server.jobs.workspace import Workspace
 from server.process.heap import keep_one_heap
@@ -31,6 +32,7 @@ def serve(**options: Any) -> int:
         settings = resolve_devices(resolve_weights(load_settings(**options)))
         _validate_temp_dir(settings)
         _validate_data_dir(settings)
+        lora_catalog(settings)
         with listen(settings) as listener:
             return _run(settings, listener)
     except (SettingsError, WeightsError, KeyRingError, OSError) as exc:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from server.settings import SettingsGroup
+from server.settings import Repeated, SettingsGroup
 
 METAVARS = {Path: "PATH", int: "N", float: "X", str: "TEXT", SecretStr: "KEY", tuple: "LIST"}
 
@@ -60,6 +60,8 @@ def _kind(field: FieldInfo) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if choices(field):
         return {"choices": choices(field)}
+    if repeated := next((mark for mark in field.metadata if isinstance(mark, Repeated)), None):
+        return {"action": "append", "metavar": repeated.metavar}
     return {"metavar": METAVARS[get_origin(kind) or kind]}
 
 

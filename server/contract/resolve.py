@@ -15,6 +15,7 @@ from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import relocated
 from server.contract.ignored import report_ignored
 from server.contract.images import ResolvedImage, resolve_images
+from server.contract.loras import KnownLora, resolve_loras
 from server.contract.names.aliases import read_names
 from server.contract.names.envelope import unwrap
 from server.contract.names.sent import SentRequest
@@ -22,6 +23,8 @@ from server.contract.scalars import RANDOM_SEED
 from server.contract.sound import ResolvedSound, left_s, report_sound, resolve_sound
 from server.contract.timing import resolve_timing
 from server.contract.wire import FIXED_SEED, GenerateRequest
+
+NO_LORAS: Mapping[str, KnownLora] = {}
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,15 @@ def resolve_request(
     strict: bool = False,
     random_seed: Callable[[], int] = draw_seed,
     sound_s: Fraction | None = None,
+    loras: Mapping[str, KnownLora] = NO_LORAS,
 ) -> ResolvedRequest:
     """Resolve a request's fields. Raises RequestInvalid if it cannot be served or, if strict, would be adjusted.
 
-    sound_s: the length of the sound that `find_sound` returns.
+    sound_s: the length of the sound that `find_sound` returns. loras: those of the server, by name.
     """
     unwrapped = unwrap(raw, strict=strict)
     with relocated(unwrapped.as_sent):
-        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed, sound_s)
+        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed, sound_s, loras)
     sound = resolved.sound
     return replace(
         resolved,
@@ -73,7 +77,11 @@ def resolve_request(
 
 
 def _resolve(
-    sent: SentRequest, strict: bool, random_seed: Callable[[], int], sound_s: Fraction | None
+    sent: SentRequest,
+    strict: bool,
+    random_seed: Callable[[], int],
+    sound_s: Fraction | None,
+    loras: Mapping[str, KnownLora],
 ) -> ResolvedRequest:
     request = sent.read_as(GenerateRequest)
     report = Report(sent)
@@ -94,6 +102,7 @@ def _resolve(
         frame_rate=timing.frame_rate,
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
+        loras=resolve_loras(request, loras),
     )
     return ResolvedRequest(spec, images, request.enhance_prompt, report.adjustments, request.duration, sound)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
+from pipelines.direction import MAX_LORA_STRENGTH, MAX_LORAS
 from pipelines.geometry import (
     MAX_FRAME_RATE,
     MAX_LONG_SIDE,
@@ -18,7 +19,9 @@ from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import DEFAULT_CRF, SIZE_MULTIPLE
 from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES, SOUND
 from server.contract.scalars import (
+    ENCODABLE,
     LAST_FRAME,
+    NUMBER,
     RANDOM_SEED,
     Crf,
     FrameCount,
@@ -78,6 +81,21 @@ class KeyframeRequest(WireModel):
 KeyframeList = Annotated[list[KeyframeRequest], Field(max_length=MAX_KEYFRAMES, json_schema_extra={"minItems": 2})]
 
 
+LoraScale = Annotated[float, Field(ge=-MAX_LORA_STRENGTH, le=MAX_LORA_STRENGTH), NUMBER]
+
+
+class LoraRequest(WireModel):
+    """A LoRA of the server, and how strongly it changes the model."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255), ENCODABLE] = Field(description="As GET /models lists it.")
+    strength: LoraScale | None = Field(
+        default=None, description="0 leaves the model as it is. Omit it for the LoRA's own strength, usually 1."
+    )
+
+
+LoraList = Annotated[list[LoraRequest], Field(max_length=MAX_LORAS)]
+
+
 class GenerateRequest(WireModel):
     """A video to generate. Values that do not fit are snapped, clamped or ignored, and reported in `adjustments`."""
 
@@ -123,6 +141,11 @@ class GenerateRequest(WireModel):
     input_image_b64: Text | None = Field(
         default=None,
         description=f"The first frame: {IMAGE}",
+    )
+    loras: LoraList | None = Field(
+        default=None,
+        description="LoRAs that change the model for this clip; they add up. Omit it for those that this server gives "
+        "to every clip; [] is none.",
     )
     audio_b64: Text | None = Field(
         default=None,

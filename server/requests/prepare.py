@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from enhancer.enhancement import Enhancement
@@ -34,16 +35,23 @@ async def accept_request(services: Services, context: RequestContext, body: Requ
     if sound is not None:
         services.dispatcher.validate_admits(context.owner)
         sound_s = await measure_sound(services.images, services.workspace, sound, context.owner)
-    resolved = await asyncio.to_thread(
-        resolve_request,
+    resolved = await asyncio.to_thread(_resolve, services, context, body, sound_s)
+    services.dispatcher.validate_admits(context.owner)
+    return replace(resolved, adjustments=body.adjustments + resolved.adjustments)
+
+
+def _resolve(
+    services: Services, context: RequestContext, body: RequestBody, sound_s: Fraction | None
+) -> ResolvedRequest:
+    resolved = resolve_request(
         body.fields,
         strict=context.is_strict,
         random_seed=lambda: services.run_values.seed(draw_seed()),
         sound_s=sound_s,
+        loras=services.loras.entries(services.dispatcher.status.model),
     )
     _validate_fits(services, resolved)
-    services.dispatcher.validate_admits(context.owner)
-    return replace(resolved, adjustments=body.adjustments + resolved.adjustments)
+    return resolved
 
 
 async def prepare_request(
@@ -92,10 +100,14 @@ def _validate_fits(services: Services, resolved: ResolvedRequest) -> None:
 
     While the model loads, sizes are unknown, but then no request is accepted anyway.
     """
+    loras = resolved.spec.loras
+    names = tuple(lora.name for lora in loras if lora.strength)
     models = [worker.model for worker in services.dispatcher.status.workers]
-    plans = [model.plan for model in models if model is not None and model.plan is not None]
     try:
-        for plan in plans:
-            plan.validate(resolved.clip_size)
+        for model in models:
+            if model is not None and model.plan is not None:
+                lora_bytes = services.loras.lora_bytes(loras, model) if names else 0
+                model.plan.validate(replace(resolved.clip_size, lora_bytes=lora_bytes, lora_names=names))
     except SpecError as exc:
-        raise RequestInvalid.at((), exc.message, "does_not_fit") from exc
+        loc = ("loras",) if exc.field == "loras" else ()
+        raise RequestInvalid.at(loc, exc.message, "does_not_fit") from exc

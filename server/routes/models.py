@@ -1,5 +1,6 @@
 """GET /models, /v1/models, /v1/models/{id}: the only model, its limits and defaults."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from server.answers.error_schema import READ, errors
 from server.answers.errors import ModelNotFound
 from server.contract import limits
 from server.contract.wire import NUM_INFERENCE_STEPS, GenerateRequest
+from server.loras.catalog import CatalogEntry
 from server.services import services_of
 from server.worker.messages import ModelInfo
 from weights.licenses import VIDEO_LICENSES
@@ -21,6 +23,20 @@ router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
 FEATURES = ["audio", "stream", "thumbnails"]
+
+
+class LoraAnswer(BaseModel):
+    """A LoRA that requests may name, as its file is now."""
+
+    model_config = ConfigDict(title="Lora")
+
+    name: str
+    strength: float = Field(description="Used by requests that do not say one.")
+    applied: bool = Field(description="True if it changes every clip whose request does not send `loras`.")
+    file: str
+    size_bytes: int | None = Field(description="Null if there is no such file.")
+    rank: int | None = Field(description="The largest of its layers. Null if it cannot be used, or is not read yet.")
+    error: str | None = Field(description="Why it cannot be used.")
 
 
 class MemoryAnswer(BaseModel):
@@ -60,6 +76,7 @@ class ModelAnswer(BaseModel):
     num_inference_steps: int
     modes: list[str]
     features: list[str] = Field(description="What this server can do beyond the modes.")
+    loras: list[LoraAnswer] = Field(description="The LoRAs that a request may name.")
     enhance_prompt: bool = Field(description="True if prompts can be enhanced.")
     limits: dict[str, Any]
     defaults: dict[str, Any]
@@ -76,7 +93,7 @@ class ModelListAnswer(BaseModel):
 
 @router.get("/models", summary="List the model, its limits and defaults", responses=errors(401, 500))
 async def list_models(request: Request) -> ModelListAnswer:
-    return ModelListAnswer(data=[_model(request)])
+    return ModelListAnswer(data=[await asyncio.to_thread(_model, request)])
 
 
 @router.get("/v1/models", summary="List the model, where OpenAI's clients look for it", responses=errors(401, 500))
@@ -88,7 +105,7 @@ async def list_openai_models(request: Request) -> ModelListAnswer:
 async def retrieve_model(request: Request, model_id: str) -> ModelAnswer:
     if model_id != MODEL_ID:
         raise ModelNotFound(model_id)
-    return _model(request)
+    return await asyncio.to_thread(_model, request)
 
 
 def _model(request: Request) -> ModelAnswer:
@@ -109,10 +126,23 @@ def _model(request: Request) -> ModelAnswer:
         stages=services.settings.stages,
         num_inference_steps=NUM_INFERENCE_STEPS,
         modes=MODES,
-        features=FEATURES,
+        features=FEATURES + ([] if services.loras.is_empty else ["lora"]),
+        loras=[_lora(entry) for entry in services.loras.entries(model).values()],
         enhance_prompt=services.enhancer.state.status is not EnhancerStatus.OFF,
         limits=limits.PUBLISHED,
         defaults=_defaults(),
+    )
+
+
+def _lora(entry: CatalogEntry) -> LoraAnswer:
+    return LoraAnswer(
+        name=entry.name,
+        strength=entry.strength,
+        applied=entry.is_applied,
+        file=entry.path.name,
+        size_bytes=entry.size_bytes,
+        rank=None if entry.lora is None else entry.lora.rank,
+        error=entry.error,
     )
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipelines.direction import Sound
+from pipelines.direction import LoraStrength, Sound
 from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import Container, GenerationSpec, Keyframe
@@ -46,8 +46,10 @@ def request_to_json(request: PreparedRequest) -> str:
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
-    # Older servers read what has no sound.
-    del fields["sound"]
+    # Older servers read what has no sound and no LoRAs.
+    del fields["sound"], fields["loras"]
+    if spec.loras:
+        fields["loras"] = [asdict(lora) | {"path": str(lora.path)} for lora in spec.loras]
     if spec.sound is not None:
         fields["sound"] = asdict(spec.sound) | {"path": spec.sound.path.name}
     return json.dumps(asdict(request) | {"spec": fields})
@@ -65,8 +67,11 @@ def request_from_json(text: str, folder: Path) -> PreparedRequest:
 
 def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:
     keyframes = tuple(Keyframe(folder / keyframe.pop("path"), **keyframe) for keyframe in fields.pop("keyframes"))
+    loras = tuple(LoraStrength(**lora | {"path": Path(lora["path"])}) for lora in fields.pop("loras", ()))
     frame_rate, container = Fraction(fields.pop("frame_rate")), Container(fields.pop("container"))
     sound = fields.pop("sound", None)
     if sound is not None:
         sound = Sound(folder / sound.pop("path"), **sound)
-    return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes, sound=sound)
+    return GenerationSpec(
+        **fields, frame_rate=frame_rate, container=container, keyframes=keyframes, sound=sound, loras=loras
+    )

@@ -131,7 +131,7 @@ class ModelInfo:
 
     fp8, fp8_reason: `scaled`, `scaled-all` or `dequantize`, and why.
     encoder: libav's name of the encoder of mp4 clips. plan: where the weights are, and which clips fit beside them.
-    warnings: notes about the files for the operator.
+    linears: the layers that LoRAs may change, as in `weights.lora`. warnings: notes about the files for the operator.
     """
 
     checkpoint: str
@@ -145,6 +145,7 @@ class ModelInfo:
     encoder: str = "libx264"
     plan: MemoryPlan | None = None
     speed: SpeedInfo = SpeedInfo()
+    linears: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -126,6 +126,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     )
     if config.fp8_fast_accum:
         use_fast_accumulation(loaded.transformer)
+    loaded.loras.validate(config.lora_paths)
     components = accelerate(loaded, speed, config.with_loras, on_progress)
     info = ModelInfo(
         checkpoint=files.checkpoint.absolute().name,
@@ -139,6 +140,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         encoder=h264.encoder,
         plan=replace(components.plan, is_fast=config.fast),
         speed=describe_speed(components, speed, config.warmup),
+        linears=components.loras.linears,
         warnings=warnings + find_warnings(config, files) + speed_warnings(components, speed),
     )
     model = Model(components, info, h264, config.fast)

@@ -19,6 +19,7 @@ DOCUMENTED = {
     "input_image_b64",
     "audio_b64",
     "audio_start",
+    "loras",
     "generate_audio",
     "guidance_scale",
     "num_inference_steps",

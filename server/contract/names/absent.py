@@ -3,6 +3,8 @@
 from server.contract.wire import GenerateRequest
 
 ZERO_MEANS_ABSENT = frozenset({"fps", "frame_rate", "duration"})
+# Fields of which an empty list says something.
+EMPTY_MEANS_NONE = frozenset({"loras"})
 # Fields for which an empty object is an error, like any other object.
 SCALARS = GenerateRequest.model_fields.keys() - {"keyframes", "input_image_b64"}
 
@@ -11,7 +13,7 @@ def is_absent(name: str, value: object) -> bool:
     """Return whether the field `name` counts as not sent. An empty prompt is kept: it has an error of its own."""
     if name == "prompt":
         return value is None
-    if name in SCALARS and value == {}:
+    if (name in SCALARS and value == {}) or (name in EMPTY_MEANS_NONE and value == []):
         return False
     return is_empty(value) or (name in ZERO_MEANS_ABSENT and _is_zero(value))
 

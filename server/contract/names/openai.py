@@ -8,7 +8,7 @@ from typing import Any
 
 from server.contract.adjustments import Adjustment
 from server.contract.errors import Loc, RequestInvalid, dotted
-from server.contract.names.absent import is_empty
+from server.contract.names.absent import EMPTY_MEANS_NONE, is_empty
 from server.contract.names.envelope import unwrap
 from server.contract.names.named_size import is_automatic, names_same_size
 from server.contract.parsing.json_body import validate_value_count
@@ -50,7 +50,7 @@ def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAI
     """Translate the names. Raises RequestInvalid for a value that cannot be read or, if strict, that is not used."""
     unwrapped = unwrap(raw, strict=strict)
     # An empty prompt is kept, because it has an error of its own.
-    values = {name: value for name, value in unwrapped.fields.items() if name == "prompt" or not is_empty(value)}
+    values = {name: value for name, value in unwrapped.fields.items() if name == "prompt" or _is_sent(name, value)}
     reader = _Reader(values, {name: unwrapped.as_sent((name,)) for name in values}, strict)
     for group in GROUPS:
         reader.read_group(group)
@@ -82,7 +82,7 @@ class _Reader:
             return
         path = self.paths[group]
         for name, value in _read_object(sent, path).items():
-            if not is_empty(value):
+            if _is_sent(name, value):
                 self._offer(name, value, (*path, str(name)))
 
     def rename(self, name: str, ours: str) -> None:
@@ -143,6 +143,10 @@ class _Reader:
         if self.strict:
             raise RequestInvalid([adjustment.refusal(path)])
         self.adjustments.append(adjustment)
+
+
+def _is_sent(name: str, value: Any) -> bool:
+    return not is_empty(value) or (name in EMPTY_MEANS_NONE and value == [])
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """A request with documented names that remembers the names that were sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -8,9 +8,12 @@ from pydantic import BaseModel, ValidationError
 
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.limits import MAX_KEYFRAMES
-from server.contract.wire import GenerateRequest, KeyframeRequest
+from server.contract.wire import GenerateRequest, KeyframeRequest, LoraRequest
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# The fields that are lists of objects.
+LISTS: Mapping[str, type[BaseModel]] = {"keyframes": KeyframeRequest, "loras": LoraRequest}
 
 # Replaces pydantic's own messages that would name our classes.
 MESSAGES = {"model_type": "Input should be an object"}
@@ -74,15 +77,15 @@ class SentRequest:
         for name, value in self.values.items():
             if name not in GenerateRequest.model_fields:
                 yield (name,), value
-        for i, entry in enumerate(self._keyframes):
-            for name, value in entry.items():
-                if name not in KeyframeRequest.model_fields:
-                    yield ("keyframes", i, name), value
+        for field_name, model in LISTS.items():
+            for i, entry in enumerate(self._entries(field_name)):
+                for name, value in entry.items():
+                    if name not in model.model_fields:
+                        yield (field_name, i, name), value
 
-    @property
-    def _keyframes(self) -> list[Any]:
-        """Return the keyframes, with {} for each that is not an object; [] if they are no list or too many."""
-        entries = self.values.get("keyframes")
+    def _entries(self, field_name: str) -> list[Any]:
+        """Return the entries of a list, with {} for each that is not an object; [] if it is no list or too long."""
+        entries = self.values.get(field_name)
         if not isinstance(entries, list) or len(entries) > MAX_KEYFRAMES:
             return []
         return [entry if isinstance(entry, dict) else {} for entry in entries]

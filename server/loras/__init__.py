@@ -1,0 +1,1 @@
+"""The LoRAs that the server offers: those of `--lora` and of the folder `--lora-dir`."""
