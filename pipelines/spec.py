@@ -117,7 +117,8 @@ class GenerationSpec:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Return the files that it is rendered from."""
-        return (*(keyframe.path for keyframe in self.keyframes), *(() if self.sound is None else (self.sound.path,)))
+        others = (given.path for given in (self.sound, self.source) if given is not None)
+        return (*(keyframe.path for keyframe in self.keyframes), *others)
 
     @property
     def effective_guidance(self) -> Guidance | None:

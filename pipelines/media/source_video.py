@@ -5,7 +5,6 @@ FFmpeg is never left to guess a format: some of its demuxers open other files th
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +20,11 @@ from pipelines.geometry import clamp_frame_rate, exact_frame_rate
 from pipelines.media.codecs import PIXEL_FORMAT
 from pipelines.media.image_crop import Size
 from pipelines.media.sound import Waveform, read_track
-from pipelines.media.source_limits import MAX_FRAME_RATE, MAX_SECONDS, MAX_SIDE, MIN_SIDE
+from pipelines.media.source_info import SourceInfo
+from pipelines.media.source_limits import MAX_FRAME_RATE, MAX_SECONDS, MAX_SIDE, MIN_SIDE, SUGGESTED
 from pipelines.spec import GenerationSpec
 
-REMEDY = "send an MP4, MOV, WebM or MKV file"
+REMEDY = f"send an {SUGGESTED}"
 VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "libvpx-vp9", "mpeg4"})
 AUDIO_CODECS = frozenset({"aac", "mp3", "mp3float", "opus", "libopus", "vorbis", "flac", "alac", "pcm_s16le"})
 
@@ -33,25 +33,6 @@ _SIGNATURES = {(4, b"ftyp"): "mov", (0, b"\x1a\x45\xdf\xa3"): "matroska"}
 
 _HDR = frozenset({ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67})
 _SCALING = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-
-
-@dataclass(frozen=True)
-class SourceInfo:
-    """A video as it is shown. num_frames: at `frame_rate`, which is constant and within the limits of clips."""
-
-    width: int
-    height: int
-    num_frames: int
-    frame_rate: Fraction
-    has_sound: bool = False
-
-    @property
-    def duration_s(self) -> Fraction:
-        return self.num_frames / self.frame_rate
-
-    def at_rate(self, frame_rate: Fraction) -> "SourceInfo":
-        """Return the same video, read at another rate."""
-        return replace(self, num_frames=max(1, round(self.duration_s * frame_rate)), frame_rate=frame_rate)
 
 
 def inspect_source(path: Path, decode: bool = True) -> SourceInfo:
@@ -66,9 +47,10 @@ def inspect_source(path: Path, decode: bool = True) -> SourceInfo:
         size = _shown_size(first)
         sounds = container.streams.audio
         has_sound = bool(sounds) and _validated_sound(sounds[0])
-    rate = _constant_rate(times, stream.average_rate)
+    stored_rate = stream.average_rate or _average_rate(times)
+    rate = clamp_frame_rate(exact_frame_rate(round(float(stored_rate), 3)))
     num_frames = max(1, round((times[-1] - times[0] + _usual_step(times, rate)) * rate))
-    info = SourceInfo(size.width, size.height, num_frames, rate, has_sound)
+    info = SourceInfo(size.width, size.height, num_frames, rate, stored_rate, has_sound)
     if decode:
         for _ in read_frames(path, info):
             pass
@@ -108,7 +90,7 @@ def read_frames(path: Path, info: SourceInfo, size: Size | None = None) -> Itera
 def source_info(spec: GenerationSpec) -> SourceInfo:
     """Return the facts of the source of `spec`, with the size of the clip, which its frames are scaled to."""
     assert spec.source is not None
-    return SourceInfo(spec.width, spec.height, spec.source.clip_frames, spec.frame_rate)
+    return SourceInfo(spec.width, spec.height, spec.source.clip_frames, spec.frame_rate, spec.frame_rate)
 
 
 def read_source_sound(path: Path, from_zero: bool = False) -> Waveform | None:
@@ -219,11 +201,8 @@ def _frame_times(container: Any, stream: Any) -> list[Fraction]:
     return sorted(times)
 
 
-def _constant_rate(times: list[Fraction], average: Fraction | None) -> Fraction:
-    """Return the rate at which the video is read: its own average, within the limits of clips."""
-    if not average:
-        average = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else Fraction(24)
-    return clamp_frame_rate(exact_frame_rate(round(float(average), 3)))
+def _average_rate(times: list[Fraction]) -> Fraction:
+    return (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else Fraction(24)
 
 
 def _usual_step(times: list[Fraction], rate: Fraction) -> Fraction:

@@ -36,7 +36,7 @@ class VideoAnswer(ClipFacts):
     seconds: str = Field(description="The requested seconds; `duration` is the length of the clip.")
     size: str = Field(description="WIDTHxHEIGHT in pixels.")
     error: VideoFailure | None
-    remixed_from_video_id: str | None = None
+    remixed_from_video_id: str | None = Field(default=None, description="The video that it is made from.")
     video_format: str
     size_bytes: int = Field(description="Size of the file; 0 until it exists.")
     inference_time_s: float | None = Field(description="Render time in seconds; null until completed.")
@@ -99,6 +99,7 @@ def video_json(
         seconds=seconds_text(request),
         size=f"{spec.width}x{spec.height}",
         error=VideoFailure(code=failure.code, message=failure.message) if failure else None,
+        remixed_from_video_id=request.from_video,
         video_format=str(spec.container),
         size_bytes=video.size_bytes,
         inference_time_s=None if video.inference_s is None else round(video.inference_s, 4),

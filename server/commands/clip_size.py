@@ -11,7 +11,8 @@ from pathlib import Path
 from pipelines.direction import Continuation, Retake, Source
 from pipelines.errors import SpecError, VideoError
 from pipelines.geometry import TEMPORAL_COMPRESSION, exact_frame_rate, snap_num_frames, sound_num_frames
-from pipelines.media.source_video import SourceInfo, inspect_source
+from pipelines.media.source_info import SourceInfo
+from pipelines.media.source_video import inspect_source
 from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import SIZE_MULTIPLE
 

@@ -47,6 +47,9 @@ class Report:
         self._sent = sent
         self._found: list[tuple[Loc, Adjustment]] = []
 
+    def as_sent(self, loc: Loc) -> Loc:
+        return self._sent.as_sent(loc)
+
     def add(self, field: str, used: object, reason: str, *, path: Loc | None = None) -> None:
         """Add a field that was not used as it was sent. `path`: the location of its value, if that is not `field`."""
         path = path or (field,)

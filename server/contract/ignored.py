@@ -13,6 +13,7 @@ from server.contract.wire import (
     DEFAULT_NEGATIVE_PROMPT,
     GenerateRequest,
     KeyframeRequest,
+    field_names,
 )
 
 MAX_UNKNOWN_REPORTED = 64
@@ -38,7 +39,7 @@ def _report_overridden(overridden: Overridden, sent: SentRequest, report: Report
     used = sent.value_at(path)
     if path == ("num_inference_steps",) or _is_same(path, overridden.value, used):
         return
-    name = dotted(path) if loser not in GenerateRequest.model_fields else str(loser)
+    name = dotted(path) if loser not in field_names(GenerateRequest) else str(loser)
     reason = f"{sent.as_sent(path)[-1]} wins over {loser}"
     report.add_sent(overridden.loc, Adjustment(name, overridden.value, used, reason))
 

@@ -9,7 +9,7 @@ from pipelines.geometry import (
     MIN_SIDE,
     max_num_frames,
 )
-from pipelines.media import sound_limits
+from pipelines.media import sound_limits, source_limits
 from pipelines.media.image_format import ACCEPTED
 from pipelines.media.image_limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_REQUEST_PIXELS
 from pipelines.media.sound_format import ACCEPTED as ACCEPTED_SOUNDS
@@ -34,6 +34,8 @@ PUBLISHED = {
     "sound_bytes": sound_limits.MAX_FILE_BYTES,
     "sound_s": sound_limits.MAX_SECONDS,
     "sound_channels": sound_limits.MAX_CHANNELS,
+    "video_bytes": source_limits.MAX_FILE_BYTES,
+    "video_s": source_limits.MAX_SECONDS,
     "prompt_characters": MAX_PROMPT_CHARACTERS,
 }
 
@@ -48,4 +50,8 @@ IMAGE = (
 SOUND = (
     f"{', '.join(_SOUND_FORMATS)} or {_LAST_SOUND_FORMAT} in base64, `data:` prefix or not, up to "
     f"{sound_limits.MAX_FILE_BYTES // 2**20} MiB decoded and {sound_limits.MAX_SECONDS // 60} minutes."
+)
+VIDEO = (
+    f"An {source_limits.SUGGESTED} in base64, `data:` prefix or not, up to {source_limits.MAX_FILE_BYTES // 2**20} MiB "
+    f"decoded and {source_limits.MAX_SECONDS} s."
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.direction import Sound
 from pipelines.geometry import MIN_SIDE, max_size, snap_size
+from pipelines.media.source_info import SourceInfo
 from pipelines.memory import ClipSize
 from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment, Report
@@ -21,6 +22,7 @@ from server.contract.names.envelope import unwrap
 from server.contract.names.sent import SentRequest
 from server.contract.scalars import RANDOM_SEED
 from server.contract.sound import ResolvedSound, left_s, report_sound, resolve_sound
+from server.contract.source import ClipShape, ResolvedSource, resolve_source
 from server.contract.timing import resolve_timing
 from server.contract.wire import FIXED_SEED, GenerateRequest
 
@@ -40,6 +42,7 @@ class ResolvedRequest:
     adjustments: tuple[Adjustment, ...]
     requested_duration_s: float | None = None
     sound: ResolvedSound | None = None
+    source: ResolvedSource | None = None
 
     @property
     def clip_size(self) -> ClipSize:
@@ -59,17 +62,21 @@ def resolve_request(
     random_seed: Callable[[], int] = draw_seed,
     sound_s: Fraction | None = None,
     loras: Mapping[str, KnownLora] = NO_LORAS,
+    source: ResolvedSource | None = None,
+    source_info: SourceInfo | None = None,
 ) -> ResolvedRequest:
     """Resolve a request's fields. Raises RequestInvalid if it cannot be served or, if strict, would be adjusted.
 
-    sound_s: the length of the sound that `find_sound` returns. loras: those of the server, by name.
+    sound_s: the length of the sound that `find_sound` returns. loras: those of the server, by name. source: what
+    `find_source` returns, and what it holds.
     """
     unwrapped = unwrap(raw, strict=strict)
     with relocated(unwrapped.as_sent):
-        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed, sound_s, loras)
+        resolved = _resolve(read_names(unwrapped.fields), strict, random_seed, sound_s, loras, source_info)
     sound = resolved.sound
     return replace(
         resolved,
+        source=source,
         sound=None if sound is None else replace(sound, loc=unwrapped.as_sent(sound.loc)),
         images=tuple(replace(image, loc=unwrapped.as_sent(image.loc)) for image in resolved.images),
         adjustments=unwrapped.adjustments + resolved.adjustments,
@@ -82,27 +89,35 @@ def _resolve(
     random_seed: Callable[[], int],
     sound_s: Fraction | None,
     loras: Mapping[str, KnownLora],
+    source_info: SourceInfo | None,
 ) -> ResolvedRequest:
     request = sent.read_as(GenerateRequest)
     report = Report(sent)
-    width, height = _resolve_size(request, report)
-    sound, sound_s = resolve_sound(request, sent), left_s(sound_s, request, sent)
-    timing = resolve_timing(request, width, height, report, sound_s)
-    report_sound(request, sent, sound_s, timing, (width, height), report)
-    images = resolve_images(request, sent, timing, report)
+    sound = resolve_sound(request, sent)
+    images: tuple[ResolvedImage, ...] = ()
+    if source_info is None:
+        width, height = _resolve_size(request, report)
+        sound_s = left_s(sound_s, request, sent)
+        timing = resolve_timing(request, width, height, report, sound_s)
+        report_sound(request, sent, sound_s, timing, (width, height), report)
+        images = resolve_images(request, sent, timing, report)
+        shape = ClipShape(width, height, timing.num_frames, timing.frame_rate)
+    else:
+        shape = resolve_source(request, sent, source_info, report)
     report_ignored(request, sent, report)
     if strict:
         report.raise_if_any()
     spec = GenerationSpec(
         prompt=request.prompt,
         seed=_resolve_seed(request, random_seed),
-        width=width,
-        height=height,
-        num_frames=timing.num_frames,
-        frame_rate=timing.frame_rate,
+        width=shape.width,
+        height=shape.height,
+        num_frames=shape.num_frames,
+        frame_rate=shape.frame_rate,
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
         loras=resolve_loras(request, loras),
+        source=shape.source,
     )
     return ResolvedRequest(spec, images, request.enhance_prompt, report.adjustments, request.duration, sound)
 
@@ -126,18 +141,27 @@ def _resolve_seed(request: GenerateRequest, random_seed: Callable[[], int]) -> i
 
 
 def to_spec(
-    resolved: ResolvedRequest, image_paths: Sequence[Path], prompt: str, stages: int = 2, sound_path: Path = Path()
+    resolved: ResolvedRequest,
+    image_paths: Sequence[Path],
+    prompt: str,
+    stages: int = 2,
+    sound_path: Path = Path(),
+    source_path: Path = Path(),
 ) -> GenerationSpec:
     """Return the specification to render.
 
-    image_paths: one per image. prompt: the enhanced one, if there is one. sound_path: of the sound, if there is one.
+    image_paths: one per image. prompt: the enhanced one, if there is one. sound_path, source_path:
+    of the sound and of the clip that it is made from, if there are any.
     """
     keyframes = tuple(
         Keyframe(path, image.frame_idx, image.strength, image.crf)
         for path, image in zip(image_paths, resolved.images, strict=True)
     )
     sound = None if resolved.sound is None else Sound(sound_path, resolved.sound.start_s)
-    return replace(resolved.spec, prompt=prompt, keyframes=keyframes, stages=stages, sound=sound)
+    source = resolved.spec.source
+    if source is not None:
+        source = replace(source, path=source_path)
+    return replace(resolved.spec, prompt=prompt, keyframes=keyframes, stages=stages, sound=sound, source=source)
 
 
 def wants_json(raw: Mapping[str, Any]) -> bool:

@@ -58,11 +58,18 @@ def video_schema() -> dict[str, Any]:
     }
 
 
+def remix_schema() -> dict[str, Any]:
+    """Describe the body of POST /v1/videos/{id}/remix, which takes the other fields of a request too."""
+    properties = request_schema()["properties"]
+    own = {name: _without_default(properties[name]) for name in ("prompt", "seed")}
+    return {"title": "RemixRequest", "type": "object", "properties": own, "required": ["prompt"]}
+
+
 def video_form_schema() -> dict[str, Any]:
-    """Describe the form of POST /v1/videos, which takes the first frame and the sound as files."""
+    """Describe the form of POST /v1/videos, which takes the first frame, the sound and a clip as files."""
     schema = video_schema()
-    sound: str = schema["properties"]["audio_b64"]["description"]
-    descriptions = {"input_reference": "The first frame.", "audio_b64": sound}
+    others = {name: schema["properties"][name]["description"] for name in ("audio_b64", "video_b64")}
+    descriptions = {"input_reference": "The first frame."} | others
     files = {name: {"type": "string", "format": "binary", "description": text} for name, text in descriptions.items()}
     properties = schema["properties"] | files
     del properties["keyframes"], properties["input_image_b64"]

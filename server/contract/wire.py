@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from pipelines.direction import MAX_LORA_STRENGTH, MAX_LORAS
+from pipelines.direction import MAX_LORA_STRENGTH, MAX_LORAS, Continuation
 from pipelines.geometry import (
     MAX_FRAME_RATE,
     MAX_LONG_SIDE,
@@ -17,7 +17,7 @@ from pipelines.geometry import (
 from pipelines.ltx.schedule import STAGE_1_SIGMAS
 from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import DEFAULT_CRF, SIZE_MULTIPLE
-from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES, SOUND
+from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES, SOUND, VIDEO
 from server.contract.scalars import (
     ENCODABLE,
     LAST_FRAME,
@@ -96,6 +96,27 @@ class LoraRequest(WireModel):
 LoraList = Annotated[list[LoraRequest], Field(max_length=MAX_LORAS)]
 
 
+class RetakeRequest(WireModel):
+    """A part of a clip to render anew; the rest of it stays as it is."""
+
+    start: Seconds = Field(default=0.0, description="Seconds from the beginning of the clip.")
+    end: Seconds | None = Field(default=None, description="Seconds; the end of the clip if omitted.")
+    video: bool = Field(default=True, description="False keeps the picture.")
+    audio: bool = Field(default=True, description="False keeps the sound.")
+
+
+class ContinueRequest(WireModel):
+    """What to render after a clip. The file has both."""
+
+    seconds: Annotated[float, Field(gt=0), NUMBER] = Field(
+        default=5.0, description="Seconds to add, rounded to 8 frames."
+    )
+    context_frames: FrameCount = Field(
+        default=Continuation.context_frames,
+        description="Frames at the end of the clip that the new ones go on from, 8k + 1.",
+    )
+
+
 class GenerateRequest(WireModel):
     """A video to generate. Values that do not fit are snapped, clamped or ignored, and reported in `adjustments`."""
 
@@ -156,6 +177,17 @@ class GenerateRequest(WireModel):
         default=None,
         description="Where in the sound the clip begins, in seconds; 0 if omitted. Silence follows where it ends.",
     )
+    video_b64: Text | None = Field(default=None, description=f"A clip, for retake or continue. {VIDEO}")
+    from_video: Text | None = Field(
+        default=None, description="Instead of video_b64: the id of a finished video of this server."
+    )
+    retake: RetakeRequest | None = Field(
+        default=None,
+        description="Render a part of the clip anew, with its size, length and rate. Frames come in groups of 8.",
+    )
+    continue_: ContinueRequest | None = Field(
+        default=None, alias="continue", description="Render what follows the clip, with its size and rate."
+    )
     generate_audio: bool = Field(
         default=True,
         description="False gives a silent file. The picture still follows audio_b64.",
@@ -173,3 +205,8 @@ class GenerateRequest(WireModel):
         description="Rewrite the prompt with a language model, which is given a caption of the first image.",
     )
     return_json: bool = Field(default=False, description="Answer JSON with the file in base64 instead of the bytes.")
+
+
+def field_names(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of a model's fields as they are sent."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())

@@ -14,6 +14,8 @@ from enhancer.child import Child, exit_name, start_child
 from pipelines.media.image_format import SUGGESTED as SUGGESTED_IMAGE
 from pipelines.media.image_limits import MAX_DECODE_SECONDS
 from pipelines.media.sound_format import SUGGESTED as SUGGESTED_SOUND
+from pipelines.media.source_info import SourceInfo
+from pipelines.media.source_limits import SUGGESTED as SUGGESTED_VIDEO
 from server.jobs.fair_lock import FairLock
 from server.jobs.job import STOPPING, NotReady
 
@@ -64,6 +66,15 @@ class ImageChecker:
         """Decode the whole sound, as `check` does with an image."""
         answer = await self._ask({"sound": str(path)}, owner, SUGGESTED_SOUND)
         return CheckedSound(Fraction(answer.get("length_s", 0)), answer.get("error"))
+
+    async def inspect(self, path: Path, owner: str | None, *, decode: bool) -> SourceInfo | str:
+        """Return what a clip holds, or an error. decode: read every frame, as `check` does with an image."""
+        answer = await self._ask({"source": str(path), "decode": decode}, owner, SUGGESTED_VIDEO)
+        if "error" in answer:
+            error: str = answer["error"]
+            return error
+        rates = {name: Fraction(answer[name]) for name in ("frame_rate", "stored_rate")}
+        return SourceInfo(**answer | rates)
 
     def stop(self) -> None:
         """Stop decoding; whoever waits gets NotReady."""

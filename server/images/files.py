@@ -1,13 +1,15 @@
-"""Write the images and the sound of a request to files."""
+"""Write the images, the sound and the clip of a request to files."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-SOUND = "sound"
+SOUND, SOURCE = "sound", "source"
 
 
 async def write_images(folder: Path, images: Sequence[bytes]) -> list[Path]:
@@ -29,6 +31,25 @@ async def write_sound(folder: Path, sound: bytes) -> Path:
     path = folder / SOUND
     await _finish_in_thread(path.write_bytes, sound)
     return path
+
+
+async def write_source(folder: Path, clip: bytes | Path) -> Path:
+    """Write a clip to a file, or link to it, unchanged. If cancelled, nothing is written after it returns.
+
+    Raises FileNotFoundError if the clip is gone.
+    """
+    path = folder / SOURCE
+    await _finish_in_thread(path.write_bytes if isinstance(clip, bytes) else partial(_link, path), clip)
+    return path
+
+
+def _link(path: Path, clip: Path) -> None:
+    try:
+        path.hardlink_to(clip)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(clip, path)
 
 
 async def _finish_in_thread(function: Callable[..., T], *args: Any) -> T:

@@ -9,18 +9,21 @@ from pathlib import Path
 from enhancer.enhancement import Enhancement
 from pipelines.errors import SpecError
 from pipelines.media.image_crop import Size
+from pipelines.media.source_info import SourceInfo
 from pipelines.prompt_cut import MAX_TOKENS, PromptCut
 from server.contract.adjustments import Adjustment
 from server.contract.errors import RequestInvalid
 from server.contract.images import report_crops
 from server.contract.resolve import ResolvedRequest, draw_seed, resolve_request, to_spec
 from server.contract.sound import find_sound
+from server.contract.source import ResolvedSource, find_source
 from server.images.checks import check_images
 from server.images.files import write_images, write_sound
 from server.images.sounds import measure_sound
 from server.requests.body import RequestBody
 from server.requests.context import RequestContext
 from server.requests.enhancement import enhance_request, enhancement_adjustments
+from server.requests.source import clip_of, inspect_clip, written
 from server.services import Services
 from server.videos.prepared import PreparedRequest
 
@@ -28,20 +31,29 @@ from server.videos.prepared import PreparedRequest
 async def accept_request(services: Services, context: RequestContext, body: RequestBody) -> ResolvedRequest:
     """Resolve a request and check that the queue has room for it now. Its images are not checked yet.
 
-    A sound is, because the clip may be as long as it. Raises RequestInvalid, QueueFull or NotReady.
+    A sound is, because the clip may be as long as it, and so is a clip that this one is made from. Raises
+    RequestInvalid, QueueFull or NotReady.
     """
-    # Off the event loop, because decoding megabytes of base64 takes a while.
+    source, source_info = await asyncio.to_thread(find_source, body.fields), None
+    if source is not None:
+        services.dispatcher.validate_admits(context.owner)
+        source_info = await inspect_clip(services.images, services.workspace, source, services.videos, context.owner)
     sound, sound_s = await asyncio.to_thread(find_sound, body.fields), None
     if sound is not None:
         services.dispatcher.validate_admits(context.owner)
         sound_s = await measure_sound(services.images, services.workspace, sound, context.owner)
-    resolved = await asyncio.to_thread(_resolve, services, context, body, sound_s)
+    resolved = await asyncio.to_thread(_resolve, services, context, body, sound_s, source, source_info)
     services.dispatcher.validate_admits(context.owner)
     return replace(resolved, adjustments=body.adjustments + resolved.adjustments)
 
 
 def _resolve(
-    services: Services, context: RequestContext, body: RequestBody, sound_s: Fraction | None
+    services: Services,
+    context: RequestContext,
+    body: RequestBody,
+    sound_s: Fraction | None,
+    source: ResolvedSource | None,
+    source_info: SourceInfo | None,
 ) -> ResolvedRequest:
     resolved = resolve_request(
         body.fields,
@@ -49,6 +61,8 @@ def _resolve(
         random_seed=lambda: services.run_values.seed(draw_seed()),
         sound_s=sound_s,
         loras=services.loras.entries(services.dispatcher.status.model),
+        source=source,
+        source_info=source_info,
     )
     _validate_fits(services, resolved)
     return resolved
@@ -66,6 +80,9 @@ async def prepare_request(
     strict = context.is_strict
     image_paths = await write_images(folder, [image.data for image in resolved.images])
     sound_path = Path() if resolved.sound is None else await write_sound(folder, resolved.sound.data)
+    source, source_path = resolved.source, Path()
+    if source is not None:
+        source_path = await written(source, await clip_of(source, services.videos, context.owner), folder)
     pictures = await check_images(services.images, resolved.images, image_paths, context.owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.spec.width, resolved.spec.height), strict=strict)
     enhancement, enhance_s = Enhancement(resolved.spec.prompt), 0.0
@@ -78,12 +95,13 @@ async def prepare_request(
     cut = await services.dispatcher.find_cut(enhancement.prompt)
     cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=enhancement.enhanced, strict=strict),)
     return PreparedRequest(
-        spec=to_spec(resolved, image_paths, enhancement.prompt, services.settings.stages, sound_path),
+        spec=to_spec(resolved, image_paths, enhancement.prompt, services.settings.stages, sound_path, source_path),
         original_prompt=resolved.spec.prompt,
         enhanced=enhancement.enhanced,
         adjustments=resolved.adjustments + crops + enhancement_adjustments(enhancement) + cut_adjustments,
         enhance_s=enhance_s,
         requested_duration_s=resolved.requested_duration_s,
+        from_video=None if source is None else source.video_id,
     )
 
 

@@ -22,7 +22,7 @@ from weights.licenses import VIDEO_LICENSES
 router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
-FEATURES = ["audio", "stream", "thumbnails"]
+FEATURES = ["audio", "retake", "continue", "remix", "stream", "thumbnails"]
 
 
 class LoraAnswer(BaseModel):

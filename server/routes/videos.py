@@ -1,24 +1,17 @@
 """/v1/videos: OpenAI's Videos API. Create, retrieve, list and delete clips; /v1/videos/sync waits for the clip."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from server.answers.clip import CLIP, MODEL_ID, clip_headers, performance_headers
+from server.answers.clip import CLIP, clip_headers, performance_headers
 from server.answers.error_schema import READ, RENDER, RENDER_HEADERS, errors
 from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
-from server.contract.adjustments import Adjustment
-from server.contract.errors import RequestInvalid, relocated
-from server.contract.names.openai import read_openai_names
 from server.contract.schema import video_form_schema, video_schema
-from server.requests.body import RequestBody, read_body
 from server.requests.context import context_of
 from server.requests.idempotency import store_video
 from server.requests.rendering import render_clip
+from server.routes.openai_body import openai_body
 from server.routes.video_links import video_answer
 from server.services import services_of
 
@@ -31,7 +24,6 @@ REQUEST_BODY = {
         "multipart/form-data": {"schema": video_form_schema()},
     },
 }
-ONE_MODEL = "this server has no other model"
 
 
 @router.post(
@@ -41,7 +33,7 @@ ONE_MODEL = "this server has no other model"
     openapi_extra={"parameters": RENDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video(request: Request, response: Response) -> VideoAnswer:
-    async with _openai_body(request) as body:
+    async with openai_body(request) as body:
         video, _ = await store_video(request, body)
     context = context_of(request)
     response.headers.update(context.preference_applied)
@@ -56,7 +48,7 @@ async def create_video(request: Request, response: Response) -> VideoAnswer:
     openapi_extra={"parameters": RENDER_HEADERS, "requestBody": REQUEST_BODY},
 )
 async def create_video_sync(request: Request) -> Response:
-    async with _openai_body(request) as body:
+    async with openai_body(request) as body:
         rendered = await render_clip(request, body)
     headers = clip_headers(rendered) | performance_headers(rendered) | context_of(request).preference_applied
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)
@@ -91,17 +83,3 @@ async def retrieve_video(request: Request, video_id: str) -> VideoAnswer:
 async def delete_video(request: Request, video_id: str) -> VideoDeletedAnswer:
     await services_of(request).videos.delete(video_id, context_of(request).owner)
     return VideoDeletedAnswer(id=video_id)
-
-
-@asynccontextmanager
-async def _openai_body(request: Request) -> AsyncIterator[RequestBody]:
-    """Read the body with the names of POST /generate. Errors inside the context name the fields as they were sent."""
-    body, strict = await read_body(request), context_of(request).is_strict
-    openai = await asyncio.to_thread(read_openai_names, body.fields, strict=strict)
-    adjustments = openai.adjustments
-    if openai.model not in (None, MODEL_ID):
-        if strict:
-            raise RequestInvalid.at(openai.paths["model"], f"Should be {MODEL_ID}: {ONE_MODEL}", "adjustment_refused")
-        adjustments = (Adjustment("model", openai.model, MODEL_ID, ONE_MODEL), *adjustments)
-    with relocated(openai.as_sent):
-        yield replace(body, fields=openai.values, adjustments=adjustments)

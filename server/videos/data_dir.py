@@ -54,7 +54,7 @@ class DataDir:
 
     def remove_work_files(self, video_id: str) -> None:
         """Remove what was there for the render alone: the files that were sent, and the clip as it was decoded."""
-        for pattern in ("image-*", "sound", f"{LIVE}.*"):
+        for pattern in ("image-*", "sound", "source", f"{LIVE}.*"):
             for file in self.folder(video_id).glob(pattern):
                 file.unlink(missing_ok=True)
 

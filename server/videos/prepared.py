@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipelines.direction import LoraStrength, Sound
+from pipelines.direction import Continuation, LoraStrength, Retake, Sound
 from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import Container, GenerationSpec, Keyframe
@@ -21,6 +21,7 @@ class PreparedRequest:
 
     original_prompt: as sent; `spec` has the prompt that is rendered.
     requested_duration_s: None if no duration was requested, or if an older server stored the video.
+    from_video: the id of the video that it is made from.
     """
 
     spec: GenerationSpec
@@ -29,6 +30,7 @@ class PreparedRequest:
     adjustments: tuple[Adjustment, ...] = ()
     enhance_s: float = 0.0
     requested_duration_s: float | None = None
+    from_video: str | None = None
 
     @property
     def file_name(self) -> str:
@@ -46,12 +48,14 @@ def request_to_json(request: PreparedRequest) -> str:
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
-    # Older servers read what has no sound and no LoRAs.
-    del fields["sound"], fields["loras"]
+    # Older servers read what has no sound, no source and no LoRAs.
+    for name, given in (("sound", spec.sound), ("source", spec.source)):
+        del fields[name]
+        if given is not None:
+            fields[name] = asdict(given) | {"path": given.path.name}
+    del fields["loras"]
     if spec.loras:
         fields["loras"] = [asdict(lora) | {"path": str(lora.path)} for lora in spec.loras]
-    if spec.sound is not None:
-        fields["sound"] = asdict(spec.sound) | {"path": spec.sound.path.name}
     return json.dumps(asdict(request) | {"spec": fields})
 
 
@@ -72,6 +76,9 @@ def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:
     sound = fields.pop("sound", None)
     if sound is not None:
         sound = Sound(folder / sound.pop("path"), **sound)
-    return GenerationSpec(
-        **fields, frame_rate=frame_rate, container=container, keyframes=keyframes, sound=sound, loras=loras
-    )
+    source = fields.pop("source", None)
+    if source is not None:
+        kind = Retake if "start_s" in source else Continuation
+        source = kind(folder / source.pop("path"), **source)
+    given = {"sound": sound, "source": source, "loras": loras}
+    return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes, **given)

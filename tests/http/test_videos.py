@@ -280,16 +280,6 @@ def test_a_list_after_an_unknown_video_is_empty(client: httpx.Client, done: dict
     assert done in client.get(PATH, params={"after": ""}).json()["data"]
 
 
-@pytest.mark.parametrize("action", ["remix", "edit", "edits", "extend", "extensions"])
-def test_unsupported_operations_of_openai_are_refused(client: httpx.Client, done: dict[str, Any], action: str) -> None:
-    refused = client.post(f"{PATH}/{done['id']}/{action}", json={"prompt": "again"})
-    unknown = client.post(f"{PATH}/video_{'0' * 32}/{action}", json={"prompt": "again"})
-
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unsupported")
-    assert f"{action} is not supported" in refused.json()["detail"]
-    assert unknown.status_code == 404
-
-
 def test_a_request_for_the_file_is_answered_with_the_clip(client: httpx.Client) -> None:
     response = client.post(f"{PATH}/sync", json={"prompt": "a fox", "size": "256x256"} | FIELDS | {"seed": 7})
 

@@ -179,17 +179,31 @@ def test_the_model_is_found_by_its_id(openai: OpenAI) -> None:
     assert (refusal.value.code, refusal.value.type) == ("model_not_found", "invalid_request_error")
 
 
-def test_a_remix_is_refused_and_not_retried(openai: OpenAI) -> None:
+def test_clips_are_remixed_edited_and_extended(openai: OpenAI) -> None:
+    first = openai.videos.create_and_poll(prompt="a fox", size=SIZE, extra_body=FIELDS)
+    file = openai.videos.download_content(first.id).content
+
+    remixed = openai.videos.remix(first.id, prompt="a wolf")
+    edited = openai.videos.edit(prompt="a wolf", video=file)
+    extended = openai.videos.extend(prompt="a wolf", seconds=SECONDS, video=file)
+
+    for video in (remixed, edited, extended):
+        assert openai.videos.poll(video.id).status == "completed"
+    assert (remixed.remixed_from_video_id, edited.remixed_from_video_id) == (first.id, None)
+    assert (remixed.size, remixed.prompt) == (first.size, "a wolf")
+    for video in (first, remixed, edited, extended):
+        openai.videos.delete(video.id)
+
+
+def test_what_cannot_be_edited_is_refused_and_not_retried(openai: OpenAI) -> None:
     with pytest.raises(NotFoundError):
         openai.videos.remix("video_0", prompt="again")
-    for call in (
-        lambda: openai.videos.edit(prompt="again", video=b"a file"),
-        lambda: openai.videos.extend(prompt="again", seconds="4", video=b"a file"),
-        lambda: openai.videos.create_character(name="fox", video=b"a file"),
-    ):
-        with pytest.raises(BadRequestError) as refusal:
-            call()
-        assert refusal.value.code == "unsupported"
+    with pytest.raises(UnprocessableEntityError) as no_video:
+        openai.videos.edit(prompt="again", video=b"a file")
+    assert no_video.value.param == "video"
+    with pytest.raises(BadRequestError) as refusal:
+        openai.videos.create_character(name="fox", video=b"a file")
+    assert refusal.value.code == "unsupported"
 
 
 def test_a_client_without_a_key_gets_an_authentication_error(guarded: Server) -> None:

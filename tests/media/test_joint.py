@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipelines.media.joint import JOINT_FRAMES, Frame, Pair, join
+from pipelines.media.joint import JOINT_FRAMES, MAX_EASED, Frame, Pair, join
 from pipelines.media.source_video import to_rgb
 
 KEPT, RENDERED = 100, 130
@@ -50,10 +50,28 @@ def test_a_short_part_lies_between(length: int) -> None:
     assert all(KEPT <= level <= RENDERED for level in found)
 
 
-def test_what_is_rendered_like_the_clip_is_not_changed() -> None:
-    same = (Pair(rgb(KEPT), rgb(RENDERED if 5 <= i < 9 else KEPT)) for i in range(12))
+@pytest.mark.parametrize(("level", "first"), [(KEPT + 6, KEPT + 3), (RENDERED, RENDERED - MAX_EASED)])
+def test_a_small_step_of_light_begins_slowly(level: int, first: int) -> None:
+    same = (Pair(rgb(KEPT), rgb(KEPT if i < 9 else level)) for i in range(30))
 
-    assert levels(join(same, range(5, 9))) == [KEPT] * 5 + [RENDERED] * 4 + [KEPT] * 3
+    found = levels(join(same, range(9, 30)))
+
+    assert found[:9] == [KEPT] * 9
+    assert found[9] == first
+    assert found[9 + JOINT_FRAMES :] == [level] * (21 - JOINT_FRAMES)
+    assert (np.diff(found) >= 0).all()
+
+
+def test_details_that_are_rendered_like_the_clip_are_not_changed() -> None:
+    def moving(i: int) -> Frame:
+        frame = rgb(KEPT)
+        frame[i : i + 2] = 0
+        return frame
+
+    same = (Pair(moving(i), moving(i)) for i in range(30))
+
+    for i, frame in enumerate(join(same, range(5, 30))):
+        assert np.abs(frame.astype(int) - moving(i)).max() <= 1
 
 
 def test_a_part_at_the_end_needs_no_clip_after_it() -> None:

@@ -1,6 +1,7 @@
 """Videos that clips are made from: their frames at a constant rate, and the files that are refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from pipelines.errors import VideoError
 from pipelines.media.image_crop import Size
 from pipelines.media.muxer import mux
-from pipelines.media.source_video import SourceInfo, inspect_source, read_frames, read_source_sound, to_rgb
+from pipelines.media.source_info import SourceInfo
+from pipelines.media.source_video import inspect_source, read_frames, read_source_sound, to_rgb
 from pipelines.spec import Container, GenerationSpec
 
 FRAMES = 17
@@ -56,7 +58,8 @@ def test_a_clip_of_this_server_is_read_frame_by_frame(container: Container, rate
 
     info = inspect_source(path)
 
-    assert info == SourceInfo(128, 64, FRAMES, rate, has_sound=True)
+    assert info == replace(SourceInfo(128, 64, FRAMES, rate, rate, has_sound=True), stored_rate=info.stored_rate)
+    assert abs(info.stored_rate - rate) < Fraction(1, 100)
     read = list(read_frames(path, info))
     assert read[0].shape == (96, 128), "yuv420p, as it is stored"
     assert levels(read) == pytest.approx(list(range(0, 15 * FRAMES, 15)), abs=4)

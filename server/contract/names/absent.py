@@ -1,21 +1,28 @@
 """Recognise values that mean that a field was not sent, as in forms and generated clients."""
 
-from server.contract.wire import GenerateRequest
+from collections.abc import Mapping
+
+from server.contract.wire import GenerateRequest, field_names
 
 ZERO_MEANS_ABSENT = frozenset({"fps", "frame_rate", "duration"})
-# Fields of which an empty list says something.
-EMPTY_MEANS_NONE = frozenset({"loras"})
+# Empty values that say something: no LoRA, all of a clip, the usual continuation.
+MEANINGFUL: Mapping[str, object] = {"loras": [], "retake": {}, "continue": {}}
 # Fields for which an empty object is an error, like any other object.
-SCALARS = GenerateRequest.model_fields.keys() - {"keyframes", "input_image_b64"}
+SCALARS = field_names(GenerateRequest) - {"keyframes", "input_image_b64"}
 
 
 def is_absent(name: str, value: object) -> bool:
     """Return whether the field `name` counts as not sent. An empty prompt is kept: it has an error of its own."""
     if name == "prompt":
         return value is None
-    if (name in SCALARS and value == {}) or (name in EMPTY_MEANS_NONE and value == []):
+    if (name in SCALARS and value == {}) or is_meaningful(name, value):
         return False
     return is_empty(value) or (name in ZERO_MEANS_ABSENT and _is_zero(value))
+
+
+def is_meaningful(name: str, value: object) -> bool:
+    """Return whether it is an empty value that says something."""
+    return name in MEANINGFUL and value == MEANINGFUL[name]
 
 
 def is_empty(value: object) -> bool:

@@ -8,7 +8,7 @@ from server.contract.adjustments import Adjustment
 from server.contract.errors import Loc, RequestInvalid, dotted
 from server.contract.names.aliases import ALIASES, SIZE_NAMES
 from server.contract.names.pictures import is_first_frame, is_last_frame
-from server.contract.wire import GenerateRequest
+from server.contract.wire import GenerateRequest, field_names
 
 ENVELOPES = frozenset({"input", "input_args", "args", "data", "parameters"})
 MAX_DEPTH = 2
@@ -16,7 +16,7 @@ MAX_DEPTH = 2
 REASON = "the fields of a request belong at the top level of the body; they were taken out of here"
 
 # An object beside one of these fields, which include OpenAI's names, is not an envelope.
-FIELDS = GenerateRequest.model_fields.keys() | ALIASES.keys() | set(SIZE_NAMES) | {"images", "seconds", "size"}
+FIELDS = field_names(GenerateRequest) | ALIASES.keys() | set(SIZE_NAMES) | {"images", "seconds", "size"}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from server.contract.adjustments import Adjustment
 from server.contract.errors import Loc, RequestInvalid, dotted
-from server.contract.names.absent import EMPTY_MEANS_NONE, is_empty
+from server.contract.names.absent import is_empty, is_meaningful
 from server.contract.names.envelope import unwrap
 from server.contract.names.named_size import is_automatic, names_same_size
 from server.contract.parsing.json_body import validate_value_count
@@ -26,7 +26,6 @@ NAMES = {
 GROUPS = ("extra_body", "video_params")
 IMAGES = ("input_reference", *(name for name, ours in NAMES.items() if ours == "input_reference"))
 SOUND_KEYS = frozenset({"audio_url", "url"})
-UNSUPPORTED = {"video_reference": "videos"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAI
     reader = _Reader(values, {name: unwrapped.as_sent((name,)) for name in values}, strict)
     for group in GROUPS:
         reader.read_group(group)
-    for name, kind in UNSUPPORTED.items():
-        reader.refuse(name, f"This model takes no reference {kind}; send a prompt, and a picture as input_reference")
+    reader.refuse("video_reference", "A clip is taken as video_b64 or from_video, with retake or continue")
     for name in IMAGES:
         reader.validate_image(name)
     reader.unwrap_sound()
@@ -146,7 +144,7 @@ class _Reader:
 
 
 def _is_sent(name: str, value: Any) -> bool:
-    return not is_empty(value) or (name in EMPTY_MEANS_NONE and value == [])
+    return not is_empty(value) or is_meaningful(name, value)
 
 
 def _plain(value: Any) -> Any:

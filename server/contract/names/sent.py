@@ -8,11 +8,19 @@ from pydantic import BaseModel, ValidationError
 
 from server.contract.errors import FieldError, Loc, RequestInvalid
 from server.contract.limits import MAX_KEYFRAMES
-from server.contract.wire import GenerateRequest, KeyframeRequest, LoraRequest
+from server.contract.wire import (
+    ContinueRequest,
+    GenerateRequest,
+    KeyframeRequest,
+    LoraRequest,
+    RetakeRequest,
+    field_names,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
 # The fields that are lists of objects.
+OBJECTS: Mapping[str, type[BaseModel]] = {"retake": RetakeRequest, "continue": ContinueRequest}
 LISTS: Mapping[str, type[BaseModel]] = {"keyframes": KeyframeRequest, "loras": LoraRequest}
 
 # Replaces pydantic's own messages that would name our classes.
@@ -75,12 +83,17 @@ class SentRequest:
     def unknown_fields(self) -> Iterator[tuple[Loc, Any]]:
         """Yield the path and value of each field that this endpoint does not have."""
         for name, value in self.values.items():
-            if name not in GenerateRequest.model_fields:
+            if name not in field_names(GenerateRequest):
                 yield (name,), value
+        for parent, model in OBJECTS.items():
+            entry = self.values.get(parent)
+            for name, value in entry.items() if isinstance(entry, dict) else ():
+                if name not in field_names(model):
+                    yield (parent, name), value
         for field_name, model in LISTS.items():
             for i, entry in enumerate(self._entries(field_name)):
                 for name, value in entry.items():
-                    if name not in model.model_fields:
+                    if name not in field_names(model):
                         yield (field_name, i, name), value
 
     def _entries(self, field_name: str) -> list[Any]:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipelines.media import image_limits, sound_limits
+from pipelines.media import image_limits, sound_limits, source_limits
 from pipelines.media.image_format import SUGGESTED as SUGGESTED_IMAGE
 from pipelines.media.sound_format import SUGGESTED as SUGGESTED_SOUND
 
@@ -32,6 +32,7 @@ class FileKind:
 
 IMAGE = FileKind("image", SUGGESTED_IMAGE, image_limits.MAX_FILE_BYTES)
 SOUND = FileKind("sound", SUGGESTED_SOUND, sound_limits.MAX_FILE_BYTES)
+VIDEO = FileKind("video", source_limits.SUGGESTED, source_limits.MAX_FILE_BYTES)
 
 
 def decode_base64_file(text: str, kind: FileKind) -> bytes:

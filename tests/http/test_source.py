@@ -1,0 +1,276 @@
+"""Clips that are made from another one, over HTTP: retakes, continuations, remixes, and refusals by name."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from pipelines.media.muxer import mux
+from pipelines.media.source_video import inspect_source, read_frames, read_source_sound, to_rgb
+from pipelines.spec import GenerationSpec
+from tests.conftest import Server
+from tests.http.conftest import STRICT, Clip, Refusal, encode, picture
+from tests.http.videos import PATH, begin, create, delete, finish, look
+
+Generate = Callable[..., Clip]
+Refuse = Callable[..., Refusal]
+
+SIZE = (256, 256)
+FRAMES = 33
+# Two colours, that no prompt of the tests asks for.
+LEFT, RIGHT = (200, 40, 160), (30, 160, 60)
+# What SMALL sends besides, and the clip decides: no value is no value.
+OWN: dict[str, Any] = {"width": None, "height": None, "num_frames": None, "generate_audio": True}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return a clip of 33 frames: two halves of a colour each, and a tone."""
+    path = tmp_path_factory.mktemp("source") / "clip.mp4"
+    spec = GenerationSpec("x", 0, *SIZE, FRAMES, Fraction(24))
+    frames = np.empty((FRAMES, *SIZE, 3), np.uint8)
+    frames[:, :, :128], frames[:, :, 128:] = LEFT, RIGHT
+    tone = np.sin(2 * np.pi * 440 * np.arange(round(spec.duration_s * 48000)) / 48000) / 4
+    mux(path, [frames], spec, np.stack([tone, tone]).astype(np.float32))
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def no_videos_left(client: httpx.Client) -> Iterator[None]:
+    yield
+    for video in client.get(PATH, params={"limit": 100}).json()["data"]:
+        delete(client, video)
+
+
+def frames_of(content: bytes, folder: Path) -> np.ndarray:
+    path = folder / "clip"
+    path.write_bytes(content)
+    return np.stack([to_rgb(frame) for frame in read_frames(path, inspect_source(path))]).astype(int)
+
+
+def sound_of(content: bytes, folder: Path) -> np.ndarray:
+    path = folder / "clip"
+    path.write_bytes(content)
+    sound = read_source_sound(path)
+    assert sound is not None
+    return sound.samples
+
+
+def difference(frames: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the mean difference of each frame."""
+    return np.abs(frames - others).mean(axis=(1, 2, 3))
+
+
+def test_a_retake_renders_a_part_and_keeps_the_rest(generate: Generate, clip: bytes, tmp_path: Path) -> None:
+    made = generate(video_b64=encode(clip), retake={"start": 0.375, "end": 0.7}, prompt="a yellow field", **OWN)
+
+    assert made.adjustments == []
+    assert (made.headers["x-ltx-frames"], made.headers["x-ltx-width"]) == (str(FRAMES), "256")
+    changes = difference(frames_of(made.content, tmp_path), frames_of(clip, tmp_path))
+    assert (changes[:9] < 0.5).all(), "kept, and encoded once more"
+    assert (changes[17:] < 0.5).all()
+    assert changes[9:17].min() > 1
+    sound, original = sound_of(made.content, tmp_path), sound_of(clip, tmp_path)
+    before, after = round(0.3 * 48000), round(0.75 * 48000)
+    assert np.abs(sound[:, 2000:before] - original[:, 2000:before]).max() < 0.02
+    assert np.abs(sound[:, after:60000] - original[:, after:60000]).max() < 0.02
+
+
+def test_a_retake_of_the_sound_keeps_the_picture(generate: Generate, clip: bytes, tmp_path: Path) -> None:
+    retake = {"end": 1.0, "video": False}
+    made = generate(video_b64=encode(clip), retake=retake, prompt="a low hum", **OWN)
+
+    assert (difference(frames_of(made.content, tmp_path), frames_of(clip, tmp_path)) < 1).all()
+    changed = sound_of(made.content, tmp_path)[:, 5000:40000] - sound_of(clip, tmp_path)[:, 5000:40000]
+    assert np.abs(changed).max() > 0.1
+
+
+def test_a_retake_of_the_picture_keeps_the_sound(generate: Generate, clip: bytes, tmp_path: Path) -> None:
+    made = generate(video_b64=encode(clip), retake={"audio": False}, prompt="a yellow field", **OWN)
+
+    assert difference(frames_of(made.content, tmp_path), frames_of(clip, tmp_path)).min() > 5
+    kept = sound_of(made.content, tmp_path)[:, 2000:60000] - sound_of(clip, tmp_path)[:, 2000:60000]
+    assert np.abs(kept).max() < 0.02
+
+
+@pytest.mark.parametrize("video_format", ["mp4", "webm"])
+def test_a_continuation_follows_the_clip(video_format: str, generate: Generate, clip: bytes, tmp_path: Path) -> None:
+    made = generate(
+        video_b64=encode(clip), **{"continue": {"seconds": 1}}, prompt="the same", video_format=video_format, **OWN
+    )
+
+    assert made.adjustments == []
+    assert made.headers["x-ltx-frames"] == str(FRAMES + 24)
+    found, original = frames_of(made.content, tmp_path), frames_of(clip, tmp_path)
+    assert (difference(found[:FRAMES], original) < 3).all()
+    follows = found[FRAMES].reshape(256, 2, 128, 3).mean(axis=(0, 2))
+    assert np.abs(follows - [LEFT, RIGHT]).max() < 20, "the first new frame goes on from the last one"
+
+
+def test_three_continuations_have_no_seam(client: httpx.Client, tmp_path: Path) -> None:
+    """The picture changes at each joint as it does beside it, and the sound has no click."""
+    prompt = "a blue lake at night, a low hum"
+    video = create(client, prompt=prompt, num_frames=25, generate_audio=True)
+    for seed in (1, 2, 3):
+        assert finish(client, video)["status"] == "completed"
+        sent = {"prompt": prompt, "seed": seed, "from_video": video["id"], "continue": {"seconds": 1}}
+        video = client.post(PATH, json=sent).json()
+    assert finish(client, video)["status"] == "completed"
+    content = client.get(f"{PATH}/{video['id']}/content").content
+
+    frames, sound = frames_of(content, tmp_path), sound_of(content, tmp_path)
+    steps = difference(frames[1:], frames[:-1])
+    clicks = np.abs(np.diff(sound[0]))
+    for joint in (25, 49, 73):
+        neighbours = np.concatenate([steps[joint - 9 : joint - 1], steps[joint : joint + 8]])
+        assert steps[joint - 1] <= neighbours.max()
+        at = round(joint / 24 * 48000)
+        assert clicks[at - 480 : at + 480].max() <= clicks.max()
+        around = np.concatenate([clicks[at - 24000 : at - 1200], clicks[at + 1200 : at + 24000]])
+        assert clicks[at - 1200 : at + 1200].max() <= 1.2 * around.max()
+    assert look(client, video)["num_frames"] == 97
+
+
+def test_a_clip_of_another_shape_is_adjusted(generate: Generate, refuse: Refuse, tmp_path: Path) -> None:
+    """A size off the grid, a rate above the limit, and a number of frames that is not 8k + 1."""
+    path = tmp_path / "odd.mp4"
+    spec = replace(GenerationSpec("x", 0, 320, 256, 33, Fraction(60)), generate_audio=False)
+    mux(path, [np.full((33, 256, 320, 3), 90, np.uint8)], spec, None)
+    odd = encode(path.read_bytes())
+
+    made = generate(video_b64=odd, retake={"end": 0.1}, fps=24, **{**OWN, "height": 512})
+
+    fields = {adjustment["field"]: adjustment for adjustment in made.adjustments}
+    assert fields["video_b64"]["requested"], fields["video_b64"]["used"] == ("60 fps", "50 fps")
+    assert (fields["height"]["requested"], fields["height"]["used"]) == (512, 256)
+    assert (fields["fps"]["requested"], fields["fps"]["used"]) == (24, 50)
+    assert "retake" in fields
+    assert made.headers["x-ltx-frames"] == "28"
+    refused = refuse(headers=STRICT, video_b64=odd, retake={"end": 0.1}, **OWN)
+    assert refused.locs == ["body.video_b64", "body.retake"]
+
+
+def test_a_video_of_the_server_is_made_from(client: httpx.Client, server: Server) -> None:
+    first = create(client, num_frames=17)
+    finish(client, first)
+    response = client.post(PATH, json={"prompt": "a wolf", "from_video": first["id"], "retake": {"end": 0.3}})
+
+    made = response.json()
+    assert response.status_code == 200, response.text
+    assert made["remixed_from_video_id"] == first["id"]
+    assert finish(client, made)["status"] == "completed"
+    while (server.data_dir / "videos" / made["id"] / "source").exists():
+        pass  # it is removed once every client has been told of the clip
+    delete(client, first)
+    assert look(client, made)["status"] == "completed"
+
+
+def test_an_unfinished_or_unknown_video_is_refused(client: httpx.Client, refuse: Refuse) -> None:
+    slow = create(client, num_frames=121, width=768, height=512)
+    begin(client, slow)
+    unfinished = refuse(from_video=slow["id"], retake={}, **OWN)
+    delete(client, slow)
+    unknown = refuse(from_video=slow["id"], retake={}, **OWN)
+
+    assert unfinished.locs == unknown.locs == ["body.from_video"]
+    assert "only the clip of a completed video" in unfinished.detail[0]["msg"]
+    assert "no such video" in unknown.detail[0]["msg"]
+
+
+def test_a_remix_has_the_size_the_seed_and_the_length(client: httpx.Client) -> None:
+    first = create(client, num_frames=17, seed=11, generate_audio=True, video_format="webm")
+    finish(client, first)
+
+    remixed = client.post(f"{PATH}/{first['id']}/remix", json={"prompt": "a wolf in the rain"}).json()
+
+    assert finish(client, remixed)["status"] == "completed"
+    for name in ("size", "seed", "num_frames", "fps", "has_audio", "video_format"):
+        assert remixed[name] == first[name], name
+    assert (remixed["prompt"], remixed["remixed_from_video_id"]) == ("a wolf in the rain", first["id"])
+    assert client.post(f"{PATH}/{first['id']}/remix", json={}).json()["error"]["param"] == "prompt"
+    assert client.post(f"{PATH}/video_{'0' * 32}/remix", json={"prompt": "x"}).status_code == 404
+
+
+def test_an_extension_goes_on_with_the_prompt(client: httpx.Client) -> None:
+    first = create(client, num_frames=17, prompt="a green hill")
+    finish(client, first)
+
+    for path, body in ((f"/{first['id']}/extensions", {}), ("/extensions", {"video": {"id": first["id"]}})):
+        extended = client.post(f"{PATH}{path}", json=body | {"seconds": "1"}).json()
+        assert (extended["prompt"], extended["num_frames"]) == ("a green hill", 41)
+        assert finish(client, extended)["status"] == "completed"
+
+
+def test_a_form_takes_the_clip_as_a_file(client: httpx.Client, clip: bytes) -> None:
+    fields = {"prompt": "a yellow field", "retake[end]": "0.2", "generate_audio": "false"}
+
+    response = client.post("/generate", data=fields, files={"video_b64": ("clip.mp4", clip, "video/mp4")})
+
+    assert response.status_code == 200, response.text
+    assert response.headers["x-ltx-frames"] == str(FRAMES)
+
+
+def test_the_same_request_gives_the_same_bytes(generate: Generate, clip: bytes) -> None:
+    sent = {"video_b64": encode(clip), "continue": {"seconds": 0.5}} | OWN
+
+    assert generate(**sent).content == generate(**sent).content
+
+
+@pytest.mark.parametrize(
+    ("fields", "loc", "message"),
+    [
+        ({"retake": {}}, "retake", "It needs a clip: send video_b64, or from_video"),
+        ({"continue": {"seconds": 2}}, "continue", "It needs a clip"),
+        ({"video_b64": "CLIP"}, "video_b64", "Send retake or continue with it"),
+        ({"video_b64": "CLIP", "retake": {}, "continue": {}}, "continue", "Cannot be sent with retake"),
+        ({"video_b64": "CLIP", "from_video": "video_1", "retake": {}}, "from_video", "Cannot be sent with video_b64"),
+        ({"video_b64": "CLIP", "retake": {}, "input_image_b64": "IMAGE"}, "input_image_b64", "Cannot be sent with"),
+        ({"video_b64": "CLIP", "retake": {}, "audio_b64": "IMAGE"}, "audio_b64", "Cannot be sent with retake"),
+        ({"video_b64": "CLIP", "retake": {"start": 2}}, "retake", "Should start before the clip ends at 1.375 s"),
+        ({"video_b64": "CLIP", "retake": {"start": 0.5, "end": 0.5}}, "retake", "must start at 0 s or later and end"),
+        ({"video_b64": "CLIP", "retake": {"start": -1}}, "retake.start", "greater than or equal to 0"),
+        ({"video_b64": "CLIP", "retake": {"end": "soon"}}, "retake.end", "valid number"),
+        ({"video_b64": "CLIP", "retake": {"video": False, "audio": False}}, "retake", "the video or the audio anew"),
+        ({"video_b64": "CLIP", "retake": 3}, "retake", "should be an object"),
+        ({"video_b64": "CLIP", "continue": {"seconds": 0}}, "continue.seconds", "greater than 0"),
+        ({"video_b64": "CLIP", "continue": {"context_frames": 8}}, "continue", "must keep 8k + 1 frames, got 8"),
+        ({"video_b64": "CLIP", "continue": {"context_frames": 41}}, "continue", "at most the 33 frames of the clip"),
+        ({"video_b64": "IMAGE", "retake": {}}, "video_b64", "not a video of a known format"),
+        ({"video_b64": "CUT", "retake": {}}, "video_b64", "it is damaged or cut short"),
+        ({"video_b64": "http://example.com/a.mp4", "retake": {}}, "video_b64", "This server fetches nothing"),
+        ({"video_b64": "no base64 at all!", "retake": {}}, "video_b64", "not valid base64"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_by_name(
+    fields: dict[str, Any], loc: str, message: str, refuse: Refuse, server: Server, clip: bytes
+) -> None:
+    files = {"CLIP": encode(clip), "IMAGE": encode(picture()), "CUT": encode(clip[: len(clip) // 2])}
+    sent = {name: files.get(value, value) if isinstance(value, str) else value for name, value in fields.items()}
+
+    refusal = refuse(**sent, **OWN)
+
+    assert refusal.locs == [f"body.{loc}"], refusal.detail
+    assert message in refusal.detail[0]["msg"]
+    assert list(server.temp_dir.rglob("source")) == []
+
+
+def test_unknown_fields_of_a_retake_are_reported(generate: Generate, clip: bytes) -> None:
+    made = generate(video_b64=encode(clip), retake={"end": 0.04, "strength": 0.5}, **OWN)
+
+    assert ("retake.strength", 0.5, None) in made.changes
+
+
+def test_the_server_says_what_it_makes_of_clips(client: httpx.Client) -> None:
+    [model] = client.get("/models").json()["data"]
+
+    assert {"retake", "continue", "remix"} <= set(model["features"])
+    assert (model["limits"]["video_bytes"], model["limits"]["video_s"]) == (128 * 2**20, 120)
+    schema = json.dumps(client.get("/openapi.json").json())
+    assert '"continue"' in schema
+    assert "continue_" not in schema
