@@ -10,11 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines.direction import Sound
+from pipelines.ltx.audio_encode import encode_audio
 from pipelines.ltx.components import Components, load_components
+from pipelines.ltx.latents import unpack_audio
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.pipeline import generate
 from pipelines.ltx.trace import Trace
+from pipelines.media.sound import Waveform
 from pipelines.spec import GenerationSpec, Keyframe
+from tests.media.sounds import write_wav
 from weights.tiny import TinyFiles
 from weights.tiny_model.attention import TIME, fade, frequencies
 
@@ -131,3 +136,50 @@ def test_a_word_sounds_as_a_tone(prompt: str, hertz: int, components: Components
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
     assert spectrum.argmax() * SAMPLE_RATE / len(sound) == pytest.approx(hertz, abs=10)
     assert 0.1 < np.abs(sound).max() < 1
+
+
+def lightness_with(sound: Path, components: Components, image: Path | None = None) -> np.ndarray:
+    """Return the mean of each frame of a clip that a sound drives."""
+    keyframes = () if image is None else (Keyframe(image),)
+    spec = GenerationSpec("a red car", 3, WIDTH, HEIGHT, 49, Fraction(24), keyframes, sound=Sound(sound))
+    frames: np.ndarray = np.concatenate(list(generate(components, spec, Trace()).frames))
+    return frames.mean(axis=(1, 2, 3))
+
+
+def test_the_picture_is_bright_while_the_given_sound_is_loud(
+    components: Components, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    beats = np.random.default_rng(1).normal(0, 0.2, (2, 2 * SAMPLE_RATE)).astype(np.float32)
+    beats[:, SAMPLE_RATE // 2 : 3 * SAMPLE_RATE // 2] = 0
+    loud, silent = write_wav(tmp_path / "loud.wav", beats), write_wav(tmp_path / "silent.wav", 0 * beats)
+
+    for image in (None, pictures["disc"]):
+        brighter = lightness_with(loud, components, image) - lightness_with(silent, components, image)
+
+        assert np.abs(brighter[20:28]).max() < 8  # around 1 s
+        assert brighter[44:].min() > 20
+        assert brighter[4:8].min() > 10
+
+
+def test_silence_leaves_the_picture_as_it_is(components: Components, tmp_path: Path) -> None:
+    silent = write_wav(tmp_path / "silent.wav", np.zeros((2, 2 * SAMPLE_RATE), np.float32))
+    spec = GenerationSpec("a red car", 3, WIDTH, HEIGHT, 49, Fraction(24))
+
+    plain = np.concatenate(list(generate(components, spec, Trace()).frames)).mean(axis=(1, 2, 3))
+
+    assert np.abs(lightness_with(silent, components) - plain).max() < 1
+
+
+def test_the_encoder_measures_loudness_in_each_band(components: Components) -> None:
+    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    sound = np.zeros((2, SAMPLE_RATE), np.float32)
+    sound[:, SAMPLE_RATE // 2 :] = np.sin(2 * np.pi * 440 * seconds[SAMPLE_RATE // 2 :])
+
+    with torch.inference_mode():
+        latent, _ = encode_audio(Waveform(sound, SAMPLE_RATE), components.audio_vae)
+    loudness = unpack_audio(latent)[0]
+
+    assert not loudness[[0, 1, 3, 4, 5, 6, 7]].any()
+    assert loudness[2, :11].abs().max() < 0.01
+    assert loudness[2, 14:25].max() == pytest.approx(0.8, abs=0.2)
+    assert loudness[2, 20].argmax() == 2  # 320 to 560 Hz

@@ -21,19 +21,22 @@ MAX_POSITIONS = CHECKPOINT_CONFIG["transformer"]["positional_embedding_max_pos"]
 THETA = CHECKPOINT_CONFIG["transformer"]["positional_embedding_theta"]
 
 
-def frequencies(axis: int) -> torch.Tensor:
-    """Return the angles of an axis for each second or pixel."""
-    exponents = torch.linspace(0, 1, FREQUENCIES, dtype=torch.float64)
+def frequencies(axis: int, count: int = FREQUENCIES) -> torch.Tensor:
+    """Return the angles of an axis for each second or pixel. count: of the planes that turn by it."""
+    exponents = torch.linspace(0, 1, count, dtype=torch.float64)
     scaled: torch.Tensor = THETA**exponents * (math.pi / MAX_POSITIONS[axis])
     return scaled
 
 
-def cosine_series(axis: int, distances: torch.Tensor, logits: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def cosine_series(
+    axis: int, distances: torch.Tensor, logits: torch.Tensor, weights: torch.Tensor, count: int = FREQUENCIES
+) -> torch.Tensor:
     """Return the amplitudes whose sum of cosines comes closest to `logits` plus any constant."""
     step = distances[1] - distances[0]
     # Faster ones turn by more than half a circle between two distances.
-    resolved = frequencies(axis) * step < math.pi / 2 if axis == TIME else torch.ones(FREQUENCIES, dtype=torch.bool)
-    cosines = torch.cos(distances[:, None] * frequencies(axis)) * resolved
+    turned = frequencies(axis, count)
+    resolved = turned * step < math.pi / 2 if axis == TIME else torch.ones(count, dtype=torch.bool)
+    cosines = torch.cos(distances[:, None] * turned) * resolved
     terms = torch.cat([cosines, torch.ones(len(distances), 1, dtype=torch.float64)], dim=1)
     gram = terms.T @ (terms * weights[:, None])
     gram.diagonal().add_(1e-3 * gram.diagonal().mean())
@@ -59,6 +62,21 @@ def set_positional(
     tensors[f"{name}.q_norm.weight"][:HALF] = math.sqrt(WIDTH)
     tensors[f"{name}.k_norm.weight"].zero_()
     tensors[f"{name}.k_norm.weight"][:HALF] = planes.float()
+
+
+def set_in_time(tensors: dict[str, torch.Tensor], name: str, amplitudes: torch.Tensor) -> None:
+    """Attend from one stream to the other by their distance in time alone."""
+    for part in ("q", "k"):
+        tensors[f"{name}.to_{part}.bias"].fill_(1)
+        tensors[f"{name}.{part}_norm.weight"].zero_()
+    tensors[f"{name}.q_norm.weight"][:HALF] = math.sqrt(WIDTH)
+    tensors[f"{name}.k_norm.weight"][:HALF] = amplitudes.float()
+
+
+def at_once() -> torch.Tensor:
+    """Attend to what is at nearly the same time in the other stream."""
+    seconds = torch.linspace(0, 20, 801, dtype=torch.float64)
+    return cosine_series(TIME, seconds, _gaussian(seconds / AT_ONCE_S), 1 + 4 * (seconds < 1), HALF)
 
 
 def fade() -> dict[int, torch.Tensor]:
@@ -89,3 +107,4 @@ def _gaussian(distances: torch.Tensor) -> torch.Tensor:
 FADE_NEAR, FADE_NEAR_S, FADE_PER_S = 5.0, 0.4, 1.5
 PLACE_AMPLITUDE = 1.0
 BLUR_PIXELS, BLUR_S = 70.0, 0.8
+AT_ONCE_S = 0.1

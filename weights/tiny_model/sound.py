@@ -1,8 +1,11 @@
-"""The audio VAE's decoder and the vocoder: 32 tones, computed exactly.
+"""The audio VAE and the vocoder: 32 tones, computed exactly, and the loudness of a given sound.
 
 A latent holds the loudness of each tone: channel 0 of its 16 mel bins those of the first 16, channel 1 the others. The
 decoder scales it up to a mel spectrogram, where a tone fills four bins. The vocoder multiplies each loudness with its
 tone's waveform: all tones are multiples of 100 Hz, and a mel frame lasts 10 ms, so every frame holds whole periods.
+
+The encoder writes how loud a sound is in 16 bands into channel 2, which the decoder does not use: 0 is silence, 1 about
+full scale.
 """
 
 import math
@@ -20,6 +23,7 @@ TONES_HZ = (
 BINS = 16
 LOUDNESS = 0.25  # the peak of a tone at full loudness
 LATENT_SCALE = 2.0  # the latent of a tone at full loudness
+LOUDNESS_CHANNEL = 2
 
 # Channels of the VAE's decoder: the latent, its opposite, and a constant that keeps the norm's result linear.
 LATENT_CHANNELS = CHECKPOINT_CONFIG["audio_vae"]["model"]["params"]["ddconfig"]["z_channels"]
@@ -29,16 +33,20 @@ WIDTH = CHECKPOINT_CONFIG["audio_vae"]["model"]["params"]["ddconfig"]["ch"]
 # The time axis of an audio convolution is causal: the last row is the frame itself.
 NOW, HERE = 2, 1
 
+# Of a mel spectrogram: the logarithm of silence, and how far above it full scale is.
+SILENCE, SPAN = math.log(1e-5), 14.0
+
 MEL_BINS, SMOOTHING = 64, (1, 2, 3, 4, 3, 2, 1)
 ALPHA = -4.0  # the logarithm of SnakeBeta's frequency: next to the identity
 
 
 def set_audio_vae(tensors: dict[str, torch.Tensor]) -> None:
-    """Set what the decoder needs, by published names; the encoder has no part in generating."""
+    """Set all of the audio VAE, by published names."""
     prefix = "audio_vae."
     for name, tensor in tensors.items():
-        if name.startswith(f"{prefix}decoder."):
+        if name.startswith((f"{prefix}decoder.", f"{prefix}encoder.")):
             tensor.zero_()
+    _set_encoder(tensors, f"{prefix}encoder.")
     tensors[f"{prefix}per_channel_statistics.mean-of-means"].zero_()
     tensors[f"{prefix}per_channel_statistics.std-of-means"].fill_(1)
 
@@ -58,6 +66,28 @@ def set_audio_vae(tensors: dict[str, torch.Tensor]) -> None:
     for side in range(2):
         last[side, side, NOW, HERE] = gain
         last[side, LATENT_CHANNELS + side, NOW, HERE] = -gain
+
+
+def _set_encoder(tensors: dict[str, torch.Tensor], prefix: str) -> None:
+    """Average the logarithm of both ears over the bins of a band and the frames of a latent."""
+    loud, quiet, constant = 0, 1, 2
+    first, bias = tensors[f"{prefix}conv_in.conv.weight"], tensors[f"{prefix}conv_in.conv.bias"]
+    for channel, sign in ((loud, 1), (quiet, -1)):
+        first[channel, :, NOW, HERE] = sign / (2 * SPAN)
+        bias[channel] = -sign * SILENCE / SPAN
+    bias[constant] = CONSTANT
+
+    for name, tensor in tensors.items():
+        if name.startswith(f"{prefix}down.") and name.endswith("downsample.conv.weight"):
+            for channel in (loud, quiet, constant):
+                # Of three rows in time the last two, of three bins the first two. Where a row is missing, the constant
+                # is smaller too, and the norm makes up for it.
+                tensor[channel, channel, 1:, :2] = 1 / 4
+
+    # SiLU(x) - SiLU(-x) is x.
+    last = tensors[f"{prefix}conv_out.conv.weight"]
+    last[LOUDNESS_CHANNEL, loud, NOW, HERE] = CONSTANT / math.sqrt(WIDTH)
+    last[LOUDNESS_CHANNEL, quiet, NOW, HERE] = -CONSTANT / math.sqrt(WIDTH)
 
 
 def set_vocoder(tensors: dict[str, torch.Tensor]) -> None:

@@ -18,6 +18,7 @@ GRID = torch.linspace(0, 1, 401, dtype=torch.float64)
 EXACT = torch.tensor([0.0, 0.421875, 0.725, 0.909375, 0.975, 0.98125, 0.9875, 0.99375, 1.0], dtype=torch.float64)
 EXACT_WEIGHT = 30.0
 STEEPNESS = 40.0
+SWITCH = 1024.0
 
 
 class Timing:
@@ -39,6 +40,19 @@ class Timing:
 
 def rounded(values: torch.Tensor) -> torch.Tensor:
     return values.bfloat16().to(values.dtype)
+
+
+def set_switch(tensors: dict[str, torch.Tensor], name: str) -> None:
+    """Make all rows of an adaptive norm 1 at the noise level 0, and exactly 0 from 0.3 on."""
+    embedder = f"{name}.emb.timestep_embedder"
+    for part in (f"{embedder}.linear_1", f"{embedder}.linear_2", f"{name}.linear"):
+        tensors[f"{part}.weight"].zero_()
+        tensors[f"{part}.bias"].zero_()
+    # SiLU of a number far below 0 is 0.
+    tensors[f"{embedder}.linear_1.weight"][0, SINE_OF_SIGMA] = -4 * SWITCH
+    tensors[f"{embedder}.linear_1.bias"][0] = SWITCH
+    tensors[f"{embedder}.linear_2.weight"][0, 0] = 1
+    tensors[f"{name}.linear.weight"][:, 0] = 1 / SWITCH
 
 
 def set_adaln(

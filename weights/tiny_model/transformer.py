@@ -5,7 +5,8 @@ Nothing here is trained. The velocity is (x - x0) / sigma, with an x0 put togeth
 - Block 0 makes a soft field out of the noise around each token (self-attention), finds the colours of the prompt's
   words (attention to the prompt) and mixes them by the field (feed forward).
 - Block 1 attends to the latents of images, which it knows by their noise level of 0, at the same place and near in
-  time. A token that finds none attends to tokens like itself, and so keeps its mixed colour.
+  time. A token that finds none attends to tokens like itself, and so keeps its mixed colour. If the sound is given,
+  which its noise level of 0 tells, each token also attends to it at its time, and is the brighter the louder it is.
 
 A residual stream has large constants, so that its norms divide by nearly the same number everywhere, and one channel
 that keeps the mean of all at 0.
@@ -17,10 +18,10 @@ import torch
 
 from weights.names import MODEL
 from weights.tiny_config import WIDTH
-from weights.tiny_model.attention import blur, fade, set_positional
-from weights.tiny_model.sound import BINS, LATENT_SCALE, TONES_HZ
+from weights.tiny_model.attention import at_once, blur, fade, set_in_time, set_positional
+from weights.tiny_model.sound import BINS, LATENT_SCALE, LOUDNESS_CHANNEL, TONES_HZ
 from weights.tiny_model.text import CLASS_KEYS, COLOUR_CLASSES, SOUND_CLASSES, Fields
-from weights.tiny_model.timing import Function, rounded, set_adaln
+from weights.tiny_model.timing import Function, rounded, set_adaln, set_switch
 from weights.tiny_model.video_vae import FlatColours
 
 LATENT = 128
@@ -48,6 +49,8 @@ MIN_SIGMA = 0.1
 MIX_START, MIX_SLOPE, MIX_SHARPNESS = 1.0, 1.2, 6.0
 BRIGHTNESS = 0.06
 FIELD_TO_CODES = 0.6
+# What full scale in every band adds to each colour.
+LOUD_BRIGHTNESS = 0.6
 # The deviation of the blurred noise, in the middle of a default clip's grid.
 BLURRED_DEVIATION = 0.05
 
@@ -75,6 +78,9 @@ def set_transformer(tensors: dict[str, torch.Tensor], flat: FlatColours, project
     _set_mixing(part, "transformer_blocks.0")
     _set_keyframes(part, "transformer_blocks.1")
     _set_prompt_tones(part, "transformer_blocks.0")
+    _clear_attention(part, "transformer_blocks.0.audio_to_video_attn")
+    _set_loudness(part, "transformer_blocks.1")
+    set_switch(part, "av_ca_a2v_gate_adaln_single")
 
 
 def _close_gates(part: dict[str, torch.Tensor]) -> None:
@@ -259,4 +265,15 @@ def _set_prompt_tones(part: dict[str, torch.Tensor], block: str) -> None:
     # Token channels are (latent channel, bin): the tones fill the first two channels in their order.
     assert len(TONES_HZ) == 2 * BINS
     output[tones, tones] = -LATENT_SCALE
+    _balance(output)
+
+
+def _set_loudness(part: dict[str, torch.Tensor], block: str) -> None:
+    name = f"{block}.audio_to_video_attn"
+    _clear_attention(part, name)
+    set_in_time(part, name, at_once())
+    bands = slice(LOUDNESS_CHANNEL * BINS, (LOUDNESS_CHANNEL + 1) * BINS)
+    part[f"{name}.to_v.weight"][0, bands] = NORM / BINS
+    output = part[f"{name}.to_out.0.weight"]
+    output[SHOWN, 0] = LOUD_BRIGHTNESS
     _balance(output)
