@@ -14,6 +14,10 @@ import av
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import Container
 
+# Libav writes Opus later by what it begins with, and sorts packets by their times before that. Browsers want them in the
+# order of the times in the file. So the picture, of which webm has only the pts, is sorted as if it were earlier.
+OPUS_DELAY_MS = 7
+
 
 @dataclass(frozen=True)
 class Fragments:
@@ -30,7 +34,7 @@ class FragmentWriter:
     """Writes packets of the streams of a plain container, which has to be open."""
 
     def __init__(self, plain: Any, container: Container, fragments: Fragments) -> None:
-        self._fragments, self._size_bytes = fragments, 0
+        self._container_type, self._fragments, self._size_bytes = container, fragments, 0
         # A reader may still hold a file of this name that was left there.
         fragments.path.unlink(missing_ok=True)
         self._container = av.open(
@@ -45,6 +49,8 @@ class FragmentWriter:
 
     def write(self, packets: Iterable[Any]) -> None:
         for packet in packets:
+            if self._container_type is Container.WEBM and packet.stream.type == "video":
+                packet.dts -= OPUS_DELAY_MS
             self._container.mux(packet)
         self._report()
 

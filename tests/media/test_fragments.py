@@ -126,3 +126,16 @@ def test_fragments_that_cannot_be_written_fail_the_clip(container, tmp_path, mak
         )
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_packets_of_a_webm_are_in_the_order_of_their_times(written, container):
+    if container is not Container.WEBM:
+        pytest.skip("webm only")
+    path = written[1]
+    with av.open(str(path)) as source:
+        # As in the file, where those of Opus are later by what it begins with.
+        delays = {"video": 0, "audio": 7}
+        times = [packet.pts + delays[packet.stream.type] for packet in source.demux() if packet.pts is not None]
+
+    assert times == sorted(times)
+    assert len(times) > FRAMES
