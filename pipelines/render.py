@@ -151,6 +151,9 @@ class TimedTrace(Trace):
     def step(self, count: int = 1) -> None:
         self._inner.step(count)
 
+    def estimate(self, latent: "torch.Tensor") -> None:
+        self._inner.estimate(latent)
+
     def tensors(self, **tensors: "torch.Tensor") -> None:
         self._inner.tensors(**tensors)
 

@@ -43,6 +43,7 @@ from server.routes import (
     video_content,
     video_edits,
     video_events,
+    video_preview,
     videos,
 )
 from server.services import Services
@@ -127,7 +128,7 @@ def create_api(
     app.state.metrics = telemetry.metrics
     open_routes = (pages, status)
     # `generate` comes last: clients use the last POST path whose body has a `prompt` to make videos.
-    keyed_routes = (metrics, models, videos, video_content, video_edits, video_events, enhance, generate)
+    keyed_routes = (metrics, models, videos, video_content, video_edits, video_events, video_preview, enhance, generate)
     for routes in (*open_routes, *keyed_routes):
         app.include_router(routes.router, dependencies=KEY_DOCUMENTATION if routes in keyed_routes else ())
         _answer_head(app, routes.router)

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from weights.architecture import Kwargs, read_architecture, upsampler_kwargs
+from weights.architecture import Kwargs, read_architecture, upsampler_kwargs, video_vae_kwargs
 from weights.checkpoint import Checkpoint, StoredTensor, open_checkpoint, open_single
 from weights.component import Component, read_component
 from weights.diffusers_config import component_kwargs
 from weights.errors import UnsupportedError
 from weights.folder import FOLDERS, is_diffusers_folder, read_folder, refuse_folder
 from weights.header import Header, is_folder, read_header
+from weights.infer import infer_video_vae
 from weights.names import ONE_FILE, UPSAMPLER, NameMap, published_transformer_name
 
 
@@ -38,6 +39,20 @@ def one_file_source(checkpoint: Checkpoint) -> Source:
     """Describe tensors with one-file names. Raises UnsupportedError if the config is not LTX-2.3's."""
     architecture = read_architecture(checkpoint)
     return Source(checkpoint, {name: getattr(architecture, name) for name in ONE_FILE}, ONE_FILE)
+
+
+def open_video_vae(path: Path) -> Source:
+    """Open the video VAE alone: in a checkpoint, a diffusers folder, or a file of its own. Raises WeightsError."""
+    if is_folder(path):
+        return open_source(path)
+    header = read_header(path)
+    checkpoint = open_single(header)
+    try:
+        config = checkpoint.config.get("vae") or infer_video_vae(checkpoint.tensors)
+        kwargs = video_vae_kwargs(config)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as exc:
+        raise UnsupportedError(path, "holds no video VAE of LTX-2.3") from exc
+    return Source(checkpoint, {"video_vae": kwargs}, {"video_vae": ONE_FILE["video_vae"]})
 
 
 def open_upsampler(path: Path) -> Source:

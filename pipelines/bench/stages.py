@@ -181,7 +181,7 @@ def denoising(
     audio = prepare_audio(zeros(1, audio_latent_length(spec), 128, dtype=torch.float32))
     keys = components.prompt_keys
     return lambda: denoise(
-        components.transformer, components.forward, video, audio, context, sigmas, lambda: None, keys, guidance
+        components.transformer, components.forward, video, audio, context, sigmas, lambda _: None, keys, guidance
     )
 
 

@@ -27,7 +27,7 @@ from weights.header import read_header
 from weights.load import load_module, validate_coverage, validate_match
 from weights.names import NameMap
 from weights.quantization import is_sidecar, validate_scales
-from weights.source import Source, open_source, open_upsampler
+from weights.source import Source, open_source, open_upsampler, open_video_vae
 
 # In bfloat16 the waveform is 10.8 % off; the reference runs the vocoder in float32 too.
 VOCODER_DTYPE = torch.float32
@@ -133,6 +133,13 @@ def load_open_model(
     counter = ByteCounter(name, sum(tensors[stored].size_bytes for stored in names), on_progress)
     load_module(model.module, model.checkpoint, model.name_map, device, model.dtype, counter, pin)
     group_input_scales(model.module)
+
+
+def load_video_vae(path: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load the video VAE alone, from a checkpoint, a diffusers folder, or a file of its own. Raises WeightsError."""
+    model = _open("video_vae", open_video_vae(path), dtype, Fp8Mode.DEQUANTIZE)
+    load_open_model("video_vae", model, device, lambda component, done, total: None)
+    return model.module
 
 
 def _open(name: str, source: Source, dtype: torch.dtype, fp8: Fp8Mode) -> OpenModel:

@@ -123,6 +123,11 @@ class _Stage:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Noise the latents to the first sigma, denoise them to the last. Packed in, packed out, without keyframes."""
         self.trace.stage(name, steps=len(sigmas) - 1)
+
+        def on_step(x0: torch.Tensor) -> None:
+            self.trace.estimate(unpack_video(x0[:, : grid.tokens], grid))
+            self.trace.step()
+
         video, audio = self.prepare(grid, video_latent, audio_latent)
         video = video.noised(sigmas[0], self.generator, self.components.dtype)
         audio = audio.noised(sigmas[0], self.generator, self.components.dtype)
@@ -133,7 +138,7 @@ class _Stage:
             audio,
             self.context,
             sigmas,
-            self.trace.step,
+            on_step,
             self.components.prompt_keys,
             self.guidance,
         )

@@ -20,7 +20,7 @@ from pipelines.ltx.transformer.guidance import Negative
 from pipelines.ltx.transformer.model import Forward, Modality, RotaryTables, Transformer
 from pipelines.ltx.transformer.rope import audio_coords, video_coords
 
-OnStep = Callable[[], None]
+OnStep = Callable[[torch.Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,16 @@ class State:
         return replace(self, latent=self.denoise_mask * mixed + (1 - self.denoise_mask) * self.clean)
 
     def stepped(self, velocity: torch.Tensor, sigma: float, sigma_next: float) -> "State":
-        """Take one Euler step. A token's velocity is relative to its own sigma, s * mask."""
+        """Take one Euler step."""
+        return self.moved(self.estimate(velocity, sigma), sigma, sigma_next)
+
+    def estimate(self, velocity: torch.Tensor, sigma: float) -> torch.Tensor:
+        """Return x0, (1, T, C). A token's velocity is relative to its own sigma, s * mask."""
         x0 = self.latent - velocity.float() * (sigma * self.denoise_mask)
-        x0 = x0 * self.denoise_mask + self.clean * (1 - self.denoise_mask)
+        return x0 * self.denoise_mask + self.clean * (1 - self.denoise_mask)
+
+    def moved(self, x0: torch.Tensor, sigma: float, sigma_next: float) -> "State":
+        """Move towards x0, as far as from one sigma to the next."""
         return replace(self, latent=self.latent + (self.latent - x0) / sigma * (sigma_next - sigma))
 
     def own_sigma(self, sigma: float) -> float:
@@ -143,7 +150,7 @@ def denoise(
 ) -> tuple[State, State]:
     """Take Euler steps from the first sigma to the last, with one forward pass each.
 
-    forward: the transformer's, or what computes the same faster.
+    forward: the transformer's, or what computes the same faster. on_step: called after each with x0 of the video.
     """
     prompt_bytes = transformer.prompt_bytes(context.video.shape[1])
     source: tuple[Hashable, ...] = (context,)
@@ -156,9 +163,11 @@ def denoise(
         video_velocity, audio_velocity = predict_velocity(
             forward, video, audio, rotary, context, sigma, prompt_keys.at(source, at, prompt_bytes), guidance
         )
-        video = video.stepped(video_velocity, sigma, sigma_next)
+        x0 = video.estimate(video_velocity, sigma)
+        video = video.moved(x0, sigma, sigma_next)
         audio = audio.stepped(audio_velocity, sigma, sigma_next)
-        on_step()
+        on_step(x0)
+        del x0
     return video, audio
 
 

@@ -15,6 +15,12 @@ class Trace:
     def step(self, count: int = 1) -> None:
         """`count` more steps of the stage are done; in decode a step is a frame."""
 
+    def estimate(self, latent: "torch.Tensor") -> None:
+        """Receive the clean video latent as the step that is about to be reported estimates it, (1, C, F, h, w).
+
+        It is normalised, and without the tokens of keyframes. It must not be changed.
+        """
+
     def writing(self, count: int) -> None:
         """`count` more frames are about to be written. Called in the thread that writes them."""
 

@@ -14,8 +14,8 @@ import av
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import Container
 
-# Libav writes Opus later by what it begins with, and sorts packets by their times before that. Browsers want them in the
-# order of the times in the file. So the picture, of which webm has only the pts, is sorted as if it were earlier.
+# Libav writes Opus later by what it begins with, and sorts packets by their times before that. Browsers want them in
+# the order of the times in the file. So the picture, of which webm has only the pts, is sorted as if it were earlier.
 OPUS_DELAY_MS = 7
 
 

@@ -21,7 +21,14 @@ from server.edge.paths import route_path
 from server.jobs.job import DeadlineExceeded, JobCancelled, NotReady, QueueFull, RenderFailed, RenderRefused
 from server.requests.body import UnsupportedMediaType
 from server.requests.context import context_of
-from server.videos.errors import DataDirError, IdempotencyError, StoreError, VideoNotFinished, VideoNotFound
+from server.videos.errors import (
+    DataDirError,
+    IdempotencyError,
+    PreviewNotFound,
+    StoreError,
+    VideoNotFinished,
+    VideoNotFound,
+)
 
 log = logging.getLogger("ltx23.errors")
 
@@ -92,6 +99,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     Unsupported: Answer(400),
     ModelNotFound: Answer(404),
     VideoNotFound: Answer(404),
+    PreviewNotFound: Answer(404),
     VideoNotFinished: Answer(409),
     RangeNotSatisfiable: Answer(416, headers=lambda exc: {"Content-Range": f"bytes */{exc.size_bytes}"}),
     IdempotencyError: Answer(422, lambda exc: _problem(exc, "header", "Idempotency-Key")),

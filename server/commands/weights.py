@@ -187,12 +187,30 @@ def _inspect(dependencies: Dependencies, *, file: Path) -> int:
     return 0
 
 
+def _add_vae(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        help="a .safetensors file that holds the video VAE, or a diffusers folder (default: the tiny model)",
+    )
+    add_setting_options(parser, WeightSettings, only=("cache_dir",))
+
+
+def _fit_preview(dependencies: Dependencies, *, file: Path | None, cache_dir: str | None) -> int:
+    from server.commands.fit_preview import fit_preview
+
+    return fit_preview(file, cache_dir)
+
+
 COMMANDS: dict[str, Subcommand] = {
     "list": Subcommand("list the published sets and which parts are on this machine", _add_folder, _list),
     "pull": Subcommand("fetch the missing parts of a set", _add_set, _pull),
     "verify": Subcommand("compare every byte of a set with the published sha256", _add_set, _verify),
     "where": Subcommand("print the paths of a set and the command that serves it", _add_set, _where),
     "plan": Subcommand("show where a model's parts would be in memory, and which clips fit", _add_plan, _plan),
+    "fit-preview": Subcommand("fit the previews of a render to a video VAE, beforehand", _add_vae, _fit_preview),
     "inspect": Subcommand("say what a weight file or a diffusers folder is", _add_file, _inspect),
 }
 

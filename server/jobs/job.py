@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from pipelines.spec import GenerationSpec
 from server.jobs.live_clip import LiveClip
+from server.jobs.previews import PreviewFeed
 from server.jobs.progress import JobProgress, ProgressFeed
 
 STOPPING = "the server is stopping"
@@ -101,6 +102,7 @@ class Job:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     live: LiveClip | None = None
+    previews: PreviewFeed = field(default_factory=PreviewFeed)
     number: int = field(default_factory=_numbers.__next__)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     submitted_at: float = field(default_factory=time.monotonic)

@@ -49,20 +49,21 @@ class ProgressFeed:
     def set(self, value: JobProgress) -> None:
         if value != self._value:
             self._value = value
-            self._wake()
+            self.wake()
 
     def close(self) -> None:
         """End `values` for every reader: there will be no further value."""
         self._closed = True
-        self._wake()
+        self.wake()
 
     async def values(self) -> AsyncIterator[JobProgress]:
-        """Yield the current value at once, then the newest value after each change, until closed."""
+        """Yield the current value at once, then the newest one after each change and each `wake`, until closed."""
         while not self._closed:
             changed = self._changed
             yield self._value
             await changed.wait()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let readers look again: something beside the value has changed."""
         self._changed.set()
         self._changed = asyncio.Event()

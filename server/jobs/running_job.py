@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
 from server.jobs.limits import Limits
+from server.jobs.previews import Preview
 from server.jobs.progress import JobProgress
 from server.jobs.worker_process import Worker
 from server.worker.messages import (
@@ -17,13 +18,16 @@ from server.worker.messages import (
     FailureKind,
     FragmentWritten,
     Generate,
+    PreviewMade,
     Progress,
     Started,
+    Unwatch,
+    Watch,
 )
 
 log = logging.getLogger("ltx23.running")
 
-JobMessage = Started | Progress | FragmentWritten | Decoded | Done | Failed
+JobMessage = Started | Progress | PreviewMade | FragmentWritten | Decoded | Done | Failed
 # The seconds that each part took, or why there is no clip.
 Outcome = Mapping[str, float] | JobError
 
@@ -45,6 +49,7 @@ class RunningJob:
         deadline = DeadlineExceeded.after(limits.deadline_s)
         self._timer = _after(limits.deadline_s, lambda: self.stop(deadline))
         worker.send(Generate(job.key, job.spec, job.path, job.live.path if job.live is not None else None))
+        job.previews.listen(self._tell_watched)
 
     @property
     def is_stopping(self) -> bool:
@@ -57,6 +62,11 @@ class RunningJob:
                 self.job.start()
             case Progress(_, stage, step, steps):
                 self.job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
+                if stage == "decode":
+                    self.job.previews.end()
+            case PreviewMade(_, stage, step, steps, data):
+                self.job.previews.set(Preview(stage, step, steps, data))
+                self.job.progress.wake()
             case FragmentWritten(_, size_bytes) if self.job.live is not None:
                 self.job.live.grow(size_bytes)
             case Decoded():
@@ -93,6 +103,10 @@ class RunningJob:
     def release(self) -> None:
         """Stop the timer: no worker has the job any more, and it may be given to another."""
         self._timer.cancel()
+        self.job.previews.listen(None)
+
+    def _tell_watched(self, is_watched: bool) -> None:
+        self._worker.send(Watch(self.job.key) if is_watched else Unwatch(self.job.key))
 
     def _kill(self, reason: str) -> None:
         self._on_kill(reason)

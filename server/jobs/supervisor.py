@@ -32,6 +32,7 @@ from server.worker.messages import (
     Memory,
     ModelInfo,
     Prepare,
+    PreviewMade,
     Progress,
     Ready,
     Started,
@@ -241,7 +242,7 @@ class Supervisor:
                 self._memory = message
             case FoundCut():
                 self._queries.on_answer(message)
-            case Started() | Progress() | FragmentWritten() | Decoded() | Done() | Failed():
+            case Started() | Progress() | PreviewMade() | FragmentWritten() | Decoded() | Done() | Failed():
                 if message.job_id in self._running:
                     self._on_job_message(self._running[message.job_id], message)
 

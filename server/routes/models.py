@@ -22,7 +22,7 @@ from weights.licenses import VIDEO_LICENSES
 router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
-FEATURES = ["audio", "retake", "continue", "remix", "stream", "thumbnails"]
+FEATURES = ["audio", "retake", "continue", "remix", "preview", "stream", "thumbnails"]
 
 
 class LoraAnswer(BaseModel):

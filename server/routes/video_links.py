@@ -14,19 +14,19 @@ def video_answer(request: Request, snapshot: Snapshot) -> VideoAnswer:
     """Return the video as clients get it. `url` is set once the clip is ready."""
     video = snapshot.video
     path = f"/v1/videos/{video.id}"
-    url = _link(request, f"{path}/content") if snapshot.status is VideoStatus.COMPLETED else None
-    events_url = _link(request, f"{path}/events")
+    url = link(request, f"{path}/content") if snapshot.status is VideoStatus.COMPLETED else None
+    events_url = link(request, f"{path}/events")
     return video_json(snapshot, services_of(request).videos.expires_at(video), url, events_url)
 
 
-def _link(request: Request, path: str) -> str:
-    """Return a link to `path`, signed if the client has a key.
+def link(request: Request, path: str, query: str = "") -> str:
+    """Return a link to `path`, signed if the client has a key. The query is not signed.
 
     If the request itself came through a signed link, the new link expires with that one.
     """
     address = str(request.base_url).rstrip("/") + path
     links: SignedLinks = request.app.state.links
     context = context_of(request)
-    if context.owner is None:
-        return address
-    return f"{address}?{links.sign(path, context.owner, context.link_expires)}"
+    signature = "" if context.owner is None else links.sign(path, context.owner, context.link_expires)
+    queries = "&".join(part for part in (query, signature) if part)
+    return f"{address}?{queries}" if queries else address

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.jobs.job import Job, NotReady
 from server.jobs.live_clip import LiveClip
+from server.jobs.previews import Preview, PreviewFeed
 from server.jobs.progress import JobProgress, ProgressFeed
 from server.videos.errors import VideosError
 from server.videos.video import Video, VideoStatus
@@ -15,12 +16,13 @@ from server.videos.video import Video, VideoStatus
 class Snapshot:
     """A video as it is now.
 
-    progress: None once it is finished. seconds_left: None if unknown.
+    progress: None once it is finished. seconds_left: None if unknown. preview: the newest one, if any was made.
     """
 
     video: Video
     progress: JobProgress | None = None
     seconds_left: float | None = None
+    preview: Preview | None = None
 
     @property
     def status(self) -> VideoStatus:
@@ -45,6 +47,7 @@ class ActiveVideo:
     video: Video
     live: LiveClip
     progress: ProgressFeed = field(default_factory=ProgressFeed)
+    previews: PreviewFeed = field(default_factory=PreviewFeed)
     finished: asyncio.Future[Video] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     job: Job | None = None
 
@@ -52,8 +55,8 @@ class ActiveVideo:
         self.video = video
         if not self.finished.done():
             self.finished.set_result(video)
-        self.progress.close()
         self.live.end(is_whole=video.status is VideoStatus.COMPLETED)
+        self.release()
 
     def fail(self, reason: VideosError) -> None:
         """Fail everyone who waits with `reason`: the video no longer exists."""
@@ -63,8 +66,9 @@ class ActiveVideo:
         self.release()
 
     def release(self) -> None:
-        """End the streams of everyone who watches it, although it is not finished."""
+        """End the streams of everyone who watches it, finished or not."""
         self.progress.close()
+        self.previews.end()
         self.live.end(is_whole=False)
 
     async def wait(self) -> Video:

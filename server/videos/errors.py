@@ -3,6 +3,7 @@
 VideosError
 +-- VideoNotFound         no video has this id, it belongs to another owner, or it has expired
 +-- VideoNotFinished      its file was requested but is not ready, or will never be
++-- PreviewNotFound       none was made while it was rendered, or it is finished
 +-- IdempotencyError      the key was used for another request, or is invalid
 +-- DataDirError          the folder cannot be used
 |   +-- DataDirLocked     another server uses it
@@ -31,6 +32,10 @@ class VideoNotFound(VideosError):
 
 class VideoNotFinished(VideosError):
     code = "video_not_finished"
+
+
+class PreviewNotFound(VideosError):
+    code = "preview_not_found"
 
 
 class IdempotencyError(VideosError):

@@ -1,14 +1,15 @@
 """All videos of this server, for every caller. Rendering and removal are in `rendering` and `retention`."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
 from server.jobs.live_clip import LiveClip
+from server.jobs.previews import PreviewFeed
 from server.process.run_values import RunValues
 from server.videos.active import Snapshot
 from server.videos.data_dir import DataDir
@@ -127,8 +128,10 @@ class Videos:
             raise VideoNotFound(video_id)
         return video
 
-    async def watch(self, video_id: str, owner: str | None) -> AsyncIterator[Snapshot]:
+    async def watch(self, video_id: str, owner: str | None, *, previews: bool = True) -> AsyncGenerator[Snapshot, None]:
         """Yield the video as it is now, then after each change; intermediate changes may be skipped.
+
+        previews: whether to have previews made, which the snapshots then hold.
 
         The last snapshot is the finished video, unless the server stops. Raises VideoNotFound if there is no such video
         or it is deleted.
@@ -136,8 +139,9 @@ class Videos:
         active = self._rendering.active(video_id)
         snapshot = await self.get(video_id, owner)
         if active is not None and snapshot.progress is not None:
-            async for _ in active.progress.values():
-                yield self._rendering.snapshot(active)
+            with active.previews.watching() if previews else nullcontext():
+                async for _ in active.progress.values():
+                    yield self._rendering.snapshot(active)
             if active.finished.done():
                 yield Snapshot(active.finished.result())
         else:
@@ -149,6 +153,11 @@ class Videos:
     async def variant_path(self, video: Video, variant: Variant) -> Path:
         """Return the file of a variant, which is made if it does not exist. Raises VideoNotFound or NotReady."""
         return await self._variants.path(video, variant)
+
+    def previews(self, video_id: str) -> PreviewFeed | None:
+        """Return the previews of an unfinished video; None if it is finished or not there."""
+        active = self._rendering.active(video_id)
+        return active.previews if active is not None else None
 
     def live(self, video_id: str) -> LiveClip | None:
         """Return the clip of an unfinished video, as it is decoded; None if it is finished or not there."""

@@ -117,7 +117,7 @@ class Rendering:
         if active.finished.done():
             return Snapshot(active.video)
         seconds_left = self._dispatcher.seconds_left(active.job) if active.job is not None else None
-        return Snapshot(active.video, active.progress.value, seconds_left)
+        return Snapshot(active.video, active.progress.value, seconds_left, active.previews.value)
 
     def _new(self, video: Video) -> ActiveVideo:
         return ActiveVideo(video, LiveClip(video.live_path(self._data.folder(video.id))))
@@ -125,7 +125,9 @@ class Rendering:
     def _job(self, active: ActiveVideo) -> Job:
         video = active.video
         path = video.path(self._data.folder(video.id))
-        return Job(video.id, video.request.spec, path, video.owner, active.progress, live=active.live)
+        return Job(
+            video.id, video.request.spec, path, video.owner, active.progress, live=active.live, previews=active.previews
+        )
 
     async def _insert(self, active: ActiveVideo, job: Job) -> None:
         """Insert the record; cancel the job if that fails."""

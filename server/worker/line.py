@@ -17,7 +17,10 @@ from server.worker.pipe import Pipe
 from server.worker.preparer import Preparer
 
 if TYPE_CHECKING:
+    import torch
+
     from server.worker.model import Model
+    from server.worker.previewer import Previewer
 
 log = logging.getLogger("ltx23.worker")
 
@@ -28,8 +31,9 @@ Clip = Future[tuple[ClipInfo, dict[str, float]]]
 class JobTrace(Trace):
     """Reports each step, and stops between steps when asked to."""
 
-    def __init__(self, pipe: Pipe, job_id: str) -> None:
-        self._pipe, self._job_id = pipe, job_id
+    def __init__(self, pipe: Pipe, job: Generate, previewer: "Previewer") -> None:
+        self._pipe, self._job_id, self._previewer = pipe, job.job_id, previewer
+        self._duration_s = float(job.spec.duration_s)
         self._stage, self._step, self._steps = "", 0, 0
 
     def stage(self, name: str, steps: int) -> None:
@@ -39,6 +43,9 @@ class JobTrace(Trace):
     def step(self, count: int = 1) -> None:
         self._step += count
         self._report()
+
+    def estimate(self, latent: "torch.Tensor") -> None:
+        self._previewer.show((self._job_id, self._stage, self._step + 1, self._steps), latent, self._duration_s)
 
     def writing(self, count: int) -> None:
         self._raise_if_cancelled()
@@ -58,8 +65,8 @@ class Line:
     validate_device: called after an unexpected error; ends the process if the device is lost.
     """
 
-    def __init__(self, pipe: Pipe, model: "Model", validate_device: Callable[[], None]) -> None:
-        self._pipe, self._model, self._validate_device = pipe, model, validate_device
+    def __init__(self, pipe: Pipe, model: "Model", previewer: "Previewer", validate_device: Callable[[], None]) -> None:
+        self._pipe, self._model, self._previewer, self._validate_device = pipe, model, previewer, validate_device
         preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="preparing")
         self._preparer = pipe.preparer = Preparer(preparing, model.prepare_pictures, pipe.is_cancelled)
         self._finishing = Finishing()
@@ -68,7 +75,7 @@ class Line:
     def render(self, job: Generate) -> None:
         """Render a job in this thread, until the device is free for the next one."""
         self._pipe.send(Started(job.job_id))
-        peak, trace = PeakMemory(self._model.components.device), JobTrace(self._pipe, job.job_id)
+        peak, trace = PeakMemory(self._model.components.device), JobTrace(self._pipe, job, self._previewer)
         started = self._start(job, trace)
         if isinstance(started, Failed):
             self._end(started)

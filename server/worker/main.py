@@ -8,6 +8,9 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from enhancer.child_setup import die_with_parent
@@ -17,7 +20,7 @@ from server.process.torch_environment import configure_allocator, wait_passively
 from server.worker.garbage import postponed_gc
 from server.worker.line import Line
 from server.worker.memory import host_memory
-from server.worker.messages import FoundCut, LoadFailed, Loading, Ready
+from server.worker.messages import FoundCut, Generate, LoadFailed, Loading, Ready
 from server.worker.pipe import Pipe
 from weights.errors import WeightsError
 
@@ -84,18 +87,34 @@ def run(pipe: Pipe) -> int:
     try:
         with postponed_gc():
             from server.worker.model import load_model
+            from server.worker.previewer import Previewer, find_viewer, fit_while_idle
 
             model = load_model(config, LoadingReport(pipe))
+            vae = model.components.video_vae
+            viewer = find_viewer(vae, config.cache_dir, model.components.device)
+            previewer = Previewer(viewer, pipe.is_watched, pipe.send)
     except WeightsError as exc:
         pipe.send(LoadFailed(str(exc)))
         return 1
     heartbeat.model = model
     threading.Thread(target=_answer_queries, args=(pipe, model), name="queries", daemon=True).start()
-    line = Line(pipe, model, validate_device=heartbeat.send)
+    line = Line(pipe, model, previewer, validate_device=heartbeat.send)
     pipe.send(Ready(model.info))
     heartbeat.send()
+    idle_work = fit_while_idle(previewer, vae, config.cache_dir)
     while True:
-        line.render(pipe.jobs.get())
+        line.render(next_job(pipe.jobs, idle_work))
+
+
+def next_job(jobs: "SimpleQueue[Generate]", idle_work: Iterator[None]) -> Generate:
+    """Return the next job. Until it is there, do a piece of idle work after the other."""
+    while True:
+        with suppress(Empty):
+            return jobs.get_nowait()
+        try:
+            next(idle_work)
+        except StopIteration:
+            return jobs.get()
 
 
 def _answer_queries(pipe: Pipe, model: "Model") -> None:

@@ -1,10 +1,10 @@
 """Messages between the server and its workers. All are frozen, picklable and independent of torch.
 
-Server to worker: WorkerConfig (first and once), then Generate, Prepare, Cancel and FindCut; closing the pipe ends the
-worker. Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, FragmentWritten, Decoded,
-then Done or Failed, which may come at any point; FoundCut for each FindCut, even during a render; Memory every two
-seconds from the start: a silent worker is considered dead.
-Pixels travel as files in the job's folder.
+Server to worker: WorkerConfig (first and once), then Generate, Prepare, Cancel, Watch, Unwatch and FindCut; closing the
+pipe ends the worker. Worker to server: Loading, then Ready or LoadFailed; for each job Started, Progress, PreviewMade,
+FragmentWritten, Decoded, then Done or Failed, which may come at any point; FoundCut for each FindCut, even during a
+render; Memory every two seconds from the start: a silent worker is considered dead.
+Pixels travel as files in the job's folder, except for previews.
 """
 
 from collections.abc import Mapping
@@ -85,6 +85,18 @@ class Generate:
 
 @dataclass(frozen=True)
 class Cancel:
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Somebody watches this job: send previews of it until Unwatch. Comes after its Generate."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Unwatch:
     job_id: str
 
 
@@ -187,6 +199,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class PreviewMade:
+    """A preview of a job that is watched, after a step. data: an animated WebP of a few kilobytes."""
+
+    job_id: str
+    stage: str
+    step: int
+    steps: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class FragmentWritten:
     """The file in fragments of a job has grown to this size."""
 
@@ -229,7 +252,18 @@ class Failed:
     message: str
 
 
-ToWorker = Generate | Prepare | Cancel | FindCut
+ToWorker = Generate | Prepare | Cancel | Watch | Unwatch | FindCut
 FromWorker = (
-    Loading | Ready | LoadFailed | Memory | FoundCut | Started | Progress | FragmentWritten | Decoded | Done | Failed
+    Loading
+    | Ready
+    | LoadFailed
+    | Memory
+    | FoundCut
+    | Started
+    | Progress
+    | PreviewMade
+    | FragmentWritten
+    | Decoded
+    | Done
+    | Failed
 )

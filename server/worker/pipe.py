@@ -6,7 +6,17 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
-from server.worker.messages import Cancel, FindCut, FromWorker, Generate, Prepare, ToWorker, WorkerConfig
+from server.worker.messages import (
+    Cancel,
+    FindCut,
+    FromWorker,
+    Generate,
+    Prepare,
+    ToWorker,
+    Unwatch,
+    Watch,
+    WorkerConfig,
+)
 from server.worker.preparer import Preparer
 
 
@@ -21,6 +31,7 @@ class Pipe:
         self._connection = Connection(fd)
         self._send_lock = threading.Lock()
         self._cancelled: dict[str, threading.Event] = {}  # by the id of each job that has not ended
+        self._watched: set[str] = set()
         self.preparer: Preparer[Any] | None = None
         self.jobs: SimpleQueue[Generate] = SimpleQueue()
         self.queries: SimpleQueue[FindCut] = SimpleQueue()
@@ -43,15 +54,23 @@ class Pipe:
     def is_cancelled(self, job_id: str) -> bool:
         return job_id in self._cancelled and self._cancelled[job_id].is_set()
 
+    def is_watched(self, job_id: str) -> bool:
+        return job_id in self._watched
+
     def forget(self, job_id: str) -> None:
         """Forget a job that has ended: a Cancel may still come for it."""
         del self._cancelled[job_id]
+        self._watched.discard(job_id)
 
     def _read(self) -> None:
         while True:
             match self._receive():
                 case Cancel(job_id):
                     self._on_cancel(job_id)
+                case Watch(job_id) if job_id in self._cancelled:
+                    self._watched.add(job_id)
+                case Unwatch(job_id):
+                    self._watched.discard(job_id)
                 case FindCut() as query:
                     self.queries.put(query)
                 case Prepare() as message if self.preparer is not None:

@@ -71,7 +71,7 @@ def test_models_describes_the_model(client: httpx.Client) -> None:
     assert model["precision"] == "float32"
     assert model["encoder"] == "libx264"
     assert model["modes"] == ["text-to-video", "image-to-video", "keyframes"]
-    assert {"stream", "thumbnails"} <= set(model["features"])
+    assert {"preview", "stream", "thumbnails"} <= set(model["features"])
     assert model["limits"]["width"] == {"min": 256, "max": 3840, "multiple_of": 64}
     assert model["defaults"]["width"] == 768
     assert model["license"] == []

@@ -31,7 +31,7 @@ def finish(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
 def begin(client: httpx.Client, video: dict[str, Any]) -> None:
     """Wait until a worker renders the video."""
     for name, data in events(client, video):
-        assert name == "progress"
+        assert name in {"progress", "preview"}
         if data["stage"]:
             return
 

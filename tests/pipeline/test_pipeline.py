@@ -53,6 +53,33 @@ def test_every_stage_and_step_is_reported(components: Components, spec: MakeSpec
     assert frames.shape == (9, 64, 128, 3)
 
 
+class Estimates(Recorder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.estimates: list[tuple[str, torch.Tensor]] = []
+
+    def estimate(self, latent: torch.Tensor) -> None:
+        self.estimates.append((self.stages[-1][0], latent.clone()))
+
+
+def test_each_step_gives_its_estimate_of_the_clean_latent(
+    components: Components, spec: MakeSpec, tmp_path: Path
+) -> None:
+    """Without the tokens of a keyframe behind the first frame. The last one of a stage is its result."""
+    Image.new("RGB", (128, 64), (200, 60, 40)).save(tmp_path / "image.png")
+    trace = Estimates()
+
+    list(generate(components, spec(keyframes=(Keyframe(tmp_path / "image.png", 8),)), trace).frames)
+
+    assert [name for name, _ in trace.estimates] == ["stage_1"] * 8 + ["stage_2"] * 3
+    for name, last in (("stage_1", 7), ("stage_2", 10)):
+        torch.testing.assert_close(trace.estimates[last][1], trace.kept[f"{name}_video"], rtol=0, atol=1e-6)
+    result = trace.kept["stage_1_video"]
+    errors = [(latent - result).square().mean().item() for name, latent in trace.estimates if name == "stage_1"]
+    # What is noised at first is as far from the result as noise; the estimate is not.
+    assert max(errors) < 0.5 * (torch.randn_like(result) - result).square().mean().item()
+
+
 def test_a_single_stage_runs_8_steps_at_full_size_without_the_upsampler(components: Components, spec: MakeSpec) -> None:
     recorder, frames = run(replace(components, upsampler=None), spec(stages=1))
 

@@ -8,7 +8,19 @@ import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
-from server.worker.messages import Cancel, Done, FromWorker, Generate, ModelInfo, Progress, Ready, Started, WorkerConfig
+from server.worker.messages import (
+    Cancel,
+    Done,
+    FromWorker,
+    Generate,
+    ModelInfo,
+    Progress,
+    Ready,
+    Started,
+    Unwatch,
+    Watch,
+    WorkerConfig,
+)
 
 
 class Pipe:
@@ -39,7 +51,9 @@ class Pipe:
         self.send(Progress(job.job_id, "stage_1", 0, 8))
 
     def wait_for_cancel(self, job: Generate) -> None:
-        assert self.connection.recv() == Cancel(job.job_id)
+        while isinstance(message := self.connection.recv(), Watch | Unwatch):
+            pass
+        assert message == Cancel(job.job_id)
 
     def finish(self, job: Generate) -> None:
         self.done(job, job.path.write_text(job.spec.prompt))

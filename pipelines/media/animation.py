@@ -1,0 +1,29 @@
+"""Encode a few small frames as an animation."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+ANIMATION_MEDIA_TYPE = "image/webp"
+# The longer side, in pixels: larger pictures are scaled down to it, smaller ones up.
+SIDE = 96
+QUALITY = 60
+
+
+def encode_animation(frames: NDArray[np.uint8], duration_s: float) -> bytes:
+    """Encode (n, h, w, 3) RGB as an endless animated WebP of about 96 pixels; one frame as a still one."""
+    height, width = frames.shape[1:3]
+    scale = SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pictures = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in frames]
+    file = io.BytesIO()
+    # The quickest method: it is made after each step, beside the render.
+    options = {"quality": QUALITY, "method": 0}
+    if len(pictures) == 1:
+        pictures[0].save(file, "WEBP", **options)
+    else:
+        frame_ms = max(1, round(1000 * duration_s / len(pictures)))
+        pictures[0].save(file, "WEBP", save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0, **options)
+    return file.getvalue()
