@@ -37,7 +37,7 @@ def test_what_holds_no_video_vae_is_refused_by_name(run_command: RunCommand, tin
     for path, why in (
         (tiny.upsampler, "holds no video VAE of LTX-2.3"),
         (tmp_path / "none.safetensors", "o such file"),
-        (tmp_path, "is not"),
+        (tmp_path, "a diffusers folder is needed"),
     ):
         done = run_command("weights", "fit-preview", str(path), "--cache-dir", str(tmp_path))
 
