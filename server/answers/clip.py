@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from pipelines.direction import Guidance
 from pipelines.media.codecs import FORMATS
 from server.contract.adjustments import adjustments_header
 from server.requests.rendering import Rendered
@@ -36,6 +37,18 @@ class AdjustmentAnswer(BaseModel):
     reason: str
 
 
+class GuidanceAnswer(BaseModel):
+    """The negative prompt that the clip is led away from, and the numbers that are used."""
+
+    model_config = ConfigDict(title="Guidance")
+
+    negative_prompt: str
+    nag_scale: Decimal
+    nag_alpha: Decimal
+    nag_tau: Decimal
+    nag_audio: bool
+
+
 class ClipFacts(BaseModel):
     """The fields of a clip that every answer has."""
 
@@ -50,6 +63,9 @@ class ClipFacts(BaseModel):
     prompt: str = Field(description="The prompt that is rendered.")
     original_prompt: str = Field(description="The prompt that was sent.")
     enhanced: bool
+    guidance: GuidanceAnswer | None = Field(
+        default=None, exclude_if=lambda value: value is None, description="Absent from a clip without guidance."
+    )
     adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
     timings: dict[str, float] = Field(description="Seconds in each stage.")
 
@@ -68,8 +84,21 @@ def clip_facts(request: PreparedRequest, timings_s: Mapping[str, float]) -> Clip
         prompt=spec.prompt,
         original_prompt=request.original_prompt,
         enhanced=request.enhanced,
+        guidance=guidance_json(spec.effective_guidance),
         adjustments=[AdjustmentAnswer(**asdict(adjustment)) for adjustment in request.adjustments],
         timings=rounded(timings_s),
+    )
+
+
+def guidance_json(guidance: Guidance | None) -> GuidanceAnswer | None:
+    if guidance is None:
+        return None
+    return GuidanceAnswer(
+        negative_prompt=guidance.negative_prompt,
+        nag_scale=decimal(guidance.scale),
+        nag_alpha=decimal(guidance.alpha),
+        nag_tau=decimal(guidance.tau),
+        nag_audio=guidance.audio,
     )
 
 

@@ -1,4 +1,4 @@
-"""Report fields that have no effect: guidance, names that lost to another, unknown fields."""
+"""Report fields that have no effect: the scale of CFG, names that lost to another, unknown fields."""
 
 from itertools import islice
 
@@ -10,7 +10,6 @@ from server.contract.names.sent import Overridden, SentRequest
 from server.contract.wire import (
     CFG,
     DEFAULT_GUIDANCE_SCALE,
-    DEFAULT_NEGATIVE_PROMPT,
     GenerateRequest,
     KeyframeRequest,
     field_names,
@@ -21,17 +20,11 @@ REASON = f"the distilled model does not use it, it runs at CFG {CFG:g}"
 
 
 def report_ignored(request: GenerateRequest, sent: SentRequest, report: Report) -> None:
-    _report_guidance(request, report)
+    if request.guidance_scale != DEFAULT_GUIDANCE_SCALE:
+        report.add("guidance_scale", CFG, REASON)
     for overridden in sent.overridden:
         _report_overridden(overridden, sent, report)
     _report_unknown(sent, report)
-
-
-def _report_guidance(request: GenerateRequest, report: Report) -> None:
-    if request.guidance_scale != DEFAULT_GUIDANCE_SCALE:
-        report.add("guidance_scale", CFG, REASON)
-    if request.negative_prompt != DEFAULT_NEGATIVE_PROMPT:
-        report.add("negative_prompt", None, REASON)
 
 
 def _report_overridden(overridden: Overridden, sent: SentRequest, report: Report) -> None:

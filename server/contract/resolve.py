@@ -14,6 +14,7 @@ from pipelines.memory import ClipSize
 from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import relocated
+from server.contract.guidance import resolve_guidance
 from server.contract.ignored import report_ignored
 from server.contract.images import ResolvedImage, resolve_images
 from server.contract.loras import KnownLora, resolve_loras
@@ -104,6 +105,7 @@ def _resolve(
         shape = ClipShape(width, height, timing.num_frames, timing.frame_rate)
     else:
         shape = resolve_source(request, sent, source_info, report)
+    guidance = resolve_guidance(request, report)
     report_ignored(request, sent, report)
     if strict:
         report.raise_if_any()
@@ -116,6 +118,7 @@ def _resolve(
         frame_rate=shape.frame_rate,
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
+        guidance=guidance,
         loras=resolve_loras(request, loras),
         source=shape.source,
     )

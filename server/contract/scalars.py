@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from pipelines.direction import MAX_GUIDANCE_SCALE, MAX_GUIDANCE_TAU
 from pipelines.spec import MAX_CRF, MAX_SEED
 from server.contract.limits import MAX_PROMPT_CHARACTERS, MAX_SENT_SIDE
 
@@ -67,6 +68,10 @@ Integer = Annotated[int, INTEGER]
 Number = Annotated[float, NUMBER]
 Text = Annotated[str, ENCODABLE]
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS), ENCODABLE, AfterValidator(_not_blank)]
+NegativePrompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), ENCODABLE]
+NagScale = Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE), NUMBER]
+NagAlpha = Annotated[float, Field(ge=0, le=1), NUMBER]
+NagTau = Annotated[float, Field(gt=0, le=MAX_GUIDANCE_TAU), NUMBER]
 Side = Annotated[int, Field(gt=0, le=MAX_SENT_SIDE), INTEGER]
 FrameCount = Annotated[int, Field(gt=0), INTEGER]
 FrameIndex = Annotated[int, Field(ge=LAST_FRAME), INTEGER]

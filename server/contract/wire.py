@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from pipelines.direction import MAX_LORA_STRENGTH, MAX_LORAS, Continuation
+from pipelines.direction import DEFAULT_NEGATIVE_PROMPT, MAX_LORA_STRENGTH, MAX_LORAS, Continuation, Guidance
 from pipelines.geometry import (
     MAX_FRAME_RATE,
     MAX_LONG_SIDE,
@@ -27,6 +27,10 @@ from server.contract.scalars import (
     FrameCount,
     FrameIndex,
     Integer,
+    NagAlpha,
+    NagScale,
+    NagTau,
+    NegativePrompt,
     Number,
     Prompt,
     Seconds,
@@ -36,7 +40,6 @@ from server.contract.scalars import (
     Text,
 )
 
-DEFAULT_NEGATIVE_PROMPT = "shaky, glitchy, low quality, worst quality, deformed, distorted"
 DEFAULT_GUIDANCE_SCALE = 3.1
 NUM_INFERENCE_STEPS = len(STAGE_1_SIGMAS) - 1
 # The seed for `use_random_seed: false` without a seed.
@@ -123,10 +126,25 @@ class GenerateRequest(WireModel):
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     prompt: Prompt = Field(description="What the clip shows, and how it sounds.")
-    negative_prompt: Text = Field(
+    negative_prompt: NegativePrompt = Field(
         default=DEFAULT_NEGATIVE_PROMPT,
-        description=f"Accepted but {_NOT_USED}.",
+        description="What the clip is led away from, by normalised attention guidance. The default text alone changes "
+        "nothing: it is used only with a nag_scale above 1.",
     )
+    nag_scale: NagScale | None = Field(
+        default=None,
+        description="How far the clip is led away from negative_prompt; up to 1 it is not. "
+        f"{Guidance.scale:g} if a negative_prompt other than the default is sent.",
+    )
+    nag_alpha: NagAlpha | None = Field(
+        default=None, description=f"The share of the guided attention; {Guidance.alpha:g} if omitted."
+    )
+    nag_tau: NagTau | None = Field(
+        default=None,
+        description="The most by which the guided attention may be larger than the plain one; "
+        f"{Guidance.tau:g} if omitted.",
+    )
+    nag_audio: bool | None = Field(default=None, description="True guides the sound, too.")
     width: Side = Field(default=DEFAULT_CLIP.width, description=f"{_SNAPPED} {_LONG} ({_SHORT} in portrait).")
     height: Side = Field(default=DEFAULT_CLIP.height, description=f"{_SNAPPED} {_SHORT} ({_LONG} in portrait).")
     num_frames: FrameCount | None = Field(

@@ -22,7 +22,7 @@ from weights.licenses import VIDEO_LICENSES
 router = APIRouter()
 
 MODES = ["text-to-video", "image-to-video", "keyframes"]
-FEATURES = ["audio", "retake", "continue", "remix", "preview", "stream", "thumbnails"]
+FEATURES = ["negative_prompt", "audio", "retake", "continue", "remix", "preview", "stream", "thumbnails"]
 
 
 class LoraAnswer(BaseModel):

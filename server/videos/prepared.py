@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipelines.direction import Continuation, LoraStrength, Retake, Sound
+from pipelines.direction import Continuation, Guidance, LoraStrength, Retake, Sound
 from pipelines.errors import SpecError
 from pipelines.media.codecs import FORMATS
 from pipelines.spec import Container, GenerationSpec, Keyframe
@@ -48,7 +48,9 @@ def request_to_json(request: PreparedRequest) -> str:
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
-    # Older servers read what has no sound, no source and no LoRAs.
+    # Older servers read what has no guidance, no sound, no source and no LoRAs.
+    if spec.guidance is None:
+        del fields["guidance"]
     for name, given in (("sound", spec.sound), ("source", spec.source)):
         del fields[name]
         if given is not None:
@@ -80,5 +82,8 @@ def _spec(fields: dict[str, Any], folder: Path) -> GenerationSpec:
     if source is not None:
         kind = Retake if "start_s" in source else Continuation
         source = kind(folder / source.pop("path"), **source)
-    given = {"sound": sound, "source": source, "loras": loras}
+    guidance = fields.pop("guidance", None)
+    if guidance is not None:
+        guidance = Guidance(**guidance)
+    given = {"guidance": guidance, "sound": sound, "source": source, "loras": loras}
     return GenerationSpec(**fields, frame_rate=frame_rate, container=container, keyframes=keyframes, **given)

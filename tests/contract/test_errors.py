@@ -24,7 +24,7 @@ KEYFRAMES = [{"image_b64": IMAGE, "frame_idx": 0}, {"image_b64": IMAGE, "frame_i
         {"seed": -123456789},
         {"prompt": "SECRET" * 10_000},
         {"strict": True, "foo": "SECRET"},
-        {"strict": True, "negative_prompt": "SECRET"},
+        {"strict": True, "negative_prompt": "SECRET", "nag_scale": 1},
         {"strict": True, "num_frames": 123456789},
         {"strict": True, "fps": 123456789},
         {"strict": True, "duration": 123456789},

@@ -149,7 +149,7 @@ def test_a_seed_is_drawn_by_default() -> None:
         ),
         ({"guidance_scale": 5}, ["guidance_scale"]),
         ({"cfg_guidance_scale": 5}, ["cfg_guidance_scale"]),
-        ({"negative_prompt": "blurry"}, ["negative_prompt"]),
+        ({"negative_prompt": "blurry", "nag_scale": 1}, ["negative_prompt"]),
         ({"fps": 25, "frame_rate": 30}, ["frame_rate"]),
         ({"keyframes": KEYFRAMES, "image": IMAGE}, ["image"]),
         ({"images": [{"image_b64": IMAGE, "frame_index": 8}]}, ["images.0.frame_index"]),

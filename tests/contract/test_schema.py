@@ -7,6 +7,10 @@ from server.contract.wire import GenerateRequest, field_names
 DOCUMENTED = {
     "prompt",
     "negative_prompt",
+    "nag_scale",
+    "nag_alpha",
+    "nag_tau",
+    "nag_audio",
     "width",
     "height",
     "num_frames",

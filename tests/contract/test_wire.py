@@ -12,7 +12,7 @@ from server.contract.errors import RequestInvalid
 
 INF, NAN = float("inf"), float("nan")
 INTEGERS = ("width", "height", "num_frames", "frames", "seed", "num_inference_steps")
-NUMBERS = ("duration", "fps", "guidance_scale")
+NUMBERS = ("duration", "fps", "guidance_scale", "nag_scale", "nag_alpha", "nag_tau")
 BOOLEANS = ("use_random_seed", "generate_audio", "enhance_prompt", "return_json")
 STRINGS = ("prompt", "negative_prompt", "input_image_b64", "video_format")
 
@@ -77,9 +77,7 @@ def test_an_empty_prompt_counts_as_missing(refuse) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "{}.0", " {}", "{}\n", "+{}"])
-@pytest.mark.parametrize(
-    ("field", "value"), [(field, 24) for field in (*INTEGERS, *NUMBERS) if field != "guidance_scale"]
-)
+@pytest.mark.parametrize(("field", "value"), [(field, 24) for field in (*INTEGERS, "duration", "fps")])
 def test_a_number_may_be_sent_as_text(resolve, field: str, value: int, text: str) -> None:
     spelled, plain = resolve(**{field: text.format(value)}), resolve(**{field: value})
 

@@ -20,7 +20,7 @@ ADJUSTED: list[tuple[dict[str, Any], list[tuple[str, Any, Any]]]] = [
     ({"fps": 120}, [("fps", 120.0, 50)]),
     ({"duration": 3, "fps": 24}, [("duration", 3.0, 0.375)]),
     ({"guidance_scale": 1}, [("guidance_scale", 1.0, 1.0)]),
-    ({"negative_prompt": "rain"}, [("negative_prompt", "rain", None)]),
+    ({"negative_prompt": "rain", "nag_scale": 1}, [("negative_prompt", "rain", None)]),
     ({"motion": 5, "steps": 4}, [("motion", 5, None)]),
     ({"enhance_prompt": True}, [("enhance_prompt", True, False)]),
 ]

@@ -12,9 +12,14 @@ SCALARS = field_names(GenerateRequest) - {"keyframes", "input_image_b64"}
 
 
 def is_absent(name: str, value: object) -> bool:
-    """Return whether the field `name` counts as not sent. An empty prompt is kept: it has an error of its own."""
+    """Return whether the field `name` counts as not sent.
+
+    An empty prompt is kept, because it has an error of its own, and an empty negative prompt, which means none.
+    """
     if name == "prompt":
         return value is None
+    if name == "negative_prompt" and value == "":
+        return False
     if (name in SCALARS and value == {}) or is_meaningful(name, value):
         return False
     return is_empty(value) or (name in ZERO_MEANS_ABSENT and _is_zero(value))
