@@ -10,7 +10,7 @@ from enhancer.enhancement import Enhancement
 from pipelines.errors import SpecError
 from pipelines.media.image_crop import Size
 from pipelines.media.source_info import SourceInfo
-from pipelines.prompt_cut import MAX_TOKENS, PromptCut
+from pipelines.prompt_cut import MAX_TOKENS
 from server.contract.adjustments import Adjustment
 from server.contract.errors import RequestInvalid
 from server.contract.images import report_crops
@@ -92,25 +92,33 @@ async def prepare_request(
         begun = time.monotonic()
         enhancement = await enhance_request(services, context, resolved, image_paths)
         enhance_s = time.monotonic() - begun
-    cut = await services.dispatcher.find_cut(enhancement.prompt)
-    cut_adjustments = () if cut is None else (adjust_cut(cut, enhanced=enhancement.enhanced, strict=strict),)
+    name = "the enhanced prompt" if enhancement.enhanced else "the prompt"
+    cuts = await report_cut(services, "prompt", name, enhancement.prompt, strict=strict)
+    if resolved.spec.guidance is not None:
+        negative_prompt = resolved.spec.guidance.negative_prompt
+        cuts += await report_cut(services, "negative_prompt", "the negative prompt", negative_prompt, strict=strict)
     return PreparedRequest(
         spec=to_spec(resolved, image_paths, enhancement.prompt, services.settings.stages, sound_path, source_path),
         original_prompt=resolved.spec.prompt,
         enhanced=enhancement.enhanced,
-        adjustments=resolved.adjustments + crops + enhancement_adjustments(enhancement) + cut_adjustments,
+        adjustments=resolved.adjustments + crops + enhancement_adjustments(enhancement) + cuts,
         enhance_s=enhance_s,
         requested_duration_s=resolved.requested_duration_s,
         from_video=None if source is None else source.video_id,
     )
 
 
-def adjust_cut(cut: PromptCut, *, enhanced: bool, strict: bool) -> Adjustment:
-    """Return the adjustment for a prompt that is cut. Raises RequestInvalid if strict."""
-    name = "the enhanced prompt" if enhanced else "the prompt"
+async def report_cut(services: Services, field: str, name: str, prompt: str, *, strict: bool) -> tuple[Adjustment, ...]:
+    """Return the adjustment for a prompt that is longer than what is read, if it is. Raises RequestInvalid if strict.
+
+    name: what the prompt is called in the message. Raises NotReady.
+    """
+    cut = await services.dispatcher.find_cut(prompt)
+    if cut is None:
+        return ()
     if strict:
-        raise RequestInvalid.at(("prompt",), f"Should be shorter: {name} has {cut}", "adjustment_refused")
-    return Adjustment("prompt", f"{cut.tokens} tokens", f"{MAX_TOKENS} tokens", f"{name} has {cut}")
+        raise RequestInvalid.at((field,), f"Should be shorter: {name} has {cut}", "adjustment_refused")
+    return (Adjustment(field, f"{cut.tokens} tokens", f"{MAX_TOKENS} tokens", f"{name} has {cut}"),)
 
 
 def _validate_fits(services: Services, resolved: ResolvedRequest) -> None:

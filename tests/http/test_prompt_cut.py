@@ -29,6 +29,17 @@ def test_generate_reports_the_part_that_is_cut(return_json: bool, client: httpx.
         assert answer.json()["prompt"] == LONG
 
 
+def test_a_long_negative_prompt_is_reported_if_it_is_used(client: httpx.Client) -> None:
+    answer = client.post("/generate", json=SMALL | {"negative_prompt": LONG})
+    unused = client.post("/generate", json=SMALL | {"negative_prompt": LONG, "nag_scale": 1})
+    refused = client.post("/generate", json=SMALL | {"negative_prompt": LONG}, headers=STRICT)
+
+    changed = {"field": "negative_prompt", "reason": REASON.replace("the prompt", "the negative prompt", 1)}
+    assert json.loads(answer.headers["X-LTX-Adjustments"]) == [CUT | changed]
+    assert [adjustment["used"] for adjustment in json.loads(unused.headers["X-LTX-Adjustments"])] == [None]
+    assert [error["loc"] for error in refused.json()["detail"]] == [["body", "negative_prompt"]]
+
+
 def test_a_prompt_of_exactly_the_maximum_is_not_cut(client: httpx.Client) -> None:
     answer = client.post("/generate", json=SMALL | {"prompt": f"  {'é' * 511}x  "}, headers=STRICT)
 

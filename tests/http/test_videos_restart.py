@@ -60,7 +60,7 @@ def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
         file = client.get(f"{PATH}/{done['id']}/content").content
         running = create(client, **SLOW)
         begin(client, running)
-        waiting = create(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976)
+        waiting = create(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976, negative_prompt="blue")
         without_image = create(client, input_image_b64=image)
         (worker,) = worker_processes(server.process.pid)
         worker.suspend()

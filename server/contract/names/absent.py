@@ -5,21 +5,16 @@ from collections.abc import Mapping
 from server.contract.wire import GenerateRequest, field_names
 
 ZERO_MEANS_ABSENT = frozenset({"fps", "frame_rate", "duration"})
-# Empty values that say something: no LoRA, all of a clip, the usual continuation.
-MEANINGFUL: Mapping[str, object] = {"loras": [], "retake": {}, "continue": {}}
+# Empty values that say something: no LoRA, all of a clip, the usual continuation, nothing to lead away from.
+MEANINGFUL: Mapping[str, object] = {"loras": [], "retake": {}, "continue": {}, "negative_prompt": ""}
 # Fields for which an empty object is an error, like any other object.
 SCALARS = field_names(GenerateRequest) - {"keyframes", "input_image_b64"}
 
 
 def is_absent(name: str, value: object) -> bool:
-    """Return whether the field `name` counts as not sent.
-
-    An empty prompt is kept, because it has an error of its own, and an empty negative prompt, which means none.
-    """
+    """Return whether the field `name` counts as not sent. An empty prompt is kept: it has an error of its own."""
     if name == "prompt":
         return value is None
-    if name == "negative_prompt" and value == "":
-        return False
     if (name in SCALARS and value == {}) or is_meaningful(name, value):
         return False
     return is_empty(value) or (name in ZERO_MEANS_ABSENT and _is_zero(value))
