@@ -9,7 +9,7 @@ import pytest
 DOCUMENTED = [
     *("prompt", "negative_prompt", "width", "height", "num_frames", "frames", "duration", "fps", "seed"),
     *("use_random_seed", "keyframes", "input_image_b64", "audio_b64", "audio_start", "loras", "generate_audio"),
-    *("nag_scale", "nag_alpha", "nag_tau", "nag_audio"),
+    *("nag_scale", "nag_alpha", "nag_tau", "nag_audio", "video_b64", "from_video", "retake", "continue"),
     *("guidance_scale", "num_inference_steps", "video_format", "enhance_prompt", "return_json"),
 ]
 
@@ -102,6 +102,6 @@ def test_titles_are_distinct(openapi: dict[str, Any]) -> None:
     }
     titles = [schema["title"] for schema in schemas.values()]
 
-    assert bodies == {"GenerateRequest", "VideoRequest", "VideoForm", "EnhancePromptRequest"}
+    assert bodies == {"GenerateRequest", "VideoRequest", "VideoForm", "RemixRequest", "EnhancePromptRequest"}
     assert len(set(titles)) == len(titles)
     assert not bodies & set(titles)
