@@ -1,4 +1,4 @@
-"""The families of requests: operations of the schema, raw bodies, images."""
+"""The families of requests: operations of the schema, raw bodies, images, sounds."""
 
 import base64
 import io
@@ -26,6 +26,7 @@ from tests.fuzz.bodies import bodies
 from tests.fuzz.calls import Fuzzed
 from tests.fuzz.images import images
 from tests.fuzz.small import SMALL, made_small
+from tests.fuzz.sounds import sounds
 
 TIMEOUT_S = 120
 PATHS = ("/generate", "/generate", "/generate", "/enhance", "/health", "/models")
@@ -131,10 +132,26 @@ def fuzz_images(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
         _each(shots, count, number, shoot)
 
 
+def fuzz_sounds(url: str, fuzzed: Fuzzed, count: int, number: int) -> None:
+    """Send sounds, mostly for a clip that begins after their end, so that those that can be decoded are refused too."""
+    shots = st.tuples(sounds, st.sampled_from([1000] * 15 + [0]))
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+
+        def shoot(shot: tuple[bytes, int]) -> None:
+            sound, start_s = shot
+            fields = {"audio_b64": base64.b64encode(sound).decode(), "audio_start": start_s}
+            what = f"a sound of {len(sound)} bytes: {sound[:60].hex()}..."
+            body = json.dumps({"prompt": "a red fox"} | fields | SMALL)
+            fuzzed.record("sounds", what, lambda: client.post("/generate", content=body))
+
+        _each(shots, count, number, shoot)
+
+
 FAMILIES: dict[str, tuple[Family, float]] = {
     "operations": (fuzz_operations, 0.3),
     "bodies": (fuzz_bodies, 0.35),
-    "images": (fuzz_images, 0.35),
+    "images": (fuzz_images, 0.25),
+    "sounds": (fuzz_sounds, 0.1),
 }
 # Calls in a round. Each round has its own seed, because hypothesis keeps all examples of a run in memory.
 ROUND = 500

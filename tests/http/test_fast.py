@@ -18,6 +18,7 @@ from tests.waiting import wait_for
 from weights.tiny import TinyFiles
 
 IMAGE = encode(picture(size=(300, 200)))
+TONES = Path(__file__).parents[1] / "parity" / "data" / "directions" / "tones-44k1-stereo.wav"
 KEYFRAMES = [{"image": IMAGE, "frame_idx": frame} for frame in (0, 7, 24)]
 
 
@@ -89,10 +90,11 @@ CASES = [
     {"width": 256, "height": 384, "num_frames": 25, "fps": 50, "generate_audio": True, "image": IMAGE},
     {"width": 320, "height": 256, "num_frames": 25, "fps": 12.5, "video_format": "webm", "keyframes": KEYFRAMES},
     {"width": 576, "height": 256, "num_frames": 25, "fps": 30, "keyframes": KEYFRAMES[::2]},
+    {"audio_b64": encode(TONES.read_bytes()), "audio_start": 0.5, "generate_audio": True, "image": IMAGE},
 ]
 
 
-@pytest.mark.parametrize("fields", CASES, ids=["small", "webm", "image", "webm keyframes", "keyframes"])
+@pytest.mark.parametrize("fields", CASES, ids=["small", "webm", "image", "webm keyframes", "keyframes", "sound"])
 def test_readers_of_files_see_no_difference(
     fields: dict[str, Any], client: httpx.Client, fast: httpx.Client, tmp_path: Path
 ) -> None:

@@ -1,9 +1,12 @@
 """Clips of a given sound over HTTP: the ways to send it, its clip, and refusals that name the field."""
 
+import http.client
 import io
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import httpx
@@ -13,7 +16,8 @@ import pytest
 from pipelines.media.sound import read_track
 from tests.conftest import Server
 from tests.http.conftest import SMALL, Clip, Refusal, encode, picture
-from tests.http.videos import create, finish, look
+from tests.http.test_image_checks import SLOW
+from tests.http.videos import create, delete, finish, ids, look
 from tests.media.sounds import tone, write_sound, write_wav
 from tests.media.test_sound import FORMATS, write_video
 
@@ -102,6 +106,7 @@ def test_a_video_of_a_sound_is_stored_and_its_sound_removed(server: Server, clie
         pass  # it is removed once every client has been told of the clip
     assert look(client, video)["status"] == "completed"
     assert_is_tone(client.get(f"/v1/videos/{video['id']}/content").content)
+    delete(client, video)
 
 
 def test_what_is_no_sound_is_refused(refuse: Refuse, wav: bytes, tmp_path: Path) -> None:
@@ -132,6 +137,28 @@ def test_a_start_beyond_the_end_is_refused(refuse: Refuse, wav: bytes) -> None:
 
     assert refusal.locs == ["body.audio_start"]
     assert "the sound, which is 0.700 s long" in refusal.detail[0]["msg"]
+
+
+@pytest.mark.parametrize("path", ["/generate", "/v1/videos"])
+def test_a_client_that_leaves_before_its_sound_is_measured_leaves_no_files(
+    path: str, server: Server, client: httpx.Client, wav: bytes
+) -> None:
+    """The process that decodes is busy with an image, for seconds."""
+    before = ids(client)
+    url = urlsplit(server.url)
+    busy, leaving = (http.client.HTTPConnection(url.netloc, timeout=120) for _ in range(2))
+    busy.request("POST", "/enhance", json.dumps({"prompt": "a fox", "input_image_b64": SLOW}))
+    while not list(server.temp_dir.rglob("image-*")):
+        pass
+    leaving.request("POST", path, json.dumps(SMALL | {"audio_b64": encode(wav)}))
+    while not (sounds := list(server.temp_dir.rglob("sound"))):
+        pass
+    leaving.close()
+
+    while sounds[0].parent.exists():
+        pass
+    busy.close()
+    assert ids(client) == before
 
 
 def test_a_refused_sound_leaves_no_files(refuse: Refuse, server: Server) -> None:

@@ -23,6 +23,11 @@ def look(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
     return client.get(f"{PATH}/{video['id']}").json()
 
 
+def ids(client: httpx.Client) -> list[str]:
+    """Return the ids of the newest videos."""
+    return [video["id"] for video in client.get(PATH).json()["data"]]
+
+
 def finish(client: httpx.Client, video: dict[str, Any]) -> dict[str, Any]:
     """Wait for the end of the event stream; return the data of the last event."""
     return list(events(client, video))[-1][1]

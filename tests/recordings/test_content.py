@@ -77,3 +77,13 @@ def test_anything_else_is_compared_by_its_bytes(body: bytes, content_type: str) 
 
 def test_a_lone_surrogate_can_be_written() -> None:
     assert json.dumps(read_content(b'{"prompt": "\\ud800"}', JSON)).isascii()
+
+
+def test_a_sound_is_known_by_its_bytes_however_it_is_sent() -> None:
+    sound = base64.b64encode(b"fLaC" + bytes(range(60))).decode()
+    one, other = ({"audio_b64": text} for text in (sound, f"data:audio/flac;base64,{sound}"))
+
+    found = read_content(json.dumps(one).encode(), JSON)
+
+    assert found == read_content(json.dumps(other).encode(), JSON)
+    assert (found or {})["json"]["audio_b64"].keys() == {"sha256", "bytes"}
