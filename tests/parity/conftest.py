@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipelines.direction import Guidance
+from pipelines.direction import Guidance, Sound
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.speed import Speed, speed_up
@@ -24,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = json.loads((DATA / "cases.json").read_text())
 
 DIRECTIONS = DATA / "directions"
 DIRECTED_CASES: dict[str, dict[str, Any]] = json.loads((DIRECTIONS / "cases.json").read_text())["cases"]
+SOUND_CASES = ("audio-driven", "audio-driven-image")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,18 @@ def load_guided_case(name: str) -> Case:
     guidance = Guidance(fields["negative_prompt"], **fields["nag"])
     golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
     return Case(name, "bf16", replace(spec_of(fields), guidance=guidance), golden)
+
+
+@pytest.fixture(scope="session")
+def sound_cases() -> list[Case]:
+    return [load_sound_case(name) for name in SOUND_CASES]
+
+
+def load_sound_case(name: str) -> Case:
+    fields = DIRECTED_CASES[name]
+    sound = Sound(DIRECTIONS / fields["audio"], fields.get("audio_start", 0.0))
+    golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
+    return Case(name, "bf16", replace(spec_of(fields), sound=sound), golden)
 
 
 def load_case(name: str) -> Case:

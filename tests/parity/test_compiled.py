@@ -64,6 +64,7 @@ def model(checkpoints: dict[str, Path], data: Path, cache_dir: Path) -> Iterator
 def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     bf16_cases: list[Any],
     guided_cases: list[Any],
+    sound_cases: list[Any],
     model: Model,
     components: dict[str, Components],
     data: Path,
@@ -84,8 +85,8 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
         assert error(found, latents(components["bf16"], case.spec)) < 5e-5
         assert count_recompiles(model.components, case.spec) == 0
 
-    # Guided: the video alone, and both.
-    for case in guided_cases:
+    # Guided: the video alone, and both. With a given sound.
+    for case in guided_cases + sound_cases:
         found = latents(model.components, case.spec)
         assert error(found, case.golden) < TOLERANCE
         assert error(found, latents(components["bf16"], case.spec)) < 5e-5

@@ -7,9 +7,15 @@ import torch
 
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
+from tests.parity.conftest import CASES, SOUND_CASES, Case, load_case, load_sound_case
 from tests.parity.test_parity import RESULTS, TOLERANCE, Recorder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.fixture(params=[*CASES, *SOUND_CASES])
+def case(request: pytest.FixtureRequest) -> Case:
+    return load_sound_case(request.param) if request.param in SOUND_CASES else load_case(request.param)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """A sound that drives the picture: its latent and the clip equal the reference's."""
 
-import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,9 +12,9 @@ from pipelines.ltx.components import Components
 from pipelines.ltx.latents import unpack_audio
 from pipelines.media.sound import read_sound
 from server.cli import main
+from tests.parity.conftest import DIRECTED_CASES, DIRECTIONS, SOUND_CASES
 
-DIRECTIONS = Path(__file__).parent / "data" / "directions"
-CASES: dict[str, dict[str, Any]] = json.loads((DIRECTIONS / "sound-cases.json").read_text())["cases"]
+CASES = {name: DIRECTED_CASES[name] for name in SOUND_CASES}
 TOLERANCE = 2e-4
 RESULTS = [
     *("audio_mel", "audio_latent_uncut", "stage_1_video", "stage_1_audio", "upsampled_video"),
