@@ -71,7 +71,7 @@ def main() -> None:
         tiny = tiny_files(Path(cache))
         files = WeightFiles(tiny.checkpoint, tiny.text_encoder, tiny.upsampler)
         components = load_components(files, torch.device("cpu"), torch.float32)
-        viewer = find_viewer(components.video_vae, Path(cache), components.device)
+        viewer = find_viewer(components.video_vae, Path(cache))
     assert viewer is not None
     previewer = Previewer(viewer, lambda job_id: True, lambda message: None)
     denoise(components, spec, None)

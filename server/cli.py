@@ -128,6 +128,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.description = "Render one clip to a file, in this process, through the code that serves."
     parser.add_argument("--prompt", required=True)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
+    parser.add_argument("--preview", metavar="FILE", help="show each step in this animation, ending in .webp")
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
     parser.add_argument(
         "--lora",

@@ -34,6 +34,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         text_encoder=settings.text_encoder,
         text_encoder_quantization=settings.text_encoder_quantization,
         companions=tuple(path for path in (settings.video_vae, settings.audio_vae, settings.text_projection) if path),
+        preview_vae=settings.preview_vae,
         device=settings.device,
         dtype=settings.dtype,
         fp8=settings.fp8,

@@ -232,6 +232,10 @@ class WeightSettings(SettingsGroup):
     audio_vae: Path | None = None
     """The audio VAE with its vocoder, for such a checkpoint."""
 
+    preview_vae: Path | None = None
+    """A small decoder that shows a render while it runs, sharper than the map that is fitted without it: taeltx2_3, a
+    .safetensors or .pth file."""
+
     text_projection: Path | None = None
     """The text projection, for such a checkpoint."""
 

@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 ANIMATION_MEDIA_TYPE = "image/webp"
-# The longer side, in pixels: larger pictures are scaled down to it, smaller ones up.
-SIDE = 96
+# The least and the most of the longer side, in pixels.
+MIN_SIDE, MAX_SIDE = 96, 256
 QUALITY = 60
 
 
 def encode_animation(frames: NDArray[np.uint8], duration_s: float) -> bytes:
-    """Encode (n, h, w, 3) RGB as an endless animated WebP of about 96 pixels; one frame as a still one."""
+    """Encode (n, h, w, 3) RGB as an endless animated WebP of 96 to 256 pixels; one frame as a still one."""
     height, width = frames.shape[1:3]
-    scale = SIDE / max(height, width)
+    longer = max(height, width)
+    scale = min(max(longer, MIN_SIDE), MAX_SIDE) / longer
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     pictures = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in frames]
     file = io.BytesIO()

@@ -16,6 +16,7 @@ from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
 from server.commands.clip_size import ClipSizeOptions, read_clip_shape
 from server.commands.guidance_options import take_guidance
 from server.commands.lora_options import read_loras
+from server.commands.preview_file import PreviewFile, open_viewer, validate_preview_path
 from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
 from server.commands.weight_names import resolve_weights
@@ -36,13 +37,17 @@ if TYPE_CHECKING:
 KEYFRAME = re.compile(r"(?P<path>.+?):(?P<frame_idx>-?\d+)(:(?P<strength>\d*\.?\d+))?(:(?P<crf>\d+))?")
 
 
-def generate(*, output: str, save_latents: str | None, **options: Any) -> int:
+def generate(*, output: str, save_latents: str | None, preview: str | None = None, **options: Any) -> int:
     wait_passively()
     configure_allocator()
     path, trace = Path(output), ConsoleTrace(keep_tensors=save_latents is not None)
     try:
         config, spec = read_clip_options(path, **options)
+        if preview is not None:
+            validate_preview_path(Path(preview))
         model = load_for_clip(config, spec, trace)
+        if preview is not None:
+            trace.preview = PreviewFile(Path(preview), open_viewer(model, config), float(spec.duration_s))
         timings_s = model.render(spec, path, trace)
         if save_latents is not None:
             write_tensors(Path(save_latents), trace.kept)
@@ -170,6 +175,7 @@ class ConsoleTrace(Trace):
 
     def __init__(self, keep_tensors: bool) -> None:
         self.kept: dict[str, torch.Tensor] = {}
+        self.preview: PreviewFile | None = None
         self._keep_tensors = keep_tensors
         self._name = ""
         self._bar: Any = None
@@ -184,6 +190,10 @@ class ConsoleTrace(Trace):
 
     def step(self, count: int = 1) -> None:
         self._bar.update(count)
+
+    def estimate(self, latent: "torch.Tensor") -> None:
+        if self.preview is not None:
+            self.preview.show(latent)
 
     def tensors(self, **tensors: "torch.Tensor") -> None:
         if self._keep_tensors:

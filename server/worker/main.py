@@ -91,7 +91,7 @@ def run(pipe: Pipe) -> int:
 
             model = load_model(config, LoadingReport(pipe))
             vae = model.components.video_vae
-            viewer = find_viewer(vae, config.cache_dir, model.components.device)
+            viewer = find_viewer(vae, config.cache_dir, config.preview_vae)
             previewer = Previewer(viewer, pipe.is_watched, pipe.send)
     except WeightsError as exc:
         pipe.send(LoadFailed(str(exc)))

@@ -24,6 +24,7 @@ class WorkerConfig:
     device: `auto`, `cpu`, `cuda` or `cuda:N`.
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
     companions: files of parts that the checkpoint lacks: video VAE, audio VAE, text projection.
+    preview_vae: the file of a small decoder for previews.
     fp8: `auto` (what is faster and fits), `scaled`, `scaled-all` or `dequantize`. fp8_fast_accum: whether FP8 layers
     may add products up in fewer bits than float32.
     text_encoder_quantization: `none` (as stored in the file), `8bit` or `4bit`.
@@ -42,6 +43,7 @@ class WorkerConfig:
     text_encoder: Path | None = None
     text_encoder_quantization: str = "none"
     companions: tuple[Path, ...] = ()
+    preview_vae: Path | None = None
     device: str = "auto"
     dtype: str = "auto"
     fp8: str = "auto"

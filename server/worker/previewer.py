@@ -12,6 +12,7 @@ import torch
 from pipelines.ltx.latent_preview import Finish, Viewer, start_preview
 from pipelines.ltx.latent_rgb import map_path, read_map, vae_identity
 from pipelines.ltx.preview_fit import fit_preview
+from pipelines.ltx.tiny_decoder import load_tiny_decoder
 from pipelines.media.animation import encode_animation
 from server.process.logs import OnceAMinute
 from server.worker.messages import PreviewMade
@@ -62,10 +63,16 @@ class Previewer:
             self._send(PreviewMade(*place, data))
 
 
-def find_viewer(vae: "AutoencoderKLLTX2Video", cache_dir: Path, device: torch.device) -> Viewer | None:
-    """Return the map of this VAE that is shipped or was fitted before; None if there is none."""
-    found = read_map(map_path(cache_dir, vae_identity(vae)), vae.latents_mean.numel())
-    return None if found is None else found.to(device)
+def find_viewer(vae: "AutoencoderKLLTX2Video", cache_dir: Path, preview_vae: Path | None = None) -> Viewer | None:
+    """Load the small decoder in this file, or else the map of this VAE that is shipped or was fitted before.
+
+    Return None if there is no such map. Raises WeightsError.
+    """
+    channels = vae.latents_mean.numel()
+    if preview_vae is not None:
+        return load_tiny_decoder(preview_vae, channels, vae.device, vae.dtype)
+    found = read_map(map_path(cache_dir, vae_identity(vae)), channels)
+    return None if found is None else found.to(vae.device)
 
 
 def fit_while_idle(previewer: Previewer, vae: "AutoencoderKLLTX2Video", cache_dir: Path) -> Iterator[None]:

@@ -3,16 +3,20 @@
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
-from tests.conftest import Server
+from tests.conftest import Server, run_server
 from tests.http.conftest import FILE_KEY, KEY, encode, picture
 from tests.http.videos import PATH, SLOW, create, delete, events, finish
+from tests.pipeline.test_tiny_decoder import published
+from weights.tiny import TinyFiles
 
 ORANGE = (255, 165, 0)
 FIELDS: dict[str, Any] = {"width": 512, "height": 320, "num_frames": 49}
@@ -89,6 +93,19 @@ def test_previews_change_nothing_of_the_clip(client: httpx.Client) -> None:
         == client.post("/generate", json=FIELDS | {"prompt": "a red fox", "seed": 7, "generate_audio": False}).content
     )
     delete(client, watched)
+
+
+def test_a_small_decoder_takes_the_place_of_the_map(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in published(channels=128).items()}
+    save_file(tensors, tmp_path / "taeltx2_3.safetensors")
+    options = ("--preview-vae", str(tmp_path / "taeltx2_3.safetensors"))
+    with run_server(cache_dir, tmp_path, *options) as running, running.client() as http:
+        video = create(http, **FIELDS)
+        shown = frames(http.get(f"{PATH}/{video['id']}/preview").content)
+        delete(http, video)
+
+    assert len(shown) == 7
+    assert shown[0].shape == (160, 256, 3)
 
 
 @pytest.mark.parametrize("video_id", ["video_" + "0" * 32, "x"])

@@ -77,8 +77,10 @@ def test_a_job_that_waits_is_taken_before_any_idle_work() -> None:
     assert done == []
 
 
-@pytest.mark.parametrize(("height", "width", "size"), [(4, 8, (96, 48)), (60, 34, (54, 96)), (256, 256, (96, 96))])
-def test_an_animation_has_about_96_pixels(height: int, width: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("height", "width", "size"), [(4, 8, (96, 48)), (60, 34, (54, 96)), (100, 200, (200, 100)), (512, 512, (256, 256))]
+)
+def test_an_animation_has_96_to_256_pixels(height: int, width: int, size: tuple[int, int]) -> None:
     pictures = np.zeros((3, height, width, 3), np.uint8)
     pictures[1] = 255
     with Image.open(io.BytesIO(encode_animation(pictures, 3.0))) as shown:
