@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from pipelines.bench.cards import GB, Arithmetic, Card
 from pipelines.bench.recording import Operation, record
+from pipelines.direction import Retake
 from pipelines.geometry import SPATIAL_COMPRESSION, LatentGrid, audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.audio_encode import MEL_BINS
 from pipelines.ltx.build import officially_fp8
@@ -29,6 +31,7 @@ from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context, PromptEncoder
 from pipelines.ltx.text_quantized import TextQuantization
 from pipelines.ltx.transformer.model import Transformer
+from pipelines.ltx.video_encode import encode_video
 from pipelines.memory import PROMPT_ROWS, ClipSize, MemoryLevel, choose_plan
 from pipelines.spec import GenerationSpec
 
@@ -118,6 +121,8 @@ def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stag
         yield Stage("images", record(lambda: encode_images(components, spec, {first_grid, grid})))
     if spec.sound is not None:
         yield Stage("given sound", record(lambda: encode_mel(components, spec)))
+    if spec.source is not None:
+        yield Stage("given clip", record(lambda: encode_clip(components, spec, {first_grid, grid})))
     stages = [("stage 1", first_grid, STAGE_1_SIGMAS), ("stage 2", grid, STAGE_2_SIGMAS)][: spec.stages]
     context, guidance = empty_context(components.transformer), None
     if spec.effective_guidance is not None:
@@ -165,6 +170,16 @@ def encode_images(components: Components, spec: GenerationSpec, grids: Iterable[
 def encode_mel(components: Components, spec: GenerationSpec) -> None:
     mel = zeros(1, 2, MEL_PER_LATENT * audio_latent_length(spec) + 1, MEL_BINS)
     components.audio_vae.encode(mel).latent_dist.mode()
+
+
+def encode_clip(components: Components, spec: GenerationSpec, grids: Iterable[LatentGrid]) -> None:
+    """Encode the frames of the clip that is retaken or continued, and their sound."""
+    assert spec.source is not None
+    for grid in grids:
+        count = spec.num_frames if isinstance(spec.source, Retake) else spec.source.context_frames
+        frames = repeat(zeros(3, *pixels(grid), dtype=torch.float32), count)
+        encode_video(frames, components.video_vae, META)
+    encode_mel(components, spec)
 
 
 def denoising(

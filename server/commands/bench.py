@@ -124,6 +124,8 @@ def validate_comparable(model: "Model", spec: GenerationSpec) -> None:
     """Raise SettingsError if diffusers' pipeline cannot take the weights as they were loaded, or render the clip."""
     if any(keyframe.frame_idx or keyframe.strength < 1 for keyframe in spec.keyframes):
         raise SettingsError("--keyframe: --compare diffusers takes one image at most, at frame 0 with strength 1")
+    if spec.source is not None:
+        raise SettingsError("--retake, --continue-from: --compare diffusers renders no clip from another one")
     if spec.sound is not None:
         raise SettingsError("--audio: --compare diffusers renders no clip to a given sound")
     if model.info.fp8_linears:

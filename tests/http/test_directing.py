@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.media.probe import probe
 from tests.conftest import Server
+from tests.media.clips import write_clip
 from tests.media.sounds import tone, write_wav
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,7 @@ EXAMPLES = list(examples())
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the files that the page names."""
     write_wav(tmp_path / "song.wav", tone(1.2))
+    write_clip(tmp_path / "scene.mp4")
     return tmp_path
 
 

@@ -17,14 +17,12 @@ from pipelines.spec import GenerationSpec
 from tests.conftest import Server
 from tests.http.conftest import STRICT, Clip, Refusal, encode, picture
 from tests.http.videos import PATH, begin, create, delete, finish, look
+from tests.media.clips import LEFT, RIGHT, write_clip
 
 Generate = Callable[..., Clip]
 Refuse = Callable[..., Refusal]
 
-SIZE = (256, 256)
 FRAMES = 33
-# Two colours, that no prompt of the tests asks for.
-LEFT, RIGHT = (200, 40, 160), (30, 160, 60)
 # What SMALL sends besides, and the clip decides: no value is no value.
 OWN: dict[str, Any] = {"width": None, "height": None, "num_frames": None, "generate_audio": True}
 
@@ -32,13 +30,7 @@ OWN: dict[str, Any] = {"width": None, "height": None, "num_frames": None, "gener
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return a clip of 33 frames: two halves of a colour each, and a tone."""
-    path = tmp_path_factory.mktemp("source") / "clip.mp4"
-    spec = GenerationSpec("x", 0, *SIZE, FRAMES, Fraction(24))
-    frames = np.empty((FRAMES, *SIZE, 3), np.uint8)
-    frames[:, :, :128], frames[:, :, 128:] = LEFT, RIGHT
-    tone = np.sin(2 * np.pi * 440 * np.arange(round(spec.duration_s * 48000)) / 48000) / 4
-    mux(path, [frames], spec, np.stack([tone, tone]).astype(np.float32))
-    return path.read_bytes()
+    return write_clip(tmp_path_factory.mktemp("source") / "clip.mp4", FRAMES).read_bytes()
 
 
 @pytest.fixture(autouse=True)
