@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipelines.direction import Guidance, Sound
+from pipelines.direction import Continuation, Guidance, Retake, Sound
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.speed import Speed, speed_up
@@ -106,6 +106,19 @@ def load_sound_case(name: str) -> Case:
     sound = Sound(DIRECTIONS / fields["audio"], fields.get("audio_start", 0.0))
     golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
     return Case(name, "bf16", replace(spec_of(fields), sound=sound), golden)
+
+
+@pytest.fixture(scope="session")
+def source_cases() -> list[Case]:
+    return [load_source_case(name) for name in ("retake-two-stage", "continue")]
+
+
+def load_source_case(name: str) -> Case:
+    fields = DIRECTED_CASES[name]
+    path, frames = DIRECTIONS / fields["clip"], fields["num_frames"]
+    source = Retake(path, frames, *fields["retake"]) if "retake" in fields else Continuation(path, frames)
+    golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
+    return Case(name, "bf16", replace(spec_of(fields), source=source), golden)
 
 
 def load_case(name: str) -> Case:

@@ -65,6 +65,7 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     bf16_cases: list[Any],
     guided_cases: list[Any],
     sound_cases: list[Any],
+    source_cases: list[Any],
     model: Model,
     components: dict[str, Components],
     data: Path,
@@ -113,6 +114,11 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     # Frames of one token would need another graph.
     smallest = replace(spec, width=64)
     assert error(latents(model.components, smallest), latents(components["bf16"], smallest)) < 5e-5
+
+    # So would a sound of which a part is kept; its blocks run without one.
+    for case in source_cases:
+        found = latents(model.components, case.spec)
+        assert error(found, case.golden) < TOLERANCE
 
     assert counters["stats"]["unique_graphs"] == GRAPHS
     assert not counters["graph_break"]

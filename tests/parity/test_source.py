@@ -1,6 +1,5 @@
 """Clips that are made from another one equal the reference's, through the command."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from pipelines.ltx.video_encode import encode_video
 from pipelines.media.probe import probe
 from pipelines.media.source_video import inspect_source, read_frames, read_source_sound, to_rgb
 from server.cli import main
+from tests.parity.conftest import DIRECTED_CASES, DIRECTIONS
 
-DIRECTIONS = Path(__file__).parent / "data" / "directions"
 CLIP = DIRECTIONS / "clip.mp4"
-CASES: dict[str, dict[str, Any]] = json.loads((DIRECTIONS / "source-cases.json").read_text())["cases"]
+CASES = {name: fields for name, fields in DIRECTED_CASES.items() if "clip" in fields}
 TOLERANCE = 2e-4
 
 
