@@ -13,10 +13,11 @@ from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.clip_size import add_source_options
 from server.commands.guidance_options import add_guidance_options
+from server.commands.lora_options import add_lora_options
 from server.commands.setting_options import add_setting_options
 from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
-from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, LoraSettings, WeightSettings
+from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, WeightSettings
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -130,16 +131,6 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
     parser.add_argument("--preview", metavar="FILE", help="show each step in this animation, ending in .webp")
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
-    parser.add_argument(
-        "--lora",
-        action="append",
-        default=[],
-        dest="loras",
-        metavar="PATH_OR_NAME:STRENGTH",
-        help="a LoRA that changes the model: a file, or a name of LTX23_LORA or --lora-dir; STRENGTH may be left out; "
-        "may be repeated",
-    )
-    add_setting_options(parser, LoraSettings, only=("lora_dir",))
     _add_clip_options(parser)
 
 
@@ -164,6 +155,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         choices=tuple(Arithmetic),
         default=Arithmetic.FP8_DYNAMIC,
         help="with --model: how the transformer multiplies (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lora-rank", type=int, default=0, metavar="N", help="with --model: count a LoRA of this rank on every layer"
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw the stages beside their floor")
@@ -198,6 +192,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
     add_guidance_options(parser)
+    add_lora_options(parser)
     add_sound_options(parser)
     add_source_options(parser)
     add_setting_options(parser, WeightSettings, without=("devices", "warmup"))

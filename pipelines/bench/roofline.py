@@ -6,7 +6,7 @@ a model, by the assumptions in `ASSUMPTIONS` and `cards`.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.bench.cards import BANDWIDTH_REACH, GB, LINKS, Arithmetic, Card, Work
 from pipelines.bench.kernels import OPERATION_US, SHORTEST_US, VIEW_US, Kernel, eager_kernels, fused_kernels
@@ -60,6 +60,8 @@ class Roofline:
     height: int
     num_frames: int
     keyframes: int
+    lora_rank: int
+    lora_gb: float
     has_audio: bool
     stages: int
     memory: str
@@ -70,9 +72,14 @@ class Roofline:
     total: StageTimes
 
 
-def model_clip(card: Card, arithmetic: Arithmetic, spec: GenerationSpec, memory: MemoryLevel | None = None) -> Roofline:
-    """Model a clip whose prompt is new. memory: as in `choose_plan`."""
+def model_clip(
+    card: Card, arithmetic: Arithmetic, spec: GenerationSpec, memory: MemoryLevel | None = None, lora_rank: int = 0
+) -> Roofline:
+    """Model a clip whose prompt is new. memory: as in `choose_plan`. lora_rank: of a LoRA on every layer, if not 0."""
     components = shape_components(card, arithmetic, spec.stages, memory)
+    if lora_rank:
+        components.loras.use_example(lora_rank)
+    clip = replace(ClipSize.of(spec), lora_bytes=components.loras.kept_bytes)
     stages = list(record_stages(components, spec))
     counts, times = {}, {}
     for stage in stages:
@@ -94,10 +101,12 @@ def model_clip(card: Card, arithmetic: Arithmetic, spec: GenerationSpec, memory:
         spec.height,
         spec.num_frames,
         len(spec.keyframes),
+        lora_rank,
+        clip.lora_bytes / GB,
         spec.generate_audio,
         spec.stages,
         components.plan.level,
-        components.plan.fits(ClipSize.of(spec)),
+        components.plan.fits(clip),
         (*ASSUMPTIONS, assumed_reach(card)),
         counts,
         times,

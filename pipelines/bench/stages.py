@@ -106,7 +106,7 @@ def build_text_encoder(models: ShapedModels) -> nn.Module:
 
 def record_stages(components: Components, spec: GenerationSpec) -> Iterator[Stage]:
     """Yield the stages of rendering a clip with a new prompt, in order."""
-    clip = ClipSize.of(spec)
+    clip = replace(ClipSize.of(spec), lora_bytes=components.loras.kept_bytes)
     plan = components.plan
     components.prompt_keys.limit(plan.spare_bytes(clip, plan.kept(clip)))
     grid = latent_grid(spec)

@@ -135,17 +135,9 @@ class Loras:
         """Take the LoRAs from the model, unless they are these."""
         if self._is_using(unless):
             return
-        for layer in self._layers.values():
-            layer.low_rank = None
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks.clear()
-        self._in_use = ()
+        self._detach()
         if unless and self._slots is not None and self._slots.rank != _rank(unless):
             self.drop_slots()
-
-    def _is_using(self, loras: Sequence[OpenLora]) -> bool:
-        return self.key == tuple(each.key for each in loras)
 
     def drop_slots(self) -> None:
         self._slots = None
@@ -155,10 +147,20 @@ class Loras:
         self.release(unless=loras)
         if self._is_using(loras):
             return
-        branches = self._combined(loras)
+        try:
+            self._attach(self._combined(loras), _rank(loras))
+        except BaseException:
+            self._detach()
+            raise
+        self._in_use = tuple(loras)
+
+    def _is_using(self, loras: Sequence[OpenLora]) -> bool:
+        return self.key == tuple(each.key for each in loras)
+
+    def _attach(self, branches: Branches, rank: int) -> None:
         in_transformer = {name: branch for name, branch in branches.items() if name in self._layers}
         if self.is_uniform:
-            self._slots = self._slots or _Slots(self._layers, _rank(loras), self._device, self._dtype)
+            self._slots = self._slots or _Slots(self._layers, rank, self._device, self._dtype)
             on_device = self._slots.filled(in_transformer)
         else:
             on_device = {name: self._copied(branch) for name, branch in in_transformer.items()}
@@ -167,7 +169,14 @@ class Loras:
         for name, branch in branches.items():
             if name in self._connectors:
                 self._hooks.append(_add_to_output(self._connectors[name], self._copied(branch)))
-        self._in_use = tuple(loras)
+
+    def _detach(self) -> None:
+        for layer in self._layers.values():
+            layer.low_rank = None
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        self._in_use = ()
 
     def use_example(self, rank: int) -> None:
         """Give every layer a branch of this rank that changes nothing."""
@@ -176,9 +185,8 @@ class Loras:
             self._layers[name].low_rank = branch
 
     def remove_example(self) -> None:
-        for layer in self._layers.values():
-            layer.low_rank = None
-        self._slots = None
+        self._detach()
+        self.drop_slots()
 
     def _combined(self, loras: Sequence[OpenLora]) -> dict[str, LowRank]:
         """Return one branch for each layer, on the host: ranks beside each other, strengths in `up`."""

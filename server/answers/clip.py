@@ -49,6 +49,15 @@ class GuidanceAnswer(BaseModel):
     nag_audio: bool
 
 
+class LoraUsed(BaseModel):
+    """A LoRA that changes the model for the clip."""
+
+    model_config = ConfigDict(title="LoraStrength")
+
+    name: str
+    strength: Decimal
+
+
 class ClipFacts(BaseModel):
     """The fields of a clip that every answer has."""
 
@@ -65,6 +74,9 @@ class ClipFacts(BaseModel):
     enhanced: bool
     guidance: GuidanceAnswer | None = Field(
         default=None, exclude_if=lambda value: value is None, description="Absent from a clip without guidance."
+    )
+    loras: list[LoraUsed] = Field(
+        default=[], exclude_if=lambda value: not value, description="Absent from a clip without LoRAs."
     )
     adjustments: list[AdjustmentAnswer] = Field(description="Every value that was changed or ignored.")
     timings: dict[str, float] = Field(description="Seconds in each stage.")
@@ -85,6 +97,7 @@ def clip_facts(request: PreparedRequest, timings_s: Mapping[str, float]) -> Clip
         original_prompt=request.original_prompt,
         enhanced=request.enhanced,
         guidance=guidance_json(spec.effective_guidance),
+        loras=[LoraUsed(name=lora.name, strength=decimal(lora.strength)) for lora in spec.loras],
         adjustments=[AdjustmentAnswer(**asdict(adjustment)) for adjustment in request.adjustments],
         timings=rounded(timings_s),
     )

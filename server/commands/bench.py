@@ -71,9 +71,16 @@ class Report:
 
 
 def bench(
-    *, clips: int, compare: str | None, as_json: bool, chart: Path | None, arithmetic: str, **options: Any
+    *,
+    clips: int,
+    compare: str | None,
+    as_json: bool,
+    chart: Path | None,
+    arithmetic: str,
+    lora_rank: int,
+    **options: Any,
 ) -> int:
-    """Measure. arithmetic: that of a model, which is not used."""
+    """Measure. arithmetic, lora_rank: of a model, which are not used."""
     wait_passively()
     configure_allocator()
     trace = ConsoleTrace(keep_tensors=False)
@@ -128,6 +135,8 @@ def validate_comparable(model: "Model", spec: GenerationSpec) -> None:
         raise SettingsError("--retake, --continue-from: --compare diffusers renders no clip from another one")
     if spec.sound is not None:
         raise SettingsError("--audio: --compare diffusers renders no clip to a given sound")
+    if spec.loras:
+        raise SettingsError("--lora: --compare diffusers renders no clip with a LoRA")
     if model.info.fp8_linears:
         raise setting_error("fp8", "--compare diffusers needs plain weights: dequantize")
     if "transformer" in model.components.plan.streamed:

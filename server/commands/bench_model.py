@@ -23,7 +23,12 @@ TITLE = "a model, not a measurement"
 LABEL, COLUMN = 12, 12
 
 
-def bench_model(card: str, *, arithmetic: str, as_json: bool, chart: Path | None, **options: Any) -> int:
+MAX_LORA_RANK = 1024
+
+
+def bench_model(
+    card: str, *, arithmetic: str, lora_rank: int, as_json: bool, chart: Path | None, **options: Any
+) -> int:
     settings = {name: options.pop(name, None) for name in WeightSettings.model_fields}
     try:
         loaded = load_settings(stages=settings["stages"], memory=settings["memory"])
@@ -33,6 +38,10 @@ def bench_model(card: str, *, arithmetic: str, as_json: bool, chart: Path | None
         )
         spec = build_spec(Path("clip.mp4"), loaded.stages, **{name: options[name] for name in names})
         validate_chart(chart)
+        if options["loras"]:
+            raise SettingsError("--lora: --model reads no files; give the rank alone, as --lora-rank")
+        if not 0 <= lora_rank <= MAX_LORA_RANK:
+            raise SettingsError(f"--lora-rank: should be 0 .. {MAX_LORA_RANK}, got {lora_rank}")
         if arithmetic != Arithmetic.BF16 and CARDS[card].fp8_tflops is None:
             raise SettingsError(
                 f"--arithmetic: {CARDS[card].name} does not multiply FP8; {Arithmetic.BF16} is possible"
@@ -43,7 +52,7 @@ def bench_model(card: str, *, arithmetic: str, as_json: bool, chart: Path | None
     from pipelines.bench.roofline import model_clip
 
     level = None if loaded.memory == "auto" else MemoryLevel(loaded.memory)
-    roofline = model_clip(CARDS[card], Arithmetic(arithmetic), spec, level)
+    roofline = model_clip(CARDS[card], Arithmetic(arithmetic), spec, level, lora_rank)
     if chart is not None:
         chart.write_text(render_svg(roofline_chart(roofline)))
     print(json.dumps(asdict(roofline), indent=2) if as_json else "\n".join(roofline_table(roofline)))
@@ -65,7 +74,8 @@ def roofline_table(roofline: "Roofline") -> Iterator[str]:
     """Yield the lines of the table for the terminal."""
     yield f"LTX-2.3 22B, {roofline.arithmetic}, {roofline.card}: {TITLE}"
     sound, images = "sound" if roofline.has_audio else "no sound", f"images: {roofline.keyframes}"
-    yield (f"{roofline.width}x{roofline.height}, {roofline.num_frames} frames, {sound}, {images}, "
+    lora = f", LoRA of rank {roofline.lora_rank}: {roofline.lora_gb:.2f} GB" if roofline.lora_rank else ""
+    yield (f"{roofline.width}x{roofline.height}, {roofline.num_frames} frames, {sound}, {images}{lora}, "
            f"stages: {roofline.stages}; memory: {roofline.memory}")  # fmt: skip
     if not roofline.fits:
         yield "the clip does not fit into the card's memory"

@@ -1,20 +1,35 @@
-"""Read the options `--lora` of a command."""
+"""The options of `ltx23 generate` and `ltx23 bench` for LoRAs."""
 
+import argparse
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipelines.direction import LoraStrength
 from pipelines.errors import SpecError
+from server.commands.setting_options import add_setting_options
 from server.configure import lora_catalog
 from server.contract.loras import KnownLora
-from server.settings import Settings
+from server.settings import LoraSettings, Settings
 from weights.errors import WeightsError
 from weights.header import read_header
 from weights.lora import validate_lora_file
 
 # PATH_OR_NAME:STRENGTH, parsed from the right because a path may contain colons.
 LORA = re.compile(r"(?P<lora>.+?)(:(?P<strength>[+-]?(\d+\.?\d*|\.\d+)))?")
+
+
+def add_lora_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        dest="loras",
+        metavar="PATH_OR_NAME:STRENGTH",
+        help="a LoRA that changes the model: a file, or a name of LTX23_LORA or --lora-dir; STRENGTH may be left out; "
+        "may be repeated",
+    )
+    add_setting_options(parser, LoraSettings, only=("lora_dir",))
 
 
 def read_loras(texts: Iterable[str], settings: Settings) -> tuple[LoraStrength, ...]:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from pipelines.media.probe import probe
-from tests.conftest import Server
+from tests.conftest import Server, run_server
+from tests.lora_layouts import swap_lora
 from tests.media.clips import write_clip
 from tests.media.sounds import tone, write_wav
+from weights.tiny import TinyFiles
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "directing.md"
@@ -33,18 +36,30 @@ def examples() -> Iterator[tuple[str, str, str]]:
 EXAMPLES = list(examples())
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files that the page names."""
-    write_wav(tmp_path / "song.wav", tone(1.2))
-    write_clip(tmp_path / "scene.mp4")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("directing")
+    write_wav(folder / "song.wav", tone(1.2))
+    write_clip(folder / "scene.mp4")
+    (folder / "loras").mkdir()
+    save_file(swap_lora(), folder / "loras" / "style.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(
+    cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory, folder: Path
+) -> Iterator[Server]:
+    with run_server(cache_dir, tmp_path_factory.mktemp("work"), "--lora-dir", str(folder / "loras")) as running:
+        yield running
 
 
 @pytest.mark.parametrize(("section", "language", "code"), EXAMPLES, ids=[f"{s}-{lang}" for s, lang, _ in EXAMPLES])
 def test_an_example_gives_a_clip(
     section: str, language: str, code: str, server: Server, cache_dir: Path, folder: Path
 ) -> None:
+    (folder / "clip.mp4").unlink(missing_ok=True)
     code = code.replace(ADDRESS, server.url).replace(".venv/bin/ltx23", f"{sys.executable} -m server.cli")
     program = [sys.executable, "-"] if language == "python" else ["bash", "-eu"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}

@@ -98,6 +98,15 @@ def test_a_lora_changes_the_clips_that_ask_for_it(render: Callable[..., bytes]) 
     assert colour(render(loras=[*halves[:1], {"name": "half", "strength": -0.5}])) == "red"
 
 
+def test_answers_name_the_loras_of_a_clip(client: httpx.Client) -> None:
+    sent = RED | {"loras": [{"name": "half"}, {"name": "swap", "strength": -0.25}], "return_json": True}
+
+    answer = client.post("/generate", json=sent).json()
+
+    assert answer["loras"] == [{"name": "half", "strength": 1.0}, {"name": "swap", "strength": -0.25}]
+    assert "loras" not in client.post("/generate", json=RED | {"return_json": True}).json()
+
+
 def test_models_lists_the_loras(client: httpx.Client, swap: Path) -> None:
     assert listed(client)["swap"] == {
         "name": "swap",
@@ -247,6 +256,7 @@ def test_a_video_whose_lora_is_gone_after_a_restart_fails_in_words(
 
     with run_server(cache_dir, tmp_path / "work", *options) as running, running.client() as client:
         rendered, failed = (finish(client, video) for video in videos)
+        assert rendered["loras"] == [{"name": "kept", "strength": 1.0}]
         assert colour(client.get(f"{PATH}/{rendered['id']}/content").content) == "blue"
 
     assert failed["status"] == "failed"

@@ -143,6 +143,14 @@ def test_the_command_models_a_clip_from_an_image(run_command: RunCommand, tmp_pa
     assert report["total"]["eager_ms"] == pytest.approx(sum(t["eager_ms"] for t in report["times"].values()))
 
 
+def test_the_command_counts_a_lora(run_command: RunCommand) -> None:
+    report = model(run_command, "--lora-rank", "32", "--no-audio", "--num-frames", "9")
+
+    # In BF16: 10.53 million values for each rank in the blocks, and 2 % more around them.
+    assert report["lora_gb"] == pytest.approx(32 * 10.53e6 * 1.02 * 2 / 1e9, rel=0.01)
+    assert (report["lora_rank"], report["fits"]) == (32, True)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -151,6 +159,11 @@ def test_the_command_models_a_clip_from_an_image(run_command: RunCommand, tmp_pa
             ["--model", "h100", "--chart", "chart.png"],
             "--chart: should be a file that ends in .svg, in a folder that is there, got chart.png",
         ),
+        (
+            ["--model", "h100", "--lora", "x.safetensors"],
+            "--lora: --model reads no files; give the rank alone, as --lora-rank",
+        ),
+        (["--model", "h100", "--lora-rank", "-1"], "--lora-rank: should be 0 .. 1024, got -1"),
         (["--model", "h100", "--width", "100"], "width: must be a positive multiple of 64, got 100"),
     ],
 )
