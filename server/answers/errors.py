@@ -120,6 +120,15 @@ def install_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
 
 
+def error_json(request: Request, exc: Exception) -> dict[str, Any]:
+    """Return the body that this exception is answered with, and its status."""
+    answer = next(ANSWERS[kind] for kind in type(exc).__mro__ if kind in ANSWERS)
+    if answer.status == 500 and not hasattr(exc, "code"):
+        log.error("a clip that is streamed failed", exc_info=exc)
+    body = error_body(answer.status, answer.detail(exc), route_path(request.scope), getattr(exc, "code", None))
+    return {"status": answer.status, **body}
+
+
 def _handler(answer: Answer) -> Callable[[Request, Exception], Response]:
     def handle(request: Request, exc: Exception) -> Response:
         headers = dict(answer.headers(exc))

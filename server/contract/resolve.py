@@ -2,10 +2,13 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from pipelines.direction import Sound
 from pipelines.geometry import MIN_SIDE, max_size, snap_size
@@ -171,3 +174,11 @@ def wants_json(raw: Mapping[str, Any]) -> bool:
     """Return whether a request that was resolved before asked for JSON."""
     sent = unwrap(raw).fields.get("return_json") or False
     return GenerateRequest.model_validate({"prompt": "any", "return_json": sent}).return_json
+
+
+def wants_stream(raw: Mapping[str, Any]) -> bool:
+    """Return whether a request, which may be invalid, asks for events."""
+    sent = unwrap(raw).fields.get("stream") or False
+    with suppress(ValidationError):
+        return GenerateRequest.model_validate({"prompt": "any", "stream": sent}).stream
+    return False

@@ -12,7 +12,7 @@ from server.contract.enhance import EnhancePromptRequest
 from server.contract.wire import GenerateRequest
 
 # Fields of POST /generate that have no meaning for POST /v1/videos.
-_NOT_OF_VIDEOS = frozenset({"return_json"})
+_NOT_OF_VIDEOS = frozenset({"return_json", "stream"})
 
 _OPENAI_PROPERTIES: dict[str, Any] = {
     "model": {"type": "string", "description": "Accepted; this server has one model, LTX-23-Video."},

@@ -223,6 +223,10 @@ class GenerateRequest(WireModel):
         description="Rewrite the prompt with a language model, which is given a caption of the first image.",
     )
     return_json: bool = Field(default=False, description="Answer JSON with the file in base64 instead of the bytes.")
+    stream: bool = Field(
+        default=False,
+        description="Answer server-sent events: the render's progress and previews, then the clip as JSON.",
+    )
 
 
 def field_names(model: type[BaseModel]) -> frozenset[str]:

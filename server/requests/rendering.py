@@ -1,7 +1,7 @@
 """Render a clip while its client waits. With an Idempotency-Key it is stored, and a repeated request finds it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +33,19 @@ class Rendered:
         return FORMATS[self.request.spec.container].media_type
 
 
-async def render_clip(request: Request, body: RequestBody) -> Rendered:
-    """Render a clip. Raises RequestInvalid, EnhancerError, IdempotencyError, JobError or VideosError."""
-    return await (_render_stored(request, body) if HEADER in request.headers else _render(request, body))
+OnJob = Callable[[Job], None]
 
 
-async def _render(request: Request, body: RequestBody) -> Rendered:
+async def render_clip(request: Request, body: RequestBody, on_job: OnJob = lambda job: None) -> Rendered:
+    """Render a clip. Raises RequestInvalid, EnhancerError, IdempotencyError, JobError or VideosError.
+
+    on_job: called with the job once it is queued; not for a clip that was stored before.
+    """
+    render = _render_stored if HEADER in request.headers else _render
+    return await render(request, body, on_job)
+
+
+async def _render(request: Request, body: RequestBody, on_job: OnJob) -> Rendered:
     services, context = services_of(request), context_of(request)
     resolved = await unless_disconnected(request, accept_request(services, context, body))
     with services.workspace.job_folder() as folder:
@@ -47,6 +54,7 @@ async def _render(request: Request, body: RequestBody) -> Rendered:
         path = folder / prepared.file_name
         context.job = job = Job(context.id, prepared.spec, path, context.owner)
         services.dispatcher.submit(job)
+        on_job(job)
         await _await_job(request, job)
         data = await asyncio.to_thread(path.read_bytes)
         values = services.run_values
@@ -54,10 +62,12 @@ async def _render(request: Request, body: RequestBody) -> Rendered:
         return Rendered(job.id, data, prepared, timings_s, peak)
 
 
-async def _render_stored(request: Request, body: RequestBody) -> Rendered:
+async def _render_stored(request: Request, body: RequestBody, on_job: OnJob) -> Rendered:
     """Render or find the stored video. It continues if the client disconnects, because the client may come back."""
     videos, context = services_of(request).videos, context_of(request)
     video, context.job = await store_video(request, body)
+    if context.job is not None:
+        on_job(context.job)
     context.video = video = await videos.wait(video.id)
     video.raise_if_failed()
     data = await asyncio.to_thread(videos.read, video)

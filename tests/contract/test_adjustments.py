@@ -27,6 +27,7 @@ def test_sending_the_defaults_is_not_an_adjustment(resolve) -> None:
         "video_format": "mp4",
         "enhance_prompt": False,
         "return_json": False,
+        "stream": False,
     }
     assert resolve(strict=True, **defaults) == resolve()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.spec import Container, GenerationSpec, Keyframe
-from server.contract.resolve import draw_seed, resolve_request, to_spec, wants_json
+from server.contract.resolve import draw_seed, resolve_request, to_spec, wants_json, wants_stream
 
 IMAGE = "QUJD"
 KEYFRAMES = [{"image_b64": IMAGE, "frame_idx": 0}, {"image_b64": IMAGE, "frame_idx": 8}]
@@ -60,6 +60,13 @@ def test_the_body_is_not_modified(resolve) -> None:
 )
 def test_wants_json_follows_return_json(body: dict, meaning: bool) -> None:
     assert wants_json(body) is meaning
+
+
+@pytest.mark.parametrize(("value", "meaning"), [("true", True), (1, True), (None, False), ("no", False), ("so", False)])
+def test_wants_stream_follows_stream(value: object, meaning: bool) -> None:
+    """A value that is neither is refused when the request is resolved."""
+    assert wants_stream({"stream": value}) is meaning
+    assert wants_stream({"input": {"stream": value}}) is meaning
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ DOCUMENTED = {
     "video_format",
     "enhance_prompt",
     "return_json",
+    "stream",
 }
 
 

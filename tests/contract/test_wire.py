@@ -13,7 +13,7 @@ from server.contract.errors import RequestInvalid
 INF, NAN = float("inf"), float("nan")
 INTEGERS = ("width", "height", "num_frames", "frames", "seed", "num_inference_steps")
 NUMBERS = ("duration", "fps", "guidance_scale", "nag_scale", "nag_alpha", "nag_tau")
-BOOLEANS = ("use_random_seed", "generate_audio", "enhance_prompt", "return_json")
+BOOLEANS = ("use_random_seed", "generate_audio", "enhance_prompt", "return_json", "stream")
 STRINGS = ("prompt", "negative_prompt", "input_image_b64", "video_format")
 
 

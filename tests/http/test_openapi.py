@@ -10,7 +10,7 @@ DOCUMENTED = [
     *("prompt", "negative_prompt", "width", "height", "num_frames", "frames", "duration", "fps", "seed"),
     *("use_random_seed", "keyframes", "input_image_b64", "audio_b64", "audio_start", "loras", "generate_audio"),
     *("nag_scale", "nag_alpha", "nag_tau", "nag_audio", "video_b64", "from_video", "retake", "continue"),
-    *("guidance_scale", "num_inference_steps", "video_format", "enhance_prompt", "return_json"),
+    *("guidance_scale", "num_inference_steps", "video_format", "enhance_prompt", "return_json", "stream"),
 ]
 
 
@@ -41,6 +41,7 @@ def test_defaults_are_the_documented_ones(schema: dict[str, Any]) -> None:
         "video_format": "mp4",
         "enhance_prompt": False,
         "return_json": False,
+        "stream": False,
     }
 
 

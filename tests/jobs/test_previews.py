@@ -166,3 +166,18 @@ def test_a_viewer_who_waits_is_told_that_the_video_was_deleted(served: Served) -
 
     assert served.client.get(f"{waiting}/preview").json()["error"]["code"] == "video_not_found"
     served.client.delete(running)
+
+
+def test_a_render_that_fails_while_it_is_streamed_says_why(tmp_path: Path) -> None:
+    body = {"width": 256, "height": 256, "num_frames": 9, "generate_audio": False, "stream": True}
+    with serve(program_of("refuses"), tmp_path / "work", cache_dir=tmp_path) as served:
+        served.told(Ready)
+        prompts = ("fail", "invalid")
+        answers = {prompt: served.client.post("/generate", json=body | {"prompt": prompt}) for prompt in prompts}
+        assert served.left_files() == []
+
+    for prompt, status in (("fail", 500), ("invalid", 422)):
+        assert answers[prompt].status_code == 200
+        assert "event: failed" in answers[prompt].text
+        assert f'"status":{status}' in answers[prompt].text
+        assert "because" in answers[prompt].text
