@@ -43,7 +43,8 @@ class GivenSound:
 
 def encode_sound(sound: Sound, spec: GenerationSpec, vae: "AutoencoderKLLTX2Audio", trace: Trace) -> GivenSound:
     """Read the part of a sound that the clip needs, and encode it. Raises SoundError."""
-    waveform = read_sound(sound.path, sound.exact_start_s, spec.duration_s).fitted(spec.duration_s)
+    rendered_s = spec.num_frames / spec.frame_rate
+    waveform = read_sound(sound.path, sound.exact_start_s, rendered_s).fitted(rendered_s)
     latent, mel = encode_audio(waveform, vae)
     trace.tensors(audio_mel=mel, audio_latent_uncut=unpack_audio(latent))
     return GivenSound(waveform, Kept.all(latent[:, : audio_latent_length(spec)]))
