@@ -15,6 +15,10 @@ MAX_CRF = 51
 
 MAX_SEED = 2**64 - 1
 
+# One latent frame of the video.
+TAIL_GUARD_FRAMES = 8
+MIN_FRAMES = 9
+
 # Stage 1 runs at half size on a latent grid of 32 pixels.
 SIZE_MULTIPLE = 64
 
@@ -63,6 +67,7 @@ class GenerationSpec:
     stages: 2 is the distilled flow (half size, upsampler, refinement); 1 runs the 8 steps at full size.
     sound: drives the picture; with `generate_audio` it is the clip's track, too. None: the sound is generated.
     source: the clip that this one is made from. num_frames counts what is rendered, with the frames that are given.
+    tail_guard: the last 8 of num_frames are cut off, because the model blurs what is at the end, such as a keyframe.
     Raises SpecError when a field is out of bounds.
     """
 
@@ -80,20 +85,22 @@ class GenerationSpec:
     sound: Sound | None = None
     source: Source | None = None
     loras: tuple[LoraStrength, ...] = ()
+    tail_guard: bool = False
 
     def __post_init__(self) -> None:
         for field in ("width", "height"):
             if getattr(self, field) < SIZE_MULTIPLE or getattr(self, field) % SIZE_MULTIPLE:
                 raise SpecError(field, f"must be a positive multiple of {SIZE_MULTIPLE}, got {getattr(self, field)}")
-        if self.num_frames < 9 or self.num_frames % 8 != 1:
-            raise SpecError("num_frames", f"must be 8k + 1 and at least 9, got {self.num_frames}")
+        least = MIN_FRAMES + self._guard_frames
+        if self.num_frames < least or self.num_frames % 8 != 1:
+            raise SpecError("num_frames", f"must be 8k + 1 and at least {least}, got {self.num_frames}")
         if not 0 <= self.seed <= MAX_SEED:
             raise SpecError("seed", f"must be in 0 .. 2**64 - 1, got {self.seed}")
         if self.frame_rate <= 0:
             raise SpecError("frame_rate", f"must be positive, got {self.frame_rate}")
         if self.stages not in (1, 2):
             raise SpecError("stages", f"must be 1 or 2, got {self.stages}")
-        _validate_keyframes(self.keyframes, self.num_frames)
+        _validate_keyframes(self.keyframes, self.num_frames - self._guard_frames)
         validate_loras(self.loras)
         if self.source is not None:
             _validate_source(self, self.source)
@@ -106,7 +113,11 @@ class GenerationSpec:
                 return clip_frames
             case Continuation(clip_frames=clip_frames, context_frames=context_frames):
                 return clip_frames + self.num_frames - context_frames
-        return self.num_frames
+        return self.num_frames - self._guard_frames
+
+    @property
+    def _guard_frames(self) -> int:
+        return TAIL_GUARD_FRAMES if self.tail_guard else 0
 
     @property
     def renders_sound(self) -> bool:
@@ -136,6 +147,8 @@ class GenerationSpec:
 
 
 def _validate_source(spec: GenerationSpec, source: Source) -> None:
+    if spec.tail_guard:
+        raise SpecError("tail_guard", "must be off where a clip is retaken or continued")
     if spec.keyframes:
         raise SpecError("keyframes", "must be empty where a clip is retaken or continued")
     if spec.sound is not None:

@@ -17,6 +17,7 @@ from server.commands.lora_options import add_lora_options
 from server.commands.setting_options import add_setting_options
 from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
+from server.commands.tail_guard_options import add_tail_guard_option
 from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, WeightSettings
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
@@ -192,6 +193,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
     add_guidance_options(parser)
+    add_tail_guard_option(parser)
     add_lora_options(parser)
     add_sound_options(parser)
     add_source_options(parser)

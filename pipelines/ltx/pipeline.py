@@ -97,6 +97,8 @@ def generate(
     if track is not None:
         trace.tensors(waveform=torch.from_numpy(track.samples))
     frames = _decode_frames(components, unpack_video(video_latent, grid), trace)
+    if spec.tail_guard:
+        frames = first_frames(frames, spec.delivered_frames)
     return Clip(splice_frames(spec, frames), splice_sound(spec, track))
 
 
@@ -125,7 +127,8 @@ class _Stage:
         self.trace.stage(name, steps=len(sigmas) - 1)
 
         def on_step(x0: torch.Tensor) -> None:
-            self.trace.estimate(unpack_video(x0[:, : grid.tokens], grid))
+            latent = unpack_video(x0[:, : grid.tokens], grid)
+            self.trace.estimate(latent[:, :, :-1] if self.spec.tail_guard else latent)
             self.trace.step()
 
         video, audio = self.prepare(grid, video_latent, audio_latent)
@@ -193,6 +196,14 @@ def _decode_sound(components: Components, audio_latent: torch.Tensor) -> Wavefor
     waveform = decode_audio(audio_latent, components.audio_vae, components.vocoder, limit)
     validate_finite("decode: the vocoder", waveform)
     return Waveform(waveform.cpu().numpy(), SAMPLE_RATE)
+
+
+def first_frames(chunks: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    """Yield the first frames. The chunks after them are read, too, because their frames count as steps."""
+    for chunk in chunks:
+        if count > 0:
+            yield chunk[:count]
+        count -= len(chunk)
 
 
 def _zeros(components: Components, tokens: int, channels: int) -> torch.Tensor:

@@ -131,7 +131,7 @@ def seconds_text(request: PreparedRequest) -> str:
     the clip is shorter or longer than that.
     """
     spec, asked = request.spec, request.requested_duration_s
-    if asked and snap_num_frames(Fraction(str(asked)) * spec.frame_rate) == spec.num_frames:
+    if asked and snap_num_frames(Fraction(str(asked)) * spec.frame_rate) == spec.delivered_frames:
         return str(decimal(asked))
     return str(max(1, round(spec.duration_s)))
 

@@ -34,7 +34,16 @@ def bench_model(
         loaded = load_settings(stages=settings["stages"], memory=settings["memory"])
         names = (
             *("prompt", "seed", "width", "height", "num_frames", "duration", "fps", "keyframes", "generate_audio"),
-            *("image", "audio", "audio_start", "retake", "retake_keep", "continue_from", *GUIDANCE_OPTIONS),
+            *(
+                "image",
+                "audio",
+                "audio_start",
+                "retake",
+                "retake_keep",
+                "continue_from",
+                "tail_guard",
+                *GUIDANCE_OPTIONS,
+            ),
         )
         spec = build_spec(Path("clip.mp4"), loaded.stages, **{name: options[name] for name in names})
         validate_chart(chart)

@@ -12,13 +12,14 @@ from pipelines.errors import ImageError, PipelineError, SpecError
 from pipelines.ltx.trace import Trace
 from pipelines.media.image import check_image
 from pipelines.media.image_crop import Crop, Size
-from pipelines.spec import DEFAULT_CRF, Container, GenerationSpec, Keyframe
+from pipelines.spec import DEFAULT_CRF, TAIL_GUARD_FRAMES, Container, GenerationSpec, Keyframe
 from server.commands.clip_size import ClipSizeOptions, read_clip_shape
 from server.commands.guidance_options import take_guidance
 from server.commands.lora_options import read_loras
 from server.commands.preview_file import PreviewFile, open_viewer, validate_preview_path
 from server.commands.sound_options import take_sound
 from server.commands.streams import decode_prompt
+from server.commands.tail_guard_options import is_guarded
 from server.commands.weight_names import resolve_weights
 from server.configure import worker_config
 from server.process.torch_environment import configure_allocator, wait_passively
@@ -118,22 +119,25 @@ def build_spec(
         raise SpecError("output", f"there is no folder {path.parent}")
     guidance = take_guidance(options)
     sound, sound_s = take_sound(options)
+    guard_mode = options.pop("tail_guard", "off")
     clip = read_clip_shape(ClipSizeOptions(**options, sound_s=sound_s))
     parsed = [parse_keyframe(text, clip.num_frames) for text in keyframes]
     if image is not None:
         parsed.append(Keyframe(Path(image)))
+    tail_guard = is_guarded(guard_mode, clip.num_frames, parsed)
     return GenerationSpec(
         prompt=decode_prompt(prompt),
         seed=seed,
         width=clip.width,
         height=clip.height,
-        num_frames=clip.num_frames,
+        num_frames=clip.num_frames + TAIL_GUARD_FRAMES * tail_guard,
         frame_rate=clip.frame_rate,
         keyframes=tuple(sorted(parsed, key=lambda keyframe: keyframe.frame_idx)),
         generate_audio=generate_audio,
         container=container,
         stages=stages,
         guidance=guidance,
+        tail_guard=tail_guard,
         sound=sound,
         source=clip.source,
     )

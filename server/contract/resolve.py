@@ -14,7 +14,7 @@ from pipelines.direction import Sound
 from pipelines.geometry import MIN_SIDE, max_size, snap_size
 from pipelines.media.source_info import SourceInfo
 from pipelines.memory import ClipSize
-from pipelines.spec import SIZE_MULTIPLE, Container, GenerationSpec, Keyframe
+from pipelines.spec import SIZE_MULTIPLE, TAIL_GUARD_FRAMES, Container, GenerationSpec, Keyframe
 from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import relocated
 from server.contract.guidance import resolve_guidance
@@ -27,6 +27,7 @@ from server.contract.names.sent import SentRequest
 from server.contract.scalars import RANDOM_SEED
 from server.contract.sound import ResolvedSound, left_s, report_sound, resolve_sound
 from server.contract.source import ClipShape, ResolvedSource, resolve_source
+from server.contract.tail_guard import note_tail_guard, resolve_tail_guard
 from server.contract.timing import resolve_timing
 from server.contract.wire import FIXED_SEED, GenerateRequest
 
@@ -109,6 +110,8 @@ def _resolve(
     else:
         shape = resolve_source(request, sent, source_info, report)
     guidance = resolve_guidance(request, report)
+    is_guarded = resolve_tail_guard(request, sent, shape, images, report)
+    notes = (note_tail_guard(request.tail_guard, shape),) if is_guarded else ()
     report_ignored(request, sent, report)
     if strict:
         report.raise_if_any()
@@ -117,15 +120,17 @@ def _resolve(
         seed=_resolve_seed(request, random_seed),
         width=shape.width,
         height=shape.height,
-        num_frames=shape.num_frames,
+        num_frames=shape.num_frames + TAIL_GUARD_FRAMES * is_guarded,
         frame_rate=shape.frame_rate,
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
         guidance=guidance,
         loras=resolve_loras(request, loras),
         source=shape.source,
+        tail_guard=is_guarded,
     )
-    return ResolvedRequest(spec, images, request.enhance_prompt, report.adjustments, request.duration, sound)
+    adjustments = report.adjustments + notes
+    return ResolvedRequest(spec, images, request.enhance_prompt, adjustments, request.duration, sound)
 
 
 def _resolve_size(request: GenerateRequest, report: Report) -> tuple[int, int]:

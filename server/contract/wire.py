@@ -16,7 +16,7 @@ from pipelines.geometry import (
 )
 from pipelines.ltx.schedule import STAGE_1_SIGMAS
 from pipelines.memory import DEFAULT_CLIP
-from pipelines.spec import DEFAULT_CRF, SIZE_MULTIPLE
+from pipelines.spec import DEFAULT_CRF, SIZE_MULTIPLE, TAIL_GUARD_FRAMES
 from server.contract.limits import DURATION, IMAGE, MAX_KEYFRAMES, SOUND, VIDEO
 from server.contract.scalars import (
     ENCODABLE,
@@ -205,6 +205,11 @@ class GenerateRequest(WireModel):
     )
     continue_: ContinueRequest | None = Field(
         default=None, alias="continue", description="Render what follows the clip, with its size and rate."
+    )
+    tail_guard: Literal["auto", "on", "off"] | None = Field(
+        default=None,
+        description=f"On renders {TAIL_GUARD_FRAMES} frames more and cuts them off, because the model blurs what is at "
+        "the end; auto does so if a keyframe is at the last frame. Off if omitted.",
     )
     generate_audio: bool = Field(
         default=True,

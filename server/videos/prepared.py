@@ -48,9 +48,10 @@ def request_to_json(request: PreparedRequest) -> str:
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
-    # Older servers read what has no guidance, no sound, no source and no LoRAs.
-    if spec.guidance is None:
-        del fields["guidance"]
+    # Older servers read what has no guidance, no sound, no source, no LoRAs and no tail guard.
+    for name in ("guidance", "tail_guard"):
+        if not fields[name]:
+            del fields[name]
     for name, given in (("sound", spec.sound), ("source", spec.source)):
         del fields[name]
         if given is not None:

@@ -11,6 +11,7 @@ DOCUMENTED = {
     "nag_alpha",
     "nag_tau",
     "nag_audio",
+    "tail_guard",
     "width",
     "height",
     "num_frames",

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from pipelines.media.probe import probe
 from tests.conftest import Server, run_server
+from tests.http.conftest import picture
 from tests.lora_layouts import swap_lora
 from tests.media.clips import write_clip
 from tests.media.sounds import tone, write_wav
@@ -42,6 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("directing")
     write_wav(folder / "song.wav", tone(1.2))
     write_clip(folder / "scene.mp4")
+    for name in ("first", "last"):
+        (folder / f"{name}.png").write_bytes(picture())
     (folder / "loras").mkdir()
     save_file(swap_lora(), folder / "loras" / "style.safetensors")
     return folder

@@ -9,7 +9,7 @@ import pytest
 DOCUMENTED = [
     *("prompt", "negative_prompt", "width", "height", "num_frames", "frames", "duration", "fps", "seed"),
     *("use_random_seed", "keyframes", "input_image_b64", "audio_b64", "audio_start", "loras", "generate_audio"),
-    *("nag_scale", "nag_alpha", "nag_tau", "nag_audio", "video_b64", "from_video", "retake", "continue"),
+    *("nag_scale", "nag_alpha", "nag_tau", "nag_audio", "tail_guard", "video_b64", "from_video", "retake", "continue"),
     *("guidance_scale", "num_inference_steps", "video_format", "enhance_prompt", "return_json", "stream"),
 ]
 

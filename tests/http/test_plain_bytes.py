@@ -38,7 +38,14 @@ HASHES: dict[str, dict[str, str]] = {
 }
 
 # Every direction at the value that changes nothing.
-NEUTRAL: dict[str, Any] = {"nag_scale": 1, "nag_alpha": 0.25, "nag_tau": 2.5, "nag_audio": False, "loras": []}
+NEUTRAL: dict[str, Any] = {
+    "nag_scale": 1,
+    "nag_alpha": 0.25,
+    "nag_tau": 2.5,
+    "nag_audio": False,
+    "loras": [],
+    "tail_guard": "off",
+}
 
 
 def machine() -> str:
