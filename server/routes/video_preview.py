@@ -10,6 +10,7 @@ from pipelines.media.animation import ANIMATION_MEDIA_TYPE
 from server.answers.clip import BINARY
 from server.answers.entity_tags import is_known, not_modified
 from server.answers.error_schema import READ, errors
+from server.jobs.job import STOPPING, NotReady
 from server.jobs.previews import Preview
 from server.requests.context import context_of
 from server.requests.disconnect import unless_disconnected
@@ -43,7 +44,7 @@ class PreviewAnswer(BaseModel):
     "/{video_id}/preview",
     summary="Get the clip of an unfinished video as the last step left it (animated WebP)",
     response_class=Response,
-    responses=errors(*READ, 404) | {200: PICTURE, 304: NOT_MODIFIED},
+    responses=errors(*READ, 404, 503) | {200: PICTURE, 304: NOT_MODIFIED},
 )
 async def preview_video(request: Request, video_id: str) -> Response:
     videos = services_of(request).videos
@@ -57,12 +58,18 @@ async def preview_video(request: Request, video_id: str) -> Response:
         return answer
     preview = await unless_disconnected(request, feed.newest())
     if preview is None:
-        await videos.get(video_id, context_of(request).owner)
-        raise PreviewNotFound("no preview of this video was made, and no step of it is left to show")
+        raise _no_preview(await videos.get(video_id, context_of(request).owner))
     headers["ETag"] = f'"{video_id}-{preview.stage}-{preview.step}"'
     if is_known(request, headers["ETag"]):
         return not_modified(headers)
     return Response(preview.data, media_type=ANIMATION_MEDIA_TYPE, headers=headers)
+
+
+def _no_preview(snapshot: Snapshot) -> PreviewNotFound | NotReady:
+    """Return why nobody waits for a preview of this video any more."""
+    if snapshot.progress is not None and snapshot.progress.stage != "decode":
+        return NotReady(STOPPING)
+    return PreviewNotFound("no preview of this video was made, and no step of it is left to show")
 
 
 def preview_answer(request: Request, snapshot: Snapshot, preview: Preview, form: PreviewForm) -> PreviewAnswer:

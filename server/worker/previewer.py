@@ -11,7 +11,7 @@ import torch
 
 from pipelines.ltx.latent_preview import Finish, Viewer, start_preview
 from pipelines.ltx.latent_rgb import map_path, read_map, vae_identity
-from pipelines.ltx.preview_fit import fit_preview
+from pipelines.ltx.preview_fit import CLIPS, fit_preview
 from pipelines.ltx.tiny_decoder import load_tiny_decoder
 from pipelines.media.animation import encode_animation
 from server.process.logs import OnceAMinute
@@ -38,8 +38,9 @@ class Previewer:
         self, viewer: Viewer | None, is_watched: Callable[[str], bool], send: Callable[[PreviewMade], None]
     ) -> None:
         self.viewer, self._is_watched, self._send = viewer, is_watched, send
-        self._started: SimpleQueue[tuple[Place, Finish, float]] = SimpleQueue()
-        threading.Thread(target=self._run, name="previews", daemon=True).start()
+        self._started: SimpleQueue[tuple[Place, Finish, float] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="previews", daemon=True)
+        self._thread.start()
 
     def show(self, place: Place, latent: torch.Tensor, duration_s: float) -> None:
         """Start a preview of the clean latent, if somebody watches. Called between steps: a failure is only logged."""
@@ -50,16 +51,28 @@ class Previewer:
         except RuntimeError as exc:  # such as OutOfMemoryError
             log.warning("no preview: %s", exc)
 
+    def close(self) -> None:
+        """Make what has been started, and end the thread."""
+        self._started.put(None)
+        self._thread.join()
+
     def _run(self) -> None:
-        while True:
-            place, finish, duration_s = self._started.get()
+        is_closed = False
+        while not is_closed:
+            waiting = [self._started.get()]
             while not self._started.empty():
-                place, finish, duration_s = self._started.get()
-            try:
-                data = encode_animation(finish(), duration_s)
-            except (RuntimeError, OSError, ValueError) as exc:
-                log.warning("no preview: %s", exc)
-                continue
+                waiting.append(self._started.get())
+            is_closed = None in waiting
+            started = [each for each in waiting if each is not None]
+            if started:
+                self._make(*started[-1])
+
+    def _make(self, place: Place, finish: Finish, duration_s: float) -> None:
+        try:
+            data = encode_animation(finish(), duration_s)
+        except (RuntimeError, OSError, ValueError) as exc:
+            log.warning("no preview: %s", exc)
+        else:
             self._send(PreviewMade(*place, data))
 
 
@@ -75,12 +88,14 @@ def find_viewer(vae: "AutoencoderKLLTX2Video", cache_dir: Path, preview_vae: Pat
     return None if found is None else found.to(vae.device)
 
 
-def fit_while_idle(previewer: Previewer, vae: "AutoencoderKLLTX2Video", cache_dir: Path) -> Iterator[None]:
+def fit_while_idle(
+    previewer: Previewer, vae: "AutoencoderKLLTX2Video", cache_dir: Path, clips: int = CLIPS
+) -> Iterator[None]:
     """Fit the map of this VAE if there is none, a part at each step, and keep it for the next start."""
     if previewer.viewer is not None:
         return
     try:
-        for fitted in fit_preview(vae):
+        for fitted in fit_preview(vae, clips):
             if fitted is not None:
                 previewer.viewer = fitted.to(vae.device)
                 fitted.save(map_path(cache_dir, vae_identity(vae)))

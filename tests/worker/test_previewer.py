@@ -13,10 +13,13 @@ from PIL import Image
 
 from pipelines.ltx.latent_preview import start_preview
 from pipelines.ltx.latent_rgb import LatentRgb
+from pipelines.ltx.models import load_video_vae
 from pipelines.media.animation import encode_animation
 from pipelines.spec import GenerationSpec
 from server.worker.main import next_job
-from server.worker.messages import Generate
+from server.worker.messages import Generate, PreviewMade
+from server.worker.previewer import Previewer, find_viewer, fit_while_idle
+from weights.tiny import TinyFiles
 
 
 class Grey:
@@ -89,3 +92,42 @@ def test_an_animation_has_96_to_256_pixels(height: int, width: int, size: tuple[
         assert shown.info["loop"] == 0
         shown.seek(1)
         assert np.asarray(shown.convert("L")).mean() > 250
+
+
+def test_the_map_of_an_unknown_vae_is_fitted_once_and_shows_the_next_steps(
+    random_tiny: TinyFiles, tmp_path: Path
+) -> None:
+    vae = load_video_vae(random_tiny.checkpoint, torch.device("cpu"), torch.float32)
+    assert find_viewer(vae, tmp_path) is None
+    sent: SimpleQueue[PreviewMade] = SimpleQueue()
+    previewer = Previewer(None, lambda job_id: job_id == "watched", sent.put)
+    latent = torch.randn(1, 128, 2, 4, 4)
+    previewer.show(("watched", "stage_1", 1, 8), latent, 1.0)
+
+    assert len(list(fit_while_idle(previewer, vae, tmp_path, clips=2))) == 3
+
+    previewer.show(("another", "stage_1", 2, 8), latent, 1.0)
+    previewer.show(("watched", "stage_1", 3, 8), latent, 1.0)
+    made = sent.get()
+    assert (made.job_id, made.stage, made.step, made.steps) == ("watched", "stage_1", 3, 8)
+    assert made.data.startswith(b"RIFF")
+    again = Previewer(find_viewer(vae, tmp_path), bool, sent.put)
+    assert list(fit_while_idle(again, vae, tmp_path)) == []
+    for each in (previewer, again):
+        each.close()
+    assert len(list((tmp_path / "previews").iterdir())) == 1
+
+
+def test_a_viewer_that_fails_does_not_stop_the_render() -> None:
+    class Fails:
+        def frames(self, latent: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("no room for a preview")
+
+    sent: SimpleQueue[PreviewMade] = SimpleQueue()
+    previewer = Previewer(Fails(), lambda job_id: True, sent.put)
+    previewer.show(("job", "stage_1", 1, 8), torch.randn(1, 4, 1, 2, 2), 1.0)
+    previewer.viewer = Grey()
+    previewer.show(("job", "stage_1", 2, 8), torch.rand(1, 4, 1, 2, 2), 1.0)
+
+    previewer.close()
+    assert sent.get().step == 2
