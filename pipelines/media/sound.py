@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import SoundError
-from pipelines.media.sound_format import REMEDY, SUGGESTED, WAV, SoundFormat, sound_format
+from pipelines.media.mp3 import states_length
+from pipelines.media.sound_format import MP3, REMEDY, SUGGESTED, WAV, SoundFormat, sound_format
 from pipelines.media.sound_limits import MAX_CHANNELS, MAX_FILE_BYTES, MAX_PEAK, MAX_SECONDS, SAMPLE_RATES
 from pipelines.media.wav import is_cut_short
 
@@ -69,15 +70,15 @@ class Waveform:
 
 def measure_sound(path: Path) -> Fraction:
     """Decode a sound to its end and return its length in seconds. Raises SoundError if it cannot be used."""
-    with _opened(path) as (container, stream, kind):
+    with _opened(path) as (container, stream, stated_s):
         count = 0
         for block in decode_blocks(container, stream):
             _validate_samples(block)
             count += block.shape[1]
             if count > MAX_SECONDS * stream.sample_rate:
                 raise too_long()
-        length_s = Fraction(count, stream.sample_rate)
-        _validate_length(length_s, stream, kind)
+    length_s = Fraction(count, stream.sample_rate)
+    _validate_length(length_s, stated_s)
     return length_s
 
 
@@ -107,10 +108,22 @@ def decode_blocks(container: Any, stream: Any) -> Iterator[NDArray[np.float32]]:
     """Yield the samples of a stream, (channels, n) at its rate. Raises SoundError."""
     rate, channels = stream.sample_rate, stream.channels
     with _translated_errors():
-        for frame in container.decode(stream):
-            if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
-                raise SoundError("its sample rate or its number of channels changes midway: save it again")
-            yield to_float(frame)
+        for packet in container.demux(stream):
+            for frame in _decode(packet):
+                if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
+                    raise SoundError("its sample rate or its number of channels changes midway: save it again")
+                yield to_float(frame)
+
+
+def _decode(packet: Any) -> list[Any]:
+    try:
+        frames: list[Any] = packet.decode()
+    except av.InvalidDataError:
+        # What players skip: other programs append tags and padding to MP3 files.
+        if packet.stream.codec_context.name not in MP3.codecs:
+            raise
+        return []
+    return frames
 
 
 def to_float(frame: av.AudioFrame) -> NDArray[np.float32]:
@@ -155,8 +168,11 @@ def too_long() -> SoundError:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any, SoundFormat]]:
-    """Open a sound that is within the limits, as its header says. Raises SoundError."""
+def _opened(path: Path) -> Iterator[tuple[Any, Any, Fraction | None]]:
+    """Open a sound that is within the limits, as its header says. Raises SoundError.
+
+    Yield its stream, and how long the header says that it is, None if it does not.
+    """
     kind = _recognise(path)
     with _translated_errors():
         if kind is WAV and is_cut_short(path):
@@ -168,8 +184,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any, SoundFormat]]:
         if not container.streams.audio:
             raise SoundError(f"the {kind.name} file has no audio track: {REMEDY}")
         stream = container.streams.audio[0]
-        _validate_header(stream, kind)
-        yield container, stream, kind
+        stated_s = None if kind is MP3 and not states_length(path) else _length_s(stream)
+        _validate_header(stream, kind, stated_s)
+        yield container, stream, stated_s
 
 
 def _restrictions(kind: SoundFormat) -> dict[str, str]:
@@ -198,7 +215,7 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _validate_header(stream: Any, kind: SoundFormat) -> None:
+def _validate_header(stream: Any, kind: SoundFormat, stated_s: Fraction | None) -> None:
     context = stream.codec_context
     if context is None or context.name not in kind.codecs:
         codec = "an unknown codec" if context is None else f"codec {context.name}"
@@ -208,19 +225,18 @@ def _validate_header(stream: Any, kind: SoundFormat) -> None:
         raise SoundError(f"its sample rate is {stream.sample_rate} Hz: send one of {rates}")
     if not 1 <= stream.channels <= MAX_CHANNELS:
         raise SoundError(f"it has {stream.channels} channels: send 1 to {MAX_CHANNELS}")
-    if (length_s := _stated_length_s(stream)) is not None and length_s > MAX_SECONDS:
+    if stated_s is not None and stated_s > MAX_SECONDS:
         raise too_long()
 
 
-def _stated_length_s(stream: Any) -> Fraction | None:
+def _length_s(stream: Any) -> Fraction | None:
     return None if stream.duration is None else stream.duration * stream.time_base
 
 
-def _validate_length(length_s: Fraction, stream: Any, kind: SoundFormat) -> None:
-    stated_s = _stated_length_s(stream)
+def _validate_length(length_s: Fraction, stated_s: Fraction | None) -> None:
     if length_s == 0:
         raise SoundError("it holds no samples: send a sound that is longer than 0 s")
-    if kind.has_length and stated_s is not None and length_s < stated_s - LENGTH_TOLERANCE_S:
+    if stated_s is not None and length_s < stated_s - LENGTH_TOLERANCE_S:
         raise SoundError(f"its header says {float(stated_s):.2f} s and it holds {float(length_s):.2f} s: "
                          "it was cut short; send it complete")  # fmt: skip
 

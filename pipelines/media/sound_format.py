@@ -15,24 +15,20 @@ ACCEPTED = ("WAV", "MP3", "M4A", "Ogg", "FLAC")
 
 @dataclass(frozen=True)
 class SoundFormat:
-    """A file format: the name that people know, FFmpeg's demuxer, and the codecs that are read.
-
-    has_length: whether the header says how long the sound is, so that a file that was cut short is found.
-    """
+    """A file format: the name that people know, FFmpeg's demuxer, and the codecs that are read."""
 
     name: str
     demuxer: str
     codecs: frozenset[str]
-    has_length: bool
 
 
 _PCM = frozenset(f"pcm_{kind}" for kind in ("u8", "s16le", "s24le", "s32le", "f32le", "f64le", "mulaw", "alaw"))
 _MP3 = frozenset({"mp3", "mp3float"})
-WAV = SoundFormat("WAV", "wav", _PCM, has_length=True)
-MP3 = SoundFormat("MP3", "mp3", _MP3, has_length=False)
-M4A = SoundFormat("M4A", "mov", frozenset({"aac", "alac"}) | _MP3, has_length=True)
-OGG = SoundFormat("Ogg", "ogg", frozenset({"vorbis", "opus", "libopus", "flac"}), has_length=False)
-FLAC = SoundFormat("FLAC", "flac", frozenset({"flac"}), has_length=True)
+WAV = SoundFormat("WAV", "wav", _PCM)
+MP3 = SoundFormat("MP3", "mp3", _MP3)
+M4A = SoundFormat("M4A", "mov", frozenset({"aac", "alac"}) | _MP3)
+OGG = SoundFormat("Ogg", "ogg", frozenset({"vorbis", "opus", "libopus", "flac"}))
+FLAC = SoundFormat("FLAC", "flac", frozenset({"flac"}))
 
 _SIGNATURES: Mapping[bytes, SoundFormat] = {b"ID3": MP3, b"fLaC": FLAC, b"OggS": OGG}
 _REFUSED: Mapping[bytes, str] = {

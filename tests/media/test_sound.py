@@ -161,7 +161,7 @@ def test_what_is_no_sound_is_refused(data: bytes, message: str, tmp_path: Path) 
         measure_sound(path)
 
 
-@pytest.mark.parametrize("name", ["wav", "flac", "m4a"])
+@pytest.mark.parametrize("name", ["wav", "flac", "m4a", "mp3"])
 def test_a_sound_that_was_cut_short_is_refused(name: str, tmp_path: Path) -> None:
     codec, container, sample_format = FORMATS[name]
     stored = np.round(tone(2.0) * 32768).astype(np.int16) if sample_format == "s16" else tone(2.0)
@@ -171,6 +171,23 @@ def test_a_sound_that_was_cut_short_is_refused(name: str, tmp_path: Path) -> Non
 
     with pytest.raises(SoundError, match="cut short"):
         measure_sound(path)
+
+
+@pytest.mark.parametrize("rest", [b"TAG" + bytes(125), bytes(500), b"APETAGEX" + bytes(100)])
+def test_what_other_programs_append_to_an_mp3_is_skipped(rest: bytes, tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "sound", tone(0.5), 48_000, "libmp3lame", "mp3", "fltp")
+    path.write_bytes(path.read_bytes() + rest)
+
+    assert abs(measure_sound(path) - Fraction(1, 2)) < Fraction(1, 10)
+
+
+def test_an_mp3_that_does_not_say_its_length_is_measured(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "sound", tone(2.0), 48_000, "libmp3lame", "mp3", "fltp")
+    data = path.read_bytes()
+    frames = data[data.index(b"Info") if b"Info" in data else data.index(b"Xing") :]
+    path.write_bytes(frames[frames.index(b"\xff\xfb") :][: len(frames) // 2])
+
+    assert Fraction(1, 2) < measure_sound(path) < Fraction(3, 2)
 
 
 def test_every_missing_byte_of_a_wav_is_found(tmp_path: Path) -> None:
