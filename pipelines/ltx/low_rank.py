@@ -24,5 +24,6 @@ def add_low_rank(output: torch.Tensor, x: torch.Tensor, branch: LowRank | None) 
     if torch.compiler.is_compiling():  # Inductor makes one kernel of this sum and of what follows.
         return output + F.linear(inner, branch.up)
     # In place: a second tensor of the output's size would be the largest of a step.
-    output.view(-1, output.shape[-1]).addmm_(inner.view(-1, inner.shape[-1]), branch.up.t())
+    rows = output.view(-1, output.shape[-1])
+    torch.addmm(rows, inner.view(-1, inner.shape[-1]), branch.up.t(), out=rows)
     return output
