@@ -79,6 +79,22 @@ def test_with_an_image_and_without_sound_in_the_file(generate: Generate, wav: by
         assert container.streams.video
 
 
+def test_it_goes_with_other_directions(generate: Generate, wav: bytes) -> None:
+    """The 8 frames of the tail guard need sound, too; it is cut off with them."""
+    keyframes = [{"image_b64": encode(picture(color=color)), "frame_idx": i} for color, i in (("red", 0), ("blue", -1))]
+
+    clip = generate(
+        audio_b64=encode(wav), audio_start=0.1, generate_audio=True, num_frames=None, keyframes=keyframes,
+        negative_prompt="snow", nag_scale=4, tail_guard="auto", video_format="webm",
+    )  # fmt: skip
+
+    assert clip.headers["x-ltx-frames"] == "17"
+    assert [field for field, _, _ in clip.changes] == ["tail_guard"]
+    assert_is_tone(clip.content, 0.1)
+    with clip.open() as container:
+        assert container.streams.audio[0].codec_context.sample_rate == 48_000
+
+
 def test_the_same_request_gives_the_same_bytes_and_another_sound_another_clip(generate: Generate, wav: bytes) -> None:
     clips = [generate(audio_b64=encode(wav), generate_audio=True).content for _ in range(2)]
 
