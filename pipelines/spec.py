@@ -68,6 +68,7 @@ class GenerationSpec:
     sound: drives the picture; with `generate_audio` it is the clip's track, too. None: the sound is generated.
     source: the clip that this one is made from. num_frames counts what is rendered, with the frames that are given.
     tail_guard: the last 8 of num_frames are cut off, because the model blurs what is at the end, such as a keyframe.
+    embed_metadata: the file says how it was made.
     Raises SpecError when a field is out of bounds.
     """
 
@@ -86,6 +87,7 @@ class GenerationSpec:
     source: Source | None = None
     loras: tuple[LoraStrength, ...] = ()
     tail_guard: bool = False
+    embed_metadata: bool = False
 
     def __post_init__(self) -> None:
         for field in ("width", "height"):

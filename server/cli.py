@@ -131,6 +131,9 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
     parser.add_argument("--preview", metavar="FILE", help="show each step in this animation, ending in .webp")
+    parser.add_argument(
+        "--embed-metadata", action="store_true", help="write prompt, seed, model and settings into the file, as JSON"
+    )
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
     _add_clip_options(parser)
 

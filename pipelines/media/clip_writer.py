@@ -15,6 +15,7 @@ from pipelines.errors import MuxError
 from pipelines.media.codecs import FORMATS, Codec
 from pipelines.media.encoders import AudioEncoder, Packets, VideoEncoder, fit_waveform
 from pipelines.media.fragments import Fragments, FragmentWriter
+from pipelines.media.metadata import describe_clip
 from pipelines.spec import Container, GenerationSpec
 
 
@@ -40,6 +41,8 @@ class ClipWriter:
             if waveform is not None:
                 fitted = fit_waveform(waveform, spec.duration_s, sample_rate)
                 self._audio = AudioEncoder(self._container, clip_format.audio, fitted, sample_rate)
+            if spec.embed_metadata:
+                self._container.metadata.update(describe_clip(spec))
             # Writes the header, so that a folder that cannot be written to fails before the first frame is made.
             self._container.start_encoding()
             self._fragments = None

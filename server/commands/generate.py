@@ -103,6 +103,7 @@ def build_spec(
     keyframes: list[str],
     generate_audio: bool = True,
     image: str | None = None,
+    embed_metadata: bool = False,
     **options: Any,
 ) -> GenerationSpec:
     """Build the spec without rounding: an impossible size or frame count is an error. Raises SpecError.
@@ -138,6 +139,7 @@ def build_spec(
         stages=stages,
         guidance=guidance,
         tail_guard=tail_guard,
+        embed_metadata=embed_metadata,
         sound=sound,
         source=clip.source,
     )

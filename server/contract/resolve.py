@@ -128,6 +128,7 @@ def _resolve(
         loras=resolve_loras(request, loras),
         source=shape.source,
         tail_guard=is_guarded,
+        embed_metadata=bool(request.embed_metadata),
     )
     adjustments = report.adjustments + notes
     return ResolvedRequest(spec, images, request.enhance_prompt, adjustments, request.duration, sound)

@@ -223,6 +223,10 @@ class GenerateRequest(WireModel):
         default=NUM_INFERENCE_STEPS, description=f"Always {NUM_INFERENCE_STEPS}, whatever is sent."
     )
     video_format: Literal["mp4", "webm"] = Field(default="mp4", description="The container of the file.")
+    embed_metadata: bool | None = Field(
+        default=None,
+        description="True writes prompt, seed, model and settings into the file, as JSON in its comment.",
+    )
     enhance_prompt: bool = Field(
         default=False,
         description="Rewrite the prompt with a language model, which is given a caption of the first image.",

@@ -48,8 +48,8 @@ def request_to_json(request: PreparedRequest) -> str:
         "frame_rate": str(spec.frame_rate),
         "keyframes": [asdict(keyframe) | {"path": keyframe.path.name} for keyframe in spec.keyframes],
     }
-    # Older servers read what has no guidance, no sound, no source, no LoRAs and no tail guard.
-    for name in ("guidance", "tail_guard"):
+    # Older servers read what has none of the fields that are newer than they are.
+    for name in ("guidance", "tail_guard", "embed_metadata"):
         if not fields[name]:
             del fields[name]
     for name, given in (("sound", spec.sound), ("source", spec.source)):

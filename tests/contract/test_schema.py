@@ -12,6 +12,7 @@ DOCUMENTED = {
     "nag_tau",
     "nag_audio",
     "tail_guard",
+    "embed_metadata",
     "width",
     "height",
     "num_frames",

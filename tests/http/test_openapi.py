@@ -11,6 +11,7 @@ DOCUMENTED = [
     *("use_random_seed", "keyframes", "input_image_b64", "audio_b64", "audio_start", "loras", "generate_audio"),
     *("nag_scale", "nag_alpha", "nag_tau", "nag_audio", "tail_guard", "video_b64", "from_video", "retake", "continue"),
     *("guidance_scale", "num_inference_steps", "video_format", "enhance_prompt", "return_json", "stream"),
+    "embed_metadata",
 ]
 
 

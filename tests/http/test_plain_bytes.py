@@ -45,6 +45,7 @@ NEUTRAL: dict[str, Any] = {
     "nag_audio": False,
     "loras": [],
     "tail_guard": "off",
+    "embed_metadata": False,
 }
 
 

@@ -16,8 +16,8 @@ def container(request):
 @pytest.fixture
 def make_spec() -> Callable[..., GenerationSpec]:
     def make(**changes):
-        fields: dict[str, Any] = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": Fraction(24)} | changes
-        return GenerationSpec(prompt="a prompt", seed=1, **fields)
+        fields: dict[str, Any] = {"width": 64, "height": 64, "num_frames": 9, "frame_rate": Fraction(24)}
+        return GenerationSpec(**{"prompt": "a prompt", "seed": 1, **fields, **changes})
 
     return make
 
