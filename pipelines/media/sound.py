@@ -133,8 +133,8 @@ def to_float(frame: av.AudioFrame) -> NDArray[np.float32]:
         values = values.reshape(-1, frame.layout.nb_channels).T
     if values.dtype.kind == "f":
         return values.astype(np.float32)
-    middle, scale = 128 if values.dtype.kind == "u" else 0, 2.0 ** (8 * values.itemsize - 1)
-    return ((values.astype(np.float64) - middle) / scale).astype(np.float32)
+    middle, scale = np.float32(128 if values.dtype.kind == "u" else 0), np.float32(2.0 ** (8 * values.itemsize - 1))
+    return (values.astype(np.float32) - middle) / scale
 
 
 def fold_to_stereo(samples: NDArray[np.float32], layout: av.AudioLayout) -> NDArray[np.float32]:
@@ -150,7 +150,7 @@ def fold_to_stereo(samples: NDArray[np.float32], layout: av.AudioLayout) -> NDAr
 
 def channel_names(layout: av.AudioLayout) -> list[str]:
     """Return FFmpeg's names of more than two channels, such as FL, FR, FC and LFE. Without names they are the usual."""
-    if all(channel.name == "NONE" for channel in layout.channels):
+    if layout.nb_channels in USUAL_LAYOUTS and all(channel.name == "NONE" for channel in layout.channels):
         layout = av.AudioLayout(USUAL_LAYOUTS[layout.nb_channels])
     return [channel.name for channel in layout.channels]
 
