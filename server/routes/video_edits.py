@@ -127,4 +127,6 @@ def _extend(fields: dict[str, Any], original: PreparedRequest | None) -> dict[st
 def _kept(original: PreparedRequest | None) -> dict[str, Any]:
     if original is None:
         return {}
-    return {"generate_audio": original.spec.generate_audio, "video_format": original.spec.container.value}
+    spec = original.spec
+    loras = [{"name": lora.name, "strength": lora.strength} for lora in spec.loras]
+    return {"generate_audio": spec.generate_audio, "video_format": spec.container.value, "loras": loras}

@@ -215,6 +215,20 @@ def test_videos_take_loras_as_json_and_as_forms(form: dict[str, str], client: ht
     assert colour(client.get(f"{PATH}/{created.json()['id']}/content").content) == "blue"
 
 
+def test_a_remix_has_the_loras_of_its_video(client: httpx.Client) -> None:
+    first = finish(client, create(client, **RED, loras=[{"name": "swap"}]))
+
+    def remix(**fields: Any) -> dict[str, Any]:
+        sent = {"prompt": "a red field"} | fields
+        return finish(client, client.post(f"{PATH}/{first['id']}/remix", json=sent).json())
+
+    kept, plain = remix(), remix(loras=[])
+
+    assert kept["loras"] == [{"name": "swap", "strength": 1.0}]
+    assert colour(client.get(f"{PATH}/{kept['id']}/content").content) == "blue"
+    assert "loras" not in plain
+
+
 def test_a_server_may_give_a_lora_to_every_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path, swap: Path) -> None:
     moved = tmp_path / "moved.safetensors"
     shutil.copy(swap, moved)

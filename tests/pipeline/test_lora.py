@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipelines.direction import LoraStrength
+from pipelines.direction import Guidance, LoraStrength
 from pipelines.errors import SpecError
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.fp8 import Fp8Linear, Fp8Mode, project
@@ -95,6 +95,15 @@ def test_a_branch_changes_the_clip_as_merged_weights_do(components: Components, 
         found = latents(components, spec(loras=used))
         assert error(found, latents(merged(components, *used), spec())) < 1e-4
         assert error(found, plain) > 1e-2
+
+
+def test_a_guided_clip_has_loras_too(components: Components, spec: Spec, write: Write) -> None:
+    lora, guidance = write("some", 4), Guidance("a dog", audio=True)
+
+    found = latents(components, spec(loras=(lora,), guidance=guidance))
+
+    assert error(found, latents(merged(components, lora), spec(guidance=guidance))) < 1e-4
+    assert error(found, latents(components, spec(loras=(lora,)))) > 1e-3
 
 
 def test_strength_0_and_a_clip_after_another_are_the_plain_clip(
