@@ -1,8 +1,9 @@
 """Measure what previews cost: `python -m benchmarks.preview [--clips N]`.
 
-The tiny model denoises the same clip with and without a viewer, by turns, in this process. Prints the medians of a step
-of each stage: without and with a viewer, the time that a preview takes of the step's own thread, and the CPU time that
-it takes of another one. A step of the full model takes much longer, a preview does not.
+The tiny model denoises the same clip with and without a viewer, by turns, in one thread of this process. Prints the
+medians of the CPU time of a step of each stage: without and with a viewer, what a preview takes of the step's own
+thread, and what it takes of another one. CPU time, because other programs may be running. A step of the full model
+takes much longer, a preview does not.
 """
 
 import argparse
@@ -44,17 +45,17 @@ class StepClock(Trace):
     def stage(self, name: str, steps: int) -> None:
         if name == "decode":
             raise Cancelled
-        self._stage, self._began = name, time.perf_counter()
+        self._stage, self._began = name, time.thread_time()
 
     def estimate(self, latent: torch.Tensor) -> None:
         self.latents[self._stage] = latent
         if self._previewer is not None:
-            began = time.perf_counter()
+            began = time.thread_time()
             self._previewer.show(("job", self._stage, 1, 1), latent, 5.0)
-            self.shown[self._stage].append(time.perf_counter() - began)
+            self.shown[self._stage].append(time.thread_time() - began)
 
     def step(self, count: int = 1) -> None:
-        now = time.perf_counter()
+        now = time.thread_time()
         self.steps[self._stage].append(now - self._began)
         self._began = now
 
@@ -73,13 +74,14 @@ def main() -> None:
         components = load_components(files, torch.device("cpu"), torch.float32)
         viewer = find_viewer(components.video_vae, Path(cache))
     assert viewer is not None
+    torch.set_num_threads(1)
     previewer = Previewer(viewer, lambda job_id: True, lambda message: None)
     denoise(components, spec, None)
     clocks = [(denoise(components, spec, None), denoise(components, spec, previewer)) for _ in range(options.clips)]
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; median of {options.clips} clips"
     )
-    print(f"{options.width}x{options.height}, {options.num_frames} frames: ms of a step")
+    print(f"{options.width}x{options.height}, {options.num_frames} frames: CPU ms of a step")
     print(f"{'':10}{'alone':>9}{'watched':>9}{'ratio':>7}{'of its thread':>16}{'beside it':>11}")
     for stage in STAGES:
         alone, watched = (

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from fastapi import Request
@@ -70,8 +70,9 @@ class StreamedRender:
     async def events(self) -> AsyncGenerator[str, None]:
         try:
             if self._job.done():
-                async for text in self._progress(self._job.result()):
-                    yield text
+                async with aclosing(self._progress(self._job.result())) as progress:
+                    async for text in progress:
+                        yield text
             yield await self._end()
         finally:
             self._task.cancel()
@@ -81,25 +82,27 @@ class StreamedRender:
         last_preview: Preview | None = None
         values = job.progress.values()
         following: asyncio.Future[JobProgress | None] | None = None
-        with job.previews.watching():
-            while not self._task.done():
-                following = following or asyncio.ensure_future(_next(values))
-                waiting: list[asyncio.Future[Any]] = [self._task, following]
-                await asyncio.wait(waiting, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    yield KEEP_ALIVE
-                    continue
-                progress, following = following.result(), None
-                if progress is None:
-                    break
-                if progress != last_progress:
-                    last_progress = progress
-                    yield _event("progress", progress_answer(progress))
-                if job.previews.value is not None and job.previews.value is not last_preview:
-                    last_preview = job.previews.value
-                    yield _event("preview", preview_answer(last_preview))
-        if following is not None:
-            following.cancel()
+        try:
+            with job.previews.watching():
+                while not self._task.done():
+                    following = following or asyncio.ensure_future(_next(values))
+                    waiting: list[asyncio.Future[Any]] = [self._task, following]
+                    await asyncio.wait(waiting, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+                    if not following.done():
+                        yield KEEP_ALIVE
+                        continue
+                    progress, following = following.result(), None
+                    if progress is None:
+                        break
+                    if progress != last_progress:
+                        last_progress = progress
+                        yield _event("progress", progress_answer(progress))
+                    if job.previews.value is not None and job.previews.value is not last_preview:
+                        last_preview = job.previews.value
+                        yield _event("preview", preview_answer(last_preview))
+        finally:
+            if following is not None:
+                following.cancel()
 
     async def _end(self) -> str:
         """Wait for the end of the render, and describe it."""
