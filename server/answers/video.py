@@ -36,6 +36,11 @@ class VideoAnswer(ClipFacts):
     seconds: str = Field(description="The requested seconds; `duration` is the length of the clip.")
     size: str = Field(description="WIDTHxHEIGHT in pixels.")
     error: VideoFailure | None
+    batch: list[str] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Only in the answer to a request with `n` above 1: the ids of its videos, this one first.",
+    )
     remixed_from_video_id: str | None = Field(default=None, description="The video that it is made from.")
     video_format: str
     size_bytes: int = Field(description="Size of the file; 0 until it exists.")

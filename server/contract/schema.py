@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from server.contract.count import MAX_CLIPS
 from server.contract.enhance import EnhancePromptRequest
 from server.contract.wire import GenerateRequest
 
@@ -15,6 +16,13 @@ from server.contract.wire import GenerateRequest
 _NOT_OF_VIDEOS = frozenset({"return_json", "stream"})
 
 _OPENAI_PROPERTIES: dict[str, Any] = {
+    "n": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_CLIPS,
+        "description": "How many videos to make, with consecutive seeds; 1 if omitted. The answer is the first one, "
+        "whose `batch` has the ids of all.",
+    },
     "model": {"type": "string", "description": "Accepted; this server has one model, LTX-23-Video."},
     "seconds": {
         "anyOf": [{"type": "string"}, {"type": "number"}],

@@ -31,7 +31,7 @@ async def store_video(request: Request, body: RequestBody) -> tuple[Video, Job |
     Raises RequestInvalid, EnhancerError, JobError or VideosError.
     """
     videos, context = services_of(request).videos, context_of(request)
-    idempotency = _read_idempotency(request, body)
+    idempotency = read_idempotency(request, body)
     async with videos.once(context.owner, idempotency) as known:
         video = known or await _create_video(request, body, idempotency)
     context.video, context.prepared = video, video.request
@@ -53,7 +53,7 @@ async def _create_video(request: Request, body: RequestBody, idempotency: Idempo
     return await services.videos.create(prepare, context.owner, idempotency)
 
 
-def _read_idempotency(request: Request, body: RequestBody) -> Idempotency | None:
+def read_idempotency(request: Request, body: RequestBody) -> Idempotency | None:
     """Return the request's key and fingerprint, or None without a key. Raises IdempotencyError."""
     key = request.headers.get(HEADER)
     if key is None:

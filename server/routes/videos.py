@@ -1,5 +1,6 @@
 """/v1/videos: OpenAI's Videos API. Create, retrieve, list and delete clips; /v1/videos/sync waits for the clip."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -7,7 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from server.answers.clip import CLIP, clip_headers, performance_headers
 from server.answers.error_schema import READ, RENDER, RENDER_HEADERS, errors
 from server.answers.video import VideoAnswer, VideoDeletedAnswer, VideoListAnswer
+from server.contract.count import take_count
 from server.contract.schema import video_form_schema, video_schema
+from server.requests.batch import store_videos
 from server.requests.context import context_of
 from server.requests.idempotency import store_video
 from server.requests.rendering import render_clip
@@ -34,10 +37,13 @@ REQUEST_BODY = {
 )
 async def create_video(request: Request, response: Response) -> VideoAnswer:
     async with openai_body(request) as body:
-        video, _ = await store_video(request, body)
+        count, fields = take_count(body.fields)
+        body = replace(body, fields=fields)
+        found = [(await store_video(request, body))[0]] if count == 1 else await store_videos(request, body, count)
     context = context_of(request)
     response.headers.update(context.preference_applied)
-    return video_answer(request, await services_of(request).videos.get(video.id, context.owner))
+    answer = video_answer(request, await services_of(request).videos.get(found[0].id, context.owner))
+    return answer if count == 1 else answer.model_copy(update={"batch": [video.id for video in found]})
 
 
 @router.post(
