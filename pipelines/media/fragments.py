@@ -45,6 +45,9 @@ class FragmentWriter:
         )
         for stream in plain.streams:
             self._container.add_stream_from_template(stream)
+        # Of a file that is read, it has the tags of its container as well.
+        tags = {name: text for name, text in plain.metadata.items() if name.lower() == "comment"}
+        self._container.metadata.update(tags)
         self._container.start_encoding()
 
     def write(self, packets: Iterable[Any]) -> None:

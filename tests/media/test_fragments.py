@@ -139,3 +139,15 @@ def test_the_packets_of_a_webm_are_in_the_order_of_their_times(written, containe
 
     assert times == sorted(times)
     assert len(times) > FRAMES
+
+
+def test_fragments_say_how_the_clip_was_made_if_it_does(container, tmp_path, make_spec, make_frames, make_waveform):
+    spec = make_spec(container=container, embed_metadata=True)
+    plain = tmp_path / "clip"
+    mux(plain, make_frames(spec), spec, make_waveform(spec), fragments=Fragments(tmp_path / "live"))
+    write_fragments(plain, container, tmp_path / "later")
+
+    for path in (plain, tmp_path / "live", tmp_path / "later"):
+        with av.open(str(path)) as source:
+            [text] = [text for name, text in source.metadata.items() if name.lower() == "comment"]
+        assert '"prompt": "a prompt"' in text
