@@ -92,6 +92,11 @@ class Retake:
         latents = self.video_latents(fps)
         return range(_first_unit(latents.start, _FRAMES_PER_LATENT), _first_unit(latents.stop, _FRAMES_PER_LATENT))
 
+    def image_frames(self, fps: float) -> range:
+        """Return the frames that may have a keyframe."""
+        frames = self.frames(fps)
+        return range(frames.start, min(frames.stop, self.clip_frames)) if self.video else range(0)
+
     def sound_s(self, count: int) -> tuple[float, float]:
         """Return the seconds of sound that are rendered anew, of `count` latents."""
         latents = self.audio_latents(count)
@@ -123,6 +128,11 @@ class Continuation:
         if self.context_frames > self.clip_frames:
             raise SpecError("continue", f"must keep at most the {self.clip_frames} frames of the clip, got "
                                         f"{self.context_frames}")  # fmt: skip
+
+    @property
+    def first_frame(self) -> int:
+        """Return the frame of the file that is the first one of what is rendered."""
+        return self.clip_frames - self.context_frames
 
     @property
     def context_latents(self) -> int:

@@ -151,8 +151,13 @@ class GenerationSpec:
 def _validate_source(spec: GenerationSpec, source: Source) -> None:
     if spec.tail_guard:
         raise SpecError("tail_guard", "must be off where a clip is retaken or continued")
-    if spec.keyframes:
-        raise SpecError("keyframes", "must be empty where a clip is retaken or continued")
+    images = _image_frames(spec, source)
+    first = source.first_frame if isinstance(source, Continuation) else 0
+    for i, keyframe in enumerate(spec.keyframes):
+        if keyframe.frame_idx not in images:
+            where = f"in {images.start + first} .. {images.stop - 1 + first}" if images else "absent"
+            got = keyframe.frame_idx + first
+            raise SpecError(f"keyframes.{i}.frame_idx", f"must be {where}: other frames are not rendered, got {got}")
     if spec.sound is not None:
         raise SpecError("audio", "cannot be given where a clip is retaken or continued: its sound stays")
     match source:
@@ -168,6 +173,12 @@ def _validate_source(spec: GenerationSpec, source: Source) -> None:
             if spec.num_frames <= context_frames:
                 raise SpecError("num_frames", f"must be more than the {context_frames} frames that are kept, got "
                                               f"{spec.num_frames}")  # fmt: skip
+
+
+def _image_frames(spec: GenerationSpec, source: Source) -> range:
+    if isinstance(source, Continuation):
+        return range(source.context_frames, spec.num_frames)
+    return source.image_frames(float(spec.frame_rate))
 
 
 def _validate_keyframes(keyframes: tuple[Keyframe, ...], num_frames: int) -> None:

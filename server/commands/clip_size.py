@@ -42,11 +42,15 @@ class ClipSizeOptions:
 
 @dataclass(frozen=True)
 class ClipShape:
+    """first_frame: the frame of the file that is the first one rendered. file_frames: those of the file."""
+
     width: int
     height: int
     num_frames: int
     frame_rate: Fraction
     source: Source | None = None
+    first_frame: int = 0
+    file_frames: int = 0
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +83,8 @@ def read_clip_shape(options: ClipSizeOptions) -> ClipShape:
     rate = DEFAULT_CLIP.frame_rate if rate is None else rate
     width = DEFAULT_CLIP.width if options.width is None else options.width
     height = DEFAULT_CLIP.height if options.height is None else options.height
-    return ClipShape(width, height, _num_frames(options, width, height, rate), rate)
+    num_frames = _num_frames(options, width, height, rate)
+    return ClipShape(width, height, num_frames, rate, file_frames=num_frames)
 
 
 def parse_frame_rate(text: str) -> Fraction:
@@ -97,6 +102,8 @@ def _retaken(options: ClipSizeOptions, text: str, rate: Fraction | None) -> Clip
         raise SpecError("duration", "cannot be given beside --retake: the clip keeps its length")
     info, path = _inspect("retake", match["path"], rate)
     kept = options.retake_keep
+    if kept == "audio" and not info.has_sound:
+        raise SpecError("retake-keep", f"{path} has no sound that could be kept")
     retake = Retake(
         path, info.num_frames, float(match["start_s"]), float(match["end_s"]), kept != "video", kept != "audio"
     )
@@ -118,13 +125,17 @@ def _continued(options: ClipSizeOptions, text: str, rate: Fraction | None) -> Cl
 
 
 def _shape(options: ClipSizeOptions, info: SourceInfo, num_frames: int, source: Source) -> ClipShape:
-    width = _nearest(info.width) if options.width is None else options.width
-    height = _nearest(info.height) if options.height is None else options.height
+    """Return the clip's own size, or the nearest one."""
+    width, height = _nearest(info.width), _nearest(info.height)
+    for name, given, own in (("width", options.width, width), ("height", options.height, height)):
+        if given not in (None, own):
+            raise SpecError(name, f"must be {own}, as the clip that is retaken or continued, or left out, got {given}")
     if (width, height) != (info.width, info.height):
-        print(
-            f"ltx23: note: {source.path}: scaled from {info.width}x{info.height} to {width}x{height}", file=sys.stderr
-        )
-    return ClipShape(width, height, num_frames, info.frame_rate, source)
+        scaled = f"scaled from {info.width}x{info.height} to {width}x{height}"
+        print(f"ltx23: note: {source.path}: {scaled}", file=sys.stderr)
+    first_frame = source.first_frame if isinstance(source, Continuation) else 0
+    file_frames = source.clip_frames if isinstance(source, Retake) else first_frame + num_frames
+    return ClipShape(width, height, num_frames, info.frame_rate, source, first_frame, file_frames)
 
 
 def _inspect(option: str, text: str, rate: Fraction | None) -> tuple[SourceInfo, Path]:

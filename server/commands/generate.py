@@ -122,10 +122,13 @@ def build_spec(
     sound, sound_s = take_sound(options)
     guard_mode = options.pop("tail_guard", "off")
     clip = read_clip_shape(ClipSizeOptions(**options, sound_s=sound_s))
-    parsed = [parse_keyframe(text, clip.num_frames) for text in keyframes]
+    parsed = [parse_keyframe(text, clip.file_frames) for text in keyframes]
     if image is not None:
         parsed.append(Keyframe(Path(image)))
+    if clip.source is not None and guard_mode == "auto":
+        guard_mode = "off"
     tail_guard = is_guarded(guard_mode, clip.num_frames, parsed)
+    parsed = [replace(keyframe, frame_idx=keyframe.frame_idx - clip.first_frame) for keyframe in parsed]
     return GenerationSpec(
         prompt=decode_prompt(prompt),
         seed=seed,

@@ -27,6 +27,7 @@ from server.contract.names.sent import SentRequest
 from server.contract.scalars import RANDOM_SEED
 from server.contract.sound import ResolvedSound, left_s, report_sound, resolve_sound
 from server.contract.source import ClipShape, ResolvedSource, resolve_source
+from server.contract.source_images import resolve_source_images
 from server.contract.tail_guard import note_tail_guard, resolve_tail_guard
 from server.contract.timing import resolve_timing
 from server.contract.wire import FIXED_SEED, GenerateRequest
@@ -109,6 +110,7 @@ def _resolve(
         shape = ClipShape(width, height, timing.num_frames, timing.frame_rate)
     else:
         shape = resolve_source(request, sent, source_info, report)
+        images = resolve_source_images(request, sent, shape, report)
     guidance = resolve_guidance(request, report)
     is_guarded = resolve_tail_guard(request, sent, shape, images, report)
     notes = (note_tail_guard(request.tail_guard, shape),) if is_guarded else ()

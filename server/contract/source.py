@@ -14,6 +14,7 @@ from pipelines.direction import Continuation, Retake, Source
 from pipelines.errors import SpecError
 from pipelines.geometry import TEMPORAL_COMPRESSION, max_num_frames, position_fps, snap_size
 from pipelines.media.source_info import SourceInfo
+from pipelines.memory import DEFAULT_CLIP
 from server.contract.adjustments import Adjustment, Report
 from server.contract.errors import Loc, RequestInvalid, relocated
 from server.contract.names.aliases import read_names
@@ -26,10 +27,12 @@ from server.contract.wire import ContinueRequest, GenerateRequest, RetakeRequest
 NEEDS_CLIP = "It needs a clip: send video_b64, or from_video with the id of a video of this server"
 NEEDS_WORK = "Send retake or continue with it, which say what to render"
 NOT_FETCHED = "This server fetches nothing: send the clip itself, in base64 or as a data: URL"
-NOT_BESIDE = "Cannot be sent with retake or continue, which go on from the frames and the sound of the clip"
+NOT_BESIDE = "Cannot be sent with retake or continue, which go on from the sound of the clip"
 FIELDS = ("video_b64", "from_video", "retake", "continue")
 # Where the clip decides, a value that was sent is not used.
-DECIDED = ("width", "height", "num_frames", "duration", "fps")
+DECIDED = ("num_frames", "duration", "fps")
+OTHER_SIZE = "Should be {own}, as the clip that is retaken or continued, or left out"
+NO_SOUND = "The clip has no sound that could be kept: send generate_audio false, or have it rendered"
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,20 @@ class ResolvedSource:
 
 @dataclass(frozen=True)
 class ClipShape:
-    """The size and the length of what is rendered. source: without the file's path."""
+    """The size and the length of what is rendered.
+
+    source: without the file's path. images: the rendered frames that may show one. first_frame: the frame of the file
+    that is the first one rendered. file_frames: those of the file.
+    """
 
     width: int
     height: int
     num_frames: int
     frame_rate: Fraction
     source: Source | None = None
+    images: range = range(0)
+    first_frame: int = 0
+    file_frames: int = 0
 
 
 def find_source(raw: Mapping[str, Any]) -> ResolvedSource | None:
@@ -71,6 +81,9 @@ def find_source(raw: Mapping[str, Any]) -> ResolvedSource | None:
 def resolve_source(request: GenerateRequest, sent: SentRequest, info: SourceInfo, report: Report) -> ClipShape:
     """Return what to render of the clip. Raises RequestInvalid."""
     width, height = snap_size(info.width, info.height)
+    _validate_size(request, sent, info, (width, height))
+    if request.retake is not None and not request.retake.audio and request.generate_audio and not info.has_sound:
+        raise RequestInvalid.at(sent.as_sent(("retake", "audio")), NO_SOUND, "no_sound")
     _report_clip(request, sent, info, (width, height), report)
     try:
         if request.retake is not None:
@@ -98,9 +111,17 @@ def _validate_together(request: GenerateRequest, sent: SentRequest) -> None:
         refuse("from_video", "Cannot be sent with video_b64: send one of them")
     if request.retake is not None and request.continue_ is not None:
         refuse("continue", "Cannot be sent with retake: send one of them")
-    for field in ("input_image_b64", "keyframes", "audio_b64"):
-        if field in sent.values:
-            refuse(field, NOT_BESIDE)
+    if "audio_b64" in sent.values:
+        refuse("audio_b64", NOT_BESIDE)
+
+
+def _validate_size(request: GenerateRequest, sent: SentRequest, info: SourceInfo, size: tuple[int, int]) -> None:
+    """Raise RequestInvalid for a width or a height that is not the clip's, unless both are the default."""
+    if (request.width, request.height) == (DEFAULT_CLIP.width, DEFAULT_CLIP.height):
+        return
+    for field, own, used in zip(("width", "height"), (info.width, info.height), size, strict=True):
+        if field in request.model_fields_set and getattr(request, field) not in (own, used):
+            raise RequestInvalid.at(sent.as_sent((field,)), OTHER_SIZE.format(own=used), "size_differs")
 
 
 def _resolve_clip(request: GenerateRequest, sent: SentRequest) -> ResolvedSource:
@@ -127,7 +148,8 @@ def _retaken(sent: RetakeRequest, info: SourceInfo, size: tuple[int, int], repor
         raise SpecError("retake", f"The clip has {info.num_frames} frames, and {at}: send a part of it")
     if retake.video:
         _report_window(retake, info, report)
-    return ClipShape(*size, retake.num_frames, info.frame_rate, retake)
+    images = retake.image_frames(float(info.frame_rate))
+    return ClipShape(*size, retake.num_frames, info.frame_rate, retake, images, 0, info.num_frames)
 
 
 def _report_window(retake: Retake, info: SourceInfo, report: Report) -> None:
@@ -154,7 +176,8 @@ def _continued(sent: ContinueRequest, info: SourceInfo, size: tuple[int, int], r
         used = round(float(added / info.frame_rate), 3)
         reason = f"at most {most} frames can follow {context} frames at {size[0]}x{size[1]}"
         report.add("continue.seconds", used, reason, path=("continue", "seconds"))
-    return ClipShape(*size, context + added, info.frame_rate, continuation)
+    images, total = range(context, context + added), info.num_frames + added
+    return ClipShape(*size, context + added, info.frame_rate, continuation, images, continuation.first_frame, total)
 
 
 def _report_clip(
@@ -172,7 +195,7 @@ def _report_clip(
 
 
 def _report_decided(request: GenerateRequest, shape: ClipShape, report: Report) -> None:
-    used = {"width": shape.width, "height": shape.height, "fps": round(float(shape.frame_rate), 3)}
+    used = {"fps": round(float(shape.frame_rate), 3)}
     for field in DECIDED:
         if field in request.model_fields_set and getattr(request, field) != used.get(field, 0):
             report.add(field, used.get(field), "the clip that is retaken or continued decides it")

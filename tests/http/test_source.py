@@ -40,6 +40,14 @@ def no_videos_left(client: httpx.Client) -> Iterator[None]:
         delete(client, video)
 
 
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("source") / "silent.mp4"
+    spec = GenerationSpec("x", 0, 256, 256, FRAMES, Fraction(24), generate_audio=False)
+    mux(path, [np.full((FRAMES, 256, 256, 3), 90, np.uint8)], spec, None)
+    return path.read_bytes()
+
+
 def frames_of(content: bytes, folder: Path) -> np.ndarray:
     path = folder / "clip"
     path.write_bytes(content)
@@ -105,6 +113,36 @@ def test_a_continuation_follows_the_clip(video_format: str, generate: Generate, 
     assert np.abs(follows - [LEFT, RIGHT]).max() < 20, "the first new frame goes on from the last one"
 
 
+def test_a_silent_clip_is_given_a_sound(generate: Generate, silent: bytes, tmp_path: Path) -> None:
+    """All of it is new, whatever the part."""
+    retake = {"start": 0.5, "video": False}
+    made = generate(video_b64=encode(silent), retake=retake, prompt="a low hum", **OWN)
+
+    assert (difference(frames_of(made.content, tmp_path), frames_of(silent, tmp_path)) < 0.5).all()
+    assert np.abs(sound_of(made.content, tmp_path)[:, 2000:20000]).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("fields", "frame"),
+    [
+        ({"retake": {"start": 0.4}, "keyframes": [{"image_b64": "IMAGE", "frame_idx": 20}]}, 20),
+        ({"retake": {"end": 0.3}, "input_image_b64": "IMAGE"}, 0),
+        ({"continue": {"seconds": 1}, "keyframes": [{"image_b64": "IMAGE", "frame_idx": -1}]}, 56),
+    ],
+)
+def test_an_image_is_shown_where_frames_are_rendered(
+    fields: dict[str, Any], frame: int, generate: Generate, clip: bytes, tmp_path: Path
+) -> None:
+    image = encode(picture(color="blue"))
+    sent = json.loads(json.dumps(fields).replace("IMAGE", image))
+
+    made = generate(video_b64=encode(clip), **OWN, **sent)
+
+    found = frames_of(made.content, tmp_path)
+    assert np.abs(found[frame] - [0, 0, 255]).mean() < 40
+    assert np.abs(found[10 if frame != 20 else 5] - [0, 0, 255]).mean() > 60
+
+
 def test_three_continuations_have_no_seam(client: httpx.Client, tmp_path: Path) -> None:
     """The picture changes at each joint as it does beside it, and the sound has no click."""
     prompt = "a blue lake at night, a low hum"
@@ -136,11 +174,10 @@ def test_a_clip_of_another_shape_is_adjusted(generate: Generate, refuse: Refuse,
     mux(path, [np.full((33, 256, 320, 3), 90, np.uint8)], spec, None)
     odd = encode(path.read_bytes())
 
-    made = generate(video_b64=odd, retake={"end": 0.1}, fps=24, **{**OWN, "height": 512})
+    made = generate(video_b64=odd, retake={"end": 0.1}, fps=24, **OWN)
 
     fields = {adjustment["field"]: adjustment for adjustment in made.adjustments}
     assert fields["video_b64"]["requested"], fields["video_b64"]["used"] == ("60 fps", "50 fps")
-    assert (fields["height"]["requested"], fields["height"]["used"]) == (512, 256)
     assert (fields["fps"]["requested"], fields["fps"]["used"]) == (24, 50)
     assert "retake" in fields
     assert made.headers["x-ltx-frames"] == "28"
@@ -222,7 +259,16 @@ def test_the_same_request_gives_the_same_bytes(generate: Generate, clip: bytes) 
         ({"video_b64": "CLIP"}, "video_b64", "Send retake or continue with it"),
         ({"video_b64": "CLIP", "retake": {}, "continue": {}}, "continue", "Cannot be sent with retake"),
         ({"video_b64": "CLIP", "from_video": "video_1", "retake": {}}, "from_video", "Cannot be sent with video_b64"),
-        ({"video_b64": "CLIP", "retake": {}, "input_image_b64": "IMAGE"}, "input_image_b64", "Cannot be sent with"),
+        ({"video_b64": "CLIP", "retake": {"start": 0.4}, "input_image_b64": "IMAGE"}, "input_image_b64", "be 9 .. 32:"),
+        ({"video_b64": "CLIP", "continue": {}, "input_image_b64": "IMAGE"}, "input_image_b64", "be 33 .. 152:"),
+        ({"video_b64": "CLIP", "retake": {"video": False}, "input_image_b64": "IMAGE"}, "input_image_b64", "is kept"),
+        ({"video_b64": "CLIP", "retake": {}, "width": 512}, "width", "Should be 256, as the clip"),
+        ({"video_b64": "CLIP", "continue": {}, "height": 320}, "height", "Should be 256, as the clip"),
+        (
+            {"video_b64": "SILENT", "retake": {"audio": False}},
+            "retake.audio",
+            "The clip has no sound that could be kept",
+        ),
         ({"video_b64": "CLIP", "retake": {}, "audio_b64": "IMAGE"}, "audio_b64", "Cannot be sent with retake"),
         ({"video_b64": "CLIP", "retake": {"start": 2}}, "retake", "Should start before the clip ends at 1.375 s"),
         ({"video_b64": "CLIP", "retake": {"start": 0.5, "end": 0.5}}, "retake", "must start at 0 s or later and end"),
@@ -240,12 +286,17 @@ def test_the_same_request_gives_the_same_bytes(generate: Generate, clip: bytes) 
     ],
 )
 def test_what_cannot_be_made_is_refused_by_name(
-    fields: dict[str, Any], loc: str, message: str, refuse: Refuse, server: Server, clip: bytes
+    fields: dict[str, Any], loc: str, message: str, refuse: Refuse, server: Server, clip: bytes, silent: bytes
 ) -> None:
-    files = {"CLIP": encode(clip), "IMAGE": encode(picture()), "CUT": encode(clip[: len(clip) // 2])}
+    files = {
+        "CLIP": encode(clip),
+        "SILENT": encode(silent),
+        "IMAGE": encode(picture()),
+        "CUT": encode(clip[: len(clip) // 2]),
+    }
     sent = {name: files.get(value, value) if isinstance(value, str) else value for name, value in fields.items()}
 
-    refusal = refuse(**sent, **OWN)
+    refusal = refuse(**OWN | sent)
 
     assert refusal.locs == [f"body.{loc}"], refusal.detail
     assert message in refusal.detail[0]["msg"]
