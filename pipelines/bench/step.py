@@ -8,7 +8,7 @@ from pipelines.geometry import audio_latent_length, latent_grid, position_fps
 from pipelines.ltx.components import Components
 from pipelines.ltx.guided import EncodedGuidance
 from pipelines.ltx.pipeline import encode_pictures, prepare_pictures
-from pipelines.ltx.sampling import State, predict_velocity, prepare_audio, prepare_video
+from pipelines.ltx.sampling import State, modalities, predict_velocity, prepare_audio, prepare_video
 from pipelines.ltx.schedule import STAGE_1_SIGMAS, STAGE_2_SIGMAS
 from pipelines.ltx.text import Context
 from pipelines.ltx.transformer.model import Forward, RotaryTables, Transformer
@@ -70,7 +70,7 @@ def count_graph_breaks(step: Step) -> int:
     """Return how often torch's compiler would leave the step's graph; the graph runs eagerly, without a compiler."""
     import torch._dynamo
 
-    streams = step.video.modality(step.sigma, step.context.video), step.audio.modality(step.sigma, step.context.audio)
+    streams = modalities(step.video, step.audio, step.context, step.sigma, step.guidance)
     with torch.no_grad():
         explained = torch._dynamo.explain(step.transformer.forward)(*streams, step.rotary)
     torch._dynamo.reset()

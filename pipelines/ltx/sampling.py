@@ -84,13 +84,12 @@ class State:
         """
         return 0.0 if self.is_frozen else sigma
 
-    def modality(self, sigma: float, context: torch.Tensor, negative: Negative | None = None) -> Modality:
+    def modality(self, own_sigma: torch.Tensor, context: torch.Tensor, negative: Negative | None) -> Modality:
         """Return what the transformer gets of it; `context` has the transformer's dtype."""
         frames = self.latent.reshape(-1, self.tokens_per_frame, self.latent.shape[-1])
         mask = self.denoise_mask[0, :: self.tokens_per_frame, 0]
         # A stride that depends on the size would be another graph for each size.
-        at = torch.full((1,), self.own_sigma(sigma), device=self.latent.device)
-        return Modality(frames.to(context.dtype), mask.contiguous(), at, context, negative)
+        return Modality(frames.to(context.dtype), mask.contiguous(), own_sigma, context, negative)
 
 
 def prepare_video(
@@ -185,8 +184,19 @@ def predict_velocity(
 
     prompt: as in `Transformer.forward`.
     """
-    negatives = (guidance.video, guidance.audio) if guidance is not None else (None, None)
-    streams = video.modality(sigma, context.video, negatives[0]), audio.modality(sigma, context.audio, negatives[1])
-    velocities = forward(*streams, rotary, prompt)
+    velocities = forward(*modalities(video, audio, context, sigma, guidance), rotary, prompt)
     video_velocity, audio_velocity = (velocity.flatten(0, 1).unsqueeze(0) for velocity in velocities)
     return video_velocity, audio_velocity
+
+
+def modalities(
+    video: State, audio: State, context: Context, sigma: float, guidance: EncodedGuidance | None = None
+) -> tuple[Modality, Modality]:
+    """Return what the transformer gets of both streams at a step."""
+    sigmas = video.own_sigma(sigma), audio.own_sigma(sigma)
+    at = {own: torch.full((1,), own, device=video.latent.device) for own in set(sigmas)}
+    negatives = (guidance.video, guidance.audio) if guidance is not None else (None, None)
+    return (
+        video.modality(at[sigmas[0]], context.video, negatives[0]),
+        audio.modality(at[sigmas[1]], context.audio, negatives[1]),
+    )
