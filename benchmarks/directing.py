@@ -6,19 +6,22 @@ the file, as medians, and the median of the ratios. Set OMP_WAIT_POLICY=PASSIVE,
 
 import argparse
 import statistics
+import wave
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from pipelines.bench.timing import busy_seconds
-from pipelines.direction import Guidance, LoraStrength
+from pipelines.direction import Continuation, Guidance, LoraStrength, Retake, Sound
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.trace import Trace
+from pipelines.media.source_video import read_source_sound
 from pipelines.render import render
 from pipelines.spec import TAIL_GUARD_FRAMES, GenerationSpec
 from weights.lora import CONNECTORS_PREFIX
@@ -32,9 +35,16 @@ LORA_RANKS = (32, 128)
 LORA_VALUE = 1e-3
 
 
-def directed(plain: GenerationSpec, loras: Mapping[int, LoraStrength]) -> dict[str, GenerationSpec]:
+def directed(
+    plain: GenerationSpec, loras: Mapping[int, LoraStrength], sound: Path, clip: Path
+) -> dict[str, GenerationSpec]:
+    """Return a clip of each kind. clip: as long as the plain one, with the sound."""
+    middle_s = (float(plain.duration_s) / 3, 2 * float(plain.duration_s) / 3)
     of_rank = {f"LoRA of rank {rank}": replace(plain, loras=(lora,)) for rank, lora in loras.items()}
     return of_rank | {
+        "given sound": replace(plain, sound=Sound(sound)),
+        "retake": replace(plain, source=Retake(clip, plain.num_frames, *middle_s)),
+        "continuation": replace(plain, source=Continuation(clip, plain.num_frames)),
         "negative prompt": replace(plain, guidance=Guidance("red")),
         "negative prompt, sound too": replace(plain, guidance=Guidance("red", audio=True)),
         "tail guard": replace(plain, num_frames=plain.num_frames + TAIL_GUARD_FRAMES, tail_guard=True),
@@ -69,11 +79,26 @@ def main() -> None:
         f"{options.width}x{options.height}, {options.num_frames} frames, sound; median of {options.pairs}", flush=True
     )
     loras = {rank: write_lora(components, rank, options.dir / f"rank-{rank}.safetensors") for rank in LORA_RANKS}
-    for name, other in directed(plain, loras).items():
+    clip, sound = options.dir / "source.mp4", options.dir / "sound.wav"
+    render(components, plain, clip, Trace())
+    write_sound(clip, sound)
+    for name, other in directed(plain, loras, sound, clip).items():
         pairs = [pair(components, plain, other, number, path) for number in range(options.pairs + 1)][1:]
         plain_s, directed_s = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
         ratio = statistics.median(directed_s / plain_s for plain_s, directed_s in pairs)
         print(f"{name}: {directed_s:.2f}, plain {plain_s:.2f} CPU seconds, ratio {ratio:.3f}", flush=True)
+
+
+def write_sound(clip: Path, path: Path) -> None:
+    """Write the sound of a clip as a WAV file of 16 bits."""
+    track = read_source_sound(clip)
+    assert track is not None
+    samples = np.rint(np.clip(track.samples.T, -1, 1) * 32767).astype(np.int16)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(samples.itemsize)
+        file.setframerate(track.sample_rate)
+        file.writeframes(samples.tobytes())
 
 
 def pair(
