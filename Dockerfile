@@ -33,7 +33,7 @@ RUN python3 -m venv /opt/venv \
     && mkdir weights pipelines enhancer server ltx23_pytest \
     && touch README.md \
     && pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock \
-    && pip install --no-cache-dir --constraint constraints.txt '.[otel]'
+    && pip install --no-cache-dir --constraint constraints.txt '.[otel,c2pa]'
 
 COPY README.md ./
 COPY weights weights

@@ -8,6 +8,7 @@ PipelineError
 +-- OutputError      the models produced NaN, or black frames throughout
 +-- OutOfMemory      the device ran out of memory; what the clip used is free again
 +-- MuxError         the clip could not be written, or differs from the specification
++-- ProvenanceError  a clip cannot be signed, or the key that would sign it is wrong
 +-- Cancelled        the caller asked to stop; raised between steps
 """
 
@@ -55,6 +56,10 @@ class OutOfMemory(PipelineError):
 
 class MuxError(PipelineError):
     """The clip could not be written, or the written file differs from the specification."""
+
+
+class ProvenanceError(PipelineError):
+    """A clip cannot be signed, or the key that would sign it is wrong; the message says why."""
 
 
 class Cancelled(PipelineError):

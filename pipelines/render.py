@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pipelines.ltx.components import Components
     from pipelines.ltx.conditioning import Picture
 
+# Signs the file of a clip.
+Sign = Callable[[Path, GenerationSpec], None]
+
 # Server-Timing's name for each stage of the pipeline.
 TIMING_BY_STAGE = {
     "encode": "encode",
@@ -57,6 +60,7 @@ def start_render(
     h264: Codec = X264,
     fast: bool = False,
     fragments: Fragments | None = None,
+    sign: Sign | None = None,
 ) -> Future[tuple[ClipInfo, dict[str, float]]]:
     """Render a clip as `render` does; return when the device is free for the next one.
 
@@ -85,7 +89,7 @@ def start_render(
     def write(chunks: Iterable[np.ndarray]) -> None:
         mux(path, chunks, spec, samples, h264, frame_size=frame_size, sample_rate=rate, fragments=fragments)
 
-    finished = finishing.start(lambda: _finish(path, spec, frames, timed, write))
+    finished = finishing.start(lambda: _finish(path, spec, frames, timed, write, sign))
     timed.account("decode")
     try:
         for chunk in timed.frames(clip.frames):
@@ -108,10 +112,11 @@ def _finish(
     frames: FrameQueue,
     timed: "TimedTrace",
     write: Callable[[Iterable[np.ndarray]], None],
+    sign: Sign | None,
 ) -> tuple[ClipInfo, dict[str, float]]:
     try:
         write(timed.written(frames))
-        info = _verified(path, spec)
+        info = _verified(path, spec, sign)
     except MemoryError as exc:
         raise OutOfMemory.of(ClipSize.of(spec)) from exc
     finally:
@@ -119,8 +124,10 @@ def _finish(
     return info, timed.finish()
 
 
-def _verified(path: Path, spec: GenerationSpec) -> ClipInfo:
+def _verified(path: Path, spec: GenerationSpec, sign: Sign | None) -> ClipInfo:
     try:
+        if sign is not None:
+            sign(path, spec)
         return verify_clip(path, spec)
     except BaseException:
         path.unlink(missing_ok=True)

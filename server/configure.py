@@ -35,6 +35,8 @@ def worker_config(settings: Settings) -> WorkerConfig:
         text_encoder_quantization=settings.text_encoder_quantization,
         companions=tuple(path for path in (settings.video_vae, settings.audio_vae, settings.text_projection) if path),
         preview_vae=settings.preview_vae,
+        c2pa_certificate=settings.c2pa_certificate,
+        c2pa_key=settings.c2pa_key,
         device=settings.device,
         dtype=settings.dtype,
         fp8=settings.fp8,

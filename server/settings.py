@@ -352,6 +352,25 @@ class LoraSettings(SettingsGroup):
         return value
 
 
+class ProvenanceSettings(SettingsGroup):
+    """Provenance of clips."""
+
+    c2pa_certificate: Path | None = None
+    """PEM file with the certificates of c2pa_key, its own first: each mp4 gets a signed C2PA manifest, which says that
+    a model made it. Needs the extra `c2pa`."""
+
+    c2pa_key: Path | None = None
+    """PEM file with the private key that signs, without a password."""
+
+    @model_validator(mode="after")
+    def _validate_pair(self) -> Self:
+        if (self.c2pa_certificate is None) != (self.c2pa_key is None):
+            raise ValueError(
+                "give both LTX23_C2PA_CERTIFICATE / --c2pa-certificate and LTX23_C2PA_KEY / --c2pa-key, or none"
+            )
+        return self
+
+
 class QueueSettings(SettingsGroup):
     """Queue and deadlines."""
 
@@ -501,6 +520,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ConnectionSettings,
     WeightSettings,
     LoraSettings,
+    ProvenanceSettings,
     QueueSettings,
     StorageSettings,
     EnhancerSettings,
@@ -515,6 +535,7 @@ class Settings(
     ConnectionSettings,
     WeightSettings,
     LoraSettings,
+    ProvenanceSettings,
     QueueSettings,
     StorageSettings,
     EnhancerSettings,

@@ -11,6 +11,7 @@ from pipelines.errors import SpecError
 from pipelines.media.image_crop import Size
 from pipelines.media.source_info import SourceInfo
 from pipelines.prompt_cut import MAX_TOKENS
+from pipelines.spec import Container
 from server.contract.adjustments import Adjustment
 from server.contract.errors import RequestInvalid
 from server.contract.images import report_crops
@@ -26,6 +27,9 @@ from server.requests.enhancement import enhance_request, enhancement_adjustments
 from server.requests.source import clip_of, inspect_clip, written
 from server.services import Services
 from server.videos.prepared import PreparedRequest
+
+# Nothing of the clip is changed, so strict handling does not refuse it.
+UNSIGNED = Adjustment("video_format", "webm", "webm", "a webm cannot hold a C2PA manifest: it is not signed")
 
 
 async def accept_request(services: Services, context: RequestContext, body: RequestBody) -> ResolvedRequest:
@@ -65,6 +69,8 @@ def _resolve(
         source_info=source_info,
     )
     _validate_fits(services, resolved)
+    if services.settings.c2pa_key is not None and resolved.spec.container is Container.WEBM:
+        return replace(resolved, adjustments=(*resolved.adjustments, UNSIGNED))
     return resolved
 
 

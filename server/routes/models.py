@@ -126,7 +126,9 @@ def _model(request: Request) -> ModelAnswer:
         stages=services.settings.stages,
         num_inference_steps=NUM_INFERENCE_STEPS,
         modes=MODES,
-        features=FEATURES + ([] if services.loras.is_empty else ["lora"]),
+        features=FEATURES
+        + ([] if services.loras.is_empty else ["lora"])
+        + ([] if services.settings.c2pa_key is None else ["c2pa"]),
         loras=[_lora(entry) for entry in services.loras.entries(model).values()],
         enhance_prompt=services.enhancer.state.status is not EnhancerStatus.OFF,
         limits=limits.PUBLISHED,

@@ -24,7 +24,7 @@ class WorkerConfig:
     device: `auto`, `cpu`, `cuda` or `cuda:N`.
     dtype: `auto` (bfloat16 on a GPU, float32 on a CPU), `bfloat16` or `float32`.
     companions: files of parts that the checkpoint lacks: video VAE, audio VAE, text projection.
-    preview_vae: the file of a small decoder for previews.
+    preview_vae: the file of a small decoder for previews. c2pa_certificate, c2pa_key: sign mp4 files; None: unsigned.
     fp8: `auto` (what is faster and fits), `scaled`, `scaled-all` or `dequantize`. fp8_fast_accum: whether FP8 layers
     may add products up in fewer bits than float32.
     text_encoder_quantization: `none` (as stored in the file), `8bit` or `4bit`.
@@ -44,6 +44,8 @@ class WorkerConfig:
     text_encoder_quantization: str = "none"
     companions: tuple[Path, ...] = ()
     preview_vae: Path | None = None
+    c2pa_certificate: Path | None = None
+    c2pa_key: Path | None = None
     device: str = "auto"
     dtype: str = "auto"
     fp8: str = "auto"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.errors import OutOfMemory
+from pipelines.errors import OutOfMemory, ProvenanceError
 from pipelines.fast import fast_spec, prepare_fast_pictures
 from pipelines.finishing import Finishing
 from pipelines.ltx.components import Components, fits_plain, load_components
@@ -25,6 +25,7 @@ from pipelines.ltx.trace import Trace
 from pipelines.media.codecs import FAST_X264, X264, Codec
 from pipelines.media.fragments import Fragments
 from pipelines.media.probe import ClipInfo
+from pipelines.media.provenance import Signer
 from pipelines.memory import ClipSize, MemoryLevel
 from pipelines.render import start_render
 from pipelines.spec import GenerationSpec
@@ -53,6 +54,7 @@ class Model:
     info: ModelInfo
     h264: Codec = X264
     fast: bool = False
+    signer: Signer | None = None
 
     def render(self, spec: GenerationSpec, path: Path, trace: Trace) -> dict[str, float]:
         """Render a clip and return its timings in seconds. Raises PipelineError.
@@ -78,7 +80,8 @@ class Model:
         self.components.plan.validate(self.components.clip_size(fast_spec(spec) if self.fast else spec))
         try:
             return start_render(
-                self.components, spec, path, trace, finishing, pictures, self.h264, self.fast, fragments
+                *(self.components, spec, path, trace, finishing, pictures, self.h264, self.fast, fragments),
+                sign=None if self.signer is None else self.signer.sign,
             )
         except (torch.OutOfMemoryError, MemoryError):
             pass
@@ -111,6 +114,7 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
     h264 = resolve_h264(config.encoder, device)
     if config.fast and h264 is X264:
         h264 = FAST_X264
+    signer = resolve_signer(config)
     dtype = resolve_dtype(config.dtype, device)
     speed = resolve_speed(config.speed, device, config.cache_dir)
     files = resolve_files(config)
@@ -143,9 +147,19 @@ def load_model(config: WorkerConfig, on_progress: OnProgress) -> Model:
         linears=components.loras.linears,
         warnings=warnings + find_warnings(config, files) + speed_warnings(components, speed),
     )
-    model = Model(components, info, h264, config.fast)
+    model = Model(components, info, h264, config.fast, signer)
     warm_up(model.render, config.warmup, config.stages, on_progress)
     return model
+
+
+def resolve_signer(config: WorkerConfig) -> Signer | None:
+    """Return what signs clips, if the settings name a key. Raises ConfigError."""
+    if config.c2pa_certificate is None or config.c2pa_key is None:
+        return None
+    try:
+        return Signer(config.c2pa_certificate, config.c2pa_key)
+    except ProvenanceError as exc:
+        raise ConfigError(str(exc)) from exc
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
