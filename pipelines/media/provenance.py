@@ -32,7 +32,7 @@ class Signer:
         try:
             import c2pa
         except ImportError as exc:
-            raise ProvenanceError("signing needs the package c2pa-python: pip install 'ltx23-server[c2pa]'") from exc
+            raise ProvenanceError("signing needs c2pa-python: install this server with the extra `c2pa`") from exc
         certificates, private = _read(certificate), _read(key)
         algorithm = _algorithm(_own_certificate(certificate, certificates), key, private)
         try:
