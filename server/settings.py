@@ -234,7 +234,7 @@ class WeightSettings(SettingsGroup):
 
     preview_vae: Path | None = None
     """A small decoder that shows a render while it runs, sharper than the map that is fitted without it: taeltx2_3, a
-    .safetensors or .pth file."""
+    .safetensors file."""
 
     text_projection: Path | None = None
     """The text projection, for such a checkpoint."""

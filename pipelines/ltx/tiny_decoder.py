@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pipelines.geometry import SPATIAL_COMPRESSION, TEMPORAL_COMPRESSION
-from weights.errors import FileError, UnsupportedError
+from weights.errors import UnsupportedError
 from weights.header import read_header
 
 PREFIX, ENCODER = "decoder.", "encoder."
@@ -99,7 +99,7 @@ class TinyDecoder(nn.Module):
 
 
 def load_tiny_decoder(path: Path, channels: int, device: torch.device, dtype: torch.dtype) -> TinyDecoder:
-    """Read a .safetensors or .pth file. Raises WeightsError if it does not hold this decoder for such latents."""
+    """Read a .safetensors file. Raises WeightsError if it does not hold this decoder for such latents."""
     tensors = {name: tensor for name, tensor in _read(path).items() if not name.startswith(ENCODER)}
     decoder = _build(path, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, channels)
     expected = decoder.state_dict()
@@ -140,29 +140,11 @@ def _build(path: Path, shapes: Mapping[str, tuple[int, ...]], channels: int) -> 
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    if path.suffix in (".pth", ".pt"):
-        return _read_pickle(path)
     from safetensors.torch import load_file
 
     read_header(path)
     tensors: dict[str, torch.Tensor] = load_file(path)
     return tensors
-
-
-def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
-    """Read a pickle that holds tensors and nothing else; torch runs no code of it."""
-    try:
-        tensors: object = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as exc:
-        raise FileError(path, exc.strerror or str(exc)) from exc
-    except Exception as exc:  # torch names none: UnpicklingError, RuntimeError, EOFError, ...
-        raise FileError(path, "is damaged, or holds more than tensors; a .safetensors file is safer") from exc
-    if not isinstance(tensors, dict):
-        raise FileError(path, "holds more than tensors")
-    found = {str(name): tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
-    if len(found) < len(tensors):
-        raise FileError(path, "holds more than tensors")
-    return found
 
 
 def _conv(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:

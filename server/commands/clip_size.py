@@ -12,7 +12,6 @@ from pipelines.direction import Continuation, Retake, Source
 from pipelines.errors import SpecError, VideoError
 from pipelines.geometry import TEMPORAL_COMPRESSION, exact_frame_rate, snap_num_frames, sound_num_frames
 from pipelines.media.source_info import SourceInfo
-from pipelines.media.source_video import inspect_source
 from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import SIZE_MULTIPLE
 
@@ -139,6 +138,9 @@ def _shape(options: ClipSizeOptions, info: SourceInfo, num_frames: int, source: 
 
 
 def _inspect(option: str, text: str, rate: Fraction | None) -> tuple[SourceInfo, Path]:
+    # PyAV, which the server's process does without.
+    from pipelines.media.source_video import inspect_source
+
     path = Path(text)
     try:
         info = inspect_source(path)

@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.media.codecs import FORMATS
-from pipelines.media.fragments import write_fragments
 from pipelines.media.preview import PreviewCancelled, write_spritesheet, write_thumbnail
 from server.jobs.job import STOPPING, NotReady
 from server.videos.data_dir import DataDir
@@ -74,6 +73,9 @@ class Variants:
                 case Variant.SPRITESHEET:
                     write_spritesheet(clip, spec.delivered_frames, part, self._stopped.is_set)
                 case Variant.FRAGMENTS:
+                    # PyAV, which the server loads only if it has to.
+                    from pipelines.media.fragments import write_fragments
+
                     write_fragments(clip, spec.container, part)
         return path.stat().st_size
 
