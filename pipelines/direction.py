@@ -1,4 +1,4 @@
-"""What a clip can be told beside its prompt and images."""
+"""Define what directs a clip beside its prompt and images."""
 
 import struct
 from collections.abc import Sequence

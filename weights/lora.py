@@ -69,7 +69,7 @@ class LoraLayer:
 
 @dataclass(frozen=True)
 class PeftScale:
-    """What diffusers and PEFT store of the scale, in the metadata."""
+    """The scale that diffusers and PEFT store in the metadata."""
 
     alpha: float
     is_rank_stabilised: bool = False

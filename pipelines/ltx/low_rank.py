@@ -1,4 +1,4 @@
-"""What LoRAs add to a linear layer: a low-rank branch beside its weight, which stays as it is.
+"""Add LoRAs to a linear layer: as a low-rank branch beside its weight, which stays as it is.
 
 Merged into FP8 weights, weak LoRAs would be lost in rounding; and a branch can be exchanged between two clips.
 """

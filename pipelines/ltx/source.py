@@ -33,7 +33,7 @@ SHORTEST_SOUND_S = Fraction(1, 10)
 
 @dataclass(frozen=True)
 class KeptStreams:
-    """What is kept of the video, at the size of each stage, and of the sound."""
+    """The kept parts of the video, at the size of each stage, and of the sound."""
 
     video: Mapping[LatentGrid, Kept] = field(default_factory=dict)
     audio: Kept | None = None

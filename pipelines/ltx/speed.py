@@ -105,7 +105,7 @@ def run_compilable(
     rotary: RotaryTables,
     prompt: list[PromptKeysValues] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run the transformer so that guided steps share one code: if the video alone is guided, sound is to no effect."""
+    """Run the transformer so that guided steps share one code: if only the video is, the sound is to no effect."""
     if video.negative is not None and audio.negative is None:
         nothing = Negative(torch.zeros_like(audio.context), torch.zeros_like(video.negative.strengths))
         audio = audio._replace(negative=nothing)

@@ -21,7 +21,7 @@ OPUS_DELAY_MS = 7
 
 @dataclass(frozen=True)
 class Fragments:
-    """Where a clip is also written in fragments.
+    """The file that a clip is also written to, in fragments.
 
     on_growth: called with the size of the file whenever it has grown; what is in it by then stays as it is.
     """

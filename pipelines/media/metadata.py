@@ -1,4 +1,4 @@
-"""What a clip's file says of how it was made, for clips that ask for it."""
+"""Describe in a clip's file how it was made, if the request asks for it."""
 
 import json
 from importlib.metadata import version

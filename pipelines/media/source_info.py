@@ -1,4 +1,4 @@
-"""What a video holds that a clip is made from. Needs no decoder."""
+"""Describe a video that a clip is made from. Needs no decoder."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction

@@ -22,7 +22,7 @@ CONTINUATION = re.compile(r"(?P<path>.+?)(:(?P<context_frames>\d+))?")
 
 @dataclass(frozen=True)
 class ClipSizeOptions:
-    """What the options say; None where they say nothing.
+    """The values of the options; None where one is left out.
 
     num_frames, duration: one of them at most. retake: CLIP:START:END. retake_keep: what stays, video or audio.
     continue_from: CLIP[:FRAMES]. sound_s: what is left of the sound that drives the clip.

@@ -1,4 +1,4 @@
-"""How many clips one request of POST /v1/videos makes: `n`, with consecutive seeds."""
+"""Read how many clips one request of POST /v1/videos makes: `n`, with consecutive seeds."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

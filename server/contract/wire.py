@@ -109,7 +109,7 @@ class RetakeRequest(WireModel):
 
 
 class ContinueRequest(WireModel):
-    """What to render after a clip. The file has both."""
+    """The part to render after a clip. The file has both."""
 
     seconds: Annotated[float, Field(gt=0), NUMBER] = Field(
         default=5.0, description="Seconds to add, rounded to 8 frames."

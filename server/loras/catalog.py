@@ -39,7 +39,7 @@ class CatalogEntry(KnownLora):
 
 @dataclass(frozen=True)
 class _Read:
-    """What reading a file brought: its layers, or an error."""
+    """The result of reading a file: its layers, or an error."""
 
     lora: Lora | None = None
     error: str | None = None

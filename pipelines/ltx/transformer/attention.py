@@ -23,7 +23,7 @@ class KeysValues(NamedTuple):
 
 
 class GuidedKeysValues(NamedTuple):
-    """Those of a prompt, and those of the negative prompt that guidance leads away from."""
+    """The keys and values of a prompt, and of the negative prompt that guidance leads away from."""
 
     keys: torch.Tensor
     values: torch.Tensor

@@ -13,7 +13,7 @@ SMALLEST_NORM = 1e-7
 
 
 class Negative(NamedTuple):
-    """What guidance leads a stream away from, and how firmly.
+    """A context that guidance leads a stream away from, and how firmly.
 
     context: (1, S, D), the encoded negative prompt. strengths: (3,) float32, the scale, alpha and tau of `guide`.
     """

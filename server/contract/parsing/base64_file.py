@@ -23,7 +23,7 @@ SLICE_BYTES = 3 << 16
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a field holds, for its errors. suggested: files that are surely taken."""
+    """The kind of file in a field, as its errors name it. suggested: files that are surely taken."""
 
     name: str
     suggested: str
