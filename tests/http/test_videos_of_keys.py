@@ -38,6 +38,10 @@ def test_a_key_cannot_see_the_videos_of_another(a: httpx.Client, b: httpx.Client
     for path in (video["id"], f"{video['id']}/content", f"{video['id']}/events"):
         assert b.get(f"{PATH}/{path}").status_code == 404
     assert b.delete(f"{PATH}/{video['id']}").status_code == 404
+    assert b.get(f"{PATH}/{video['id']}/preview").status_code == 404
+    assert b.post(f"{PATH}/{video['id']}/remix", json={"prompt": "x"}).status_code == 404
+    refused = b.post(PATH, json={"prompt": "x", "from_video": video["id"], "retake": {}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "from_video")
     assert b.get(PATH).json()["data"] == []
     other = create(b, named)
     assert other["id"] != video["id"]
