@@ -12,9 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import ASGIApp
 
-from enhancer.enhance import Enhancer
 from enhancer.errors import Unavailable
-from enhancer.sglang_process import ManagedSglang
 from server.answers.errors import AsciiJSONResponse, install_error_answers
 from server.configure import create_enhancer, create_managed, limits, lora_catalog, worker_configs
 from server.edge.api_keys import OPEN_PATHS
@@ -22,6 +20,7 @@ from server.edge.key_ring import KeyRing
 from server.edge.link_secret import derive_secret, read_or_create_secret
 from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
+from server.fetching.fetcher import Fetcher, FetchError
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
@@ -53,7 +52,7 @@ from server.telemetry.telemetry import Telemetry, create_telemetry
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
-from server.worker.messages import FromWorker, Ready
+from server.worker.messages import FromWorker, LoadFailed, Ready
 
 # Describes API keys in /openapi.json; `edge.api_keys` checks them.
 KEY_DOCUMENTATION = [
@@ -65,16 +64,19 @@ OnEvent = Callable[[FromWorker], None]
 
 
 def create_app(
-    settings: Settings, on_event: OnEvent = lambda event: None, program: Sequence[str] = WORKER_PROGRAM
+    settings: Settings,
+    on_event: OnEvent = lambda event: None,
+    program: Sequence[str] = WORKER_PROGRAM,
+    fetcher: Fetcher | None = None,
 ) -> ASGIApp:
     """Return the whole server as one ASGI application. Raises KeyRingError or SettingsError.
 
-    program: the command that starts a worker.
+    program: the command that starts a worker. fetcher: fetches weights before the workers start.
     """
     key_ring = KeyRing([key.get_secret_value() for key in settings.api_keys], settings.api_keys_file)
     telemetry = create_telemetry(settings)
     run_values = FixedRunValues() if settings.deterministic_time else RunValues()
-    app = create_api(settings, on_event, key_ring, telemetry, program, run_values)
+    app = create_api(settings, on_event, key_ring, telemetry, program, run_values, fetcher)
     links = None
     if len(key_ring):
         links = SignedLinks(_link_secret(settings), settings.link_ttl_s, run_values.now_s)
@@ -110,6 +112,7 @@ def create_api(
     telemetry: Telemetry,
     program: Sequence[str],
     run_values: RunValues,
+    fetcher: Fetcher | None,
 ) -> FastAPI:
     app = FastAPI(
         title="LTX-23-Video",
@@ -123,7 +126,7 @@ def create_api(
         servers=[{"url": "/", "description": "This server"}],
         default_response_class=AsciiJSONResponse,
         generate_unique_id_function=lambda route: route.name,
-        lifespan=_lifespan(settings, on_event, key_ring, telemetry, program, run_values),
+        lifespan=_lifespan(settings, on_event, key_ring, telemetry, program, run_values, fetcher),
     )
     app.state.metrics = telemetry.metrics
     open_routes = (pages, status)
@@ -156,6 +159,7 @@ def _lifespan(
     telemetry: Telemetry,
     program: Sequence[str],
     run_values: RunValues,
+    fetcher: Fetcher | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     managed = create_managed(settings)
 
@@ -191,14 +195,15 @@ def _lifespan(
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
             services = Services(
-                settings, dispatcher, workspace, library, enhancer, images, lora_catalog(settings), managed, run_values
+                *(settings, dispatcher, workspace, library, enhancer, images, lora_catalog(settings)),
+                *(managed, fetcher, run_values),
             )
             telemetry.metrics.registry.register(
                 StateCollector(lambda: dispatcher.status, lambda: services.enhancer_state)
             )
             app.state.services = services
             await library.start()
-            starting = asyncio.create_task(_start(dispatcher, enhancer, managed))
+            starting = asyncio.create_task(_start(services, on_worker_event))
             stack.push_async_callback(_cancel, starting)
             # The command that runs the server gets the services from ASGI's lifespan state.
             yield {"services": services}
@@ -206,17 +211,24 @@ def _lifespan(
     return lifespan
 
 
-async def _start(dispatcher: Dispatcher, enhancer: Enhancer, managed: ManagedSglang | None) -> None:
-    """Start SGLang before the models, because it takes a share of the memory that is free when it starts.
+async def _start(services: Services, on_event: OnEvent) -> None:
+    """Fetch missing weights, and start SGLang before the models: it takes a share of the memory that is free then.
 
-    If SGLang fails, the models start without it.
+    If SGLang fails, the models start without it. If the weights cannot be fetched, nothing more starts.
     """
-    if managed is not None:
-        managed.start()
+    if services.sglang is not None:
+        services.sglang.start()
+    if services.fetcher is not None:
+        try:
+            await services.fetcher.run(on_event)
+        except FetchError as exc:
+            on_event(LoadFailed(str(exc)))
+            return
+    if services.sglang is not None:
         with suppress(Unavailable):
-            await managed.wait_until_ready()
-    enhancer.start()
-    dispatcher.start()
+            await services.sglang.wait_until_ready()
+    services.enhancer.start()
+    services.dispatcher.start()
 
 
 async def _stop(dispatcher: Dispatcher) -> None:

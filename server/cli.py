@@ -200,7 +200,7 @@ def _add_clip_options(parser: argparse.ArgumentParser) -> None:
     add_lora_options(parser)
     add_sound_options(parser)
     add_source_options(parser)
-    add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
+    add_setting_options(parser, WeightSettings, without=("devices", "warmup", "pull"))
 
 
 if __name__ == "__main__":

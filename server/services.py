@@ -8,8 +8,10 @@ from fastapi import Request
 from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhancerState, EnhancerStatus
 from enhancer.sglang_process import ManagedSglang, ManagedStatus
+from server.fetching.fetcher import Fetcher
 from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
+from server.jobs.loading import LoadingStatus
 from server.jobs.workspace import Workspace
 from server.loras.catalog import LoraCatalog
 from server.process.run_values import RunValues
@@ -27,6 +29,7 @@ class Services:
     images: ImageChecker
     loras: LoraCatalog = field(default_factory=LoraCatalog)
     sglang: ManagedSglang | None = None
+    fetcher: Fetcher | None = None
     run_values: RunValues = field(default_factory=RunValues)
     started_at: float = field(default_factory=time.monotonic)
 
@@ -37,6 +40,13 @@ class Services:
             return self.enhancer.state
         reason = self.sglang.state.reason or f"the prompt enhancer's language model is {self.sglang.state.status}"
         return EnhancerState(EnhancerStatus.DOWN, (reason,))
+
+    @property
+    def loading(self) -> LoadingStatus | None:
+        """Return how far the weights are fetched, then how far the model is loaded; None unless the server loads."""
+        loading = self.dispatcher.status.loading
+        fetching = self.fetcher.status if self.fetcher else None
+        return fetching if loading and fetching else loading
 
     @property
     def uptime_s(self) -> float:

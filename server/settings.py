@@ -242,6 +242,10 @@ class WeightSettings(SettingsGroup):
     weights_dir: Path = Path("~/.cache/ltx23/weights")
     """Folder in which `ltx23 weights` stores what it fetches and in which names are looked up."""
 
+    pull: bool = False
+    """Fetch what is missing of the named weights before the model is loaded; `/health` reports the progress. For
+    `ltx23 serve`."""
+
     device: str = "auto"
     """Device to run on: `auto` (the first GPU, or the CPU if there is none), `cpu`, `cuda` or `cuda:N`."""
 

@@ -43,8 +43,10 @@ def pull(
             _resolve(part, store, progress, delays_s)
         _verify_existing(_known_files(parts, store), store, progress)
         wanted = [(part, file) for part, file in _known_files(parts, store) if not _is_complete(store, part, file)]
-        needed_bytes = sum(file.size_bytes - store.presence(part, file).on_disk_bytes for part, file in wanted)
-        validate_room(store.root, needed_bytes, free(store.root))
+        arrived_bytes = {part.name_of(file): store.presence(part, file).on_disk_bytes for part, file in wanted}
+        total_bytes = sum(file.size_bytes for _, file in wanted)
+        progress.expect(total_bytes, arrived_bytes)
+        validate_room(store.root, total_bytes - sum(arrived_bytes.values()), free(store.root))
         for part, file in wanted:
             sha256 = fetch_file(part, file, store, progress, delays_s)
             store.mark_verified(part, file, sha256)

@@ -139,6 +139,11 @@ class Registry:
             raise UnknownSetError("text encoder", text_encoder, self.text_encoders)
         return found.with_text_encoder(self.text_encoders[text_encoder])
 
+    def names_of(self, role: Role) -> dict[str, Part]:
+        """Return the names for a role and their parts. A set's name stands for its part with that role."""
+        parts = {weight_set.name: part for weight_set in self.sets for part in weight_set.parts if part.role == role}
+        return parts | (dict(self.text_encoders) if role is Role.TEXT_ENCODER else {})
+
 
 UPSCALER = Part(
     Role.UPSCALER,

@@ -13,7 +13,7 @@ from pipelines.ltx.fp8 import Fp8Mode
 from pipelines.ltx.graphs import StepGraphs
 from pipelines.ltx.lora import Loras, OpenLora
 from pipelines.ltx.models import OpenModels, WeightFiles, load_open_model, open_models
-from pipelines.ltx.progress import OnProgress
+from pipelines.ltx.progress import OnProgress, WholeProgress
 from pipelines.ltx.prompt_keys import PromptKeys
 from pipelines.ltx.streaming import StreamedModel
 from pipelines.ltx.text import PromptEncoder
@@ -134,7 +134,7 @@ def load_components(
     capacity_bytes: int = sys.maxsize,
     host_bytes: int = sys.maxsize,
 ) -> Components:
-    """Load every model. `memory` is as in `choose_plan`.
+    """Load every model. `memory` is as in `choose_plan`; `on_progress` counts the bytes of all models together.
 
     capacity_bytes: what the device offers for the models and their clips. host_bytes: what the host offers for weights
     that are streamed.
@@ -147,12 +147,13 @@ def load_components(
     validate_host_room(plan, files.checkpoint, host_bytes)
     # Straight to where they stay: the device, or the pinned host memory from which they are streamed.
     places = {name: HOST if name in plan.streamed else device for name in plan.components}
+    progress = WholeProgress(opened.stored_bytes(), on_progress)
     modules: dict[str, Any] = {}
     for name, model in opened.models.items():
-        load_open_model(name, model, places[name], on_progress, pin=name in plan.streamed)
+        load_open_model(name, model, places[name], progress, pin=name in plan.streamed)
         modules[name] = model.module
     modules["text_encoder"] = load_text_encoder(
-        opened.text, places["text_encoder"], dtype, on_progress, pin="text_encoder" in plan.streamed
+        opened.text, places["text_encoder"], dtype, progress, pin="text_encoder" in plan.streamed
     )
     streams = {name: StreamedModel(modules[name], device) for name in plan.streamed}
     connectors = modules.pop("connectors")

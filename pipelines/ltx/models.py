@@ -58,6 +58,13 @@ class OpenModel:
     name_map: NameMap
     dtype: torch.dtype
 
+    @property
+    def stored_bytes(self) -> int:
+        """Return the size of its tensors in the file."""
+        tensors = self.checkpoint.tensors
+        names = self.name_map.select(stored for stored in tensors if not is_sidecar(stored))
+        return sum(tensors[stored].size_bytes for stored in names)
+
 
 @dataclass(frozen=True)
 class ShapedModels:
@@ -97,6 +104,10 @@ class OpenModels(ShapedModels):
 
     text: TextEncoderSource
 
+    def stored_bytes(self) -> int:
+        """Return the size of everything that loading reads."""
+        return self.text.stored_bytes + sum(model.stored_bytes for model in self.models.values())
+
 
 def open_models(
     files: WeightFiles, dtype: torch.dtype, fp8: Fp8Mode, text_quantization: TextQuantization
@@ -128,9 +139,7 @@ def open_components(source: Source, upsampler: Source | None, dtype: torch.dtype
 def load_open_model(
     name: str, model: OpenModel, device: torch.device, on_progress: OnProgress, pin: bool = False
 ) -> None:
-    tensors = model.checkpoint.tensors
-    names = model.name_map.select(stored for stored in tensors if not is_sidecar(stored))
-    counter = ByteCounter(name, sum(tensors[stored].size_bytes for stored in names), on_progress)
+    counter = ByteCounter(name, model.stored_bytes, on_progress)
     load_module(model.module, model.checkpoint, model.name_map, device, model.dtype, counter, pin)
     group_input_scales(model.module)
 

@@ -84,6 +84,12 @@ class TextEncoderSource(TextShape):
     is_stored_quantized: bool = False
     is_text_only: bool = False
 
+    @property
+    def stored_bytes(self) -> int:
+        """Return the size of its tensors in the file."""
+        tensors = self.checkpoint.tensors
+        return sum(info.size_bytes for name, info in tensors.items() if not is_sidecar(name))
+
 
 def open_text_encoder(
     path: Path, quantization: TextQuantization = TextQuantization.NONE, tokenizer: Path | None = None
@@ -176,8 +182,7 @@ def load_text_encoder(
         return load_quantized(
             source.path, source.quantization, source.is_stored_quantized, source.is_text_only, device, dtype
         )
-    total = sum(info.size_bytes for name, info in source.checkpoint.tensors.items() if not is_sidecar(name))
-    counter = ByteCounter("text_encoder", total, on_progress)
+    counter = ByteCounter("text_encoder", source.stored_bytes, on_progress)
     load_module(model, source.checkpoint, TEXT_ENCODER, device, dtype, counter, pin)
     return model
 

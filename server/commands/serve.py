@@ -4,6 +4,7 @@ import gc
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -13,9 +14,10 @@ from server.commands.devices import resolve_devices
 from server.commands.draining import DrainingServer
 from server.commands.http_server import create_http_config, exit_quietly_on_signals, listen
 from server.commands.standard_input import stop_with_stdin
-from server.commands.weight_names import resolve_weights
+from server.commands.weight_names import choose_weights, missing_names, validate_present, with_paths
 from server.configure import lora_catalog
 from server.edge.key_ring import KeyRingError
+from server.fetching.fetcher import PROGRAM, Fetcher
 from server.jobs.workspace import Workspace
 from server.process.heap import keep_one_heap
 from server.process.logs import configure_logging
@@ -24,20 +26,37 @@ from server.videos.data_dir import DataDir
 from server.videos.errors import DataDirError
 from server.worker.messages import FromWorker, LoadFailed
 from weights.errors import WeightsError
+from weights.registry import REGISTRY, Registry
 
 
-def serve(**options: Any) -> int:
+def serve(registry: Registry = REGISTRY, fetch_program: Sequence[str] = PROGRAM, **options: Any) -> int:
+    """Run the server until it is stopped. Tests use a smaller registry, and a program that fetches from it."""
     keep_one_heap()
     try:
-        settings = resolve_devices(resolve_weights(load_settings(**options)))
+        settings, fetcher = resolve_weights(load_settings(**options), registry, fetch_program)
+        settings = resolve_devices(settings)
         _validate_temp_dir(settings)
         _validate_data_dir(settings)
         lora_catalog(settings)
         with listen(settings) as listener:
-            return _run(settings, listener)
+            return _run(settings, listener, fetcher)
     except (SettingsError, WeightsError, KeyRingError, OSError) as exc:
         print(f"ltx23: error: {exc}", file=sys.stderr)
         return 1
+
+
+def resolve_weights(
+    settings: Settings, registry: Registry, fetch_program: Sequence[str]
+) -> tuple[Settings, Fetcher | None]:
+    """Return the settings with paths instead of names, and what fetches the missing files if the settings ask for it.
+
+    Raises SettingsError.
+    """
+    chosen = choose_weights(settings, registry)
+    if not settings.pull:
+        validate_present(settings, chosen, registry)
+    missing = missing_names(settings, chosen)
+    return with_paths(settings, chosen), Fetcher(settings, missing, fetch_program) if missing else None
 
 
 def _validate_temp_dir(settings: Settings) -> None:
@@ -63,7 +82,7 @@ def _validate_data_dir(settings: Settings) -> None:
             )
 
 
-def _run(settings: Settings, listener: socket.socket) -> int:
+def _run(settings: Settings, listener: socket.socket, fetcher: Fetcher | None) -> int:
     announcer = Announcer(settings, listener.getsockname()[1])
     failed = False
 
@@ -75,7 +94,7 @@ def _run(settings: Settings, listener: socket.socket) -> int:
             failed = server.should_exit = True
 
     configure_logging(settings.log_level, settings.log_format)
-    app = create_app(settings, on_event)
+    app = create_app(settings, on_event, fetcher=fetcher)
     config = create_http_config(app, settings, date_header=not settings.deterministic_time)
     # uvicorn says "running" long before the model is loaded; the announcer reports that instead.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))

@@ -32,6 +32,10 @@ def resolve_weights(settings: Settings, registry: Registry = REGISTRY) -> Settin
     """
     chosen = choose_weights(settings, registry)
     validate_present(settings, chosen, registry)
+    return with_paths(settings, chosen)
+
+
+def with_paths(settings: Settings, chosen: Mapping[Role, Choice]) -> Settings:
     return settings.model_copy(update={role.value: choice.path for role, choice in chosen.items()})
 
 
@@ -59,18 +63,17 @@ def validate_present(settings: Settings, chosen: Mapping[Role, Choice], registry
             raise setting_error(role, f"{choice.name}: {choice.path} is {described}; fetch it with: {command}")
 
 
+def missing_names(settings: Settings, chosen: Mapping[Role, Choice]) -> dict[Role, str]:
+    """Return the names, by role, whose files are not complete in the weights folder."""
+    return {role: choice.name for role, choice in chosen.items() if not is_present(settings, choice)}
+
+
 def is_present(settings: Settings, choice: Choice) -> bool:
     """Return whether the files of a name are on the disk, verified or not.
 
     A path that was given always counts as here; it is checked when it is read.
     """
     return choice.part is None or Store(settings.weights_dir).part_presence(choice.part).state in USABLE
-
-
-def names_of(role: Role, registry: Registry = REGISTRY) -> dict[str, Part]:
-    """Return the names for a role and their parts. A set's name stands for its part with that role."""
-    parts = {weight_set.name: part for weight_set in registry.sets for part in weight_set.parts if part.role == role}
-    return parts | (dict(registry.text_encoders) if role is Role.TEXT_ENCODER else {})
 
 
 def pull_command(
@@ -99,7 +102,7 @@ def _choose(role: Role, path: Path, store: Store, registry: Registry) -> Choice:
     # Unlike Path.exists, this never raises PermissionError; the code that reads the file reports it.
     if os.path.exists(path):
         return Choice(path)
-    names = names_of(role, registry)
+    names = registry.names_of(role)
     if (name := str(path)) in names:
         return Choice(store.path(names[name]), name, names[name])
     if len(path.parts) == 1 and path.suffix != ".safetensors":

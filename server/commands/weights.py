@@ -152,7 +152,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     )
     names = ", ".join(weight_set.name for weight_set in REGISTRY.sets)
     parser.add_argument("set_name", nargs="?", metavar="SET", help=f"{names}: short for --checkpoint SET")
-    add_setting_options(parser, WeightSettings, without=("devices", "cache_dir", "encoder"))
+    add_setting_options(parser, WeightSettings, without=("devices", "cache_dir", "encoder", "pull"))
 
 
 def _plan(dependencies: Dependencies, **options: Any) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from server.jobs.loading import LoadingStatus
 from server.worker.messages import Memory, ModelInfo
 
 
@@ -18,7 +19,8 @@ class State(StrEnum):
 class WorkerStatus:
     """The status of one worker.
 
-    device: as named in the settings. load_error: why the model could not be loaded; None once it has loaded.
+    device: as named in the settings. loading: the progress while the model loads.
+    load_error: why the model could not be loaded; None once it has loaded.
     """
 
     device: str
@@ -26,6 +28,7 @@ class WorkerStatus:
     running: bool
     model: ModelInfo | None
     memory: Memory | None
+    loading: LoadingStatus | None
     load_error: str | None
     restarts: int
 
@@ -48,6 +51,13 @@ class Status:
     def model(self) -> ModelInfo | None:
         """Return the model of the first worker that has loaded one; it is kept when that worker ends."""
         return next((worker.model for worker in self.workers if worker.model is not None), None)
+
+    @property
+    def loading(self) -> LoadingStatus | None:
+        """Return the progress of the first worker that loads, if none is ready."""
+        if self.state is not State.LOADING:
+            return None
+        return next(worker.loading for worker in self.workers if worker.loading is not None)
 
     @property
     def restarts(self) -> int:

@@ -15,6 +15,7 @@ from pipelines.prompt_cut import PromptCut
 from server.jobs.heartbeat import Heartbeat
 from server.jobs.job import STOPPING, Job, JobError, NotReady, RenderFailed
 from server.jobs.limits import Limits
+from server.jobs.loading import LoadingProgress, Stage
 from server.jobs.queries import Queries
 from server.jobs.running_job import JobMessage, Outcome, RunningJob
 from server.jobs.status import State, WorkerStatus
@@ -87,6 +88,7 @@ class Supervisor:
         self._model: ModelInfo | None = None
         self._memory: Memory | None = None
         self._load_error: str | None = None
+        self._loading = LoadingProgress(Stage.LOADING)
 
     def start(self) -> None:
         """Start the worker; Ready comes later. Needs a running event loop. Does nothing after `stop`."""
@@ -118,6 +120,7 @@ class Supervisor:
             running=bool(self._running),
             model=self._model,
             memory=self._memory,
+            loading=self._loading.status if self._state is State.LOADING else None,
             load_error=self._load_error,
             restarts=self._restarts,
         )
@@ -190,6 +193,7 @@ class Supervisor:
         try:
             async with run_worker(self._config, self._program) as worker:
                 self._worker, self._is_short_of_resources = worker, False
+                self._loading = LoadingProgress(Stage.LOADING)
                 await self._receive_messages(worker)
                 was_loading = self._state is State.LOADING
                 # Do not wait for its process to be gone, which may take a while.
@@ -232,7 +236,8 @@ class Supervisor:
 
     def _on_message(self, message: FromWorker) -> None:
         match message:
-            case Loading():
+            case Loading(component, done_bytes, total_bytes):
+                self._loading.update(Stage.LOADING, component, done_bytes, total_bytes)
                 self._callbacks.event(self, message)
             case Ready(model):
                 self._on_ready(model, message)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.answers.clip import MODEL_ID
 from server.jobs.job import NotReady
+from server.jobs.loading import LoadingStatus, Stage
 from server.jobs.status import State, Status, WorkerStatus
 from server.services import Services, services_of
 from server.worker.messages import ModelInfo
@@ -65,6 +66,22 @@ class Fp8Answer(BaseModel):
     linears: int = Field(description="Number of layers that multiply in FP8.")
 
 
+class LoadingAnswer(BaseModel):
+    """How far the server is on the way to its model."""
+
+    model_config = ConfigDict(title="Loading")
+
+    stage: Stage = Field(
+        description="`fetching` the files that are missing, `verifying` one of them, or `loading` the model."
+    )
+    name: str | None = Field(description="The file or the part of the model at work; null before the first.")
+    done_bytes: int | None = Field(description="What is done of the stage; null where its size is not known.")
+    total_bytes: int | None = Field(
+        description="The size of the stage: of all files to fetch, of the file that is verified, or of the whole model."
+    )
+    seconds_left: float | None = Field(description="Time that the stage will still take; null if it is not known.")
+
+
 class WorkerAnswer(BaseModel):
     """A worker process, which uses one device."""
 
@@ -78,6 +95,7 @@ class WorkerAnswer(BaseModel):
     speed: SpeedAnswer | None
     fp8: Fp8Answer | None
     restarts: int
+    loading: LoadingAnswer | None = Field(default=None, description="Only while it loads the model.")
     error: str | None = Field(default=None, description="Why the model could not be loaded.")
 
 
@@ -93,7 +111,8 @@ class EnhancerAnswer(BaseModel):
 class HealthAnswer(BaseModel):
     """The state of the server.
 
-    `error` is present only if no worker could load the model, `rehearsal` and `fast` if they are on.
+    `loading` is present only while `status` is `loading`, `error` if no worker could load the model, `rehearsal` and
+    `fast` if they are on.
     """
 
     model_config = ConfigDict(title="Health")
@@ -108,6 +127,7 @@ class HealthAnswer(BaseModel):
     worker_restarts: int
     workers: list[WorkerAnswer]
     enhancer: EnhancerAnswer
+    loading: LoadingAnswer | None = None
     error: str | None = None
     rehearsal: bool = Field(default=False, description="Requests can ask for failures.")
     fast: bool = Field(default=False, description="Clips are rendered small and stretched to their size.")
@@ -146,6 +166,7 @@ def _health(services: Services, status: Status) -> HealthAnswer:
         worker_restarts=status.restarts,
         workers=[_worker(worker) for worker in status.workers],
         enhancer=EnhancerAnswer(status=enhancer.status, reasons=list(enhancer.reasons)),
+        **_loading(services.loading),
         **_error(status.load_error),
         **_for_tests(services),
     )
@@ -171,12 +192,28 @@ def _worker(worker: WorkerStatus) -> WorkerAnswer:
         speed=SpeedAnswer(**asdict(worker.model.speed)) if worker.model else None,
         fp8=_fp8(worker.model) if worker.model else None,
         restarts=worker.restarts,
+        **_loading(worker.loading),
         **_error(worker.load_error),
     )
 
 
 def _memory(worker: WorkerStatus) -> WorkerMemoryAnswer | None:
     return WorkerMemoryAnswer(**asdict(worker.memory)) if worker.memory else None
+
+
+def _loading(status: LoadingStatus | None) -> dict[str, Any]:
+    """Return the `loading` field, or nothing if nothing loads, so that the answer omits the field."""
+    if status is None:
+        return {}
+    is_known = status.total_bytes > 0
+    loading = LoadingAnswer(
+        stage=status.stage,
+        name=status.name,
+        done_bytes=status.done_bytes if is_known else None,
+        total_bytes=status.total_bytes if is_known else None,
+        seconds_left=None if status.seconds_left is None else round(status.seconds_left, 1),
+    )
+    return {"loading": loading}
 
 
 def _for_tests(services: Services) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.weight_names import names_of, resolve_weights
+from server.commands.weight_names import resolve_weights
 from server.settings import Settings, SettingsError, load_settings
 from weights.registry import GEMMA, GEMMA_FP8, REGISTRY, UPSCALER, Part, Role
 from weights.store import Store
@@ -88,8 +88,15 @@ def test_a_path_wins_over_a_name(store: Store, tmp_path: Path, monkeypatch: pyte
 
 def test_a_set_without_a_file_for_a_role_is_not_a_name_for_it(store: Store) -> None:
     """The checkpoint of such a set contains the part."""
-    assert list(names_of(Role.VIDEO_VAE)) == ["hosted"]
-    assert list(names_of(Role.TEXT_ENCODER)) == ["hosted", "bf16", "fp8", "gemma", "gemma-bnb-4bit", "gemma-fp8"]
+    assert list(REGISTRY.names_of(Role.VIDEO_VAE)) == ["hosted"]
+    assert list(REGISTRY.names_of(Role.TEXT_ENCODER)) == [
+        "hosted",
+        "bf16",
+        "fp8",
+        "gemma",
+        "gemma-bnb-4bit",
+        "gemma-fp8",
+    ]
     with pytest.raises(SettingsError, match=r"--video-vae: 'bf16' is neither .* nor a name; names are hosted$"):
         resolve_weights(settings(store, video_vae="bf16"))
 

@@ -16,6 +16,9 @@ def test_a_loading_server_answers_and_refuses_clips(loading: Loading) -> None:
     health = client.get("/health")
     assert (health.status_code, health.json()["status"]) == (503, "loading")
     assert health.json().keys() >= {"model", "device", "uptime_s", "queue", "memory"}
+    nothing_yet = {"stage": "loading", "name": None, "done_bytes": None, "total_bytes": None, "seconds_left": None}
+    assert health.json()["loading"] == nothing_yet
+    assert [worker["loading"] for worker in health.json()["workers"]] == [nothing_yet]
     assert client.get("/models").json()["data"][0]["id"] == "LTX-23-Video"
     assert "/generate" in client.get("/openapi.json").json()["paths"]
 

@@ -55,6 +55,7 @@ def test_health_of_a_ready_server(client: httpx.Client) -> None:
     assert body["uptime_s"] > 0
     assert body["queue"] == {"depth": 0, "capacity": 8, "running": 0}
     assert body["memory"]["resident_bytes"] > 0
+    assert "loading" not in body.keys() | body["workers"][0].keys()
 
 
 def test_livez_of_a_ready_server(client: httpx.Client) -> None:

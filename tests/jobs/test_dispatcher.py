@@ -9,6 +9,7 @@ import pytest
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import NotReady, QueueFull
 from server.jobs.limits import Limits
+from server.jobs.loading import LoadingStatus, Stage
 from server.jobs.status import State
 from server.worker.messages import FromWorker, Loading, Ready, WorkerConfig
 from tests.jobs.conftest import Dispatching, Rig, Started, has_ended, outcome, program_of
@@ -53,6 +54,7 @@ async def test_jobs_are_refused_while_the_model_loads(dispatching: Dispatching, 
     async with dispatching("slow_to_load") as rig:
         await rig.told(Loading)
         assert rig.dispatcher.status.state is State.LOADING
+        assert rig.dispatcher.status.loading == LoadingStatus(Stage.LOADING, "transformer", 1, 2)
         with pytest.raises(NotReady, match="loading") as refusal:
             rig.submit()
         assert refusal.value.retry_after_s >= 1

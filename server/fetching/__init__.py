@@ -1,0 +1,1 @@
+"""Fetch missing weights while the server starts."""
