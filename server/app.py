@@ -33,6 +33,7 @@ from server.rehearsal.fast_header import FastHeader
 from server.rehearsal.middleware import Rehearsal
 from server.rehearsal.plan import create_plan
 from server.routes import (
+    check,
     enhance,
     generate,
     metrics,
@@ -131,7 +132,18 @@ def create_api(
     app.state.metrics = telemetry.metrics
     open_routes = (pages, status)
     # `generate` comes last: clients use the last POST path whose body has a `prompt` to make videos.
-    keyed_routes = (metrics, models, videos, video_content, video_edits, video_events, video_preview, enhance, generate)
+    keyed_routes = (
+        metrics,
+        models,
+        videos,
+        video_content,
+        video_edits,
+        video_events,
+        video_preview,
+        enhance,
+        check,
+        generate,
+    )
     for routes in (*open_routes, *keyed_routes):
         app.include_router(routes.router, dependencies=KEY_DOCUMENTATION if routes in keyed_routes else ())
         _answer_head(app, routes.router)

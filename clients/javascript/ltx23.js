@@ -121,12 +121,12 @@ export class LTX23 {
    * @param {typeof globalThis.fetch} [options.fetch]
    * @param {number} [options.retries] How often a refusal for lack of room, or a cut connection, is tried again.
    */
-  constructor({ baseUrl, apiKey = null, fetch = globalThis.fetch, retries = 4 } = {}) {
+  constructor({ baseUrl, apiKey = null, fetch: send = globalThis.fetch, retries = 4 } = {}) {
     const base = baseUrl ?? globalThis.document?.baseURI;
     if (!base) throw new TypeError("baseUrl should be the address of a server, such as http://127.0.0.1:8000");
     this._base = base.endsWith("/") ? base : `${base}/`;
     this._apiKey = apiKey;
-    this._fetch = fetch.bind(globalThis);
+    this._fetch = send.bind(globalThis);
     this._retries = retries;
   }
 
@@ -142,6 +142,17 @@ export class LTX23 {
   /** @returns {Promise<Record<string, any>>} The model, its limits, defaults and features. */
   async model({ signal } = /** @type {{signal?: AbortSignal}} */ ({})) {
     return (await this._json("models", { signal })).data[0];
+  }
+
+  /**
+   * Say what a request would become, without rendering it. What would be refused is thrown as an LTX23Error.
+   *
+   * @param {Request} request
+   * @returns {Promise<{width: number, height: number, num_frames: number, fps: number, duration: number,
+   *   has_audio: boolean, adjustments: Adjustment[]}>}
+   */
+  async check(request, { signal } = /** @type {{signal?: AbortSignal}} */ ({})) {
+    return this._json("check", { ...(await post(request)), signal });
   }
 
   /**

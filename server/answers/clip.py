@@ -1,7 +1,7 @@
 """Answer with a finished clip: the file itself, or JSON that contains it."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from pipelines.direction import Guidance
 from pipelines.media.codecs import FORMATS
-from server.contract.adjustments import adjustments_header
+from server.contract.adjustments import Adjustment, adjustments_header
 from server.requests.rendering import Rendered
 from server.videos.prepared import PreparedRequest
 from server.videos.video import inference_s
@@ -98,9 +98,13 @@ def clip_facts(request: PreparedRequest, timings_s: Mapping[str, float]) -> Clip
         enhanced=request.enhanced,
         guidance=guidance_json(spec.effective_guidance),
         loras=[LoraUsed(name=lora.name, strength=decimal(lora.strength)) for lora in spec.loras],
-        adjustments=[AdjustmentAnswer(**asdict(adjustment)) for adjustment in request.adjustments],
+        adjustments=adjustments_json(request.adjustments),
         timings=rounded(timings_s),
     )
+
+
+def adjustments_json(adjustments: Iterable[Adjustment]) -> list[AdjustmentAnswer]:
+    return [AdjustmentAnswer(**asdict(adjustment)) for adjustment in adjustments]
 
 
 def guidance_json(guidance: Guidance | None) -> GuidanceAnswer | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -35,19 +36,32 @@ UNSIGNED = Adjustment("video_format", "webm", "webm", "a webm cannot hold a C2PA
 async def accept_request(services: Services, context: RequestContext, body: RequestBody) -> ResolvedRequest:
     """Resolve a request and check that the queue has room for it now. Its images are not checked yet.
 
-    A sound is, because the clip may be as long as it, and so is a clip that this one is made from. Raises
-    RequestInvalid, QueueFull or NotReady.
+    Raises RequestInvalid, QueueFull or NotReady.
+    """
+    resolved = await resolve_body(
+        services, context, body, before_decoding=lambda: services.dispatcher.validate_admits(context.owner)
+    )
+    services.dispatcher.validate_admits(context.owner)
+    return resolved
+
+
+async def resolve_body(
+    services: Services, context: RequestContext, body: RequestBody, before_decoding: Callable[[], None] = lambda: None
+) -> ResolvedRequest:
+    """Resolve a request. Its images are not checked. Raises RequestInvalid.
+
+    A sound is, because the clip may be as long as it, and so is a clip that this one is made from. before_decoding: is
+    called before either, and may raise.
     """
     source, source_info = await asyncio.to_thread(find_source, body.fields), None
     if source is not None:
-        services.dispatcher.validate_admits(context.owner)
+        before_decoding()
         source_info = await inspect_clip(services.images, services.workspace, source, services.videos, context.owner)
     sound, sound_s = await asyncio.to_thread(find_sound, body.fields), None
     if sound is not None:
-        services.dispatcher.validate_admits(context.owner)
+        before_decoding()
         sound_s = await measure_sound(services.images, services.workspace, sound, context.owner)
     resolved = await asyncio.to_thread(_resolve, services, context, body, sound_s, source, source_info)
-    services.dispatcher.validate_admits(context.owner)
     return replace(resolved, adjustments=body.adjustments + resolved.adjustments)
 
 

@@ -1,4 +1,4 @@
-"""GET / and /docs: pages for people. They load nothing from other hosts."""
+"""GET / and /docs: the playground and the API, pages for people. They load nothing from other hosts."""
 
 from collections.abc import Mapping
 from html import escape
@@ -7,20 +7,28 @@ from pathlib import Path
 from string import Template
 
 import fastapi_offline
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from server.answers.clip import MODEL_ID
 from server.answers.errors import AsciiJSONResponse
+from server.routes.playground import load_playground
 
 router = APIRouter(include_in_schema=False)
 
 PAGES = files("server") / "pages"
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
-OPEN_PATHS = frozenset({"/", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"})
+DOCS_PATHS = {"/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"}
+PLAYGROUND = load_playground()
+OPEN_PATHS = frozenset({"/", *DOCS_PATHS, *(f"/page/{PLAYGROUND.version}/{name}" for name in PLAYGROUND.files)})
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
-HOME_POLICY = "default-src 'none'; img-src data:; base-uri 'self'; frame-ancestors 'none'"
+# Pictures that are dropped, thumbnails and clips are shown as blob: URLs. lit-html makes its templates in a policy.
+HOME_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types lit-html"
+)
 # Swagger UI has icons as data: URLs and shows rendered clips as blob: URLs.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
@@ -28,6 +36,8 @@ DOCS_POLICY = (
 )
 # Assets change only with a release.
 ASSET = {"Cache-Control": "max-age=3600"}
+# The version is part of the address.
+VERSIONED = {"Cache-Control": "public, max-age=31536000, immutable"}
 LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
@@ -48,7 +58,15 @@ async def home(request: Request) -> Response:
         return AsciiJSONResponse(
             {"name": MODEL_ID, "description": DESCRIPTION, "links": links}, headers={"Vary": "Accept"}
         )
-    return _page(request, "home.html", HOME_POLICY, {"Vary": "Accept"})
+    return _page(request, "playground/index.html", HOME_POLICY, {"Vary": "Accept"}, page=PLAYGROUND.links)
+
+
+@router.get("/page/{version}/{name:path}")
+async def playground_file(version: str, name: str) -> Response:
+    file = PLAYGROUND.files.get(name) if version == PLAYGROUND.version else None
+    if file is None:
+        raise HTTPException(404, "Not Found")
+    return Response(file.data, media_type=file.media_type, headers=VERSIONED)
 
 
 @router.get("/docs")
@@ -71,7 +89,9 @@ async def swagger_style() -> Response:
     return FileResponse(SWAGGER_UI / "swagger-ui.css", media_type="text/css", headers=ASSET)
 
 
-def _page(request: Request, name: str, policy: str, headers: Mapping[str, str] | None = None) -> Response:
+def _page(
+    request: Request, name: str, policy: str, headers: Mapping[str, str] | None = None, **values: str
+) -> Response:
     template = Template((PAGES / name).read_text(encoding="utf-8"))
-    html = template.substitute(root_path=escape(request.scope["root_path"]))
+    html = template.substitute(values, root_path=escape(request.scope["root_path"]))
     return HTMLResponse(html, headers={"Content-Security-Policy": policy, **(headers or {})})

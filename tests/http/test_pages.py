@@ -24,7 +24,9 @@ class References(HTMLParser):
         assert tag != "style"
         assert "style" not in values
         assert tag != "script" or values.get("src")
-        self.found += [url for name in ("src", "href") if (url := values.get(name)) and url != "data:,"]
+        self.found += [
+            url for name in ("src", "href") if (url := values.get(name)) and url != "data:," and not url.startswith("#")
+        ]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,0 +1,1 @@
+../../../clients/javascript/ltx23.js

@@ -1,0 +1,220 @@
+// @ts-check
+/** The request that is being composed, and what the server says that it would become. */
+
+import { LTX23Error } from "../ltx23.js";
+import { computed, effect, signal } from "../vendor/signals-core/signals-core.mjs";
+import { client, isKeyError, isReachable, model } from "./server.js";
+
+/**
+ * @typedef {object} Picture
+ * @property {number} id
+ * @property {File} file
+ * @property {string} url
+ * @property {number} width
+ * @property {number} height
+ * @property {number} frame
+ * @property {number} strength
+ * @property {number | null} crf Null for the server's own.
+ *
+ * @typedef {object} OwnSound
+ * @property {File} file
+ * @property {number} seconds
+ *
+ * @typedef {object} Source A clip that is retaken or continued: a video of the server, or a file.
+ * @property {"retake" | "continue"} work
+ * @property {string | null} videoId
+ * @property {File | null} file
+ * @property {string} title
+ * @property {string | null} url
+ * @property {number} width
+ * @property {number} height
+ * @property {number} numFrames
+ * @property {number} duration
+ * @property {number} start
+ * @property {number} end
+ * @property {"both" | "video" | "audio"} renders
+ * @property {number} seconds
+ *
+ * @typedef {object} Draft
+ * @property {string} prompt
+ * @property {string} negativePrompt
+ * @property {number} nagScale
+ * @property {number} width
+ * @property {number} height
+ * @property {number} duration
+ * @property {number} fps
+ * @property {number} seed
+ * @property {boolean} isSeedLocked
+ * @property {boolean} hasAudio
+ * @property {"mp4" | "webm"} format
+ * @property {number} count
+ * @property {boolean} enhance
+ * @property {"auto" | "on" | "off"} tailGuard
+ * @property {boolean} embedMetadata
+ * @property {number} audioStart
+ * @property {Record<string, number>} loras
+ *
+ * @typedef {{width: number, height: number, num_frames: number, fps: number, duration: number,
+ *   adjustments: import("../ltx23.js").Adjustment[]}} Checked
+ */
+
+// The sixteenth of a second that a typist leaves between two keys, about.
+const CHECK_DELAY_MS = 120;
+const LONGEST_SEED = 2 ** 32;
+// A GIF of one pixel. It stands for a picture while the request is checked, so that none is sent for each key.
+const PIXEL = "R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=";
+
+export const randomSeed = () => Math.floor(Math.random() * LONGEST_SEED);
+
+export const NEW_DRAFT = /** @type {Draft} */ ({
+  prompt: "",
+  negativePrompt: "",
+  nagScale: 5,
+  width: 768,
+  height: 512,
+  duration: 5,
+  fps: 24,
+  seed: randomSeed(),
+  isSeedLocked: false,
+  hasAudio: true,
+  format: "mp4",
+  count: 1,
+  enhance: false,
+  tailGuard: "off",
+  embedMetadata: false,
+  audioStart: 0,
+  loras: {},
+});
+
+export const draft = signal(NEW_DRAFT);
+export const pictures = signal(/** @type {Picture[]} */ ([]));
+export const ownSound = signal(/** @type {OwnSound | null} */ (null));
+export const source = signal(/** @type {Source | null} */ (null));
+
+export const checked = signal(/** @type {Checked | null} */ (null));
+/** What is wrong, by the field's path: `keyframes.1.frame_idx`. */
+export const problems = signal(/** @type {Record<string, string>} */ ({}));
+
+/** The clip's length in frames, as far as it is known. */
+export const numFrames = computed(() => checked.value?.num_frames ?? Math.max(9, Math.round((draft.value.duration * draft.value.fps) / 8) * 8 + 1));
+
+/** @param {Partial<Draft>} change */
+export function change(change) {
+  draft.value = { ...draft.peek(), ...change };
+}
+
+/** @param {Partial<Source>} change */
+export function changeSource(change) {
+  const current = source.peek();
+  if (current) source.value = { ...current, ...change };
+}
+
+/** The fields of the request, without files. */
+export const fields = computed(() => {
+  const { prompt, negativePrompt, nagScale, width, height, duration, fps, seed, hasAudio, format } = draft.value;
+  const { enhance, tailGuard, embedMetadata, loras, audioStart } = draft.value;
+  const { defaults } = model.value ?? { defaults: {} };
+  const chosen = Object.entries(loras).map(([name, strength]) => ({ name, strength }));
+  const origin = source.value;
+  return /** @type {import("../ltx23.js").Request} */ ({
+    prompt,
+    ...(negativePrompt.trim() && negativePrompt !== defaults.negative_prompt && { negative_prompt: negativePrompt, nag_scale: nagScale }),
+    ...(!origin && { width, height, duration, fps }),
+    seed,
+    ...(!hasAudio && { generate_audio: false }),
+    ...(format !== "mp4" && { video_format: format }),
+    ...(enhance && { enhance_prompt: true }),
+    ...(tailGuard !== "off" && !origin && { tail_guard: tailGuard }),
+    ...(embedMetadata && { embed_metadata: true }),
+    ...(chosen.length > 0 && { loras: chosen }),
+    ...(ownSound.value && audioStart > 0 && { audio_start: audioStart }),
+    ...(origin && sourceFields(origin)),
+  });
+});
+
+/** @param {Source} source */
+function sourceFields({ work, videoId, start, end, renders, seconds }) {
+  const retake = { start, end, ...(renders === "audio" && { video: false }), ...(renders === "video" && { audio: false }) };
+  return {
+    ...(videoId && { from_video: videoId }),
+    ...(work === "retake" ? { retake } : { continue: { seconds } }),
+  };
+}
+
+/** Whether the pictures are sent as keyframes. A single one is the first frame, unless a clip is retaken. */
+export const areKeyframes = computed(() => pictures.value.length > 1 || (pictures.value.length > 0 && source.value !== null));
+
+/** @param {(picture: Picture) => Blob | string} imageOf */
+function pictureFields(imageOf) {
+  if (pictures.value.length === 0) return {};
+  if (!areKeyframes.value) return { image: imageOf(pictures.value[0]) };
+  return {
+    keyframes: pictures.value.map((picture) => ({
+      image: imageOf(picture),
+      frame: picture.frame,
+      ...(picture.strength < 1 && { strength: picture.strength }),
+      ...(picture.crf !== null && { crf: picture.crf }),
+    })),
+  };
+}
+
+/** The whole request, with its files. */
+export const request = computed(() => ({
+  ...fields.value,
+  ...pictureFields(({ file }) => file),
+  ...(ownSound.value && { audio: ownSound.value.file }),
+  ...(source.value?.file && { video: source.value.file }),
+}));
+
+/** What is checked while it is composed: the request without its pictures and its sound. */
+const sketch = computed(() => ({
+  ...fields.value,
+  prompt: fields.value.prompt.trim() || "-",
+  ...pictureFields(() => PIXEL),
+  ...(source.value?.file && { video: source.value.file }),
+}));
+
+/** Ask the server what the request would become, after each change. */
+export function checkDraft() {
+  let newest = new AbortController();
+  effect(() => {
+    const wanted = sketch.value;
+    if (!model.value || !isReachable.value) return;
+    newest.abort();
+    const { signal } = (newest = new AbortController());
+    setTimeout(() => !signal.aborted && check(wanted, signal), CHECK_DELAY_MS);
+  });
+}
+
+/** @param {import("../ltx23.js").Request} wanted @param {AbortSignal} signal */
+async function check(wanted, signal) {
+  try {
+    const answer = await client.check(wanted, { signal });
+    if (signal.aborted) return;
+    checked.value = answer;
+    problems.value = {};
+  } catch (error) {
+    if (!signal.aborted && !isKeyError(error)) showProblems(error);
+  }
+}
+
+/** Note what the server refused, at the fields that it names. @param {unknown} error */
+export function showProblems(error) {
+  if (!(error instanceof LTX23Error) || error.fields.length === 0) {
+    problems.value = { "": error instanceof Error ? error.message : String(error) };
+    return;
+  }
+  problems.value = Object.fromEntries(error.fields.map(({ path, message }) => [path.join("."), message]));
+}
+
+/** What is wrong with any of these fields, or with a field inside of them. @param {string[]} names */
+export function problemsOf(...names) {
+  return Object.entries(problems.value)
+    .filter(([path]) => names.some((name) => path === name || path.startsWith(`${name}.`)))
+    .map(([, message]) => message);
+}
+
+/** How the server would change these fields. @param {string[]} names */
+export function adjustmentsOf(...names) {
+  return (checked.value?.adjustments ?? []).filter(({ field }) => names.some((name) => field === name || field.startsWith(`${name}[`) || field.startsWith(`${name}.`)));
+}

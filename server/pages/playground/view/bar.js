@@ -1,0 +1,40 @@
+// @ts-check
+/** The bar at the top: the model, the state of the server, and switches. */
+
+import { html, nothing } from "../dom.js";
+import { formatBytes } from "../format.js";
+import { KEY, THEME } from "../icons.js";
+import { apiKey, health, isReachable, model, needsKey } from "../store/server.js";
+import { switchTheme, theme } from "../theme.js";
+import { askForKey } from "./key.js";
+import { showStatus } from "./status.js";
+
+export function bar() {
+  return html`<h1>LTX<span>2.3</span></h1>
+    <p class="model">${model.value?.is_tiny ? "tiny model" : (model.value?.checkpoint ?? "")}</p>
+    <div class="switches">
+      <button type="button" class="state ${stateClass()}" @click=${showStatus}><i aria-hidden="true"></i><span role="status">${stateText()}</span></button>
+      <a class="button quiet" href="docs">API</a>
+      ${apiKey.value || needsKey.value ? html`<button type="button" class="icon-button tall" aria-label="API key" @click=${askForKey}>${KEY}</button>` : nothing}
+      <button type="button" class="icon-button tall" aria-label="Theme: ${theme.value}" title="Theme: ${theme.value}" @click=${switchTheme}>${THEME}</button>
+    </div>`;
+}
+
+function stateClass() {
+  if (!isReachable.value) return "off";
+  return health.value?.status === "ok" ? "ok" : "wait";
+}
+
+/** @type {Record<string, string>} */
+const STATES = { ok: "Ready", loading: "Loading", busy: "Queue is full", draining: "Stopping", failed: "Failed" };
+
+function stateText() {
+  if (!isReachable.value) return "Offline";
+  if (!health.value) return "Connecting";
+  const { status, queue, loading } = health.value;
+  if (status === "loading" && loading?.total_bytes) {
+    return `Loading ${Math.floor((100 * loading.done_bytes) / loading.total_bytes)} % of ${formatBytes(loading.total_bytes)}`;
+  }
+  const waiting = queue.depth + queue.running;
+  return status === "ok" && waiting > 0 ? `Rendering, ${queue.depth} waiting` : (STATES[status] ?? status);
+}

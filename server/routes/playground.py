@@ -1,0 +1,62 @@
+"""The files of the playground at `/`, which are read once, and a version that changes with any of them."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class PlaygroundFile:
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Playground:
+    """The files by their names, such as `view/gallery.js`, and the version that their addresses have."""
+
+    version: str
+    files: Mapping[str, PlaygroundFile]
+
+    @property
+    def links(self) -> str:
+        """Return the elements of the head that load the page: its styles, and all its modules at once."""
+        base = f"page/{self.version}"
+        names = sorted(self.files)
+        return "\n".join(
+            [
+                *(f'<link rel="stylesheet" href="{base}/{name}">' for name in names if name.endswith(".css")),
+                *(f'<link rel="modulepreload" href="{base}/{name}">' for name in names if name.endswith("js")),
+                f'<script type="module" src="{base}/main.js"></script>',
+            ]
+        )
+
+
+def load_playground() -> Playground:
+    """Read every file of the page that browsers load."""
+    found = dict(_walk(files("server") / "pages" / "playground"))
+    digest = hashlib.sha256()
+    for name in sorted(found):
+        digest.update(name.encode())
+        digest.update(found[name].data)
+    return Playground(digest.hexdigest()[:16], found)
+
+
+def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, PlaygroundFile]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _walk(entry, f"{prefix}{entry.name}/")
+        elif _suffix(entry) in MEDIA_TYPES:
+            yield f"{prefix}{entry.name}", _read(entry)
+
+
+def _read(file: Traversable) -> PlaygroundFile:
+    return PlaygroundFile(file.read_bytes(), MEDIA_TYPES[_suffix(file)])
+
+
+def _suffix(file: Traversable) -> str:
+    return "." + file.name.rpartition(".")[2]
