@@ -84,6 +84,7 @@
  * @typedef {object} FieldProblem
  * @property {(string | number)[]} path Where it is in the request: `["keyframes", 1, "image_b64"]`.
  * @property {string} message
+ * @property {string} code The problem's name for programs: `missing`, `does_not_fit`.
  *
  * @typedef {object} GenerateOptions
  * @property {AbortSignal} [signal] Cancels the video on the server, too.
@@ -418,7 +419,7 @@ async function errorOf(response) {
   const { detail, error } = body ?? {};
   /** @type {FieldProblem[]} */
   const fields = Array.isArray(detail)
-    ? detail.map(({ loc, msg }) => ({ path: loc[0] === "body" ? loc.slice(1) : loc, message: msg }))
+    ? detail.map(({ loc, msg, type }) => ({ path: loc[0] === "body" ? loc.slice(1) : loc, message: msg, code: type }))
     : [];
   const first = fields[0] && [fields[0].path.join("."), fields[0].message].filter(Boolean).join(": ");
   const message = first ?? (typeof detail === "string" ? detail : `The server answered ${response.status}`);

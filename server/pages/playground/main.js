@@ -3,18 +3,18 @@
 
 import { mount } from "./dom.js";
 import { checkDraft } from "./store/draft.js";
-import { followUnfinished, listVideos } from "./store/library.js";
+import { followUnfinished, listVideos, live, videos } from "./store/library.js";
 import { addPictures } from "./store/pictures.js";
 import { render } from "./store/runs.js";
-import { isReachable, model, watchServer } from "./store/server.js";
+import { health, isReachable, model, watchServer } from "./store/server.js";
+import { takeSound } from "./store/sound.js";
 import { applyTheme } from "./theme.js";
-import { effect } from "./vendor/signals-core/signals-core.mjs";
+import { computed, effect } from "./vendor/signals-core/signals-core.mjs";
 import { bar } from "./view/bar.js";
 import { compose, isReady } from "./view/compose.js";
 import { mountDialogs } from "./view/dialog.js";
 import { gallery } from "./view/gallery.js";
 import { askWhenNeeded } from "./view/key.js";
-import { addSound } from "./view/options.js";
 import { viewer } from "./view/viewer.js";
 
 applyTheme();
@@ -28,9 +28,16 @@ checkDraft();
 followUnfinished();
 watchServer();
 
-// The list is read once the server answers, and again when it comes back or another model is loaded.
+// The list is read when the server answers for the first time or again, and when somebody's clip is queued or done.
+const queueNow = computed(() => JSON.stringify(health.value?.queue));
 effect(() => {
-  if (isReachable.value && model.value) listVideos();
+  if (isReachable.value && model.value && queueNow.value) listVideos();
+});
+
+effect(() => {
+  const running = videos.value.find(({ status }) => status === "in_progress");
+  const percent = running && (live.value[running.id]?.progress?.percent ?? running.progress);
+  document.title = percent === undefined ? "LTX-2.3" : `${percent} % LTX-2.3`;
 });
 
 document.addEventListener("keydown", (event) => {
@@ -42,7 +49,7 @@ function addFiles(files) {
   const all = [...files];
   addPictures(all.filter(({ type, name }) => type.startsWith("image/") || /\.(heic|heif)$/i.test(name)));
   const sound = all.find(({ type }) => type.startsWith("audio/"));
-  if (sound) addSound(sound);
+  if (sound) takeSound(sound);
 }
 
 document.addEventListener("paste", (event) => {

@@ -19,6 +19,7 @@ import { client, isKeyError, isReachable, model } from "./server.js";
  * @typedef {object} OwnSound
  * @property {File} file
  * @property {number} seconds
+ * @property {number[]} peaks The loudest sample of each of its parts, 0 to 1; empty if the browser cannot decode it.
  *
  * @typedef {object} Source A clip that is retaken or continued: a video of the server, or a file.
  * @property {"retake" | "continue"} work
@@ -58,7 +59,7 @@ import { client, isKeyError, isReachable, model } from "./server.js";
  *   adjustments: import("../ltx23.js").Adjustment[]}} Checked
  */
 
-// The sixteenth of a second that a typist leaves between two keys, about.
+// Shorter than a glance at the answer, longer than the time between two keys.
 const CHECK_DELAY_MS = 120;
 const LONGEST_SEED = 2 ** 32;
 // A GIF of one pixel. It stands for a picture while the request is checked, so that none is sent for each key.
@@ -166,19 +167,15 @@ export const request = computed(() => ({
   ...(source.value?.file && { video: source.value.file }),
 }));
 
-/** What is checked while it is composed: the request without its pictures and its sound. */
-const sketch = computed(() => ({
-  ...fields.value,
-  prompt: fields.value.prompt.trim() || "-",
-  ...pictureFields(() => PIXEL),
-  ...(source.value?.file && { video: source.value.file }),
-}));
+/** What is checked while it is composed, as text: the request without its words, and without the content of its files. */
+const sketch = computed(() => JSON.stringify({ ...fields.value, prompt: "-", ...pictureFields(() => PIXEL) }));
+const sourceFile = computed(() => source.value?.file ?? null);
 
 /** Ask the server what the request would become, after each change. */
 export function checkDraft() {
   let newest = new AbortController();
   effect(() => {
-    const wanted = sketch.value;
+    const wanted = { ...JSON.parse(sketch.value), ...(sourceFile.value && { video: sourceFile.value }) };
     if (!model.value || !isReachable.value) return;
     newest.abort();
     const { signal } = (newest = new AbortController());
@@ -204,7 +201,9 @@ export function showProblems(error) {
     problems.value = { "": error instanceof Error ? error.message : String(error) };
     return;
   }
-  problems.value = Object.fromEntries(error.fields.map(({ path, message }) => [path.join("."), message]));
+  // A clip that is too large for the memory is no field's fault, but its size is what helps.
+  const where = (/** @type {import("../ltx23.js").FieldProblem} */ { path, code }) => (code === "does_not_fit" ? "width" : path.join("."));
+  problems.value = Object.fromEntries(error.fields.map((problem) => [where(problem), problem.message]));
 }
 
 /** What is wrong with any of these fields, or with a field inside of them. @param {string[]} names */

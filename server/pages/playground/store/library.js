@@ -16,7 +16,7 @@ const MAX_FOLLOWED = 3;
 
 export const videos = signal(/** @type {Video[]} */ ([]));
 export const hasMore = signal(false);
-export const isListed = signal(false);
+export const wasListed = signal(false);
 /** What is known of unfinished videos, by id. */
 export const live = signal(/** @type {Record<string, Live>} */ ({}));
 export const selectedId = signal(/** @type {string | null} */ (null));
@@ -35,13 +35,13 @@ export const found = computed(() => {
 /** @param {Video} video */
 export const isFinished = ({ status }) => status === "completed" || status === "failed";
 
-/** List the newest videos. */
+/** List the newest videos; older ones that are listed stay. */
 export async function listVideos() {
-  await listPage(undefined, []);
+  await listPage(undefined);
 }
 
 export async function listMore() {
-  await listPage(videos.peek().at(-1)?.id, videos.peek());
+  await listPage(videos.peek().at(-1)?.id);
 }
 
 /** Search all clips, not only the listed ones: list the rest of them. @param {string} text */
@@ -50,15 +50,19 @@ export async function searchVideos(text) {
   while (search.peek() === text && text && hasMore.peek() && !libraryProblem.peek()) await listMore();
 }
 
-/** @param {string | undefined} after @param {Video[]} before */
-async function listPage(after, before) {
+/** List the videos after one, in the place of what was known of this part of the list. @param {string | undefined} after */
+async function listPage(after) {
   try {
-    const page = await client.list({ limit: PAGE, after });
-    const known = new Set(before.map(({ id }) => id));
-    videos.value = [...before, ...page.data.filter(({ id }) => !known.has(id))];
-    hasMore.value = page.has_more;
+    const before = new Set(videos.peek());
+    const { data, has_more, last_id } = await client.list({ limit: PAGE, after });
+    const isListed = (/** @type {Video} */ { id }) => (after === undefined || id < after) && (last_id === null || id >= last_id);
+    const others = videos.peek().filter((video) => !before.has(video) || !isListed(video));
+    const known = new Set(others.map(({ id }) => id));
+    const isEnd = others.every(({ id }) => last_id === null || id > last_id);
+    videos.value = [...others, ...data.filter(({ id }) => !known.has(id))].sort((a, b) => (a.id < b.id ? 1 : -1));
+    if (isEnd) hasMore.value = has_more;
     libraryProblem.value = null;
-    isListed.value = true;
+    wasListed.value = true;
   } catch (error) {
     if (!isKeyError(error)) libraryProblem.value = messageOf(error);
   }

@@ -2,7 +2,6 @@
 /** The bar at the top: the model, the state of the server, and switches. */
 
 import { html, nothing } from "../dom.js";
-import { formatBytes } from "../format.js";
 import { KEY, THEME } from "../icons.js";
 import { apiKey, health, isReachable, model, needsKey } from "../store/server.js";
 import { switchTheme, theme } from "../theme.js";
@@ -11,13 +10,18 @@ import { showStatus } from "./status.js";
 
 export function bar() {
   return html`<h1>LTX<span>2.3</span></h1>
-    <p class="model">${model.value?.is_tiny ? "tiny model" : (model.value?.checkpoint ?? "")}</p>
+    <p class="model">${modelText()}</p>
     <div class="switches">
       <button type="button" class="state ${stateClass()}" @click=${showStatus}><i aria-hidden="true"></i><span role="status">${stateText()}</span></button>
       <a class="button quiet" href="docs">API</a>
       ${apiKey.value || needsKey.value ? html`<button type="button" class="icon-button tall" aria-label="API key" @click=${askForKey}>${KEY}</button>` : nothing}
       <button type="button" class="icon-button tall" aria-label="Theme: ${theme.value}" title="Theme: ${theme.value}" @click=${switchTheme}>${THEME}</button>
     </div>`;
+}
+
+function modelText() {
+  const { is_tiny, checkpoint, device } = model.value ?? {};
+  return [is_tiny ? "tiny model" : checkpoint, device].filter(Boolean).join(", ");
 }
 
 function stateClass() {
@@ -33,8 +37,8 @@ function stateText() {
   if (!health.value) return "Connecting";
   const { status, queue, loading } = health.value;
   if (status === "loading" && loading?.total_bytes) {
-    return `Loading ${Math.floor((100 * loading.done_bytes) / loading.total_bytes)} % of ${formatBytes(loading.total_bytes)}`;
+    return `Loading, ${Math.floor((100 * loading.done_bytes) / loading.total_bytes)} %`;
   }
   const waiting = queue.depth + queue.running;
-  return status === "ok" && waiting > 0 ? `Rendering, ${queue.depth} waiting` : (STATES[status] ?? status);
+  return status === "ok" && waiting > 0 ? (queue.depth > 0 ? `Rendering, ${queue.depth} waiting` : "Rendering") : (STATES[status] ?? status);
 }

@@ -32,7 +32,12 @@ export function compose() {
 /** @param {Event} event */
 function onSubmit(event) {
   event.preventDefault();
-  if (isReady()) render();
+  if (isReady()) render().then(showViewer);
+}
+
+/** On a phone the viewer is below the form. */
+function showViewer() {
+  if (Object.keys(problems.peek()).length === 0) document.querySelector(".stage")?.scrollIntoView({ block: "nearest" });
 }
 
 export function isReady() {

@@ -5,7 +5,7 @@ import { html, mount, nothing, ref } from "../dom.js";
 import { CLOSE } from "../icons.js";
 import { signal } from "../vendor/signals-core/signals-core.mjs";
 
-/** @typedef {{name: string, title: string, body: () => unknown, onClose?: () => void}} Dialog */
+/** @typedef {{name: string, title: string, body: () => unknown}} Dialog */
 
 const shown = signal(/** @type {Dialog | null} */ (null));
 
@@ -14,12 +14,10 @@ export function showDialog(dialog) {
   shown.value = dialog;
 }
 
+/** Close the dialog. The browser gives the focus back to what had it before. */
 export function closeDialog() {
-  shown.peek()?.onClose?.();
-  shown.value = null;
+  document.querySelector("dialog")?.close();
 }
-
-export const shownDialog = () => shown.value?.name ?? null;
 
 export function mountDialogs() {
   mount(".overlays", () => (shown.value ? dialogElement(shown.value) : nothing));
@@ -27,7 +25,7 @@ export function mountDialogs() {
 
 /** @param {Dialog} dialog */
 function dialogElement({ name, title, body }) {
-  return html`<dialog class=${name} aria-labelledby="dialog-title" @close=${closeDialog} @click=${onClick} ${ref(open)}>
+  return html`<dialog class=${name} aria-labelledby="dialog-title" @close=${() => (shown.value = null)} @click=${onClick} ${ref(open)}>
     <div class="dialog-body">
       <header><h2 id="dialog-title">${title}</h2><button type="button" class="icon-button" aria-label="Close" @click=${closeDialog}>${CLOSE}</button></header>
       ${body()}
@@ -35,9 +33,10 @@ function dialogElement({ name, title, body }) {
   </dialog>`;
 }
 
-/** @param {Element | undefined} element */
+/** Open the element as soon as it is in the document. @param {Element | undefined} element */
 function open(element) {
-  if (element instanceof HTMLDialogElement && !element.open) element.showModal();
+  if (!(element instanceof HTMLDialogElement)) return;
+  queueMicrotask(() => element.isConnected && !element.open && element.showModal());
 }
 
 /** @param {MouseEvent} event */

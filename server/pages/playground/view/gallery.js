@@ -3,10 +3,11 @@
 
 import { cssVariables, html, live as liveValue, nothing, ref, repeat } from "../dom.js";
 import { counted, formatAge, formatNumber } from "../format.js";
-import { COMPARE, TRASH } from "../icons.js";
-import { deleteVideo, found, hasMore, isFinished, isListed, libraryProblem, listMore, live, loadThumbnail, search, searchVideos, selectedId, videos } from "../store/library.js";
+import { COMPARE } from "../icons.js";
+import { found, hasMore, libraryProblem, listMore, live, loadThumbnail, search, searchVideos, selectedId, videos, wasListed } from "../store/library.js";
 import { signal } from "../vendor/signals-core/signals-core.mjs";
 import { showComparison } from "./compare.js";
+import { deleteButton } from "./delete.js";
 
 /** Ids of clips that are marked for comparison, two at most. */
 const marked = signal(/** @type {string[]} */ ([]));
@@ -25,7 +26,7 @@ export function gallery() {
 }
 
 function emptyText() {
-  if (!isListed.value || found.value.length > 0) return nothing;
+  if (!wasListed.value || found.value.length > 0) return nothing;
   return html`<p class="hint">${videos.value.length === 0 ? "What you render is kept here." : `No clip has “${search.value}” in its prompt.`}</p>`;
 }
 
@@ -58,7 +59,7 @@ function card(video) {
     </button>
     <div class="card-actions">
       ${status === "completed" ? html`<button type="button" class="icon-button" aria-label="Mark to compare: ${prompt}" aria-pressed=${isMarked} @click=${() => toggle(id)}>${COMPARE}</button>` : nothing}
-      <button type="button" class="icon-button" aria-label="${isFinished(video) ? "Delete" : "Cancel"}: ${prompt}" @click=${() => deleteVideo(id)}>${TRASH}</button>
+      ${deleteButton(video, { isSmall: true })}
     </div>
   </li>`;
 }

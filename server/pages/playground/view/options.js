@@ -6,6 +6,7 @@ import { formatSeconds } from "../format.js";
 import { CLOSE, DICE, LOCKED, SOUND, UNLOCKED } from "../icons.js";
 import { change, draft, ownSound, randomSeed, source } from "../store/draft.js";
 import { features, model } from "../store/server.js";
+import { takeSound } from "../store/sound.js";
 import { field, notes } from "./field.js";
 
 export function optionFields() {
@@ -74,19 +75,7 @@ function soundFields() {
 /** @param {Event} event */
 function onSound(event) {
   const [file] = /** @type {HTMLInputElement} */ (event.target).files ?? [];
-  if (file) addSound(file);
-}
-
-/** @param {File} file */
-export function addSound(file) {
-  const audio = new Audio(URL.createObjectURL(file));
-  const take = () => {
-    ownSound.value = { file, seconds: Number.isFinite(audio.duration) ? audio.duration : 0 };
-    URL.revokeObjectURL(audio.src);
-  };
-  // The server reads formats that a browser may not play.
-  audio.addEventListener("loadedmetadata", take);
-  audio.addEventListener("error", take);
+  if (file) takeSound(file);
 }
 
 function loraFields() {

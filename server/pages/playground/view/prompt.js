@@ -25,7 +25,20 @@ export function promptFields() {
       <span class="count ${length > most ? "over" : ""}">${length > most * 0.8 ? `${length} / ${most}` : nothing}</span>`,
     input: html`<textarea id="prompt" rows="5" placeholder="What the clip shows, how it moves, how it sounds"
       aria-describedby="prompt-notes" .value=${live(prompt)} @input=${onPrompt}></textarea>`,
-  })}${rewrite.value ? chooser(rewrite.value) : nothing}${negativePrompt()}`;
+  })}${prompt === "" ? examples() : nothing}${rewrite.value ? chooser(rewrite.value) : nothing}${negativePrompt()}`;
+}
+
+const EXAMPLES = {
+  "Fox in the snow": "A red fox trots through deep snow at dawn, its steps crunching softly, breath steaming in the cold light.",
+  "Storm at sea": "Waves break over a lighthouse in a storm, the beam sweeps through heavy rain, thunder rolls over the water.",
+  "Street at night": "A tram glides through a wet street at night, neon reflected in the puddles, its bell rings twice.",
+};
+
+/** Prompts to begin with. */
+function examples() {
+  return html`<div class="row wrap examples">${Object.entries(EXAMPLES).map(
+    ([title, text]) => html`<button type="button" class="quiet" @click=${() => change({ prompt: text })}>${title}</button>`,
+  )}</div>`;
 }
 
 /** @param {InputEvent} event */

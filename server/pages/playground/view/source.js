@@ -62,7 +62,7 @@ function retakeFields({ start, end, duration, renders }) {
     names: ["retake"],
     input: html`<div class="row">${seconds("start", start)}<span>to</span>${seconds("end", end)}<span class="unit">s</span>
       <select aria-label="What to render anew" @change=${(/** @type {any} */ event) => changeSource({ renders: event.target.value })}>
-        <option value="both" ?selected=${renders === "both"}>picture and sound</option>
+        <option value="both" ?selected=${renders === "both"}>picture, sound</option>
         <option value="video" ?selected=${renders === "video"}>picture only</option>
         <option value="audio" ?selected=${renders === "audio"}>sound only</option>
       </select></div>`,

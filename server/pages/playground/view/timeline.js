@@ -1,7 +1,7 @@
 // @ts-check
 /** The clip's frames: keyframes as pins that are dragged along it, the part that is retaken, and the sound. */
 
-import { classMap, cssVariables, html, nothing, repeat } from "../dom.js";
+import { classMap, cssVariables, html, nothing, repeat, svg } from "../dom.js";
 import { formatNumber } from "../format.js";
 import { areKeyframes, changeSource, checked, draft, numFrames, ownSound, pictures, source } from "../store/draft.js";
 import { movePicture, removePicture } from "../store/pictures.js";
@@ -19,8 +19,18 @@ export function timeline() {
       ${source.value ? retakenPart(last, fps) : nothing}
       ${repeat(pictures.value, ({ id }) => id, (picture, index) => pin(picture, index, last, fps))}
     </div>
-    ${ownSound.value ? html`<div class="track sound-track"><span>${ownSound.value.file.name}</span></div>` : nothing}
+    ${ownSound.value ? soundTrack(ownSound.value, last / fps) : nothing}
   </div>`;
+}
+
+/** The sound below the frames that it drives, from where the clip begins in it. @param {import("../store/draft.js").OwnSound} sound @param {number} seconds Of the clip. */
+function soundTrack({ file, seconds: length, peaks }, seconds) {
+  const { audioStart } = draft.value;
+  const bars = peaks.map((peak, i) => {
+    const x = ((i / peaks.length) * length - audioStart) / seconds;
+    return x < 0 || x > 1 ? nothing : svg`<path d="M${x * 1000} ${16 - 15 * peak}V${16 + 15 * peak}"/>`;
+  });
+  return html`<div class="track sound-track"><svg viewBox="0 0 1000 32" preserveAspectRatio="none" aria-hidden="true">${bars}</svg><span>${file.name}</span></div>`;
 }
 
 /** @param {number} frame @param {number} last */

@@ -3,12 +3,15 @@
 
 import { cssVariables, html, nothing } from "../dom.js";
 import { counted, formatBytes, formatNumber, formatSeconds } from "../format.js";
-import { CODE, CONTINUE, DOWNLOAD, RETAKE, REUSE, TRASH } from "../icons.js";
-import { checked, draft, source } from "../store/draft.js";
-import { deleteVideo, live, selected, selectedId } from "../store/library.js";
+import { CODE, CONTINUE, DOWNLOAD, RETAKE, REUSE } from "../icons.js";
+import { checked, draft, ownSound, pictures, source } from "../store/draft.js";
+import { live, selected, selectedId } from "../store/library.js";
 import { directVideo, reuse } from "../store/runs.js";
-import { features } from "../store/server.js";
+import { features, health } from "../store/server.js";
+import { deleteButton } from "./delete.js";
 import { adjustment } from "./field.js";
+import { fieldTitle } from "./field-titles.js";
+import { loadingBar } from "./loading.js";
 import { progressBar } from "./progress.js";
 import { showSnippets } from "./snippets.js";
 import { timeline } from "./timeline.js";
@@ -16,15 +19,24 @@ import { timeline } from "./timeline.js";
 export function viewer() {
   const video = selected.value;
   return html`<div class="screen">${video ? screen(video) : emptyFrame()}</div>
-    ${timeline()}
+    ${video === null || pictures.value.length > 0 || ownSound.value || source.value ? timeline() : nothing}
     ${video ? details(video) : nothing}`;
 }
 
 function emptyFrame() {
-  const { width, height } = checked.value ?? draft.value;
+  const { width, height } = source.value ?? checked.value ?? draft.value;
+  if (source.value?.url) return html`<div class="frame" ${ratio(width, height)}>${player(source.value.url, source.value.title)}</div>`;
   return html`<div class="frame empty" ${ratio(width, height)}>
-    <p><b>${width} × ${height}</b>${source.value ? nothing : html`<br>Your clip will be here.`}</p>
+    ${health.value?.loading ? loadingBar(health.value.loading) : html`<p><b>${width} × ${height}</b><br>Your clip will be here.</p>`}
   </div>`;
+}
+
+const MUTED = "ltx23-muted";
+
+/** @param {string} url @param {string} label */
+function player(url, label) {
+  const keepVolume = (/** @type {any} */ event) => localStorage.setItem(MUTED, event.target.muted ? "yes" : "no");
+  return html`<video src=${url} controls loop playsinline autoplay .muted=${localStorage.getItem(MUTED) === "yes"} @volumechange=${keepVolume} aria-label=${label}></video>`;
 }
 
 /** @param {number} width @param {number} height */
@@ -34,9 +46,7 @@ const ratio = (width, height) => cssVariables({ ratio: (width / height).toFixed(
 function screen(video) {
   const { id, width, height, status, url, error, prompt } = video;
   if (status === "completed" && url) {
-    return html`<div class="frame" ${ratio(width, height)}>
-      <video src=${url} controls loop playsinline autoplay .muted=${true} aria-label=${prompt}></video>
-    </div>`;
+    return html`<div class="frame" ${ratio(width, height)}>${player(url, prompt)}</div>`;
   }
   if (status === "failed") {
     return html`<div class="frame failed" ${ratio(width, height)}><p role="alert"><b>This clip failed.</b><br>${error?.message}</p></div>`;
@@ -50,7 +60,7 @@ function screen(video) {
 
 /** @param {import("../store/library.js").Video} video */
 function details(video) {
-  const { id, prompt, original_prompt, enhanced, adjustments, status } = video;
+  const { prompt, original_prompt, enhanced, adjustments, status } = video;
   const isDone = status === "completed";
   return html`<div class="details">
     <div class="actions">
@@ -59,14 +69,14 @@ function details(video) {
       ${isDone && features.value.has("retake") ? html`<button type="button" @click=${() => directVideo(video, "retake")}>${RETAKE}Retake</button>` : nothing}
       ${isDone && features.value.has("continue") ? html`<button type="button" @click=${() => directVideo(video, "continue")}>${CONTINUE}Continue</button>` : nothing}
       <button type="button" @click=${() => showSnippets(video)}>${CODE}Copy as code</button>
-      <button type="button" class="danger" @click=${() => deleteVideo(id)}>${TRASH}${isDone || status === "failed" ? "Delete" : "Cancel"}</button>
+      ${deleteButton(video)}
       <button type="button" class="quiet" @click=${() => (selectedId.value = null)}>Close</button>
     </div>
     <p class="prompt">${prompt}</p>
     ${enhanced ? html`<details><summary>Rewritten from</summary><p class="prompt">${original_prompt}</p></details>` : nothing}
     ${facts(video)}
     ${adjustments.length > 0 ? html`<details open><summary>${counted(adjustments.length, "value")} adjusted</summary>
-      ${adjustments.map((changed) => html`<div><code>${changed.field}</code> ${adjustment(changed)}</div>`)}</details>` : nothing}
+      ${adjustments.map((changed) => html`<div><span class="label">${fieldTitle(changed.field)}</span>${adjustment(changed)}</div>`)}</details>` : nothing}
   </div>`;
 }
 
