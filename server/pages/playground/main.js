@@ -2,7 +2,7 @@
 /** Starts the page: draws its parts, follows the server, and listens for keys, drops and pasted pictures. */
 
 import { mount } from "./dom.js";
-import { checkDraft } from "./store/draft.js";
+import { checkDraft, keepDraft } from "./store/draft.js";
 import { followUnfinished, listVideos, live, videos } from "./store/library.js";
 import { addPictures } from "./store/pictures.js";
 import { render } from "./store/runs.js";
@@ -25,6 +25,7 @@ mount(".gallery", gallery);
 mountDialogs();
 askWhenNeeded();
 checkDraft();
+keepDraft();
 followUnfinished();
 watchServer();
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** The request that is being composed, and what the server says that it would become. */
 
+import { formatBytes } from "../format.js";
 import { LTX23Error } from "../ltx23.js";
 import { computed, effect, signal } from "../vendor/signals-core/signals-core.mjs";
 import { client, isKeyError, isReachable, model } from "./server.js";
@@ -87,7 +88,10 @@ export const NEW_DRAFT = /** @type {Draft} */ ({
   loras: {},
 });
 
-export const draft = signal(NEW_DRAFT);
+// Of this tab, so that a reload loses no text.
+const STORED_DRAFT = "ltx23-draft";
+
+export const draft = signal(/** @type {Draft} */ ({ ...NEW_DRAFT, ...JSON.parse(sessionStorage.getItem(STORED_DRAFT) ?? "{}") }));
 export const pictures = signal(/** @type {Picture[]} */ ([]));
 export const ownSound = signal(/** @type {OwnSound | null} */ (null));
 export const source = signal(/** @type {Source | null} */ (null));
@@ -171,6 +175,34 @@ export const request = computed(() => ({
 const sketch = computed(() => JSON.stringify({ ...fields.value, prompt: "-", ...pictureFields(() => PIXEL) }));
 const sourceFile = computed(() => source.value?.file ?? null);
 
+/** Files and texts that are larger than the server takes, by the field's path: it would refuse them once they are sent. */
+const tooLarge = computed(() => {
+  const { limits } = model.value ?? {};
+  if (!limits) return {};
+  const wrong = /** @type {Record<string, string>} */ ({});
+  const checkFile = (/** @type {string} */ path, /** @type {File | null | undefined} */ file, /** @type {number} */ most) => {
+    if (file && file.size > most) wrong[path] = `${file.name} has ${formatBytes(file.size)}, the server takes ${formatBytes(most)} at most.`;
+  };
+  pictures.value.forEach(({ file, width, height }, i) => {
+    const path = areKeyframes.value ? `keyframes.${i}` : "input_image_b64";
+    checkFile(path, file, limits.image_bytes);
+    if (width * height > limits.image_pixels) wrong[path] = `${file.name} has ${width} × ${height} pixels, the server takes ${limits.image_pixels / 1e6} megapixels at most.`;
+  });
+  checkFile("audio_b64", ownSound.value?.file, limits.sound_bytes);
+  checkFile("video_b64", source.value?.file, limits.video_bytes);
+  const length = [...draft.value.prompt].length;
+  if (length > limits.prompt_characters) wrong.prompt = `The prompt has ${length} characters, the server takes ${limits.prompt_characters} at most.`;
+  return wrong;
+});
+
+/** Whether something at a field keeps the request from being sent. */
+export const hasFieldProblems = computed(() => Object.keys({ ...problems.value, ...tooLarge.value }).some((path) => path !== ""));
+
+/** Keep the draft's text and numbers in this tab. */
+export function keepDraft() {
+  effect(() => sessionStorage.setItem(STORED_DRAFT, JSON.stringify(draft.value)));
+}
+
 /** Ask the server what the request would become, after each change. */
 export function checkDraft() {
   let newest = new AbortController();
@@ -208,7 +240,7 @@ export function showProblems(error) {
 
 /** What is wrong with any of these fields, or with a field inside of them. @param {string[]} names */
 export function problemsOf(...names) {
-  return Object.entries(problems.value)
+  return Object.entries({ ...problems.value, ...tooLarge.value })
     .filter(([path]) => names.some((name) => path === name || path.startsWith(`${name}.`)))
     .map(([, message]) => message);
 }

@@ -58,13 +58,31 @@ async function listPage(after) {
     const isListed = (/** @type {Video} */ { id }) => (after === undefined || id < after) && (last_id === null || id >= last_id);
     const others = videos.peek().filter((video) => !before.has(video) || !isListed(video));
     const known = new Set(others.map(({ id }) => id));
+    const fresh = data.filter(({ id }) => !known.has(id)).map(withKnownUrl);
     const isEnd = others.every(({ id }) => last_id === null || id > last_id);
-    videos.value = [...others, ...data.filter(({ id }) => !known.has(id))].sort((a, b) => (a.id < b.id ? 1 : -1));
+    videos.value = [...others, ...fresh].sort((a, b) => (a.id < b.id ? 1 : -1));
     if (isEnd) hasMore.value = has_more;
     libraryProblem.value = null;
     wasListed.value = true;
   } catch (error) {
     if (!isKeyError(error)) libraryProblem.value = messageOf(error);
+  }
+}
+
+/** Keep the link that is known: another one would start its player anew. @param {Video} video @returns {Video} */
+function withKnownUrl(video) {
+  const known = videos.peek().find(({ id }) => id === video.id)?.url;
+  return known ? { ...video, url: known } : video;
+}
+
+/** Show a video, with a new link to its file: links expire. @param {string} id */
+export async function openVideo(id) {
+  selectedId.value = id;
+  try {
+    putVideos([await client.get(id)]);
+  } catch (error) {
+    if (error instanceof LTX23Error && error.status === 404) forgetVideo(id);
+    else if (!isKeyError(error)) libraryProblem.value = messageOf(error);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { html } from "../dom.js";
 import { CODE } from "../icons.js";
-import { draft, problemsOf, problems } from "../store/draft.js";
+import { draft, hasFieldProblems, problemsOf, problems } from "../store/draft.js";
 import { isSending, render } from "../store/runs.js";
 import { health, isReachable } from "../store/server.js";
 import { optionFields } from "./options.js";
@@ -41,7 +41,7 @@ function showViewer() {
 }
 
 export function isReady() {
-  return draft.value.prompt.trim() !== "" && !isSending.value && isReachable.value && Object.keys(problems.value).every((path) => path === "");
+  return draft.value.prompt.trim() !== "" && !isSending.value && isReachable.value && !hasFieldProblems.value;
 }
 
 function label() {
@@ -53,7 +53,7 @@ function label() {
 function waiting() {
   if (!isReachable.value) return "The server cannot be reached.";
   if (draft.value.prompt.trim() === "") return "Write a prompt to begin.";
-  if (Object.keys(problems.value).some((path) => path !== "")) return "Something above has to be changed first.";
+  if (hasFieldProblems.value) return "Something above has to be changed first.";
   const { depth = 0, running = 0 } = health.value?.queue ?? {};
   if (depth + running > 0) return `${depth + running} before it in the queue.`;
   return html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> renders from anywhere.`;

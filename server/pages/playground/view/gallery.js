@@ -4,7 +4,7 @@
 import { cssVariables, html, live as liveValue, nothing, ref, repeat } from "../dom.js";
 import { counted, formatAge, formatNumber } from "../format.js";
 import { COMPARE } from "../icons.js";
-import { found, hasMore, libraryProblem, listMore, live, loadThumbnail, search, searchVideos, selectedId, videos, wasListed } from "../store/library.js";
+import { found, hasMore, libraryProblem, listMore, live, loadThumbnail, openVideo, search, searchVideos, selectedId, videos, wasListed } from "../store/library.js";
 import { signal } from "../vendor/signals-core/signals-core.mjs";
 import { showComparison } from "./compare.js";
 import { deleteButton } from "./delete.js";
@@ -52,7 +52,7 @@ function card(video) {
   const { id, prompt, status, width, height, duration, created_at } = video;
   const isMarked = marked.value.includes(id);
   return html`<li class="card ${status}" aria-current=${selectedId.value === id}>
-    <button type="button" class="open" @click=${() => (selectedId.value = id)} aria-label="Open: ${prompt}">
+    <button type="button" class="open" @click=${() => openVideo(id)} aria-label="Open: ${prompt}">
       <span class="thumb" ${cssVariables({ ratio: (width / height).toFixed(3) })}>${picture(video)}</span>
       <span class="prompt">${prompt}</span>
       <span class="meta">${formatNumber(duration)} s, ${width} × ${height}, ${formatAge(created_at)}</span>
