@@ -83,7 +83,7 @@ const shellQuoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 function curl({ fields, keyframes, image, audio, video }) {
   const texts = Object.entries(fields).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
   const parts = [
-    ...texts.map(([name, value]) => `-F ${shellQuoted(`${name}=${value}`).replace("=", "=")}`),
+    ...texts.map(([name, value]) => `-F ${shellQuoted(`${name}=${value}`)}`),
     ...keyframes.flatMap(({ name, frame, strength }, i) => [
       `-F ${shellQuoted(`keyframes[${i}][image_b64]=@${name}`)} -F 'keyframes[${i}][frame_idx]=${frame}'${strength < 1 ? ` -F 'keyframes[${i}][strength]=${strength}'` : ""}`,
     ]),
@@ -101,7 +101,7 @@ function python({ fields, keyframes, image, audio, video }) {
   const { prompt, ...others } = fields;
   const values = [
     JSON.stringify(prompt),
-    ...Object.entries(others).map(([name, value]) => (name === "continue" ? `**{"continue": ${pythonValue(value)}}` : `${name}=${pythonValue(value)}`)),
+    ...Object.entries(others).map(([name, value]) => `${name === "continue" ? "continue_" : name}=${pythonValue(value)}`),
     ...files({ image, audio, video }).map(([name, file]) => `${name}=${JSON.stringify(file)}`),
     ...(keyframes.length > 0 ? [`keyframes=[${keyframes.map(pythonKeyframe).join(", ")}]`] : []),
   ];
@@ -115,7 +115,7 @@ clip.save("clip.${fields.video_format ?? "mp4"}")`;
 }
 
 /** @param {{name: string, frame: number, strength: number}} keyframe */
-const pythonKeyframe = ({ name, frame, strength }) => `{"image": ${JSON.stringify(name)}, "frame_idx": ${frame}${strength < 1 ? `, "strength": ${strength}` : ""}}`;
+const pythonKeyframe = ({ name, frame, strength }) => `{"image": ${JSON.stringify(name)}, "frame": ${frame}${strength < 1 ? `, "strength": ${strength}` : ""}}`;
 
 /** @param {unknown} value @returns {string} */
 function pythonValue(value) {
