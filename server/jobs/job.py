@@ -23,6 +23,7 @@ from pipelines.spec import GenerationSpec
 from server.jobs.live_clip import LiveClip
 from server.jobs.previews import PreviewFeed
 from server.jobs.progress import JobProgress, ProgressFeed
+from server.jobs.stage_percents import FIRST_GUESS, StagePercents
 
 STOPPING = "the server is stopping"
 
@@ -89,6 +90,7 @@ class Job:
     id: the client's name for it; not unique. key: the unique name that the worker uses.
     owner: the id of the API key it came with; None without one. attempts: the number of workers it was given to.
     started_at, decoded_at: when a worker began it, and when it left the device while its file was not finished.
+    stages_at: when each stage began. percents: where each stage is expected to begin and to end.
     live: the same clip while it is decoded, for those who watch it; None if nobody can.
     peak_memory_bytes: the peak of its render, once it is done; None if the worker could not measure it.
     """
@@ -108,6 +110,8 @@ class Job:
     submitted_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
     decoded_at: float | None = None
+    stages_at: dict[str, float] = field(default_factory=dict)
+    percents: StagePercents = field(default_factory=lambda: FIRST_GUESS)
     attempts: int = 0
     peak_memory_bytes: int | None = None
 
@@ -134,6 +138,13 @@ class Job:
         """Return how long it has had a device."""
         return self.decoded_at - self.started_at if self.decoded_at and self.started_at else self.running_s
 
+    @property
+    def stages_s(self) -> Mapping[str, float]:
+        """Return how long each stage took, now that the last one has ended."""
+        begun = list(self.stages_at.values())
+        ends = [*begun[1:], time.monotonic()]
+        return {stage: end - start for (stage, start), end in zip(self.stages_at.items(), ends, strict=True)}
+
     def has_clip_of(self, size_bytes: int) -> bool:
         """Return whether its file exists and has the size that it had when the worker verified it."""
         try:
@@ -143,8 +154,14 @@ class Job:
 
     def start(self) -> None:
         self.started_at = time.monotonic()
+        self.stages_at.clear()
         self.progress.set(JobProgress(running=True))
         self.begun.set()
+
+    def enter(self, stage: str, step: int, steps: int) -> None:
+        """Note that it is at this step of this stage."""
+        self.stages_at.setdefault(stage, time.monotonic())
+        self.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps, percents=self.percents))
 
     def succeed(self, timings_s: Mapping[str, float]) -> None:
         if not self.ended.done():

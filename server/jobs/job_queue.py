@@ -10,6 +10,7 @@ from server.jobs.job import Job, JobCancelled, JobError, QueueFull, ShareFull
 from server.jobs.limits import Limits
 from server.jobs.progress import JobProgress
 from server.jobs.render_times import RenderTimes
+from server.jobs.stage_percents import StageShares
 
 
 class JobRunner(Protocol):
@@ -32,7 +33,7 @@ class JobQueue:
     def __init__(self, limits: Limits, runners: Sequence[JobRunner]) -> None:
         self._limits, self._runners = limits, runners
         self._queue: FairQueue[Job] = FairQueue()
-        self._times, self._device_times = RenderTimes(), RenderTimes()
+        self._times, self._device_times, self._shares = RenderTimes(), RenderTimes(), StageShares()
 
     @property
     def waiting(self) -> int:
@@ -76,6 +77,7 @@ class JobQueue:
     def pop(self) -> Job:
         """Remove and return the next job. Raises IndexError if none is waiting."""
         job = self._queue.pop()
+        job.percents = self._shares.percents
         self._update_positions()
         return job
 
@@ -94,6 +96,7 @@ class JobQueue:
     def record_time(self, job: Job) -> None:
         self._times.add(job.spec, job.running_s)
         self._device_times.add(job.spec, job.device_s)
+        self._shares.add(job.stages_s)
 
     def seconds_left(self, job: Job) -> float | None:
         """Estimate the seconds until the job ends, from earlier clips of its size.

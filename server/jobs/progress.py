@@ -2,24 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-# The percentage of a whole render at which each stage begins and ends. These are estimates: 3 steps at full size, with
-# four times the tokens, are assumed to take a little longer than the 8 steps before them. 100 means the clip exists.
-STAGE_PERCENT = {
-    "encode": (0, 5),
-    "stage_1": (5, 40),
-    "upsample": (40, 42),
-    "stage_2": (42, 85),
-    "decode": (85, 99),
-}
+from server.jobs.stage_percents import FIRST_GUESS, StagePercents
 
 
 @dataclass(frozen=True)
 class JobProgress:
     """A job's position while it waits, then its stage and step.
 
-    position: in the queue, 1 is the next; None while it runs. step, steps: within the stage.
+    position: in the queue, 1 is the next; None while it runs. step, steps: within the stage. percents: of its stages.
     """
 
     running: bool = False
@@ -27,10 +19,11 @@ class JobProgress:
     stage: str | None = None
     step: int = 0
     steps: int = 0
+    percents: StagePercents = field(default_factory=lambda: FIRST_GUESS)
 
     @property
     def percent(self) -> int:
-        begin, end = STAGE_PERCENT.get(self.stage or "", (0, 0))
+        begin, end = self.percents.get(self.stage or "", (0, 0))
         return begin + (end - begin) * self.step // self.steps if self.steps else begin
 
 

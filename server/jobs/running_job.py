@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from server.jobs.job import DeadlineExceeded, Job, JobError, OutOfMemory, RenderFailed, RenderRefused
 from server.jobs.limits import Limits
 from server.jobs.previews import Preview
-from server.jobs.progress import JobProgress
 from server.jobs.worker_process import Worker
 from server.worker.messages import (
     Cancel,
@@ -61,7 +60,7 @@ class RunningJob:
             case Started():
                 self.job.start()
             case Progress(_, stage, step, steps):
-                self.job.progress.set(JobProgress(running=True, stage=stage, step=step, steps=steps))
+                self.job.enter(stage, step, steps)
                 if stage == "decode":
                     self.job.previews.end()
             case PreviewMade(_, stage, step, steps, data):

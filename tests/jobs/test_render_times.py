@@ -1,4 +1,4 @@
-"""Estimates of render time from measured renders."""
+"""Estimates of render time, and of the share of each stage, from measured renders."""
 
 from fractions import Fraction
 
@@ -7,6 +7,7 @@ import pytest
 from pipelines.spec import GenerationSpec
 from server.jobs.progress import JobProgress
 from server.jobs.render_times import FIRST_GUESS_S, MAX_SIZES, RenderTimes
+from server.jobs.stage_percents import FIRST_GUESS, StageShares
 
 
 def clip(num_frames: int, side: int = 256) -> GenerationSpec:
@@ -55,3 +56,24 @@ def test_the_number_of_remembered_sizes_is_limited() -> None:
 )
 def test_percent(progress: JobProgress, percent: int) -> None:
     assert progress.percent == percent
+
+
+def test_the_shares_of_stages_are_learned() -> None:
+    shares = StageShares()
+    assert shares.percents == FIRST_GUESS
+
+    shares.add({"encode": 1, "stage_1": 1, "decode": 2})
+    assert shares.percents == {"encode": (0, 25), "stage_1": (25, 50), "decode": (50, 99)}
+
+    shares.add({"encode": 0, "stage_1": 0, "decode": 2})
+    assert shares.percents == {"encode": (0, 17), "stage_1": (17, 35), "decode": (35, 99)}
+
+
+def test_a_render_with_other_stages_replaces_what_was_learned() -> None:
+    shares = StageShares()
+    shares.add({"encode": 1, "stage_1": 1, "decode": 2})
+    shares.add({"encode": 1, "decode": 1})
+
+    assert shares.percents == {"encode": (0, 50), "decode": (50, 99)}
+    shares.add({})
+    assert shares.percents == {"encode": (0, 50), "decode": (50, 99)}
