@@ -9,10 +9,11 @@ import { askForKey } from "./key.js";
 import { showStatus } from "./status.js";
 
 export function bar() {
-  return html`<h1>LTX<span>2.3</span></h1>
+  return html`<h1>LTX <span>2.3</span></h1>
     <p class="model">${modelText()}</p>
     <div class="switches">
-      <button type="button" class="state ${stateClass()}" @click=${showStatus}><i aria-hidden="true"></i><span role="status">${stateText()}</span></button>
+      <span class="unseen" role="status">${stateText()}</span>
+      <button type="button" class="state ${stateClass()}" title="Status of the server" @click=${showStatus}><i aria-hidden="true"></i>${stateText()}</button>
       <a class="button quiet" href="docs">API</a>
       ${apiKey.value || needsKey.value ? html`<button type="button" class="icon-button tall" aria-label="API key" @click=${askForKey}>${KEY}</button>` : nothing}
       <button type="button" class="icon-button tall" aria-label="Theme: ${theme.value}" title="Theme: ${theme.value}" @click=${switchTheme}>${THEME}</button>

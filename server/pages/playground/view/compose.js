@@ -56,5 +56,5 @@ function waiting() {
   if (hasFieldProblems.value) return "Something above has to be changed first.";
   const { depth = 0, running = 0 } = health.value?.queue ?? {};
   if (depth + running > 0) return `${depth + running} before it in the queue.`;
-  return html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> renders from anywhere.`;
+  return html`<span class="keys"><kbd>Ctrl</kbd> <kbd>Enter</kbd> renders from anywhere.</span>`;
 }

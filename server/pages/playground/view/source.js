@@ -60,7 +60,7 @@ function retakeFields({ start, end, duration, renders }) {
     label: "Part to render anew",
     isGroup: true,
     names: ["retake"],
-    input: html`<div class="row">${seconds("start", start)}<span>to</span>${seconds("end", end)}<span class="unit">s</span>
+    input: html`<div class="row wrap">${seconds("start", start)}<span>to</span>${seconds("end", end)}<span class="unit">s</span>
       <select aria-label="What to render anew" @change=${(/** @type {any} */ event) => changeSource({ renders: event.target.value })}>
         <option value="both" ?selected=${renders === "both"}>picture, sound</option>
         <option value="video" ?selected=${renders === "video"}>picture only</option>

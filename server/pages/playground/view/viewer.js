@@ -51,9 +51,9 @@ function screen(video) {
   if (status === "failed") {
     return html`<div class="frame failed" ${ratio(width, height)}><p role="alert"><b>This clip failed.</b><br>${error?.message}</p></div>`;
   }
-  const preview = live.value[id]?.preview;
+  const { preview, progress } = live.value[id] ?? {};
   return html`<div class="frame" ${ratio(width, height)}>
-    ${preview ? html`<img class="preview" src=${preview} alt="What the clip looks like so far">` : html`<p class="waiting">${status === "queued" ? "Waiting" : "No picture yet"}</p>`}
+    ${preview ? html`<img class="preview" src=${preview} alt="What the clip looks like so far">` : html`<p class="waiting">${(progress?.status ?? status) === "queued" ? "Waiting" : "No picture yet"}</p>`}
   </div>
   ${progressBar(video)}`;
 }

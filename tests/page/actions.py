@@ -1,0 +1,97 @@
+"""What people do on the start page, by the names that they see or hear."""
+
+import base64
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+# 9 frames of 256x256: the smallest clip.
+SIDE = 256
+SHORTEST_S = "0.375"
+
+
+def open_form(page: Page) -> None:
+    page.goto("/")
+    expect(page.get_by_role("button", name="Ready")).to_be_visible()
+
+
+def enter(field: Locator, text: str) -> None:
+    """Type into a field and leave it."""
+    field.fill(text)
+    field.press("Tab")
+
+
+def compose(
+    page: Page, prompt: str, *, seed: int = 7, width: int = SIDE, height: int = SIDE, seconds: str = SHORTEST_S
+) -> None:
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    enter(page.get_by_label("Width in pixels"), str(width))
+    enter(page.get_by_label("Height in pixels"), str(height))
+    enter(page.get_by_role("spinbutton", name="Length"), seconds)
+    enter(page.get_by_label("Seed", exact=True), str(seed))
+
+
+def render(page: Page) -> None:
+    page.get_by_role("button", name="Render").click()
+
+
+def expect_clip(page: Page) -> None:
+    """Wait for the player of a finished clip."""
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
+
+
+def download(page: Page) -> Path:
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    return started.value.path()
+
+
+def drop(page: Page, target: Locator, *files: Path) -> None:
+    """Drop files from outside of the browser on an element."""
+    box = target.bounding_box()
+    assert box
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "data": data}
+    for event in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": event, **at})
+    session.detach()
+
+
+def paste(page: Page, picture: Path) -> None:
+    """Copy a picture as a browser does, and paste it."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(
+        """async (png) => {
+          const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
+          await navigator.clipboard.write([new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})})]);
+        }""",
+        base64.b64encode(picture.read_bytes()).decode(),
+    )
+    page.keyboard.press("Control+V")
+
+
+def draw_picture(path: Path, colours: Sequence[tuple[int, int, int]], size: tuple[int, int] = (SIDE, SIDE)) -> Path:
+    """Write a picture of four squares in two colours."""
+    image = Image.new("RGB", (2, 2))
+    image.putdata([colours[0], colours[1], colours[1], colours[0]])
+    image.resize(size, Image.Resampling.NEAREST).save(path)
+    return path
+
+
+def frames_of(clip: Path) -> list[NDArray[np.uint8]]:
+    with av.open(BytesIO(clip.read_bytes())) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def difference(frame: NDArray[np.uint8], picture: Path) -> float:
+    """Return the mean difference of a frame from a picture of its size, of 255."""
+    with Image.open(picture) as image:
+        expected = np.asarray(image.convert("RGB"), dtype=np.float32)
+    return float(np.abs(frame.astype(np.float32) - expected).mean())
