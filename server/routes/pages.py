@@ -37,7 +37,7 @@ DOCS_POLICY = (
 # Assets change only with a release.
 ASSET = {"Cache-Control": "max-age=3600"}
 # The version is part of the address.
-VERSIONED = {"Cache-Control": "public, max-age=31536000, immutable"}
+VERSIONED = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
@@ -62,10 +62,12 @@ async def home(request: Request) -> Response:
 
 
 @router.get("/page/{version}/{name:path}")
-async def playground_file(version: str, name: str) -> Response:
+async def playground_file(request: Request, version: str, name: str) -> Response:
     file = PLAYGROUND.files.get(name) if version == PLAYGROUND.version else None
     if file is None:
         raise HTTPException(404, "Not Found")
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.gzipped, media_type=file.media_type, headers=VERSIONED | {"Content-Encoding": "gzip"})
     return Response(file.data, media_type=file.media_type, headers=VERSIONED)
 
 

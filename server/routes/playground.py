@@ -1,8 +1,10 @@
 """The files of the playground at `/`, which are read once, and a version that changes with any of them."""
 
+import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -13,6 +15,10 @@ MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "tex
 class PlaygroundFile:
     data: bytes
     media_type: str
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        return gzip.compress(self.data, mtime=0)
 
 
 @dataclass(frozen=True)

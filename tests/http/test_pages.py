@@ -74,3 +74,20 @@ def test_the_pages_need_no_key(guarded: Server) -> None:
         answers = {path: stranger.get(path).status_code for path in [*PAGES, "/docs/start.js", "/redoc", "/docs/other"]}
 
     assert answers == {"/": 200, "/docs": 200, "/docs/start.js": 200, "/redoc": 401, "/docs/other": 401}
+
+
+def test_the_pages_files_are_compressed_for_those_who_accept_it(client: httpx.Client) -> None:
+    path = next(reference for reference in References(client.get("/").text).found if reference.endswith("/main.js"))
+    plain = client.get(f"/{path}", headers={"Accept-Encoding": "identity"})
+    compressed = client.get(f"/{path}", headers={"Accept-Encoding": "gzip, br"})
+
+    assert plain.content == compressed.content
+    assert "content-encoding" not in plain.headers
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert int(compressed.headers["content-length"]) < len(plain.content)
+    assert "immutable" in plain.headers["cache-control"]
+    assert {plain.headers["vary"], compressed.headers["vary"]} == {"Accept-Encoding"}
+
+
+def test_a_file_of_another_version_is_not_there(client: httpx.Client) -> None:
+    assert client.get("/page/0000000000000000/main.js").status_code == 404
