@@ -135,12 +135,12 @@ function javaScript({ fields, keyframes, image, audio, video }) {
   ];
   const hasFiles = values.some((value) => value.includes("openAsBlob"));
   const key = apiKey.value ? ", apiKey: process.env.LTX23_API_KEY" : "";
-  return `import { ${hasFiles ? "openAsBlob" : "writeFileSync"} } from "node:fs";
-${hasFiles ? 'import { writeFileSync } from "node:fs";\n' : ""}import { LTX23 } from "./ltx23.js";
+  return `import { ${hasFiles ? "openAsBlob, " : ""}writeFileSync } from "node:fs";
+import { LTX23 } from "./ltx23.js";
 
 const ltx = new LTX23({ baseUrl: ${JSON.stringify(address())}${key} });
 const { blob } = await ltx.generate({
   ${values.join(",\n  ")},
 });
-writeFileSync("clip.${fields.video_format ?? "mp4"}", await blob.bytes());`;
+writeFileSync("clip.${fields.video_format ?? "mp4"}", Buffer.from(await blob.arrayBuffer()));`;
 }
