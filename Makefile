@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotat
 
 NODE_PACKAGES := tests/page/node_modules/.package-lock.json
 
-.PHONY: serve setup dev test test-sglang check bench fuzz soak lock clean
+.PHONY: serve setup dev test test-sglang test-examples check bench fuzz soak lock clean
 
 serve: setup
 	$(BIN)/ltx23 serve
@@ -35,6 +35,10 @@ check: $(VENV)/.installed-dev $(NODE_PACKAGES)
 test-sglang: $(VENV)/.installed-dev
 	tests/sglang/cpu_env.sh $(VENV)-sglang $(PYTHON)
 	LTX23_TEST_SGLANG_PYTHON=$(VENV)-sglang/bin/python $(BIN)/python -m pytest -m sglang tests/sglang
+
+# The examples, also those that npm and PyPI take long for: 3.7 GB and 8 minutes to install, 5 minutes to test.
+test-examples: dev
+	$(BIN)/python -m pytest -m "not sglang" tests/examples
 
 bench: setup
 	$(BIN)/python -m benchmarks.overhead
