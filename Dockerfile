@@ -29,11 +29,12 @@ ENV PATH=/opt/venv/bin:$PATH \
 # Dependencies come before the code because they change less often.
 WORKDIR /opt/ltx23
 COPY pyproject.toml constraints.txt requirements.lock ./
+COPY clients/python/pyproject.toml clients/python/
 RUN python3 -m venv /opt/venv \
-    && mkdir weights pipelines enhancer server ltx23_pytest \
-    && touch README.md \
+    && mkdir weights pipelines enhancer server ltx23_pytest clients/python/ltx23_client \
+    && touch README.md clients/python/README.md \
     && pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock \
-    && pip install --no-cache-dir --constraint constraints.txt '.[otel,c2pa]'
+    && pip install --no-cache-dir --constraint constraints.txt ./clients/python '.[otel,c2pa]'
 
 COPY README.md ./
 COPY weights weights
@@ -41,7 +42,8 @@ COPY pipelines pipelines
 COPY enhancer enhancer
 COPY server server
 COPY ltx23_pytest ltx23_pytest
-RUN pip install --no-cache-dir --no-deps --force-reinstall .
+COPY clients/python clients/python
+RUN pip install --no-cache-dir --no-deps --force-reinstall ./clients/python .
 
 USER 10001:10001
 WORKDIR /data

