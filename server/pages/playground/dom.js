@@ -5,7 +5,6 @@ import { Directive, directive } from "./vendor/lit-html/directive.js";
 import { noChange, render } from "./vendor/lit-html/lit-html.js";
 import { effect } from "./vendor/signals-core/signals-core.mjs";
 
-export { live } from "./vendor/lit-html/directives/live.js";
 export { ref } from "./vendor/lit-html/directives/ref.js";
 export { repeat } from "./vendor/lit-html/directives/repeat.js";
 export { classMap } from "./vendor/lit-html/directives/class-map.js";
@@ -23,6 +22,33 @@ export function mount(selector, view) {
     render(view(), element);
   });
 }
+
+// The fields that somebody types into, from the first key until what was typed is entered or left.
+const edited = /** @type {WeakSet<EventTarget>} */ (new WeakSet());
+document.addEventListener("input", ({ target }) => target && edited.add(target), { capture: true });
+for (const name of ["change", "focusout"]) {
+  document.addEventListener(name, ({ target }) => target && edited.delete(target), { capture: true });
+}
+
+class Live extends Directive {
+  /** @param {unknown} value */
+  render(value) {
+    return value;
+  }
+
+  /**
+   * @param {import("./vendor/lit-html/directive.js").PropertyPart} part
+   * @param {[unknown]} values
+   */
+  update({ element, name }, [value]) {
+    const field = /** @type {Record<string, any>} */ (/** @type {unknown} */ (element));
+    if (!edited.has(element) && field[name] !== value) field[name] = value;
+    return noChange;
+  }
+}
+
+/** Keep a property of a field as the state is, except while somebody types into the field. */
+export const live = directive(Live);
 
 class CssVariables extends Directive {
   /** @param {Record<string, string | number>} _variables */

@@ -47,9 +47,10 @@ document.addEventListener("keydown", (event) => {
 
 /** @param {Iterable<File>} files */
 function addFiles(files) {
+  const isSound = (/** @type {File} */ { type }) => type.startsWith("audio/");
   const all = [...files];
-  addPictures(all.filter(({ type, name }) => type.startsWith("image/") || /\.(heic|heif)$/i.test(name)));
-  const sound = all.find(({ type }) => type.startsWith("audio/"));
+  addPictures(all.filter((file) => !isSound(file)));
+  const sound = all.find(isSound);
   if (sound) takeSound(sound);
 }
 

@@ -14,6 +14,7 @@ import { client, isKeyError, isReachable, model } from "./server.js";
  * @property {number} width
  * @property {number} height
  * @property {number} frame
+ * @property {boolean} isMoved Whether it was put at its frame by hand.
  * @property {number} strength
  * @property {number | null} crf Null for the server's own.
  *
@@ -57,7 +58,7 @@ import { client, isKeyError, isReachable, model } from "./server.js";
  * @property {Record<string, number>} loras
  *
  * @typedef {{width: number, height: number, num_frames: number, fps: number, duration: number,
- *   adjustments: import("../ltx23.js").Adjustment[]}} Checked
+ *   adjustments: import("../ltx23.js").Adjustment[], length: string}} Checked
  */
 
 // Shorter than a glance at the answer, longer than the time between two keys.
@@ -97,11 +98,19 @@ export const ownSound = signal(/** @type {OwnSound | null} */ (null));
 export const source = signal(/** @type {Source | null} */ (null));
 
 export const checked = signal(/** @type {Checked | null} */ (null));
-/** What is wrong, by the field's path: `keyframes.1.frame_idx`. */
-export const problems = signal(/** @type {Record<string, string>} */ ({}));
+/** What the check found wrong, and what the server refused when the draft was sent, by the field's path: `keyframes.1.frame_idx`. */
+const faults = signal(/** @type {Record<string, string>} */ ({}));
+const refusals = signal(/** @type {Record<string, string>} */ ({}));
 
-/** The clip's length in frames, as far as it is known. */
-export const numFrames = computed(() => checked.value?.num_frames ?? Math.max(9, Math.round((draft.value.duration * draft.value.fps) / 8) * 8 + 1));
+/** The clip's length in frames: the server's, or an estimate until it has answered. */
+export const numFrames = computed(() => (checked.value && checked.value.length === length.value ? checked.value.num_frames : estimate()));
+
+function estimate() {
+  const { duration, fps } = draft.value;
+  if (source.value?.work === "retake") return source.value.numFrames;
+  const added = source.value ? source.value.seconds * fps : duration * fps;
+  return (source.value?.numFrames ?? 1) + Math.max(8, Math.round(added / 8) * 8);
+}
 
 /** @param {Partial<Draft>} change */
 export function change(change) {
@@ -171,6 +180,9 @@ export const request = computed(() => ({
   ...(source.value?.file && { video: source.value.file }),
 }));
 
+/** What the length depends on. */
+const length = computed(() => JSON.stringify([fields.value.duration, fields.value.fps, fields.value.continue, fields.value.from_video]));
+
 /** What is checked while it is composed, as text: the request without its words, and without the content of its files. */
 const sketch = computed(() => JSON.stringify({ ...fields.value, prompt: "-", ...pictureFields(() => PIXEL) }));
 const sourceFile = computed(() => source.value?.file ?? null);
@@ -195,8 +207,11 @@ const tooLarge = computed(() => {
   return wrong;
 });
 
+/** What is wrong, by the field's path. */
+export const problems = computed(() => ({ ...faults.value, ...tooLarge.value, ...refusals.value }));
+
 /** Whether something at a field keeps the request from being sent. */
-export const hasFieldProblems = computed(() => Object.keys({ ...problems.value, ...tooLarge.value }).some((path) => path !== ""));
+export const hasFieldProblems = computed(() => Object.keys(problems.value).some((path) => path !== ""));
 
 /** Keep the draft's text and numbers in this tab. */
 export function keepDraft() {
@@ -206,41 +221,51 @@ export function keepDraft() {
 /** Ask the server what the request would become, after each change. */
 export function checkDraft() {
   let newest = new AbortController();
+  // What was refused may be right after any change.
+  effect(() => {
+    if (request.value) forgetRefusals();
+  });
   effect(() => {
     const wanted = { ...JSON.parse(sketch.value), ...(sourceFile.value && { video: sourceFile.value }) };
     if (!model.value || !isReachable.value) return;
     newest.abort();
     const { signal } = (newest = new AbortController());
-    setTimeout(() => !signal.aborted && check(wanted, signal), CHECK_DELAY_MS);
+    setTimeout(() => !signal.aborted && check(wanted, length.peek(), signal), CHECK_DELAY_MS);
   });
 }
 
-/** @param {import("../ltx23.js").Request} wanted @param {AbortSignal} signal */
-async function check(wanted, signal) {
+/** @param {import("../ltx23.js").Request} wanted @param {string} length @param {AbortSignal} signal */
+async function check(wanted, length, signal) {
   try {
     const answer = await client.check(wanted, { signal });
     if (signal.aborted) return;
-    checked.value = answer;
-    problems.value = {};
+    checked.value = { ...answer, length };
+    faults.value = {};
   } catch (error) {
-    if (!signal.aborted && !isKeyError(error)) showProblems(error);
+    if (!signal.aborted && !isKeyError(error)) faults.value = byField(error);
   }
 }
 
+export function forgetRefusals() {
+  refusals.value = {};
+}
+
 /** Note what the server refused, at the fields that it names. @param {unknown} error */
-export function showProblems(error) {
-  if (!(error instanceof LTX23Error) || error.fields.length === 0) {
-    problems.value = { "": error instanceof Error ? error.message : String(error) };
-    return;
-  }
+export function showRefusal(error) {
+  refusals.value = byField(error);
+}
+
+/** @param {unknown} error @returns {Record<string, string>} */
+function byField(error) {
+  if (!(error instanceof LTX23Error) || error.fields.length === 0) return { "": error instanceof Error ? error.message : String(error) };
   // A clip that is too large for the memory is no field's fault, but its size is what helps.
   const where = (/** @type {import("../ltx23.js").FieldProblem} */ { path, code }) => (code === "does_not_fit" ? "width" : path.join("."));
-  problems.value = Object.fromEntries(error.fields.map((problem) => [where(problem), problem.message]));
+  return Object.fromEntries(error.fields.map((problem) => [where(problem), problem.message]));
 }
 
 /** What is wrong with any of these fields, or with a field inside of them. @param {string[]} names */
 export function problemsOf(...names) {
-  return Object.entries({ ...problems.value, ...tooLarge.value })
+  return Object.entries(problems.value)
     .filter(([path]) => names.some((name) => path === name || path.startsWith(`${name}.`)))
     .map(([, message]) => message);
 }

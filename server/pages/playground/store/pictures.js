@@ -1,13 +1,20 @@
 // @ts-check
 /** The pictures of the draft: adding, moving and removing them. */
 
+import { signal } from "../vendor/signals-core/signals-core.mjs";
 import { numFrames, pictures } from "./draft.js";
+
+/** Names of the files that were added last and are no pictures. */
+export const refusedFiles = signal(/** @type {string[]} */ ([]));
 
 let nextId = 1;
 
-/** Add picture files at the end; they are spread over the clip. @param {Iterable<File>} files */
+/** Add picture files at the end; those that nobody has moved are spread over the clip. @param {Iterable<File>} files */
 export async function addPictures(files) {
-  const added = (await Promise.all([...files].map(readPicture))).filter((picture) => picture !== null);
+  const all = [...files];
+  const read = await Promise.all(all.map(readPicture));
+  const added = read.filter((picture) => picture !== null);
+  refusedFiles.value = all.filter((_, i) => read[i] === null).map(({ name }) => name);
   if (added.length > 0) pictures.value = spread([...pictures.peek(), ...added]);
 }
 
@@ -23,13 +30,14 @@ async function readPicture(file) {
     URL.revokeObjectURL(url);
     return null;
   }
-  return { id: nextId++, file, url, ...size, frame: 0, strength: 1, crf: null };
+  return { id: nextId++, file, url, ...size, frame: 0, isMoved: false, strength: 1, crf: null };
 }
 
-/** Place pictures that have no frame of their own evenly: the first at frame 0, the last at the end. @param {import("./draft.js").Picture[]} all */
+/** Place pictures evenly, the first at frame 0, the last at the end; those that were moved stay. @param {import("./draft.js").Picture[]} all */
 function spread(all) {
   const last = numFrames.peek() - 1;
-  return all.map((picture, i) => ({ ...picture, frame: all.length === 1 ? 0 : Math.round((last * i) / (all.length - 1)) }));
+  const place = (/** @type {number} */ i) => (all.length === 1 ? 0 : Math.round((last * i) / (all.length - 1)));
+  return all.map((picture, i) => (picture.isMoved ? picture : { ...picture, frame: place(i) }));
 }
 
 /** @param {number} id @param {Partial<import("./draft.js").Picture>} change */
@@ -39,7 +47,7 @@ export function changePicture(id, change) {
 
 /** @param {number} id @param {number} frame */
 export function movePicture(id, frame) {
-  changePicture(id, { frame: Math.min(Math.max(Math.round(frame), 0), numFrames.peek() - 1) });
+  changePicture(id, { frame: Math.min(Math.max(Math.round(frame), 0), numFrames.peek() - 1), isMoved: true });
 }
 
 /** @param {number} id */
@@ -47,7 +55,7 @@ export function removePicture(id) {
   const removed = pictures.peek().find((picture) => picture.id === id);
   if (removed) URL.revokeObjectURL(removed.url);
   const left = pictures.peek().filter((picture) => picture.id !== id);
-  pictures.value = left.length === 1 ? [{ ...left[0], frame: 0 }] : left;
+  pictures.value = left.length === 1 ? [{ ...left[0], frame: 0, isMoved: false }] : left;
 }
 
 /** Keep pictures at their place of the clip when its length changes. @param {number} before @param {number} after */

@@ -3,7 +3,7 @@
 
 import { LTX23Error } from "../ltx23.js";
 import { signal } from "../vendor/signals-core/signals-core.mjs";
-import { NEW_DRAFT, change, draft, problems, randomSeed, request, showProblems, source } from "./draft.js";
+import { NEW_DRAFT, change, draft, forgetRefusals, randomSeed, request, showRefusal, source } from "./draft.js";
 import { putVideos, selectedId } from "./library.js";
 import { client, isKeyError, sender } from "./server.js";
 
@@ -17,12 +17,12 @@ export async function render() {
     const { count, isSeedLocked } = draft.peek();
     const created = await sender.create(count > 1 ? { ...request.peek(), n: count } : request.peek());
     const others = await Promise.all((created.batch ?? []).slice(1).map((id) => client.get(id)));
-    problems.value = {};
+    forgetRefusals();
     putVideos([...others, created]);
     selectedId.value = created.id;
     if (!isSeedLocked) change({ seed: randomSeed() });
   } catch (error) {
-    if (!isKeyError(error)) showProblems(retryable(error));
+    if (!isKeyError(error)) showRefusal(retryable(error));
   } finally {
     isSending.value = false;
   }

@@ -3,8 +3,8 @@
 
 import { cssVariables, html, live, nothing, repeat } from "../dom.js";
 import { CLOSE, PICTURE } from "../icons.js";
-import { areKeyframes, checked, draft, numFrames, pictures, source } from "../store/draft.js";
-import { addPictures, changePicture, movePicture, removePicture, shownPart } from "../store/pictures.js";
+import { areKeyframes, checked, draft, numFrames, pictures, problems, source } from "../store/draft.js";
+import { addPictures, changePicture, movePicture, refusedFiles, removePicture, shownPart } from "../store/pictures.js";
 import { field, notes } from "./field.js";
 
 export function pictureFields() {
@@ -12,7 +12,7 @@ export function pictureFields() {
     id: "pictures",
     label: "Pictures",
     isGroup: true,
-    names: ["keyframes", "input_image_b64"],
+    names: ["input_image_b64"],
     beside: hint(),
     input: html`<div class="pictures" role="group" aria-labelledby="pictures-label">
       ${repeat(pictures.value, ({ id }) => id, card)}
@@ -20,6 +20,10 @@ export function pictureFields() {
         ${PICTURE}<span>${pictures.value.length === 0 ? "Drop or paste pictures" : "Add"}</span>
         <input type="file" accept="image/*" multiple @change=${onChosen} aria-label="Add pictures">
       </label>
+    </div>
+    <div class="notes" aria-live="polite">
+      ${problems.value.keyframes ? html`<p class="problem">${problems.value.keyframes}</p>` : nothing}
+      ${refusedFiles.value.map((name) => html`<p class="problem">${name} is not a picture.</p>`)}
     </div>`,
   });
 }

@@ -3,7 +3,7 @@
 
 import { html, live, nothing } from "../dom.js";
 import { WAND, UNDO } from "../icons.js";
-import { change, draft, pictures, showProblems } from "../store/draft.js";
+import { change, draft, pictures, showRefusal } from "../store/draft.js";
 import { client, features, isKeyError, model } from "../store/server.js";
 import { signal } from "../vendor/signals-core/signals-core.mjs";
 import { field } from "./field.js";
@@ -72,7 +72,7 @@ async function askForRewrite() {
     const { prompt } = await client.enhance({ prompt: before, ...(first && { image: first.file }) });
     rewrite.value = { before, after: prompt };
   } catch (error) {
-    if (!isKeyError(error)) showProblems(error);
+    if (!isKeyError(error)) showRefusal(error);
   } finally {
     isRewriting.value = false;
   }

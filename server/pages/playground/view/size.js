@@ -113,10 +113,9 @@ function lengthFields() {
 
 /** Change the length. Pictures keep their places in time. @param {{duration?: number, fps?: number}} changed */
 function setLength(changed) {
-  const before = draft.peek();
+  const before = numFrames.peek();
   change(changed);
-  const { duration, fps } = draft.peek();
-  stretchPictures(Math.round(before.duration * before.fps) + 1, Math.round(duration * fps) + 1);
+  stretchPictures(before, numFrames.peek());
 }
 
 /** The longest clip of an area, from the server's limits. @param {number} area */
