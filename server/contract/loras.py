@@ -2,11 +2,12 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.direction import LoraStrength
 from server.contract.errors import FieldError, RequestInvalid, shorten
+from server.contract.names.sent import SentRequest
 from server.contract.wire import GenerateRequest, LoraRequest
 
 MAX_NAMES_SHOWN = 20
@@ -30,13 +31,15 @@ class KnownLora:
     error: str | None = None
 
 
-def resolve_loras(request: GenerateRequest, known: Mapping[str, KnownLora]) -> tuple[LoraStrength, ...]:
-    """Return the LoRAs of a clip. Raises RequestInvalid, with documented names, if one is unknown or unusable."""
+def resolve_loras(
+    request: GenerateRequest, sent: SentRequest, known: Mapping[str, KnownLora]
+) -> tuple[LoraStrength, ...]:
+    """Return the LoRAs of a clip. Raises RequestInvalid, with the names that were sent, if one cannot be used."""
     if request.loras is None:
         return _applied(known)
     errors = list(_errors(request.loras, known))
     if errors:
-        raise RequestInvalid(errors)
+        raise RequestInvalid([replace(error, loc=sent.as_sent(error.loc)) for error in errors])
     return tuple(_wanted(lora, known[lora.name]) for lora in request.loras)
 
 

@@ -127,7 +127,7 @@ def _resolve(
         generate_audio=request.generate_audio,
         container=Container(request.video_format),
         guidance=guidance,
-        loras=resolve_loras(request, loras),
+        loras=resolve_loras(request, sent, loras),
         source=shape.source,
         tail_guard=is_guarded,
         embed_metadata=bool(request.embed_metadata),

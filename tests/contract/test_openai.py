@@ -25,11 +25,13 @@ IMAGE = "data:image/png;base64,AAAA"
         ({"image_reference": {"image_url": IMAGE}}, {"input_reference": {"image_url": IMAGE}}),
         ({"reference_url": IMAGE}, {"input_reference": IMAGE}),
         ({"generate_sound": False}, {"generate_audio": False}),
+        ({"num_outputs_per_prompt": 2}, {"n": 2}),
         ({"model": "sora-2", "seed": 1}, {"seed": 1}),
         ({"extra_body": {"seed": 1, "fps": None}}, {"seed": 1}),
         ({"extra_body": '{"seed": 1, "seconds": "4"}'}, {"seed": 1, "duration": 4.0}),
         ({"video_params": {"width": 640, "fps": 16}}, {"width": 640, "fps": 16}),
         ({"extra_body": {"video_params": '{"num_frames": 9}'}}, {"num_frames": 9}),
+        ({"extra_json": {"seed": 1}, "extra_params": '{"flow_shift": 3}'}, {"seed": 1, "flow_shift": 3}),
         ({"input": {"seconds": "4", "prompt": "a fox"}}, {"duration": 4.0, "prompt": "a fox"}),
     ],
 )
@@ -48,6 +50,8 @@ def test_openai_names_become_documented_fields(sent: dict[str, Any], values: dic
         ({"size": "1280x704", "resolution": "720p"}, {"resolution": "1280x704"}, []),
         ({"size": "1280x704", "resolution": "huge"}, {"resolution": "1280x704"}, ["resolution"]),
         ({"generate_audio": True, "generate_sound": False}, {"generate_audio": True}, ["generate_sound"]),
+        ({"n": 1, "num_outputs_per_prompt": 1}, {"n": 1}, []),
+        ({"n": 1, "num_outputs_per_prompt": 2}, {"n": 1}, ["num_outputs_per_prompt"]),
         ({"input_reference": "AAAA", "image_reference": "BBBB"}, {"input_reference": "AAAA"}, ["image_reference"]),
     ],
 )

@@ -125,6 +125,26 @@ def test_a_url_in_an_unknown_field_for_a_picture_is_refused(refuse, name: str) -
     assert refuse(**{name: [URL]}) == [name]
 
 
+CLIPS = ["https://example.com/a", "s3://bucket/a", "/data/a.mp4", "C:\\clips\\a.MOV", "a.wav", "file:///a.webm"]
+
+
+@pytest.mark.parametrize("address", CLIPS)
+@pytest.mark.parametrize("name", ["video_url", "videoPath", "reference_video", "audio", "audio_url", "video_urls"])
+def test_the_address_of_a_clip_or_a_sound_is_refused(refuse, name: str, address: str) -> None:
+    assert refuse(**{name: address}) == refuse(**{name: [{"url": address}]}) == [name]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sound": "on", "audio": True, "video": "hd", "video_quality": "high", "voice": "alloy"},
+        {"video_output_path": "/out/a.mp4", "video_webhook_url": "https://example.com/done", "video_path": ""},
+    ],
+)
+def test_other_fields_about_clips_and_sounds_are_ignored(resolve, fields: dict[str, Any]) -> None:
+    assert resolve(**fields).images == ()
+
+
 @pytest.mark.parametrize(
     "value",
     ["Euler a", "R0lG", "/9j", "iVBORw", "UklGR", "https://example.com/webhook", "data:text/plain,x", "é" * 40, 5, {}],

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.memory import DEFAULT_CLIP
 from server.contract.names.absent import is_absent
+from server.contract.names.lora import read_lora
 from server.contract.names.named_size import agrees, is_automatic, read_named_size
 from server.contract.names.picture_fields import read_pictures
 from server.contract.names.sent import SentRequest
@@ -29,6 +30,7 @@ def read_names(raw: Mapping[str, Any]) -> SentRequest:
     for alias, field in ALIASES.items():
         if alias in sent.values:
             sent.offer(field, (alias,), sent.values.pop(alias))
+    read_lora(sent)
     _read_size_names(sent)
     read_pictures(sent)
     return sent

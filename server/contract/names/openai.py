@@ -20,10 +20,11 @@ NAMES = {
     "image_reference": "input_reference",
     "reference_url": "input_reference",
     "generate_sound": "generate_audio",
+    "num_outputs_per_prompt": "n",
     "audio_reference": "audio_b64",
 }
-# Objects whose fields move to the top level. `extra_body` may contain a `video_params`.
-GROUPS = ("extra_body", "video_params")
+# Objects whose fields move to the top level. Each may contain those after it.
+GROUPS = ("extra_body", "extra_json", "extra_params", "video_params")
 IMAGES = ("input_reference", *(name for name, ours in NAMES.items() if ours == "input_reference"))
 SOUND_KEYS = frozenset({"audio_url", "url"})
 

@@ -23,7 +23,7 @@ FIRST_FRAME_ORDER = ("input_image_b64", "image", "image_b64")
 
 UNUSED_PICTURE = (
     "This would not be used: send the first frame as input_image_b64, several as keyframes of image_b64 and frame_idx; "
-    "a sound as audio_b64, and a clip as video_b64 with retake or continue"
+    "a sound as audio_b64, and a clip as video_b64 with retake or continue; nothing is fetched"
 )
 LAST_ALONE = "A last frame needs a first one: send that as input_image_b64"
 ONE_PICTURE = "Only one picture can be the first frame; send several as keyframes of image_b64 and frame_idx"

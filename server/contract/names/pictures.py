@@ -37,6 +37,12 @@ STANDARD_ALPHABET = str.maketrans("-_", "+/")
 MAGIC = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|BM.{4}\0{4}|.{4}ftyp|\x1aE\xdf\xa3", re.DOTALL
 )
+# A clip or a sound by its address: in a field such as `video_url`, `audio_path` or `reference_video`.
+CLIP_OR_SOUND = frozenset({"video", "videos", "clip", "audio", "audios", "sound", "voice"})
+MEDIA_WORDS = CLIP_OR_SOUND | ENCODINGS | {"path", "file", "input", "init", "source", "reference"}
+MEDIA_ADDRESS = re.compile(
+    r"\s*([a-z][a-z0-9+.-]*://|\S*\.(mp4|m4v|mov|webm|mkv|avi|mp3|wav|m4a|aac|ogg|opus|flac)\s*$)", re.IGNORECASE
+)
 CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 HEAD_CHARS = 2048
@@ -103,7 +109,7 @@ def is_url(text: str) -> bool:
 
 
 def holds_picture(name: str, value: object) -> bool:
-    """Return whether `value` is or contains an image or a video: base64, a data URL, or its address."""
+    """Return whether `value` is or contains an image, a clip or a sound: base64, a data URL, or its address."""
     found = [(name, value)]
     while found:
         name, value = found.pop()
@@ -111,7 +117,8 @@ def holds_picture(name: str, value: object) -> bool:
             if _is_picture(name, value[:HEAD_CHARS]):
                 return True
         elif isinstance(value, dict):
-            found.extend(value.items())
+            # In `{"video": {"url": ...}}` the outer name says what it is.
+            found.extend((name if _words(inner) <= ENCODINGS else inner, item) for inner, item in value.items())
         elif isinstance(value, list):
             found.extend((name, item) for item in value)
     return False
@@ -119,6 +126,8 @@ def holds_picture(name: str, value: object) -> bool:
 
 def _is_picture(name: str, head: str) -> bool:
     if MEDIA_DATA_URL.match(head):
+        return True
+    if _is_clip_or_sound(name) and MEDIA_ADDRESS.match(head):
         return True
     if WEB_URL.match(head):
         return PICTURE_URL.match(head) is not None or bool(_words(name) & NOUNS)
@@ -129,6 +138,11 @@ def _is_picture(name: str, head: str) -> bool:
         return MAGIC.match(base64.b64decode(text[: len(text) // 4 * 4], validate=True)) is not None
     except (binascii.Error, ValueError):
         return False
+
+
+def _is_clip_or_sound(name: str) -> bool:
+    words = _words(name)
+    return words <= MEDIA_WORDS and bool(words & CLIP_OR_SOUND)
 
 
 def _picture_words(name: str) -> frozenset[str]:
