@@ -135,6 +135,10 @@ export type FieldProblem = {
      */
     path: (string | number)[];
     message: string;
+    /**
+     * The problem's name for programs: `missing`, `does_not_fit`.
+     */
+    code: string;
 };
 export type GenerateOptions = {
     /**
@@ -222,6 +226,7 @@ export type GenerateOptions = {
  * @typedef {object} FieldProblem
  * @property {(string | number)[]} path Where it is in the request: `["keyframes", 1, "image_b64"]`.
  * @property {string} message
+ * @property {string} code The problem's name for programs: `missing`, `does_not_fit`.
  *
  * @typedef {object} GenerateOptions
  * @property {AbortSignal} [signal] Cancels the video on the server, too.
@@ -260,7 +265,7 @@ export declare class LTX23 {
      * @param {typeof globalThis.fetch} [options.fetch]
      * @param {number} [options.retries] How often a refusal for lack of room, or a cut connection, is tried again.
      */
-    constructor({ baseUrl, apiKey, fetch, retries }?: {
+    constructor({ baseUrl, apiKey, fetch: send, retries }?: {
         baseUrl?: string;
         apiKey?: string | (() => string | null) | null;
         fetch?: typeof globalThis.fetch;
@@ -274,6 +279,24 @@ export declare class LTX23 {
     model({ signal }?: {
         signal?: AbortSignal;
     }): Promise<Record<string, any>>;
+    /**
+     * Say what a request would become, without rendering it. What would be refused is thrown as an LTX23Error.
+     *
+     * @param {Request} request
+     * @returns {Promise<{width: number, height: number, num_frames: number, fps: number, duration: number,
+     *   has_audio: boolean, adjustments: Adjustment[]}>}
+     */
+    check(request: Request, { signal }?: {
+        signal?: AbortSignal;
+    }): Promise<{
+        width: number;
+        height: number;
+        num_frames: number;
+        fps: number;
+        duration: number;
+        has_audio: boolean;
+        adjustments: Adjustment[];
+    }>;
     /**
      * Rewrite a prompt without rendering it.
      *

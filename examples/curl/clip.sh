@@ -5,7 +5,7 @@
 #     sh clip.sh "the boat drifts off" first.png
 set -eu
 
-URL=${LTX23_URL:-http://127.0.0.1:8000}
+URL=${LTX23_SERVER:-http://127.0.0.1:8000}
 KEY="Authorization: Bearer ${LTX23_API_KEY:-none}"
 
 VIDEO=$(curl -sS --fail-with-body "$URL/v1/videos" -H "$KEY" \

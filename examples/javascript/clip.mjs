@@ -1,9 +1,9 @@
-// Make a clip with fetch, in Node 20 or newer, Deno or Bun: `node clip.mjs PROMPT [IMAGE]`.
+// Make a clip with fetch, in Node 20 or newer: `node clip.mjs PROMPT [IMAGE]`.
 import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
-const url = process.env.LTX23_URL ?? "http://127.0.0.1:8000";
+const url = process.env.LTX23_SERVER ?? "http://127.0.0.1:8000";
 const headers = { Authorization: `Bearer ${process.env.LTX23_API_KEY ?? "none"}` };
 const [prompt, image] = process.argv.slice(2);
 

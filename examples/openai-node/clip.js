@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import OpenAI from "openai";
 
 const client = new OpenAI({
-  baseURL: `${process.env.LTX23_URL ?? "http://127.0.0.1:8000"}/v1`,
+  baseURL: `${process.env.LTX23_SERVER ?? "http://127.0.0.1:8000"}/v1`,
   apiKey: process.env.LTX23_API_KEY ?? "none",
 });
 const [prompt, image] = process.argv.slice(2);

@@ -8,7 +8,7 @@ from pathlib import Path
 from openai import OpenAI
 
 client = OpenAI(
-    base_url=os.environ.get("LTX23_URL", "http://127.0.0.1:8000") + "/v1",
+    base_url=os.environ.get("LTX23_SERVER", "http://127.0.0.1:8000") + "/v1",
     api_key=os.environ.get("LTX23_API_KEY", "none"),
 )
 prompt, *images = sys.argv[1:]

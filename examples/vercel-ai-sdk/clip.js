@@ -6,7 +6,7 @@ import { experimental_generateVideo as generateVideo } from "ai";
 import { createLTX23 } from "./ltx23.js";
 
 const ltx23 = createLTX23({
-  baseURL: process.env.LTX23_URL,
+  baseURL: process.env.LTX23_SERVER,
   apiKey: process.env.LTX23_API_KEY,
   onProgress: ({ status, progress }) => console.log(`${status} ${progress} %`),
 });

@@ -37,7 +37,7 @@ def server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def variables(server: Server) -> dict[str, str]:
     """Return the environment variables with which an example makes a small clip."""
-    return {"LTX23_URL": server.url, "LTX23_API_KEY": KEY, "SIZE": "256x256", "DURATION": "0.375"}
+    return {"LTX23_SERVER": server.url, "LTX23_API_KEY": KEY, "SIZE": "256x256", "DURATION": "0.375"}
 
 
 @pytest.fixture(scope="session")

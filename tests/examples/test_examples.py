@@ -12,6 +12,7 @@ from tests.node import NODE, run
 PROMPT = "a blue night sky"
 COMMANDS = {
     "curl": ["sh", "clip.sh"],
+    "python": [sys.executable, "clip.py"],
     "openai-python": [sys.executable, "clip.py"],
     "openai-node": [NODE, "clip.js"],
     "javascript": [NODE, "clip.mjs"],

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { LTX23, LTX23Error, wireFields } from "../../clients/javascript/ltx23.js";
 
-const { LTX23_URL: URL_OF_SERVER, LTX23_KEY: KEY, FIRST_IMAGE } = process.env;
+const { LTX23_SERVER: URL_OF_SERVER, LTX23_KEY: KEY, FIRST_IMAGE } = process.env;
 const SMALL = { prompt: "a red fox", width: 256, height: 256, num_frames: 9, seed: 7, generate_audio: false };
 const LONG = { prompt: "a long walk", width: 768, height: 512, num_frames: 121 };
 

@@ -56,7 +56,7 @@ def test_the_client_with_a_server_and_faults(guarded: Server, tmp_path: Path) ->
     printed = run(
         *(NODE, "--test", "--test-reporter=tap", TESTS),
         cwd=tmp_path,
-        LTX23_URL=guarded.url,
+        LTX23_SERVER=guarded.url,
         LTX23_KEY=KEY,
         FIRST_IMAGE=str(image),
     )

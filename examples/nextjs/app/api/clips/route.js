@@ -1,4 +1,4 @@
-// Creates a clip. The server's address and key stay here: LTX23_URL and LTX23_API_KEY in `.env.local`.
+// Creates a clip. The server's address and key stay here: LTX23_SERVER and LTX23_API_KEY in `.env.local`.
 import { send } from "../../../ltx23.js";
 
 export async function POST(request) {
