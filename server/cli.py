@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.bench.cards import CARDS, Arithmetic
-from pipelines.memory import DEFAULT_CLIP
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
-from server.commands.clip_size import add_source_options
-from server.commands.guidance_options import add_guidance_options
-from server.commands.lora_options import add_lora_options
+from server.commands.generate_options import add_clip_options, add_generate_options
 from server.commands.setting_options import add_setting_options
-from server.commands.sound_options import add_sound_options
 from server.commands.streams import flush_stdout, prepare_streams
-from server.commands.tail_guard_options import add_tail_guard_option
-from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings, WeightSettings
+from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
@@ -73,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ltx23 {version('ltx23-server')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
-    _add_generate(commands.add_parser("generate", help="render one clip to a file"))
+    add_generate_options(commands.add_parser("generate", help="render a clip to a file, here or on a server"))
     _add_bench(commands.add_parser("bench", help="measure how fast this machine renders"))
     _add_enhance(commands.add_parser("enhance", help="rewrite a prompt, without rendering"))
     _add_record(commands.add_parser("record", help="record the requests and answers of an endpoint"))
@@ -126,18 +121,6 @@ def _add_listen_options(parser: argparse.ArgumentParser) -> None:
     add_setting_options(parser, BrowserSettings, only=("allowed_hosts",))
 
 
-def _add_generate(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Render one clip to a file, in this process, through the code that serves."
-    parser.add_argument("--prompt", required=True)
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="output file, ending in .mp4 or .webm")
-    parser.add_argument("--preview", metavar="FILE", help="show each step in this animation, ending in .webp")
-    parser.add_argument(
-        "--embed-metadata", action="store_true", help="write prompt, seed, model and settings into the file, as JSON"
-    )
-    parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
-    _add_clip_options(parser)
-
-
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.description = "Render clips on this machine, and print what they take: time, operations, memory."
     parser.add_argument("--prompt", default="a red fox in the snow", help="default: %(default)s")
@@ -165,42 +148,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw the stages beside their floor")
-    _add_clip_options(parser)
-
-
-def _add_clip_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=42)
-    clip = DEFAULT_CLIP
-    parser.add_argument("--width", type=int, help=f"pixels, a multiple of 64 (default: {clip.width}, or as --retake's)")
-    parser.add_argument("--height", type=int, help=f"pixels, a multiple of 64 (default: {clip.height}, likewise)")
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--num-frames",
-        type=int,
-        help=f"frames to render, 8k + 1 (default: {clip.num_frames}, or what --audio or --retake needs)",
-    )
-    length.add_argument("--duration", type=float, metavar="SECONDS", help="the nearest number of frames, instead")
-    parser.add_argument(
-        "--fps",
-        metavar="RATE",
-        help=f"frames a second, such as 24, 23.976 or 30000/1001 (default: {clip.frame_rate})",
-    )
-    parser.add_argument("--image", metavar="FILE", help="first frame of the clip")
-    parser.add_argument(
-        "--keyframe",
-        action="append",
-        default=[],
-        dest="keyframes",
-        metavar="PATH:FRAME_IDX:STRENGTH:CRF",
-        help="an image at a pixel frame (-1: the last); STRENGTH (1.0) and CRF (33) may be left out; may be repeated",
-    )
-    parser.add_argument("--no-audio", action="store_false", dest="generate_audio", help="write a file without sound")
-    add_guidance_options(parser)
-    add_tail_guard_option(parser)
-    add_lora_options(parser)
-    add_sound_options(parser)
-    add_source_options(parser)
-    add_setting_options(parser, WeightSettings, without=("devices", "warmup", "pull"))
+    add_clip_options(parser)
 
 
 if __name__ == "__main__":

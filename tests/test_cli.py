@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines.media.probe import probe
-from server.commands.generate import build_spec
+from server.commands.local_clip import build_spec
 from tests.conftest import RunCommand
 from tests.diffusers_folder import copy_folder
 from tests.pipeline.four_bits import force_avx512_bf16

@@ -12,7 +12,7 @@ from pipelines.bench.chart import Chart, render_svg
 from pipelines.errors import PipelineError
 from pipelines.spec import GenerationSpec
 from server.commands.bench_alone import AloneComparison, compare_alone
-from server.commands.generate import ConsoleTrace, load_for_clip, read_clip_options
+from server.commands.local_clip import ConsoleTrace, load_for_clip, read_clip_options
 from server.process.torch_environment import configure_allocator, wait_passively
 from server.settings import SettingsError, setting_error
 from weights.errors import WeightsError

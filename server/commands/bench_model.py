@@ -12,8 +12,8 @@ from pipelines.bench.chart import Chart, render_svg
 from pipelines.errors import SpecError
 from pipelines.memory import MemoryLevel
 from server.commands.bench import validate_chart
-from server.commands.generate import build_spec
 from server.commands.guidance_options import GUIDANCE_OPTIONS
+from server.commands.local_clip import build_spec
 from server.settings import SettingsError, WeightSettings, load_settings
 
 if TYPE_CHECKING:
