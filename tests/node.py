@@ -12,11 +12,16 @@ NPM = str(BIN / "npm")
 QUIET = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts"]
 
 
+class Failed(Exception):
+    """A command did not end well; the message has what it printed."""
+
+
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
-    """Run a command with the environment's Node on PATH and return what it printed."""
+    """Run a command with the environment's Node on PATH and return what it printed. Raises Failed."""
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=os.environ | {"PATH": path} | env, capture_output=True, text=True
     )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    if done.returncode:
+        raise Failed(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -320,6 +320,12 @@ export declare class LTX23 {
     create(request: Request, { signal }?: {
         signal?: AbortSignal;
     }): Promise<Video>;
+    /**
+     * Delete the videos of a request that was given up before its answer came: asked again, the server names them.
+     *
+     * @param {RequestInit} sent
+     */
+    _forget(sent: RequestInit): Promise<void>;
     /** @param {string} id @returns {Promise<Video>} */
     get(id: string, { signal }?: {
         signal?: AbortSignal;

@@ -176,7 +176,23 @@ export class LTX23 {
     const sent = await post(request);
     // A request that is repeated after a cut connection finds the video that the first one made.
     sent.headers["Idempotency-Key"] = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-    return this._json("v1/videos", { ...sent, signal }, this._retries);
+    signal?.throwIfAborted();
+    try {
+      return await this._json("v1/videos", { ...sent, signal }, this._retries);
+    } catch (error) {
+      if (signal?.aborted) this._forget(sent).catch(() => {});
+      throw error;
+    }
+  }
+
+  /**
+   * Delete the videos of a request that was given up before its answer came: asked again, the server names them.
+   *
+   * @param {RequestInit} sent
+   */
+  async _forget(sent) {
+    const { id, batch = [id] } = await this._json("v1/videos", sent);
+    await Promise.all(batch.map((/** @type {string} */ id) => this.delete(id)));
   }
 
   /** @param {string} id @returns {Promise<Video>} */

@@ -5,6 +5,8 @@ export async function POST(request) {
   const sent = await request.formData();
   const body = new FormData();
   // Only what a visitor may choose is passed on.
-  for (const name of ["prompt", "input_reference", "seconds", "size"]) if (sent.get(name)) body.set(name, sent.get(name));
+  for (const name of ["prompt", "input_reference", "seconds", "size"]) {
+    if (sent.get(name)) body.set(name, sent.get(name));
+  }
   return send("/v1/videos", { method: "POST", body, signal: request.signal });
 }

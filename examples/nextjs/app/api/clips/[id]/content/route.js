@@ -4,5 +4,6 @@ import { send } from "../../../../../ltx23.js";
 export async function GET(request, { params }) {
   const { id } = await params;
   const range = request.headers.get("range");
-  return send(`/v1/videos/${encodeURIComponent(id)}/content`, { headers: range ? { range } : {}, signal: request.signal });
+  const headers = range ? { range } : {};
+  return send(`/v1/videos/${encodeURIComponent(id)}/content`, { headers, signal: request.signal });
 }
