@@ -1,15 +1,22 @@
 """What people do on the start page, by the names that they see or hear."""
 
 import base64
+import json
 from collections.abc import Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import Server
+from tests.waiting import wait_for
 
 # 9 frames of 256x256: the smallest clip.
 SIDE = 256
@@ -38,7 +45,15 @@ def compose(
 
 
 def render(page: Page) -> None:
-    page.get_by_role("button", name="Render").click()
+    page.get_by_role("button", name="Render", exact=True).click()
+
+
+def sent_by_rendering(page: Page) -> dict[str, Any]:
+    """Press the button, and return the request that was sent."""
+    with page.expect_request(lambda request: request.url.endswith("/v1/videos") and request.method == "POST") as sent:
+        render(page)
+    body: dict[str, Any] = json.loads(sent.value.post_data or "")
+    return body
 
 
 def expect_clip(page: Page) -> None:
@@ -95,3 +110,19 @@ def difference(frame: NDArray[np.uint8], picture: Path) -> float:
     with Image.open(picture) as image:
         expected = np.asarray(image.convert("RGB"), dtype=np.float32)
     return float(np.abs(frame.astype(np.float32) - expected).mean())
+
+
+def make_clips(server: Server, *prompts: str, **fields: object) -> list[str]:
+    """Have small clips rendered without the page, and return their ids."""
+    small = {"width": SIDE, "height": SIDE, "num_frames": 9, "seed": 7}
+    with server.client() as client:
+        ids: list[str] = [
+            client.post("/v1/videos", json={"prompt": prompt, **small, **fields}).json()["id"] for prompt in prompts
+        ]
+        for made in ids:
+            wait_for(partial(_is_completed, client, made))
+    return ids
+
+
+def _is_completed(client: httpx.Client, video: str) -> bool:
+    return bool(client.get(f"/v1/videos/{video}").json()["status"] == "completed")

@@ -1,8 +1,6 @@
 """Pictures on the start page: dropped, pasted, placed along the clip, and refused in words."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,6 +17,7 @@ from tests.page.actions import (
     open_form,
     paste,
     render,
+    sent_by_rendering,
 )
 from tests.page.conftest import Problems
 
@@ -36,14 +35,6 @@ def first(tmp_path: Path) -> Path:
 @pytest.fixture
 def last(tmp_path: Path) -> Path:
     return draw_picture(tmp_path / "last.png", GREEN_AND_RED)
-
-
-def sent_by_rendering(page: Page) -> dict[str, Any]:
-    """Press the button, and return the request that was sent."""
-    with page.expect_request(lambda request: request.url.endswith("/v1/videos") and request.method == "POST") as sent:
-        render(page)
-    body: dict[str, Any] = json.loads(sent.value.post_data or "")
-    return body
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
@@ -155,7 +146,7 @@ def test_a_picture_that_the_server_cannot_read_is_refused_at_its_field(
     expect(page.get_by_text("Something above has to be changed first.")).to_be_visible()
     page.get_by_role("button", name="Remove picture 2").click()
     expect(refusal).to_be_hidden()
-    expect(page.get_by_role("button", name="Render")).to_be_enabled()
+    expect(page.get_by_role("button", name="Render", exact=True)).to_be_enabled()
 
 
 def test_a_file_that_is_no_picture_is_named(page: Page, tmp_path: Path) -> None:

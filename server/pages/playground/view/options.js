@@ -28,7 +28,7 @@ export function optionFields() {
         id: "count",
         label: "Clips",
         names: ["n"],
-        input: html`<input type="number" id="count" min="1" max="10" .value=${live(String(count))}
+        input: html`<input type="number" id="count" aria-describedby="count-notes" min="1" max="10" .value=${live(String(count))}
           @change=${(/** @type {any} */ event) => change({ count: Math.min(Math.max(Math.round(Number(event.target.value)) || 1, 1), 10) })}>`,
       })}
     </div>

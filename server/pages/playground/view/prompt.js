@@ -101,7 +101,7 @@ function negativePrompt() {
       id: "negative-prompt",
       label: "What the clip is led away from",
       names: ["negative_prompt", "nag_alpha", "nag_tau", "nag_audio"],
-      input: html`<textarea id="negative-prompt" rows="2" .value=${live(negativePrompt)}
+      input: html`<textarea id="negative-prompt" rows="2" aria-describedby="negative-prompt-notes" .value=${live(negativePrompt)}
         @input=${(/** @type {any} */ event) => change({ negativePrompt: event.target.value })}></textarea>`,
     })}
     ${negativePrompt.trim() === "" ? nothing : field({

@@ -31,6 +31,13 @@ function sizeOf(ratio, short) {
 const shapeOf = ({ width, height }) =>
   SHAPES.reduce((nearest, shape) => (distance(shape.ratio, width / height) < distance(nearest.ratio, width / height) ? shape : nearest));
 
+/** The ratio of a shape, whose sizes are only near to it, or of a size of its own. @param {{width: number, height: number}} size */
+function ratioOf({ width, height }) {
+  const { ratio } = shapeOf({ width, height });
+  const named = sizeOf(ratio, Math.min(width, height));
+  return named.width === width && named.height === height ? ratio : width / height;
+}
+
 /** @param {number} a @param {number} b */
 const distance = (a, b) => Math.abs(Math.log(a / b));
 
@@ -48,13 +55,13 @@ export function sizeFields() {
     input: html`<div class="sizes" role="group" aria-labelledby="size-label">
       <div class="shapes">${SHAPES.map((candidate) => shapeButton(candidate, candidate === shape, short))}</div>
       <div class="row">
-        <select aria-label="Short side" @change=${(/** @type {any} */ event) => change(sizeOf(width / height, Number(event.target.value)))}>
+        <select aria-label="Short side" @change=${(/** @type {any} */ event) => change(sizeOf(ratioOf({ width, height }), Number(event.target.value)))}>
           ${[...new Set([...SHORT_SIDES, short])].sort((a, b) => a - b).map((side) => html`<option value=${side} ?selected=${side === short}>${side} p</option>`)}
         </select>
-        <input type="number" id="width" aria-label="Width in pixels" min="1" step="64" .value=${live(String(width))}
+        <input type="number" id="width" aria-label="Width in pixels" aria-describedby="size-notes" min="1" step="64" .value=${live(String(width))}
           @change=${(/** @type {any} */ event) => change({ width: Number(event.target.value) })}>
         <span aria-hidden="true">×</span>
-        <input type="number" id="height" aria-label="Height in pixels" min="1" step="64" .value=${live(String(height))}
+        <input type="number" id="height" aria-label="Height in pixels" aria-describedby="size-notes" min="1" step="64" .value=${live(String(height))}
           @change=${(/** @type {any} */ event) => change({ height: Number(event.target.value) })}>
       </div>
       ${matchPicture()}
@@ -102,7 +109,7 @@ function lengthFields() {
       label: "Rate",
       names: ["fps"],
       input: html`<div class="row">
-        <input type="number" id="fps" class="short" list="rates" min="1" step="any" .value=${live(formatNumber(fps))}
+        <input type="number" id="fps" class="short" aria-describedby="fps-notes" list="rates" min="1" step="any" .value=${live(formatNumber(fps))}
           @change=${(/** @type {any} */ event) => setLength({ fps: Number(event.target.value) })}>
         <span class="unit">fps</span>
         <datalist id="rates">${RATES.map((rate) => html`<option value=${rate}></option>`)}</datalist>

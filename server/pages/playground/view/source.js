@@ -53,7 +53,7 @@ function sourceCard(source) {
 /** @param {import("../store/draft.js").Source} source */
 function retakeFields({ start, end, duration, renders }) {
   const seconds = (/** @type {"start" | "end"} */ name, /** @type {number} */ value) => html`<input type="number" class="short" id="retake-${name}"
-    aria-label="${name === "start" ? "Start" : "End"} of the part in seconds" min="0" max=${duration} step="any" .value=${live(formatNumber(value))}
+    aria-label="${name === "start" ? "Start" : "End"} of the part in seconds" aria-describedby="retake-notes" min="0" max=${duration} step="any" .value=${live(formatNumber(value))}
     @change=${(/** @type {any} */ event) => changeSource({ [name]: Number(event.target.value) })}>`;
   return html`${field({
     id: "retake",
@@ -75,7 +75,7 @@ function continueFields({ seconds }) {
     id: "continue",
     label: "Seconds to add",
     names: ["continue"],
-    input: html`<input type="number" class="short" id="continue" min="0.4" max="20" step="any" .value=${live(formatNumber(seconds))}
+    input: html`<input type="number" class="short" id="continue" aria-describedby="continue-notes" min="0.4" max="20" step="any" .value=${live(formatNumber(seconds))}
       @change=${(/** @type {any} */ event) => changeSource({ seconds: Number(event.target.value) })}>`,
   });
 }
