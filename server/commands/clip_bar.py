@@ -41,10 +41,6 @@ class ClipBar:
         left = "" if seconds_left is None else f", {format_seconds(seconds_left)} left"
         self._bar.set_description_str(f"{counted}{what}{left}")
 
-    def skip(self) -> None:
-        """Count a clip less: it takes no time."""
-        self._clips -= 1
-
     def clip_done(self) -> None:
         self._done += 1
 

@@ -1,6 +1,7 @@
 """The options of `ltx23 generate`, and those for a clip, which `ltx23 bench` has, too."""
 
 import argparse
+from pathlib import Path
 
 from pipelines.memory import DEFAULT_CLIP
 from pipelines.spec import Container
@@ -22,14 +23,15 @@ def add_generate_options(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         help="output file, ending in .mp4 or .webm; a file of this name is replaced (default: a new file in this "
-        "folder, named after the prompt and the seed)",
+        "folder, named after the prompt and the seed). With --prompts or --images a folder (default: clips)",
     )
     parser.add_argument(
         "--format",
         dest="container",
         choices=tuple(map(str, Container)),
-        help="format of a file that is not named (default: mp4)",
+        help="format of files that are not named (default: mp4)",
     )
+    add_batch_options(parser)
     add_server_options(parser)
     parser.add_argument(
         "--json", action="store_true", dest="as_json", help="print one JSON object about the clip, and nothing else"
@@ -38,10 +40,21 @@ def add_generate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preview", metavar="FILE", help="show each step in this animation, ending in .webp")
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
     add_clip_fields(parser)
-    parser.add_argument(
-        "--embed-metadata", action="store_true", help="write prompt, seed, model and settings into the file, as JSON"
-    )
+    add_metadata_option(parser)
     add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
+
+
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="render a clip for each line: a prompt, or a JSON object with fields of its own",
+    )
+    many.add_argument(
+        "--images", type=Path, metavar="DIR", help="render a clip from the prompt and each image of this folder"
+    )
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +64,12 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         help="render on the server at this address; its model is used, and nothing is loaded here",
     )
     parser.add_argument("--key", help="API key of the server; better in LTX23_API_KEY, where others cannot see it")
+
+
+def add_metadata_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--embed-metadata", action="store_true", help="write prompt, seed, model and settings into the file, as JSON"
+    )
 
 
 def add_clip_options(parser: argparse.ArgumentParser) -> None:

@@ -96,10 +96,15 @@ def load_for_clip(config: WorkerConfig, spec: GenerationSpec, trace: "ConsoleTra
     trace.close()
     for warning in model.info.warnings:
         print(f"ltx23: note: {warning}", file=sys.stderr)
+    note_cuts(model, spec)
+    return model
+
+
+def note_cuts(model: "Model", spec: GenerationSpec) -> None:
+    """Print which part of the prompts the text encoder does not read."""
     for name, prompt in spec.prompts.items():
         if (cut := model.components.encode_prompt.find_cut(prompt)) is not None:
             print(f"ltx23: note: {name} has {cut}", file=sys.stderr)
-    return model
 
 
 def build_spec(
@@ -215,6 +220,9 @@ class ConsoleTrace(Trace):
         """Learn each stage's share of the time from the clip that is done."""
         self._spend()
         self._shares.add(self._spent_s)
+        self.clip_failed()
+
+    def clip_failed(self) -> None:
         self._stage, self._spent_s = "", {}
 
     def estimate(self, latent: "torch.Tensor") -> None:

@@ -26,6 +26,15 @@ def choose_file(output: str | None, container: str | None, name: str) -> Path:
     return path
 
 
+def choose_folder(output: str | None) -> Path:
+    """Make the folder of many clips, if it is not there, and return it. Raises SpecError, OSError."""
+    folder = Path(output or "clips")
+    if folder.suffix.lower().removeprefix(".") in tuple(Container) or folder.is_file():
+        raise SpecError("output", f"should be a folder, because there are many clips, got {folder}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def read_container(path: Path) -> Container:
     """Raises SpecError."""
     try:
