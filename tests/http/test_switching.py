@@ -161,12 +161,13 @@ def test_what_sglang_reads_from_elsewhere_is_refused(
     assert refused(create(SMALL | fields)) == error
 
 
-def test_lengths_that_sglang_reads_otherwise(create: Create) -> None:
+def test_lengths_of_sglang(create: Create) -> None:
     without = create({"prompt": "a red fox", "size": "256x256"}).json()
-    both = create(SMALL | {"num_frames": 33, "seconds": 1}).json()
+    both = create(SMALL | {"num_frames": 33, "seconds": 4}).json()
 
     assert (without["num_frames"], without["seconds"]) == (121, "5")
-    assert (both["num_frames"], both["fps"]) == (33, 33)
+    assert (both["num_frames"], both["fps"], both["seconds"]) == (33, 24, "1")
+    assert [(a["field"], a["requested"]) for a in both["adjustments"]] == [("duration", 4)]
 
 
 VLLM_OMNI = {

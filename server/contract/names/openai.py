@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.memory import DEFAULT_CLIP
 from server.contract.adjustments import Adjustment
 from server.contract.errors import Loc, RequestInvalid, dotted
-from server.contract.names.absent import is_empty, is_meaningful
+from server.contract.names.absent import is_absent, is_empty, is_meaningful
 from server.contract.names.envelope import unwrap
 from server.contract.names.named_size import is_automatic, names_same_size
 from server.contract.parsing.json_body import validate_value_count
@@ -58,6 +59,7 @@ def read_openai_names(raw: Mapping[str, Any], *, strict: bool = False) -> OpenAI
     for name in IMAGES:
         reader.validate_image(name)
     reader.unwrap_sound()
+    reader.keep_rate()
     for name, ours in NAMES.items():
         reader.rename(name, ours)
     reader.read_size()
@@ -83,6 +85,12 @@ class _Reader:
         for name, value in _read_object(sent, path).items():
             if _is_sent(name, value):
                 self._offer(name, value, (*path, str(name)))
+
+    def keep_rate(self) -> None:
+        """Have `seconds` beside a number of frames not change the rate, as it does not in SGLang and vLLM-Omni."""
+        sent = {name for name, value in self.values.items() if not is_absent(name, value)}
+        if "seconds" in sent and sent & {"num_frames", "frames"} and not sent & {"duration", "fps", "frame_rate"}:
+            self.values["fps"] = float(DEFAULT_CLIP.frame_rate)
 
     def rename(self, name: str, ours: str) -> None:
         if name not in self.values:
