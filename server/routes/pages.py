@@ -20,7 +20,10 @@ PAGES = files("server") / "pages"
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"
 DOCS_PATHS = {"/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"}
 PLAYGROUND = load_playground()
-OPEN_PATHS = frozenset({"/", *DOCS_PATHS, *(f"/page/{PLAYGROUND.version}/{name}" for name in PLAYGROUND.files)})
+CLIENT_PATH = "/page/ltx23.js"
+OPEN_PATHS = frozenset(
+    {"/", CLIENT_PATH, *DOCS_PATHS, *(f"/page/{PLAYGROUND.version}/{name}" for name in PLAYGROUND.files)}
+)
 
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 # Pictures that are dropped, thumbnails and clips are shown as blob: URLs. lit-html makes its templates in a policy.
@@ -59,6 +62,13 @@ async def home(request: Request) -> Response:
             {"name": MODEL_ID, "description": DESCRIPTION, "links": links}, headers={"Vary": "Accept"}
         )
     return _page(request, "playground/index.html", HOME_POLICY, {"Vary": "Accept"}, page=PLAYGROUND.links)
+
+
+@router.get(CLIENT_PATH)
+async def javascript_client() -> Response:
+    """Return the JavaScript client at an address that does not change."""
+    client = PLAYGROUND.files["ltx23.js"]
+    return Response(client.data, media_type=client.media_type, headers=ASSET)
 
 
 @router.get("/page/{version}/{name:path}")

@@ -9,7 +9,8 @@ import { showDialog } from "./dialog.js";
 
 /**
  * @typedef {import("../store/library.js").Video} Video
- * @typedef {{fields: Record<string, unknown>, keyframes: {name: string, frame: number, strength: number}[], image: string | null,
+ * @typedef {{name: string, frame: number, strength: number, crf: number | null}} Keyframe
+ * @typedef {{fields: Record<string, unknown>, keyframes: Keyframe[], image: string | null,
  *   audio: string | null, video: string | null}} Code
  */
 
@@ -26,7 +27,7 @@ export function showSnippets(video) {
 /** @returns {Code} */
 function draftCode() {
   const [first] = pictures.value;
-  const keyframes = areKeyframes.value ? pictures.value.map(({ file, frame, strength }) => ({ name: file.name, frame, strength })) : [];
+  const keyframes = areKeyframes.value ? pictures.value.map(({ file, frame, strength, crf }) => ({ name: file.name, frame, strength, crf })) : [];
   return {
     fields: fields.value,
     keyframes,
@@ -83,15 +84,25 @@ const shellQuoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 function curl({ fields, keyframes, image, audio, video }) {
   const texts = Object.entries(fields).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
   const parts = [
-    ...texts.map(([name, value]) => `-F ${shellQuoted(`${name}=${value}`)}`),
-    ...keyframes.flatMap(({ name, frame, strength }, i) => [
-      `-F ${shellQuoted(`keyframes[${i}][image_b64]=@${name}`)} -F 'keyframes[${i}][frame_idx]=${frame}'${strength < 1 ? ` -F 'keyframes[${i}][strength]=${strength}'` : ""}`,
-    ]),
-    ...files({ input_image_b64: image, audio_b64: audio, video_b64: video }).map(([name, file]) => `-F ${shellQuoted(`${name}=@${file}`)}`),
+    // Unlike -F, --form-string takes a text that begins with @ as it is.
+    ...texts.map(([name, value]) => `--form-string ${shellQuoted(`${name}=${value}`)}`),
+    ...keyframes.map(({ name, ...values }, i) =>
+      [
+        formFile(`keyframes[${i}][image_b64]`, name),
+        ...given(values).map(([field, value]) => `-F 'keyframes[${i}][${field === "frame" ? "frame_idx" : field}]=${value}'`),
+      ].join(" "),
+    ),
+    ...files({ input_image_b64: image, audio_b64: audio, video_b64: video }).map(([name, file]) => formFile(name, file)),
   ];
   const key = apiKey.value ? ` -H "Authorization: Bearer $LTX23_API_KEY"` : "";
   return [`curl -sS --fail-with-body ${address()}/generate${key} -o clip.${fields.video_format ?? "mp4"}`, ...parts].join(" \\\n    ");
 }
+
+/** A file of a form. curl needs quotes around a name with a comma or a semicolon. @param {string} name @param {string} file */
+const formFile = (name, file) => `-F ${shellQuoted(`${name}=@${/[;,"]/.test(file) ? `"${file.replaceAll(/["\\]/g, "\\$&")}"` : file}`)}`;
+
+/** The values of a keyframe that are not the server's own. @param {Omit<Keyframe, "name">} values @returns {[string, number][]} */
+const given = ({ frame, strength, crf }) => [["frame", frame], ...(strength < 1 ? [/** @type {[string, number]} */ (["strength", strength])] : []), ...(crf !== null ? [/** @type {[string, number]} */ (["crf", crf])] : [])];
 
 /** @param {Record<string, string | null>} named @returns {[string, string][]} */
 const files = (named) => /** @type {[string, string][]} */ (Object.entries(named).filter(([, file]) => file !== null));
@@ -114,8 +125,11 @@ clip = client.generate(
 clip.save("clip.${fields.video_format ?? "mp4"}")`;
 }
 
-/** @param {{name: string, frame: number, strength: number}} keyframe */
-const pythonKeyframe = ({ name, frame, strength }) => `{"image": ${JSON.stringify(name)}, "frame": ${frame}${strength < 1 ? `, "strength": ${strength}` : ""}}`;
+/** @param {Keyframe} keyframe */
+const pythonKeyframe = ({ name, ...values }) => `{"image": ${JSON.stringify(name)}, ${given(values).map(([field, value]) => `"${field}": ${value}`).join(", ")}}`;
+
+/** @param {Keyframe} keyframe */
+const javaScriptKeyframe = ({ name, ...values }) => `{ image: await openAsBlob(${JSON.stringify(name)}), ${given(values).map(([field, value]) => `${field}: ${value}`).join(", ")} }`;
 
 /** @param {unknown} value @returns {string} */
 function pythonValue(value) {
@@ -131,12 +145,13 @@ function javaScript({ fields, keyframes, image, audio, video }) {
   const values = [
     ...Object.entries(fields).map(([name, value]) => `${name}: ${JSON.stringify(value)}`),
     ...files({ image, audio, video }).map(([name, file]) => `${name}: await openAsBlob(${JSON.stringify(file)})`),
-    ...(keyframes.length > 0 ? [`keyframes: [${keyframes.map(({ name, frame, strength }) => `{ image: await openAsBlob(${JSON.stringify(name)}), frame: ${frame}${strength < 1 ? `, strength: ${strength}` : ""} }`).join(", ")}]`] : []),
+    ...(keyframes.length > 0 ? [`keyframes: [${keyframes.map(javaScriptKeyframe).join(", ")}]`] : []),
   ];
   const hasFiles = values.some((value) => value.includes("openAsBlob"));
   const key = apiKey.value ? ", apiKey: process.env.LTX23_API_KEY" : "";
-  return `import { ${hasFiles ? "openAsBlob, " : ""}writeFileSync } from "node:fs";
-import { LTX23 } from "./ltx23.js";
+  return `// Save this as clip.mjs, beside the client: curl -sS ${address()}/page/ltx23.js -o ltx23.mjs
+import { ${hasFiles ? "openAsBlob, " : ""}writeFileSync } from "node:fs";
+import { LTX23 } from "./ltx23.mjs";
 
 const ltx = new LTX23({ baseUrl: ${JSON.stringify(address())}${key} });
 const { blob } = await ltx.generate({
