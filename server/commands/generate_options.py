@@ -41,7 +41,7 @@ def add_generate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-latents", metavar="FILE", help="also write each stage's latents and the waveform")
     add_clip_fields(parser)
     add_metadata_option(parser)
-    add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
+    add_setting_options(parser, WeightSettings, without=("devices", "warmup", "pull"))
 
 
 def add_batch_options(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def add_metadata_option(parser: argparse.ArgumentParser) -> None:
 
 def add_clip_options(parser: argparse.ArgumentParser) -> None:
     add_clip_fields(parser)
-    add_setting_options(parser, WeightSettings, without=("devices", "warmup"))
+    add_setting_options(parser, WeightSettings, without=("devices", "warmup", "pull"))
 
 
 def add_clip_fields(parser: argparse.ArgumentParser) -> None:
