@@ -11,10 +11,12 @@ from pipelines.bench.cards import CARDS, Arithmetic
 from server.commands import enhancer as enhancer_command
 from server.commands import weights as weights_command
 from server.commands.generate_options import add_clip_options, add_generate_options
+from server.commands.parser import Parser
 from server.commands.setting_options import add_setting_options
 from server.commands.streams import flush_stdout, prepare_streams
 from server.settings import GROUPS, BrowserSettings, EnhancerSettings, ListenSettings
 
+SHELLS = ("bash", "zsh", "fish")
 DESCRIPTION = "A self-hosted, drop-in replacement for the hosted endpoint LTX-23-Video."
 
 
@@ -58,13 +60,17 @@ def _run(args: dict[str, Any]) -> int:
         from server.commands.replay import replay
 
         return replay(**args)
+    if command == "completion":
+        from server.commands.completion import completion
+
+        return completion(build_parser(), **args)
     from server.commands.generate import generate
 
     return generate(**args)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("ltx23", description=DESCRIPTION)
+    parser = Parser("ltx23", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"ltx23 {version('ltx23-server')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the HTTP endpoint"))
@@ -75,7 +81,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(commands.add_parser("replay", help="answer from a recording, without a model"))
     enhancer_command.add_commands(commands.add_parser("enhancer", help="install SGLang, which rewrites prompts"))
     weights_command.add_commands(commands.add_parser("weights", help="list, fetch and verify weights"))
+    _add_completion(commands.add_parser("completion", help="print a script that completes this command in a shell"))
     return parser
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.description = 'Print a script for a shell. In bash: eval "$(ltx23 completion bash)"'
+    parser.add_argument("shell", choices=SHELLS)
 
 
 def _add_enhance(parser: argparse.ArgumentParser) -> None:
