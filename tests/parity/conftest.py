@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipelines.direction import Continuation, Guidance, Retake, Sound
+from pipelines.direction import Continuation, Guidance, LoraStrength, Retake, Sound
 from pipelines.ltx.components import Components, load_components
 from pipelines.ltx.models import WeightFiles
 from pipelines.ltx.speed import Speed, speed_up
@@ -57,7 +57,7 @@ def components(checkpoints: dict[str, Path]) -> dict[str, Components]:
 def components_on_gpu(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> dict[str, Components]:
     torch._dynamo.reset()
     loaded = _load_all(checkpoints, torch.device("cuda"))
-    return {name: speed_up(components, request.param) for name, components in loaded.items()}
+    return {name: speed_up(components, request.param, with_loras=True) for name, components in loaded.items()}
 
 
 def _load_all(checkpoints: dict[str, Path], device: torch.device) -> dict[str, Components]:
@@ -79,52 +79,15 @@ def case(request: pytest.FixtureRequest) -> Case:
     return load_case(request.param)
 
 
-@pytest.fixture(scope="session")
-def bf16_cases() -> list[Case]:
-    return [load_case(name) for name, fields in CASES.items() if "checkpoint" not in fields]
-
-
-@pytest.fixture(scope="session")
-def guided_cases() -> list[Case]:
-    return [load_guided_case(name) for name in ("nag", "nag-clipped-audio")]
-
-
-def load_guided_case(name: str) -> Case:
-    fields = DIRECTED_CASES[name]
-    guidance = Guidance(fields["negative_prompt"], **fields["nag"])
-    golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
-    return Case(name, "bf16", replace(spec_of(fields), guidance=guidance), golden)
-
-
-@pytest.fixture(scope="session")
-def sound_cases() -> list[Case]:
-    return [load_sound_case(name) for name in SOUND_CASES]
-
-
-def load_sound_case(name: str) -> Case:
-    fields = DIRECTED_CASES[name]
-    sound = Sound(DIRECTIONS / fields["audio"], fields.get("audio_start", 0.0))
-    golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
-    return Case(name, "bf16", replace(spec_of(fields), sound=sound), golden)
-
-
-@pytest.fixture(scope="session")
-def source_cases() -> list[Case]:
-    return [load_source_case(name) for name in ("retake-two-stage", "continue")]
-
-
-def load_source_case(name: str) -> Case:
-    fields = DIRECTED_CASES[name]
-    path, frames = DIRECTIONS / fields["clip"], fields["num_frames"]
-    source = Retake(path, frames, *fields["retake"]) if "retake" in fields else Continuation(path, frames)
-    golden = load_file(DIRECTIONS / f"golden-{name}.safetensors")
-    return Case(name, "bf16", replace(spec_of(fields), source=source), golden)
-
-
 def load_case(name: str) -> Case:
-    fields = CASES[name]
-    golden = load_file(DATA / f"golden-{name}.safetensors")
-    return Case(name, fields.get("checkpoint", "bf16"), spec_of(fields), golden)
+    """Return a case, with or without directions."""
+    fields, folder = (DIRECTED_CASES[name], DIRECTIONS) if name in DIRECTED_CASES else (CASES[name], DATA)
+    spec = replace(spec_of(fields), **directions_of(fields))
+    return Case(name, fields.get("checkpoint", "bf16"), spec, load_file(folder / f"golden-{name}.safetensors"))
+
+
+def load_cases(*names: str) -> list[Case]:
+    return [load_case(name) for name in names]
 
 
 def spec_of(fields: Mapping[str, Any]) -> GenerationSpec:
@@ -136,6 +99,25 @@ def spec_of(fields: Mapping[str, Any]) -> GenerationSpec:
             Keyframe(DATA / k["image"], k["frame_idx"], k["strength"], k["crf"]) for k in fields.get("keyframes", [])
         ),
     )
+
+
+def directions_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the specification that a case has beside those of every clip."""
+    found: dict[str, Any] = {}
+    if "negative_prompt" in fields:
+        found["guidance"] = Guidance(fields["negative_prompt"], **fields["nag"])
+    if "audio" in fields:
+        found["sound"] = Sound(DIRECTIONS / fields["audio"], fields.get("audio_start", 0.0))
+    if "loras" in fields:
+        found["loras"] = tuple(LoraStrength(k["file"], DIRECTIONS / k["file"], k["strength"]) for k in fields["loras"])
+    if "retake" in fields:
+        start_s, end_s = fields["retake"]
+        has_video = fields.get("regenerate_video", True)
+        found["source"] = Retake(DIRECTIONS / fields["clip"], fields["num_frames"], start_s, end_s, has_video)
+        found["stages"] = fields.get("retake_stages", 1)
+    elif "clip" in fields:
+        found["source"] = Continuation(DIRECTIONS / fields["clip"], fields["num_frames"], fields["continue_frames"])
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -22,6 +21,7 @@ from pipelines.ltx.pipeline import generate
 from pipelines.spec import GenerationSpec
 from server.worker.messages import SpeedInfo, WorkerConfig
 from server.worker.model import Model, load_model
+from tests.parity.conftest import load_cases
 from tests.parity.test_parity import RESULTS, TOLERANCE, Recorder
 
 pytestmark = [
@@ -62,10 +62,6 @@ def model(checkpoints: dict[str, Path], data: Path, cache_dir: Path) -> Iterator
 
 
 def test_every_clip_is_rendered_by_the_graphs_of_the_start(
-    bf16_cases: list[Any],
-    guided_cases: list[Any],
-    sound_cases: list[Any],
-    source_cases: list[Any],
     model: Model,
     components: dict[str, Components],
     data: Path,
@@ -79,22 +75,22 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     def error(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
         return max(relative_error(found[name], expected[name]) for name in RESULTS)
 
-    assert {case.name for case in bf16_cases} == {"t2v", "i2v", "keyframes-first-last", "keyframes-partial"}
-    for case in bf16_cases:
+    plain_cases = load_cases("t2v", "i2v", "keyframes-first-last", "keyframes-partial")
+    for case in plain_cases:
         found = latents(model.components, case.spec)
         assert error(found, case.golden) < TOLERANCE
         assert error(found, latents(components["bf16"], case.spec)) < 5e-5
         assert count_recompiles(model.components, case.spec) == 0
 
     # Guided: the video alone, and both. With a given sound.
-    for case in guided_cases + sound_cases:
+    for case in load_cases("nag", "nag-clipped-audio", "audio-driven", "audio-driven-image"):
         found = latents(model.components, case.spec)
         assert error(found, case.golden) < TOLERANCE
         assert error(found, latents(components["bf16"], case.spec)) < 5e-5
         assert count_recompiles(model.components, case.spec) == 0
 
     # Of other sizes; with keys and values of the prompt that were kept.
-    spec = replace(bf16_cases[0].spec, width=256, height=64, num_frames=33)
+    spec = replace(plain_cases[0].spec, width=256, height=64, num_frames=33)
     assert count_recompiles(model.components, spec) == 0
     assert error(latents(model.components, spec), latents(components["bf16"], spec)) < 5e-5
 
@@ -116,7 +112,7 @@ def test_every_clip_is_rendered_by_the_graphs_of_the_start(
     assert error(latents(model.components, smallest), latents(components["bf16"], smallest)) < 5e-5
 
     # So would a sound of which a part is kept; its blocks run without one.
-    for case in source_cases:
+    for case in load_cases("retake-two-stage", "continue"):
         found = latents(model.components, case.spec)
         assert error(found, case.golden) < TOLERANCE
 

@@ -10,13 +10,13 @@ from pipelines.direction import Guidance
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
 from pipelines.spec import GenerationSpec
-from tests.parity.conftest import Case, load_guided_case
+from tests.parity.conftest import Case, load_case
 from tests.parity.test_parity import RESULTS, TOLERANCE, Recorder, saved_latents
 
 
 @pytest.fixture(params=["nag", "nag-clipped-audio"])
 def guided(request: pytest.FixtureRequest) -> Case:
-    return load_guided_case(request.param)
+    return load_case(request.param)
 
 
 def results(components: Components, spec: GenerationSpec) -> dict[str, torch.Tensor]:

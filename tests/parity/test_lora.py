@@ -1,44 +1,18 @@
 """Clips with LoRAs equal those of the reference, whatever layout the files have."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
-from pipelines.direction import LoraStrength
-from pipelines.spec import GenerationSpec, Keyframe
+from tests.parity.conftest import DIRECTIONS, Case, load_case
 from tests.parity.test_parity import RESULTS, TOLERANCE, saved_latents
 
-PROMPT = "A red fox runs through deep snow at dawn."
-
-
-@dataclass(frozen=True)
-class LoraCase:
-    spec: GenerationSpec
-    golden: dict[str, torch.Tensor]
-
 
 @pytest.fixture
-def make_case(data: Path) -> Callable[..., LoraCase]:
-    def make(name: str, seed: int, keyframes: tuple[Keyframe, ...] = (), **strengths: float) -> LoraCase:
-        folder = data / "directions"
-        loras = tuple(
-            LoraStrength(file, folder / f"{file.replace('_', '-')}.safetensors", strength)
-            for file, strength in strengths.items()
-        )
-        spec = GenerationSpec(PROMPT, seed, 192, 128, 17, Fraction(24), keyframes, loras=loras)
-        return LoraCase(spec, load_file(folder / f"golden-{name}.safetensors"))
-
-    return make
-
-
-@pytest.fixture
-def largest_error(checkpoints, data: Path, tmp_path: Path, relative_error) -> Callable[[LoraCase], float]:
-    def error(case: LoraCase) -> float:
+def largest_error(checkpoints, data: Path, tmp_path: Path, relative_error) -> Callable[[Case], float]:
+    def error(case: Case) -> float:
         found = saved_latents(
             case,
             tmp_path,
@@ -53,12 +27,14 @@ def largest_error(checkpoints, data: Path, tmp_path: Path, relative_error) -> Ca
     return error
 
 
-def test_a_lora_equals_the_reference(make_case, largest_error) -> None:
-    assert largest_error(make_case("lora", 3011, lora_a=0.8)) < TOLERANCE
+def test_a_lora_equals_the_reference(largest_error) -> None:
+    assert largest_error(load_case("lora")) < TOLERANCE
 
 
-@pytest.mark.parametrize("layout", ["lora_b", "lora_b_diffusers", "lora_b_alpha"])
-def test_two_loras_equal_the_reference_in_every_layout(layout: str, make_case, largest_error, data: Path) -> None:
-    case = make_case("lora-two", 3012, (Keyframe(data / "image-a.png"),), lora_a=1.0, **{layout: -0.5})
+@pytest.mark.parametrize("layout", ["lora-b", "lora-b-diffusers", "lora-b-alpha"])
+def test_two_loras_equal_the_reference_in_every_layout(layout: str, largest_error) -> None:
+    case = load_case("lora-two")
+    first, second = case.spec.loras
+    second = replace(second, path=DIRECTIONS / f"{layout}.safetensors")
 
-    assert largest_error(case) < TOLERANCE
+    assert largest_error(replace(case, spec=replace(case.spec, loras=(first, second)))) < TOLERANCE
