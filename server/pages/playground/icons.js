@@ -17,6 +17,8 @@ export const TRASH = icon(svg`<path d="M3 4.5h10M6 4.5v-2h4v2m-5.8 0 .6 9h6.4l.6
 export const COMPARE = icon(svg`<rect x="2" y="3.5" width="5" height="9" rx="1"/><rect x="9" y="3.5" width="5" height="9" rx="1"/>`);
 export const REUSE = icon(svg`<path d="M3 8a5 5 0 0 1 8.5-3.5L13 6M13 2.5V6H9.5M13 8a5 5 0 0 1-8.5 3.5L3 10m0 3.5V10h3.5"/>`);
 export const CODE = icon(svg`<path d="M5.5 4.5 2 8l3.5 3.5m5-7L14 8l-3.5 3.5"/>`);
+export const BACK = icon(svg`<path d="m10 4-4 4 4 4"/>`);
+export const FORWARD = icon(svg`<path d="m6 4 4 4-4 4"/>`);
 export const RETAKE = icon(svg`<path d="M2 5.5h3m6 0h3M2 10.5h3m6 0h3"/><rect x="5" y="3" width="6" height="10" rx="1"/>`);
 export const CONTINUE = icon(svg`<rect x="2" y="4" width="6" height="8" rx="1"/><path d="M10.5 8H14m-2-2 2 2-2 2"/>`);
 export const THEME = icon(svg`<circle cx="8" cy="8" r="5.5"/><path d="M8 2.5v11a5.5 5.5 0 0 0 0-11Z" fill="currentColor"/>`);

@@ -3,6 +3,7 @@
 
 import { cssVariables, html } from "../dom.js";
 import { formatNumber } from "../format.js";
+import { BACK, FORWARD } from "../icons.js";
 import { showDialog } from "./dialog.js";
 
 /** How far two clips may drift apart before the second one is moved, in seconds. */
@@ -19,8 +20,8 @@ function body(left, right) {
     <div class="two">${[left, right].map(side)}</div>
     <div class="row compare-controls">
       <button type="button" class="strong" @click=${togglePlay}>Play or pause</button>
-      <button type="button" @click=${(/** @type {Event} */ event) => step(event, -1)} aria-label="One frame back">−1</button>
-      <button type="button" @click=${(/** @type {Event} */ event) => step(event, 1)} aria-label="One frame forward">+1</button>
+      <button type="button" @click=${(/** @type {Event} */ event) => step(event, -1)} aria-label="One frame back" title="One frame back">${BACK}</button>
+      <button type="button" @click=${(/** @type {Event} */ event) => step(event, 1)} aria-label="One frame forward" title="One frame forward">${FORWARD}</button>
       <input type="range" aria-label="Time" min="0" max=${Math.min(left.duration, right.duration)} step="0.01" value="0" @input=${seek}>
     </div>
   </div>`;

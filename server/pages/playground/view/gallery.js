@@ -52,9 +52,9 @@ function card(video) {
   const { id, prompt, status, width, height, duration, created_at } = video;
   const isMarked = marked.value.includes(id);
   return html`<li class="card ${status}" aria-current=${selectedId.value === id}>
-    <button type="button" class="open" @click=${() => openVideo(id)} aria-label="Open: ${prompt}">
+    <button type="button" class="open" @click=${() => openVideo(id)}>
       <span class="thumb" ${cssVariables({ ratio: (width / height).toFixed(3) })}>${picture(video)}</span>
-      <span class="prompt">${prompt}</span>
+      <span class="prompt"><span class="unseen">Open: </span>${prompt}</span>
       <span class="meta">${formatNumber(duration)} s, ${width} × ${height}, ${formatAge(created_at)}</span>
     </button>
     <div class="card-actions">

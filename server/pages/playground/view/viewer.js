@@ -32,11 +32,12 @@ function emptyFrame() {
 }
 
 const MUTED = "ltx23-muted";
+const WANTS_LITTLE_MOTION = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** @param {string} url @param {string} label */
 function player(url, label) {
   const keepVolume = (/** @type {any} */ event) => localStorage.setItem(MUTED, event.target.muted ? "yes" : "no");
-  return html`<video src=${url} controls loop playsinline autoplay .muted=${localStorage.getItem(MUTED) === "yes"} @volumechange=${keepVolume} aria-label=${label}></video>`;
+  return html`<video src=${url} controls loop playsinline ?autoplay=${!WANTS_LITTLE_MOTION.matches} .muted=${localStorage.getItem(MUTED) === "yes"} @volumechange=${keepVolume} aria-label=${label}></video>`;
 }
 
 /** @param {number} width @param {number} height */
