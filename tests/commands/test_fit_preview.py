@@ -26,6 +26,7 @@ def test_the_map_of_a_vae_file_is_kept_by_its_identity(run_command: RunCommand, 
     assert (done.returncode, done.stderr) == (0, "")
     [path] = (tmp_path / "previews").iterdir()
     assert done.stdout == f"{path}\n"
+    # The shipped map of the tiny model is what the fit finds.
     fitted, shipped = read_map(path, 128), read_map(SHIPPED / path.name, 128)
     assert fitted is not None
     assert shipped is not None

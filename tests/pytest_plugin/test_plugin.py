@@ -17,6 +17,9 @@ from weights.tiny import TinyFiles
 
 RunTests = Callable[..., subprocess.CompletedProcess[str]]
 
+# Plugins of our own tests, which a project need not have; importing them takes longer than most of the tests below.
+WITHOUT = [f"-pno:{name}" for name in ("schemathesis", "hypothesispytest", "anyio")]
+
 # What every test below needs, with the standard library alone. The project has a package named `server`, too.
 HELPERS = """
 import json
@@ -63,7 +66,7 @@ def run_tests(python: Path, cache_dir: Path, tiny: TinyFiles, tmp_path: Path) ->
         (tmp_path / "test_sample.py").write_text(HELPERS + tests)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LTX23_", "PYTEST_"))}
         env = kept | {"LTX23_CACHE_DIR": str(cache_dir), "LTX23_API_KEYS": "of-this-machine", "PYTHONPATH": "."}
-        options = ["-W", "error", "--strict-markers", f"--basetemp={tmp_path / 'temp'}", *args]
+        options = ["-W", "error", "--strict-markers", f"--basetemp={tmp_path / 'temp'}", *WITHOUT, *args]
         command = [str(python), "-m", "pytest", *options]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
 
