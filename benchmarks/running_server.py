@@ -21,15 +21,15 @@ def worker_processes(pid: int) -> list[psutil.Process]:
     return [child for child in psutil.Process(pid).children() if _checks_images(child) is False]
 
 
-def image_checkers(pid: int) -> list[psutil.Process]:
-    """Return the running image checkers of the server `pid`."""
+def media_checkers(pid: int) -> list[psutil.Process]:
+    """Return the running media checkers of the server `pid`."""
     return [child for child in psutil.Process(pid).children() if _checks_images(child)]
 
 
 def _checks_images(child: psutil.Process) -> bool | None:
     """Return None for a process that has ended."""
     try:
-        return None if child.status() == psutil.STATUS_ZOMBIE else "server.images.main" in child.cmdline()
+        return None if child.status() == psutil.STATUS_ZOMBIE else "server.uploads.main" in child.cmdline()
     except psutil.NoSuchProcess:  # ZombieProcess is one
         return None
 

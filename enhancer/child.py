@@ -1,6 +1,6 @@
 """Start, kill and await a child process with a socket to it.
 
-Workers, captioners and image checkers are such children. Each leads a session of its own, so that Ctrl-C in the
+Workers, captioners and media checkers are such children. Each leads a session of its own, so that Ctrl-C in the
 terminal reaches the server alone, and a kill reaches whatever the child has started.
 """
 

@@ -21,7 +21,6 @@ from server.edge.link_secret import derive_secret, read_or_create_secret
 from server.edge.signed_links import SignedLinks
 from server.edge.stack import with_edge
 from server.fetching.fetcher import Fetcher, FetchError
-from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.worker_process import WORKER_PROGRAM
 from server.jobs.workspace import Workspace
@@ -50,6 +49,7 @@ from server.services import Services
 from server.settings import Settings, setting_error
 from server.telemetry.collector import StateCollector
 from server.telemetry.telemetry import Telemetry, create_telemetry
+from server.uploads.checker import MediaChecker
 from server.videos.data_dir import DataDir
 from server.videos.library import Videos
 from server.videos.retention import Retention
@@ -192,8 +192,8 @@ def _lifespan(
                 stack.push_async_callback(managed.aclose)
             enhancer = create_enhancer(settings, managed, telemetry.metrics.on_enhancement)
             stack.push_async_callback(enhancer.aclose)
-            images = ImageChecker()
-            stack.push_async_callback(images.aclose)
+            media_checker = MediaChecker()
+            stack.push_async_callback(media_checker.aclose)
             dispatcher = Dispatcher(
                 worker_configs(settings),
                 limits(settings, key_ring),
@@ -207,7 +207,7 @@ def _lifespan(
             stack.push_async_callback(library.close)
             stack.push_async_callback(_stop, dispatcher)
             services = Services(
-                *(settings, dispatcher, workspace, library, enhancer, images, lora_catalog(settings)),
+                *(settings, dispatcher, workspace, library, enhancer, media_checker, lora_catalog(settings)),
                 *(managed, fetcher, run_values),
             )
             telemetry.metrics.registry.register(

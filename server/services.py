@@ -1,4 +1,4 @@
-"""The state that all routes share: settings, dispatcher, workspace, videos, enhancer, image checker, LoRAs."""
+"""The state that all routes share: settings, dispatcher, workspace, videos, enhancer, media checker, LoRAs."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from enhancer.enhance import Enhancer
 from enhancer.enhancement import EnhancerState, EnhancerStatus
 from enhancer.sglang_process import ManagedSglang, ManagedStatus
 from server.fetching.fetcher import Fetcher
-from server.images.checker import ImageChecker
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.loading import LoadingStatus
 from server.jobs.workspace import Workspace
 from server.loras.catalog import LoraCatalog
 from server.process.run_values import RunValues
 from server.settings import Settings
+from server.uploads.checker import MediaChecker
 from server.videos.library import Videos
 
 
@@ -26,7 +26,7 @@ class Services:
     workspace: Workspace
     videos: Videos
     enhancer: Enhancer
-    images: ImageChecker
+    media_checker: MediaChecker
     loras: LoraCatalog = field(default_factory=LoraCatalog)
     sglang: ManagedSglang | None = None
     fetcher: Fetcher | None = None
@@ -55,7 +55,7 @@ class Services:
     def drain(self) -> None:
         """Accept no more jobs and let the running ones end. Videos can still be queried."""
         self.dispatcher.drain()
-        self.images.stop()
+        self.media_checker.stop()
 
     def stop(self) -> None:
         """End every job and notify everyone who waits for one. May be called twice."""

@@ -19,14 +19,14 @@ from server.contract.images import report_crops
 from server.contract.resolve import ResolvedRequest, draw_seed, resolve_request, to_spec
 from server.contract.sound import find_sound
 from server.contract.source import ResolvedSource, find_source
-from server.images.checks import check_images
-from server.images.files import write_images, write_sound
-from server.images.sounds import measure_sound
 from server.requests.body import RequestBody
 from server.requests.context import RequestContext
 from server.requests.enhancement import enhance_request, enhancement_adjustments
 from server.requests.source import clip_of, inspect_clip, written
 from server.services import Services
+from server.uploads.checks import check_images
+from server.uploads.files import write_images, write_sound
+from server.uploads.sounds import measure_sound
 from server.videos.prepared import PreparedRequest
 
 # Nothing of the clip is changed, so strict handling does not refuse it.
@@ -56,11 +56,13 @@ async def resolve_body(
     source, source_info = await asyncio.to_thread(find_source, body.fields), None
     if source is not None:
         before_decoding()
-        source_info = await inspect_clip(services.images, services.workspace, source, services.videos, context.owner)
+        source_info = await inspect_clip(
+            services.media_checker, services.workspace, source, services.videos, context.owner
+        )
     sound, sound_s = await asyncio.to_thread(find_sound, body.fields), None
     if sound is not None:
         before_decoding()
-        sound_s = await measure_sound(services.images, services.workspace, sound, context.owner)
+        sound_s = await measure_sound(services.media_checker, services.workspace, sound, context.owner)
     resolved = await asyncio.to_thread(_resolve, services, context, body, sound_s, source, source_info)
     return replace(resolved, adjustments=body.adjustments + resolved.adjustments)
 
@@ -103,7 +105,7 @@ async def prepare_request(
     source, source_path = resolved.source, Path()
     if source is not None:
         source_path = await written(source, await clip_of(source, services.videos, context.owner), folder)
-    pictures = await check_images(services.images, resolved.images, image_paths, context.owner)
+    pictures = await check_images(services.media_checker, resolved.images, image_paths, context.owner)
     crops = report_crops(resolved.images, pictures, Size(resolved.spec.width, resolved.spec.height), strict=strict)
     enhancement, enhance_s = Enhancement(resolved.spec.prompt), 0.0
     if resolved.enhance_prompt:

@@ -5,9 +5,9 @@ from pathlib import Path
 from pipelines.media.source_info import SourceInfo
 from server.contract.errors import RequestInvalid
 from server.contract.source import ResolvedSource
-from server.images.checker import ImageChecker
-from server.images.files import write_source
 from server.jobs.workspace import Workspace
+from server.uploads.checker import MediaChecker
+from server.uploads.files import write_source
 from server.videos.errors import VideoNotFound
 from server.videos.library import Videos
 from server.videos.video import VideoStatus
@@ -17,7 +17,7 @@ NOT_FINISHED = "This video is {status}: only the clip of a completed video can b
 
 
 async def inspect_clip(
-    checker: ImageChecker, workspace: Workspace, source: ResolvedSource, videos: Videos, owner: str | None
+    checker: MediaChecker, workspace: Workspace, source: ResolvedSource, videos: Videos, owner: str | None
 ) -> SourceInfo:
     """Return what the clip holds. Raises RequestInvalid, or NotReady if the server stops.
 

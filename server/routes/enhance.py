@@ -12,12 +12,12 @@ from server.answers.clip import rounded
 from server.answers.error_schema import errors
 from server.contract.enhance import ResolvedEnhance, resolve_enhance
 from server.contract.schema import enhance_schema
-from server.images.checks import check_images
-from server.images.files import write_images
 from server.requests.body import read_body
 from server.requests.context import context_of
 from server.requests.disconnect import unless_disconnected
 from server.services import Services, services_of
+from server.uploads.checks import check_images
+from server.uploads.files import write_images
 
 router = APIRouter()
 
@@ -55,7 +55,7 @@ async def _enhance(services: Services, resolved: ResolvedEnhance, folder: Path, 
     """Rewrite the prompt. Failures are errors here, because the unchanged prompt would be useless to the client."""
     images = [] if resolved.image is None else [resolved.image]
     paths = await write_images(folder, [image.data for image in images])
-    await check_images(services.images, images, paths, owner)
+    await check_images(services.media_checker, images, paths, owner)
     mode = Mode.KEYFRAMES if resolved.has_keyframes else Mode.I2V if paths else Mode.T2V
     path = paths[0] if paths else None
     request = EnhanceRequest(resolved.prompt, mode, path, resolved.seed, resolved.duration_s)

@@ -20,6 +20,7 @@ from tests.enhancer.tiny_florence import write_tiny_florence
 from tests.http.conftest import KEY
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import serve
+from tests.media.sounds import tone, write_wav
 from tests.waiting import wait_for
 
 REWRITE = "A red fox runs through deep snow while flakes whirl up behind it and the wind hums."
@@ -88,6 +89,23 @@ def test_the_rewrite_is_rendered_and_both_prompts_are_reported(client: httpx.Cli
     plain = client.post("/generate", json=CLIP | {"prompt": REWRITE}).json()
     assert plain["video"] == body["video"]
     assert not plain["enhanced"]
+
+
+def test_the_prompt_of_a_clip_with_a_given_sound_is_enhanced(
+    client: httpx.Client, sglang: SglangServer, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "sound.wav", tone(0.7))
+    sound = {"audio_b64": base64.b64encode(wav.read_bytes()).decode(), "num_frames": None}
+
+    answer = client.post("/generate", json=ENHANCED | sound)
+
+    body = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert (body["prompt"], body["enhanced"], body["num_frames"], body["adjustments"]) == (REWRITE, True, 17, [])
+    assert "a red fox" in sglang.seen[-1].messages[1]["content"]
+    plain = client.post("/generate", json=CLIP | sound | {"prompt": REWRITE}).json()
+    assert plain["video"] == body["video"]
+    assert client.post("/generate", json=CLIP | {"prompt": REWRITE, "num_frames": 17}).json()["video"] != body["video"]
 
 
 def test_a_rewrite_that_is_cut_is_reported(client: httpx.Client, sglang: SglangServer) -> None:

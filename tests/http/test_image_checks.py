@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from benchmarks.running_server import image_checkers
+from benchmarks.running_server import media_checkers
 from tests.conftest import Server
 from tests.http.conftest import SMALL, encode, picture, png
 from tests.http.loading import Loading
@@ -82,7 +82,7 @@ def test_a_stopping_server_does_not_wait_for_an_image_check(loading: Loading) ->
     url = urlsplit(str(loading.client.base_url))
     connection = http.client.HTTPConnection(url.netloc, timeout=120)
     connection.request("POST", "/enhance", json.dumps({"prompt": "a fox", "input_image_b64": SLOW}))
-    while not image_checkers(loading.process.pid):
+    while not media_checkers(loading.process.pid):
         pass
     loading.process.send_signal(signal.SIGTERM)
 

@@ -2,7 +2,7 @@
 
 import psutil
 
-from benchmarks.running_server import image_checkers
+from benchmarks.running_server import media_checkers
 from tests.http.conftest import encode, picture
 from tests.http.loading import Loading
 
@@ -15,7 +15,7 @@ def test_the_memory_of_large_images_is_released(loading: Loading) -> None:
         body = {"prompt": "a fox", "input_image_b64": encode(picture("JPEG", size=(width, height)))}
         answer = loading.client.post("/enhance", json=body)
         assert (answer.status_code, "enhancer" in answer.json()["detail"]) == (503, True)
-        (checker,) = image_checkers(process.pid)
+        (checker,) = media_checkers(process.pid)
         return process.memory_info().rss + checker.memory_info().rss
 
     before_bytes = look_at(64, 64)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from server.images.files import write_images
 from server.jobs.workspace import Workspace
+from server.uploads.files import write_images
 from server.worker.messages import Ready
 from tests.http.videos import create, finish
 from tests.jobs.conftest import PROGRAMS, program_of

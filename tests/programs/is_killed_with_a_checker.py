@@ -1,4 +1,4 @@
-"""A server, not a worker: it prints the process id of its image checker, waits for a line, and is killed.
+"""A server, not a worker: it prints the process id of its media checker, waits for a line, and is killed.
 
 Argument: a pipe that the checker reads.
 """
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psutil
 
-from server.images.checker import ImageChecker
+from server.uploads.checker import MediaChecker
 
 
 async def main() -> None:
     pipe = Path(sys.argv[1])
-    checking = asyncio.create_task(ImageChecker().check(pipe, None))
+    checking = asyncio.create_task(MediaChecker().check(pipe, None))
     # Opened once the checker reads it.
     await asyncio.to_thread(os.open, pipe, os.O_WRONLY)
     assert not checking.done()

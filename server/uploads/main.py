@@ -1,6 +1,6 @@
 """Decode the files of requests in a process of its own, to find broken ones before a request is queued.
 
-Run as `python -P -m server.images.main FD`, where FD is its end of a socket pair. One JSON object per line:
+Run as `python -P -m server.uploads.main FD`, where FD is its end of a socket pair. One JSON object per line:
 `{"image", "decode"}` in, `{"width", "height"}` or `{"error"}` out; `{"sound"}` in, `{"length_s"}`, a fraction, or
 `{"error"}` out; `{"source", "decode"}` in, the fields of SourceInfo or `{"error"}` out. It ends when the other end is
 closed. A decoder that crashes or hangs takes down this process and not the server.

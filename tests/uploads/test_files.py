@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.images.files import write_images
+from server.uploads.files import write_images
 
 
 def test_a_cancelled_write_of_images_ends_after_the_current_image(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pipelines.media.image_crop import Size
 from pipelines.media.image_limits import MAX_PIXELS, MAX_REQUEST_PIXELS
 from server.contract.errors import FieldError, RequestInvalid
 from server.contract.images import ResolvedImage
-from server.images.checker import Checked, ImageChecker
+from server.uploads.checker import Checked, MediaChecker
 
 
 async def check_images(
-    checker: ImageChecker, images: Sequence[ResolvedImage], paths: Sequence[Path], owner: str | None
+    checker: MediaChecker, images: Sequence[ResolvedImage], paths: Sequence[Path], owner: str | None
 ) -> list[Size]:
     """Return the size of each image as shown. Raises RequestInvalid, or NotReady if the server stops.
 

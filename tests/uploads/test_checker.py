@@ -15,9 +15,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from benchmarks.running_server import image_checkers
-from server.images.checker import Checked, CheckedSound, ImageChecker
+from benchmarks.running_server import media_checkers
 from server.jobs.job import NotReady
+from server.uploads.checker import Checked, CheckedSound, MediaChecker
 from tests.jobs.conftest import PROGRAMS
 from tests.media.sounds import tone, write_wav
 
@@ -38,15 +38,15 @@ def valid(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[ImageChecker]:
-    checker = ImageChecker()
+async def running() -> AsyncIterator[MediaChecker]:
+    checker = MediaChecker()
     try:
         yield checker
     finally:
         await checker.aclose()
 
 
-def run(test: Callable[[ImageChecker], Coroutine[Any, Any, None]]) -> None:
+def run(test: Callable[[MediaChecker], Coroutine[Any, Any, None]]) -> None:
     async def with_checker() -> None:
         async with running() as checker:
             await test(checker)
@@ -55,8 +55,8 @@ def run(test: Callable[[ImageChecker], Coroutine[Any, Any, None]]) -> None:
 
 
 def decoders() -> list[psutil.Process]:
-    """Return the image checkers of this process, without those of shared servers."""
-    return image_checkers(os.getpid())
+    """Return the media checkers of this process, without those of shared servers."""
+    return media_checkers(os.getpid())
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def reading(path: Path) -> AsyncIterator[psutil.Process]:
 def test_the_size_of_an_image_is_returned(valid: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no image")
 
-    async def test(checker: ImageChecker) -> None:
+    async def test(checker: MediaChecker) -> None:
         assert await checker.check(valid, None) == Checked(40, 30)
         assert await checker.check(valid, None, decode=False) == Checked(40, 30)
         assert "not an image" in ((await checker.check(tmp_path / "text", None)).error or "")
@@ -84,7 +84,7 @@ def test_the_size_of_an_image_is_returned(valid: Path, tmp_path: Path) -> None:
 
 
 def test_cancelling_a_check_ends_its_process(endless: Path, valid: Path) -> None:
-    async def test(checker: ImageChecker) -> None:
+    async def test(checker: MediaChecker) -> None:
         check = asyncio.create_task(checker.check(endless, None))
         async with reading(endless) as process:
             check.cancel()
@@ -97,7 +97,7 @@ def test_cancelling_a_check_ends_its_process(endless: Path, valid: Path) -> None
 
 
 def test_a_stopping_server_does_not_wait_for_a_check(endless: Path, valid: Path) -> None:
-    async def test(checker: ImageChecker) -> None:
+    async def test(checker: MediaChecker) -> None:
         checks = [asyncio.create_task(checker.check(path, None)) for path in (endless, valid)]
         async with reading(endless):
             checker.stop()
@@ -111,7 +111,7 @@ def test_a_stopping_server_does_not_wait_for_a_check(endless: Path, valid: Path)
 
 
 def test_an_image_that_kills_its_decoder_is_refused(endless: Path, valid: Path) -> None:
-    async def test(checker: ImageChecker) -> None:
+    async def test(checker: MediaChecker) -> None:
         check = asyncio.create_task(checker.check(endless, None))
         async with reading(endless) as process:
             process.kill()
@@ -124,7 +124,7 @@ def test_an_image_that_kills_its_decoder_is_refused(endless: Path, valid: Path) 
 def test_the_length_of_a_sound_is_returned(valid: Path, tmp_path: Path) -> None:
     sound = write_wav(tmp_path / "sound", tone(0.7, 44_100), 44_100)
 
-    async def test(checker: ImageChecker) -> None:
+    async def test(checker: MediaChecker) -> None:
         assert await checker.check_sound(sound, None) == CheckedSound(Fraction(7, 10))
         assert "a PNG image" in ((await checker.check_sound(valid, None)).error or "")
 
@@ -134,7 +134,7 @@ def test_the_length_of_a_sound_is_returned(valid: Path, tmp_path: Path) -> None:
 def test_a_sound_that_kills_its_decoder_is_refused(endless: Path, tmp_path: Path) -> None:
     sound = write_wav(tmp_path / "sound", tone(0.5))
 
-    async def test(checker: ImageChecker) -> None:
+    async def test(checker: MediaChecker) -> None:
         check = asyncio.create_task(checker.check_sound(endless, None))
         async with reading(endless) as process:
             process.kill()

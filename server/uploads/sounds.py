@@ -4,13 +4,13 @@ from fractions import Fraction
 
 from server.contract.errors import RequestInvalid
 from server.contract.sound import ResolvedSound
-from server.images.checker import ImageChecker
-from server.images.files import write_sound
 from server.jobs.workspace import Workspace
+from server.uploads.checker import MediaChecker
+from server.uploads.files import write_sound
 
 
 async def measure_sound(
-    checker: ImageChecker, workspace: Workspace, sound: ResolvedSound, owner: str | None
+    checker: MediaChecker, workspace: Workspace, sound: ResolvedSound, owner: str | None
 ) -> Fraction:
     """Return the length in seconds. Raises RequestInvalid, or NotReady if the server stops.
 

@@ -19,10 +19,10 @@ from pipelines.media.source_limits import SUGGESTED as SUGGESTED_VIDEO
 from server.jobs.fair_lock import FairLock
 from server.jobs.job import STOPPING, NotReady
 
-log = logging.getLogger("ltx23.images")
+log = logging.getLogger("ltx23.media")
 
 # -P: see WORKER_PROGRAM. Warnings about odd metadata are of no use.
-PROGRAM = (sys.executable, "-P", "-W", "ignore", "-m", "server.images.main")
+PROGRAM = (sys.executable, "-P", "-W", "ignore", "-m", "server.uploads.main")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CheckedSound:
     error: str | None = None
 
 
-class ImageChecker:
+class MediaChecker:
     """Checks one file at a time; API keys take turns. Decoding 64 megapixels takes several hundred megabytes."""
 
     def __init__(self) -> None:

@@ -1,1 +1,0 @@
-"""Check the images and sounds of requests in a process that may crash."""
