@@ -42,13 +42,14 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PATH=/opt/pip/bin:$PATH
 WORKDIR /opt/ltx23
 COPY --from=requirements / ./
-# Removed at once: 8- and 4-bit weights, which the tiny model has not, and torch's tests, headers and compilers.
+# Removed at once: bitsandbytes, whose 8- and 4-bit weights the tiny model has not, tests, and torch's headers and tools.
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock \
     && pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt \
         --extra-index-url "$TORCH_INDEX" torch \
     && pip --python /opt/venv/bin/python uninstall --yes bitsandbytes \
     && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
-    && rm -r /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test
+    && rm -r /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test \
+    && find /opt/venv/lib -type d -name tests -prune -exec rm -r {} +
 COPY --from=source / ./
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps ./clients/python .
 

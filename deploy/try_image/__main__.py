@@ -58,8 +58,9 @@ def mount(text: str) -> Mount:
 def show(step: Step) -> None:
     name = " ".join(step.name.split())
     name = name if len(name) <= SHOWN_COLUMNS else name[: SHOWN_COLUMNS - 3] + "..."
-    size = f"{step.size_bytes / 1e6:8.1f}" if step.size_bytes else " " * 8
-    print(f"{name:<{SHOWN_COLUMNS}} {step.seconds:7.1f} {size}", flush=True)
+    seconds = f"{step.seconds:.1f}" if step.seconds else ""
+    size = f"{step.size_bytes / 1e6:.1f}" if step.size_bytes else ""
+    print(f"{name:<{SHOWN_COLUMNS}} {seconds:>7} {size:>8}".rstrip(), flush=True)
 
 
 def main() -> int:
@@ -92,7 +93,7 @@ def try_image(options: argparse.Namespace, work: Path) -> int:
         except ServiceError as exc:
             log = (work / "server.log").read_text(errors="replace")
             raise ServiceError(f"{exc}\nthe server's log:\n{log}") from exc
-    show(Step("the whole image", 0, sum(map(builder.layers.size_bytes, image.layers))))
+    show(Step("the whole image", size_bytes=sum(map(builder.layers.size_bytes, image.layers))))
     for base, suite in builder.replaced.items():
         print(f"note: the steps after FROM {base} ran in {suite}")
     return 0

@@ -50,11 +50,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Step:
-    """One row of the report."""
+    """One row of the report. size_bytes: of its layer; 0 if it has none."""
 
     name: str
-    seconds: float
-    size_bytes: int
+    seconds: float = 0.0
+    size_bytes: int = 0
 
 
 class Builder:

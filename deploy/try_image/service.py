@@ -115,4 +115,4 @@ def use(image: Image, root: Path, work: Path) -> Iterator[Step]:
         for name, action in actions.items():
             start = time.monotonic()
             action()
-            yield Step(name, time.monotonic() - start, clip.stat().st_size if "clip" in name else 0)
+            yield Step(name, time.monotonic() - start)
