@@ -9,6 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+STYLE = "style.css"
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Playground:
 
     @property
     def links(self) -> str:
-        """Return the elements of the head that load the page: its styles, and all its modules at once."""
+        """Return the elements of the head that load the page: its style, and all its modules at once."""
         base = f"page/{self.version}"
         names = sorted(self.files)
         return "\n".join(
             [
-                *(f'<link rel="stylesheet" href="{base}/{name}">' for name in names if name.endswith(".css")),
+                f'<link rel="stylesheet" href="{base}/{STYLE}">',
                 *(f'<link rel="modulepreload" href="{base}/{name}">' for name in names if name.endswith("js")),
                 f'<script type="module" src="{base}/main.js"></script>',
             ]
@@ -43,8 +44,10 @@ class Playground:
 
 
 def load_playground() -> Playground:
-    """Read every file of the page that browsers load."""
+    """Read every file of the page that browsers load. The styles become one, in the order of their names."""
     found = dict(_walk(files("server") / "pages" / "playground"))
+    styles = [found.pop(name).data for name in sorted(found) if name.endswith(".css")]
+    found[STYLE] = PlaygroundFile(b"\n".join(styles), MEDIA_TYPES[".css"])
     digest = hashlib.sha256()
     for name in sorted(found):
         digest.update(name.encode())

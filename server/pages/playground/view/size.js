@@ -97,7 +97,7 @@ function lengthFields() {
       id: "duration",
       label: "Length",
       names: ["duration", "num_frames"],
-      beside: html`<output>${numFrames.value} frames, ${formatNumber(checked.value?.duration ?? duration)} s</output>`,
+      beside: html`<output>${numFrames.value} frames, ${formatNumber(numFrames.value / (checked.value?.fps ?? fps))} s</output>`,
       input: html`<div class="row">
         <input type="range" aria-label="Length" min="0.375" max=${longest} step="0.125" .value=${live(String(duration))} @input=${setDuration}>
         <input type="number" id="duration" class="short" min="0" max=${longest} step="any" .value=${live(formatNumber(duration))} @change=${setDuration} aria-describedby="duration-notes">
