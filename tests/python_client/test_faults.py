@@ -1,6 +1,8 @@
 """Bad days: full queues, cut connections, proxies in between. The server fails on request (docs/rehearsal.md)."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -10,6 +12,8 @@ from ltx23_client import (
     AnswerError,
     ConnectionFailed,
     NotFound,
+    Preview,
+    Progress,
     QueueFull,
     RenderFailed,
     ServerFailed,
@@ -17,9 +21,12 @@ from ltx23_client import (
     WaitTimeout,
 )
 
+from tests.conftest import run_server
+from tests.http.conftest import closed_port
 from tests.jobs.conftest import program_of
 from tests.jobs.serving import serve
 from tests.python_client.conftest import CONTENT, CREATE, EVENTS, KEY, LONG, SMALL, Rehearsal, async_client
+from weights.tiny import TinyFiles
 
 
 @pytest.fixture
@@ -132,6 +139,27 @@ def test_a_render_that_fails_has_its_reason(tmp_path: Path) -> None:
     assert raised.value.video.status == "failed"
     assert raised.value.video.error is not None
     assert str(raised.value) == raised.value.video.error.message == "because internal"
+
+
+def test_a_clip_is_made_over_a_restart_of_the_server(cache_dir: Path, tiny: TinyFiles, tmp_path: Path) -> None:
+    """The server is told to stop while it renders, and another one starts on the same port with the same data."""
+    options = ("--port", str(closed_port()), "--drain-s", "0")
+    data = {"LTX23_DATA_DIR": str(tmp_path / "data")}
+    seen: list[Progress | Preview] = []
+    with ExitStack() as stack, ThreadPoolExecutor(1) as starter:
+        first = stack.enter_context(run_server(cache_dir, tmp_path, *options, **data))
+
+        def restart(event: Progress | Preview) -> None:
+            if not seen:
+                first.stop()
+                starter.submit(lambda: stack.enter_context(run_server(cache_dir, tmp_path, *options, **data)))
+            seen.append(event)
+
+        with LTX23(first.url, http=httpx.Client(trust_env=False, timeout=60)) as client:
+            clip = client.generate("a long walk", on_event=restart, num_frames=9)
+
+    assert len(clip.bytes) == clip.video.size_bytes
+    assert len(seen) > 1
 
 
 def newest(client: LTX23) -> str:

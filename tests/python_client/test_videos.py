@@ -8,6 +8,7 @@ from ltx23_client import (
     ConnectionFailed,
     InputError,
     InvalidRequest,
+    Keyframe,
     NotFinished,
     NotFound,
     Progress,
@@ -93,6 +94,17 @@ def test_errors_name_the_fields(client: LTX23) -> None:
     assert error.fields[0].message == "Input should be greater than 0"
     assert str(error).startswith("width: Input should be greater than 0; num_frames: ")
     assert error.request_id
+
+
+def test_errors_have_the_names_that_the_client_has(client: LTX23) -> None:
+    for fields in ({"image": b"no image"}, {"audio": b"no sound"}, {"video": b"no clip", "retake": {}}):
+        with pytest.raises(InvalidRequest) as raised:
+            client.videos.create("a red fox", **fields)
+        assert raised.value.fields[0].path == (next(iter(fields)),)
+    with pytest.raises(InvalidRequest) as raised:
+        client.videos.create("a red fox", keyframes=[Keyframe(b"no image", 0), Keyframe(b"no image", 500)])
+    assert {problem.path[0] for problem in raised.value.fields} == {"keyframes"}
+    assert {problem.path[2] for problem in raised.value.fields} <= {"image", "frame"}
 
 
 def test_strict_requests_refuse_adjustments(client: LTX23) -> None:

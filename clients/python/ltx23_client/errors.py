@@ -58,7 +58,7 @@ class RenderCancelled(LTX23Error):
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """What is wrong with a field, and what would be right. path: such as `("keyframes", 1, "image_b64")`."""
+    """What is wrong with a field, and what would be right. path: such as `("keyframes", 1, "image")`."""
 
     path: tuple[str | int, ...]
     message: str
@@ -131,6 +131,16 @@ class Unavailable(APIError):
     """The model is loading or the server is stopping, for longer than `retry_s` (503)."""
 
 
+# The names of fields that have another one in this client.
+OUR_NAMES: dict[str | int, str] = {
+    "input_image_b64": "image",
+    "audio_b64": "audio",
+    "video_b64": "video",
+    "image_b64": "image",
+    "frame_idx": "frame",
+    "continue": "continue_",
+}
+
 CLASSES: dict[int, type[APIError]] = {
     401: Unauthorized,
     404: NotFound,
@@ -170,7 +180,7 @@ def _body(response: Response) -> Mapping[str, Any]:
 
 
 def _problem(item: Mapping[str, Any]) -> FieldProblem:
-    path = tuple(item["loc"])
+    path = tuple(OUR_NAMES.get(part, part) for part in item["loc"])
     return FieldProblem(path[1:] if path[:1] == ("body",) else path, item["msg"], item["type"])
 
 
