@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Server
-from tests.page.actions import compose, expect_clip, open_form, render
+from tests.page.actions import compose, enter, expect_clip, open_form, render
 from tests.waiting import wait_for_queue
 
 # Notes every preview that the page shows, however briefly.
@@ -35,6 +35,23 @@ def test_a_clip_is_rendered_with_previews_and_plays_to_its_end(page: Page) -> No
     for fact in ("256 \u00d7 256", "41 frames, 1.708 s at 24 fps", "7"):
         expect(viewer.get_by_text(fact, exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Open: gulls cry over the quiet harbour")).to_be_visible()
+
+
+def test_several_clips_wait_for_each_other_with_consecutive_seeds(page: Page, page_server: Server) -> None:
+    open_form(page)
+    compose(page, "a lamp in a dark room", seed=40, seconds="1")
+    enter(page.get_by_role("spinbutton", name="Clips"), "3")
+
+    page.get_by_role("button", name="Render 3 clips").click()
+
+    waiting = page.get_by_role("button", name="Open: a lamp in a dark room")
+    expect(waiting).to_have_count(3)
+    waiting.first.click()
+    expect(page.get_by_text("Next in the queue").or_(page.get_by_text("Number 2 in the queue"))).to_be_visible()
+    expect_clip(page)
+    with page_server.client() as client:
+        videos = client.get("/v1/videos").json()["data"]
+    assert [(video["seed"], video["status"]) for video in videos] == [(seed, "completed") for seed in (42, 41, 40)]
 
 
 def test_a_running_clip_is_followed_again_after_a_reload_and_can_be_cancelled(page: Page, page_server: Server) -> None:

@@ -30,6 +30,12 @@ for (const name of ["change", "focusout"]) {
   document.addEventListener(name, ({ target }) => target && edited.delete(target), { capture: true });
 }
 
+/** Enter what is being typed, as if its field were left. */
+export function enterEdited() {
+  const field = document.activeElement;
+  if (field && edited.has(field)) field.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
 class Live extends Directive {
   /** @param {unknown} value */
   render(value) {

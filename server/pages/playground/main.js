@@ -1,7 +1,7 @@
 // @ts-check
 /** Starts the page: draws its parts, follows the server, and listens for keys, drops and pasted pictures. */
 
-import { mount } from "./dom.js";
+import { enterEdited, mount } from "./dom.js";
 import { checkDraft, keepDraft } from "./store/draft.js";
 import { followUnfinished, listVideos, live, videos } from "./store/library.js";
 import { addPictures } from "./store/pictures.js";
@@ -42,7 +42,10 @@ effect(() => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && isReady()) render();
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  enterEdited();
+  if (isReady()) render();
 });
 
 /** @param {Iterable<File>} files */
