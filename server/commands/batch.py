@@ -31,7 +31,8 @@ class Batch:
         self._failures: list[dict[str, Any]] = []
         self._found = 0
         self.pending: list[PendingClip] = []
-        asked = {clip_key(container, item.options): item for item in items}
+        # Two lines that ask for the same clip are one; two images of the same content are two.
+        asked = {clip_key(container, {**item.options, "name": item.name}): item for item in items}
         self._total = len(asked)
         for key, item in asked.items():
             finished = self._manifest.finished(key)

@@ -70,8 +70,8 @@ def test_each_line_is_a_clip(generate: Generate) -> None:
 
 def test_a_clip_is_made_for_each_image(generate: Generate, folder: Path) -> None:
     Path("photos").mkdir()
-    for color in ("red", "blue"):
-        Image.new("RGB", (256, 256), color).save(folder / "photos" / f"{color} one.png")
+    for name in ("red one", "blue one"):
+        Image.new("RGB", (256, 256), "red").save(folder / "photos" / f"{name}.png")
     Path("photos/notes.txt").write_text("no image")
 
     done = generate("it moves slowly", "--images", "photos", "--json")

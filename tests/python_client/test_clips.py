@@ -89,6 +89,15 @@ def test_an_image_is_sent_in_any_form(kind: str, rehearsal: Rehearsal, client: L
     assert video.adjustments == ()
 
 
+def test_a_cropped_image_is_named_as_the_client_names_it(client: LTX23) -> None:
+    wide, square = picture(size=(512, 256)), picture(size=(256, 256))
+    one = client.videos.create("it drifts off", image=wide, **SMALL)
+    two = client.videos.create("it drifts off", keyframes=[Keyframe(square, 0), Keyframe(wide, -1)], **SMALL)
+
+    assert [adjustment.field for adjustment in one.adjustments] == ["image"]
+    assert [adjustment.field for adjustment in two.adjustments] == ["keyframes.1.image"]
+
+
 def test_keyframes_are_objects_or_dicts(client: LTX23) -> None:
     red, blue = picture(color="red", size=(256, 256)), picture(color="blue", size=(256, 256))
     frames: list[Any] = [Keyframe(red, 0), {"image": blue, "frame": -1, "strength": 0.8, "crf": 20}]

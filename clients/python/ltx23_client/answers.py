@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from ltx23_client.errors import AnswerError
+from ltx23_client.names import our_name
 
 A = TypeVar("A")
 Status = Literal["queued", "in_progress", "completed", "failed"]
@@ -153,7 +154,9 @@ def read_video(body: Mapping[str, Any]) -> Video:
     return _pick(
         Video,
         body,
-        adjustments=tuple(_pick(Adjustment, item) for item in body.get("adjustments", ())),
+        adjustments=tuple(
+            _pick(Adjustment, item, field=our_name(item["field"])) for item in body.get("adjustments", ())
+        ),
         error=_pick(VideoFailure, error) if error else None,
         batch=tuple(body.get("batch") or ()),
         raw=body,

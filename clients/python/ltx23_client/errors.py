@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx23_client.names import OUR_NAMES
+
 if TYPE_CHECKING:
     from ltx23_client.actions import Response
     from ltx23_client.answers import Video
@@ -130,16 +132,6 @@ class ServerFailed(APIError):
 class Unavailable(APIError):
     """The model is loading or the server is stopping, for longer than `retry_s` (503)."""
 
-
-# The names of fields that have another one in this client.
-OUR_NAMES: dict[str | int, str] = {
-    "input_image_b64": "image",
-    "audio_b64": "audio",
-    "video_b64": "video",
-    "image_b64": "image",
-    "frame_idx": "frame",
-    "continue": "continue_",
-}
 
 CLASSES: dict[int, type[APIError]] = {
     401: Unauthorized,
