@@ -17,10 +17,11 @@ class ClipBar:
         self._bar: Any = None
         self._began = 0.0
 
-    def show(self, percent: float, what: str, seconds_left: float | None = None) -> None:
+    def show(self, percent: float, what: str, seconds_left: float | None = None, *, show_left: bool = True) -> None:
         """Show how far the clips are that are being rendered, in percent of one clip, and what happens.
 
-        seconds_left: until all of it is done; if None, it is estimated from the time so far.
+        seconds_left: until all of it is done; if None, it is estimated from the time so far. show_left: whether to
+        show it.
         """
         if self._bar is None:
             self._began = time.monotonic()
@@ -38,7 +39,7 @@ class ClipBar:
             spent_s = time.monotonic() - self._began
             seconds_left = spent_s * (self._bar.total - self._bar.n) / self._bar.n
         counted = f"clip {min(self._done + 1, self._clips)} of {self._clips}: " if self._clips > 1 else ""
-        left = "" if seconds_left is None else f", {format_seconds(seconds_left)} left"
+        left = "" if seconds_left is None or not show_left else f", {format_seconds(seconds_left)} left"
         self._bar.set_description_str(f"{counted}{what}{left}")
 
     def clip_done(self) -> None:

@@ -7,6 +7,7 @@ from ltx23_client import (
     APIError,
     AsyncLTX23,
     InputError,
+    LTX23Error,
     Preview,
     Progress,
     RenderCancelled,
@@ -18,7 +19,7 @@ from pipelines.errors import SpecError
 from server.commands.batch import Batch, PendingClip
 from server.commands.clip_bar import describe_step
 from server.commands.output_file import read_container
-from server.commands.remote_clip import report_remote_clip
+from server.commands.remote_clip import report_remote_clip, show_pause
 from server.commands.remote_fields import read_remote_fields
 
 # What is wrong with one clip; anything else would happen to the next one, too.
@@ -33,10 +34,14 @@ def render_batch_remotely(batch: Batch, server: str, key: str | None) -> None:
 
 
 async def _render_all(batch: Batch, server: str, key: str | None) -> None:
+    percents: dict[str, int] = {}
+
+    def on_retry(error: LTX23Error, pause_s: float) -> None:
+        show_pause(batch.bar, sum(percents.values()), error, pause_s)
+
     try:
-        async with AsyncLTX23(server, api_key=key, retry_s=PATIENCE_S) as client:
+        async with AsyncLTX23(server, api_key=key, retry_s=PATIENCE_S, on_retry=on_retry) as client:
             limit = asyncio.Semaphore(max(1, (await client.health()).capacity))
-            percents: dict[str, int] = {}
             async with asyncio.TaskGroup() as group:
                 for clip in batch.pending:
                     group.create_task(_render(batch, client, limit, percents, clip))

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ltx23_client import LTX23, Clip, Preview, Progress
+from ltx23_client import LTX23, Clip, LTX23Error, Preview, Progress
 
-from server.commands.clip_bar import ClipBar, describe_step
+from server.commands.clip_bar import ClipBar, describe_step, format_seconds
 from server.commands.clip_report import ClipReport
 from server.commands.output_file import read_container
 from server.commands.remote_fields import read_remote_fields
@@ -33,7 +33,7 @@ def render_remotely(
                 part.write_bytes(event.data)
 
     try:
-        with LTX23(server, api_key=key) as client:
+        with LTX23(server, api_key=key, on_retry=lambda error, pause_s: show_pause(bar, 0, error, pause_s)) as client:
             clip = client.generate(prompt, on_event=show, previews=preview is not None, **fields)
     finally:
         bar.close()
@@ -41,6 +41,11 @@ def render_remotely(
     for adjustment in clip.adjustments:
         print(f"ltx23: note: {adjustment}", file=sys.stderr)
     return report_remote_clip(path, clip)
+
+
+def show_pause(bar: ClipBar, percent: float, error: LTX23Error, pause_s: float) -> None:
+    """Say why nothing happens: a full queue, a server that starts."""
+    bar.show(percent, f"{error}: tries again in {format_seconds(pause_s)}", show_left=False)
 
 
 def show_progress(bar: ClipBar, progress: Progress) -> None:

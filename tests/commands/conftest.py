@@ -1,5 +1,6 @@
-"""Servers with keys, which the tests of the HTTP interface have, too."""
+"""Servers with keys, and one in a rehearsal, which the tests of HTTP and of the client have, too."""
 
 from tests.http.conftest import guarded
+from tests.python_client.conftest import rehearsal, rehearsing
 
-__all__ = ["guarded"]
+__all__ = ["guarded", "rehearsal", "rehearsing"]

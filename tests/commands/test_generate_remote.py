@@ -19,6 +19,7 @@ from tests.commands.terminal import run_on_terminal
 from tests.conftest import Done, RunCommand, Server
 from tests.http.conftest import closed_port
 from tests.http.videos import ids
+from tests.python_client.conftest import CREATE, KEY, Rehearsal
 
 SMALL = ["--width", "256", "--height", "256", "--num-frames", "9", "--no-audio"]
 LONG = ["--width", "768", "--height", "512", "--num-frames", "121"]
@@ -143,6 +144,15 @@ def test_the_bar_is_that_of_a_local_clip(server: Server) -> None:
 
     assert code == 0
     assert re.search(r"\d+%\|[^|]*\| stage 1, step \d of 8, \d+ s left", shown)
+
+
+def test_the_bar_says_why_nothing_happens(rehearsal: Rehearsal) -> None:
+    rehearsal.fail(CREATE, "status=429; retry-after=1; times=1")
+    args = ["generate", "a fox", *SMALL, "--server", rehearsal.url, "-o", "fox.mp4"]
+    code, shown = run_on_terminal(*args, env={"NO_PROXY": "127.0.0.1", "LTX23_API_KEY": KEY})
+
+    assert code == 0
+    assert "| the queue is full (rehearsed) (429): tries again in 1 s" in shown
 
 
 def test_neither_torch_nor_a_model_is_loaded(server: Server, folder: Path) -> None:

@@ -79,6 +79,16 @@ def test_the_async_client_does_the_same(rehearsal: Rehearsal) -> None:
     assert len(rehearsal.requests(EVENTS)) == 2
 
 
+def test_a_function_is_told_of_each_pause(rehearsal: Rehearsal) -> None:
+    rehearsal.fail(CREATE, "status=429; retry-after=0; times=2")
+    told: list[tuple[str, float]] = []
+    http = httpx.Client(trust_env=False, timeout=60)
+    with LTX23(rehearsal.url, api_key=KEY, http=http, on_retry=lambda error, s: told.append((str(error), s))) as client:
+        client.videos.delete(client.videos.create("a red fox", **SMALL).id)
+
+    assert told == [("the queue is full (rehearsed) (429)", 0.0)] * 2
+
+
 def test_a_download_goes_on_where_it_was_cut(rehearsal: Rehearsal, client: LTX23) -> None:
     rehearsal.fail(CONTENT, "drop=halfway; times=2")
 

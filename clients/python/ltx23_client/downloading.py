@@ -1,6 +1,6 @@
 """Download a file of a video. What has arrived before a cut is kept, and the rest is asked for."""
 
-from ltx23_client.actions import Request, Response, Steps, close, open_body, read, wait
+from ltx23_client.actions import Request, Response, Steps, close, open_body, read
 from ltx23_client.errors import APIError, ConnectionFailed
 from ltx23_client.retries import Patience, Policy, exchange
 from ltx23_client.routes import video_path
@@ -38,10 +38,7 @@ def download(policy: Policy, video_id: str, variant: str, size_bytes: int | None
             failure = exc
             if len(data) > had:
                 patience.renew()
-        pause_s = patience.pause_s(failure)
-        if pause_s is None:
-            raise failure
-        yield from wait(pause_s)
+        yield from patience.pause(failure)
 
 
 def _receive(response: Response, data: bytearray) -> Steps[None]:

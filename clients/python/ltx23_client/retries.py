@@ -21,11 +21,16 @@ LONGEST_PAUSE_S = 10.0
 Attempt = Callable[[Request], Steps[Response]]
 
 
+# Called with what went wrong and the seconds until the request is sent again.
+OnRetry = Callable[[APIError | ConnectionFailed, float], object]
+
+
 @dataclass
 class Policy:
     """retry_s: for how long to repeat a request that fails. has_answered: the server did, to this client."""
 
     retry_s: float
+    on_retry: OnRetry | None = None
     has_answered: bool = False
 
 
@@ -41,22 +46,29 @@ class Patience:
         """Begin again: the request has got on."""
         self._began, self._pause_s = time.monotonic(), FIRST_PAUSE_S
 
-    def pause_s(self, error: APIError | ConnectionFailed) -> float | None:
-        """Return how long to wait after this error, or None to give up."""
-        limit_s = self._policy.retry_s
-        if isinstance(error, ConnectionFailed):
-            asked = None
-            if error.is_unreached and not self._policy.has_answered:
-                limit_s = min(limit_s, UNREACHED_S)
-        elif error.status in RETRIED:
-            asked = error.retry_after_s
-        else:
-            return None
-        pause_s = self._grown() if asked is None else asked
-        return pause_s if time.monotonic() - self._began + pause_s < limit_s else None
+    def pause(self, error: APIError | ConnectionFailed) -> Steps[None]:
+        """Wait until the request may be sent again. Raises the error if that is no use, or has lasted too long."""
+        pause_s = self._pause_s_after(error)
+        if time.monotonic() - self._began + pause_s >= self._limit_s(error):
+            raise error
+        if self._policy.on_retry is not None:
+            self._policy.on_retry(error, pause_s)
+        yield from wait(pause_s)
 
-    def _grown(self) -> float:
-        """Return a pause that is twice as long each time, with chance so that clients do not come back together."""
+    def _limit_s(self, error: APIError | ConnectionFailed) -> float:
+        """Return for how long to try. A request that is refused for what it is would be refused again."""
+        if isinstance(error, APIError):
+            return self._policy.retry_s if error.status in RETRIED else 0.0
+        is_new = error.is_unreached and not self._policy.has_answered
+        return min(self._policy.retry_s, UNREACHED_S) if is_new else self._policy.retry_s
+
+    def _pause_s_after(self, error: APIError | ConnectionFailed) -> float:
+        """Return the pause that the server asks for, or one that is twice as long each time.
+
+        Chance keeps clients from coming back together.
+        """
+        if isinstance(error, APIError) and error.retry_after_s is not None:
+            return error.retry_after_s
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
         return pause_s * random.uniform(0.8, 1.2)
 
@@ -88,7 +100,4 @@ def exchange(
             failure = api_error(response)
             if response.status in final:
                 raise failure
-        pause_s = patience.pause_s(failure)
-        if pause_s is None:
-            raise failure
-        yield from wait(pause_s)
+        yield from patience.pause(failure)

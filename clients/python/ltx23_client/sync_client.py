@@ -10,7 +10,7 @@ from ltx23_client.answers import Enhancement, Health, Model, Preview, Progress, 
 from ltx23_client.clip import Clip
 from ltx23_client.fields import ClipFields, Keyframe, VideoFields
 from ltx23_client.files import Media
-from ltx23_client.retries import Policy
+from ltx23_client.retries import OnRetry, Policy
 from ltx23_client.routes import api_key_headers, server_address
 from ltx23_client.transport import SyncTransport
 from ltx23_client.user_agent import USER_AGENT
@@ -23,6 +23,7 @@ class LTX23:
     api_key: LTX23_API_KEY if omitted.
     timeout_s: how long the server may say nothing.
     retry_s: for how long a request is repeated that is answered 429 or 503 or whose connection is cut; 0: not at all.
+    on_retry: called with what went wrong and the seconds until the request is sent again.
     headers: sent with every request.
     http: a client of httpx with your own proxy or certificates; its timeouts hold.
     """
@@ -34,12 +35,13 @@ class LTX23:
         api_key: str | None = None,
         timeout_s: float = 60.0,
         retry_s: float = 300.0,
+        on_retry: OnRetry | None = None,
         headers: Mapping[str, str] | None = None,
         http: httpx.Client | None = None,
     ) -> None:
         address = server_address(base_url)
         sent = {"User-Agent": USER_AGENT} | api_key_headers(api_key) | dict(headers or {})
-        self._policy = Policy(retry_s)
+        self._policy = Policy(retry_s, on_retry)
         self._transport = SyncTransport(
             http or httpx.Client(timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))), address, sent
         )

@@ -3,7 +3,7 @@
 import json
 import time
 
-from ltx23_client.actions import Request, Response, Steps, close, emit, open_body, read, wait
+from ltx23_client.actions import Request, Response, Steps, close, emit, open_body, read
 from ltx23_client.answers import Video, read_preview, read_progress, read_video
 from ltx23_client.errors import ConnectionFailed, NotFound, RenderCancelled, WaitTimeout
 from ltx23_client.event_stream import EventReader, ServerEvent
@@ -31,10 +31,7 @@ def watch(policy: Policy, video_id: str, *, previews: bool, deadline: float | No
         try:
             video = yield from _follow(response, patience, video_id, deadline)
         except ConnectionFailed as exc:
-            pause_s = patience.pause_s(exc)
-            if pause_s is None:
-                raise
-            yield from wait(pause_s)
+            yield from patience.pause(exc)
         else:
             return video
 
