@@ -82,10 +82,8 @@ const shellQuoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 
 /** @param {Code} code */
 function curl({ fields, keyframes, image, audio, video }) {
-  const texts = Object.entries(fields).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
   const parts = [
-    // Unlike -F, --form-string takes a text that begins with @ as it is.
-    ...texts.map(([name, value]) => `--form-string ${shellQuoted(`${name}=${value}`)}`),
+    ...Object.entries(fields).map(([name, value]) => formText(name, value)),
     ...keyframes.map(({ name, ...values }, i) =>
       [
         formFile(`keyframes[${i}][image_b64]`, name),
@@ -96,6 +94,12 @@ function curl({ fields, keyframes, image, audio, video }) {
   ];
   const key = apiKey.value ? ` -H "Authorization: Bearer $LTX23_API_KEY"` : "";
   return [`curl -sS --fail-with-body ${address()}/generate${key} -o clip.${fields.video_format ?? "mp4"}`, ...parts].join(" \\\n    ");
+}
+
+/** A value of a form. Unlike -F, --form-string takes a text that begins with @ as it is. @param {string} name @param {unknown} value */
+function formText(name, value) {
+  if (typeof value === "number" || typeof value === "boolean") return `-F ${name}=${value}`;
+  return `--form-string ${shellQuoted(`${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)}`;
 }
 
 /** A file of a form. curl needs quotes around a name with a comma or a semicolon. @param {string} name @param {string} file */
