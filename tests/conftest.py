@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from server.cli import main
 from server.process.torch_environment import wait_passively
+from server.worker.garbage import postponed_gc
 from weights.tiny import TinyFiles, tiny_files
 
 wait_passively()
@@ -29,6 +30,13 @@ settings.load_profile("suite")
 settings.register_profile("nightly", settings())
 
 READY = re.compile(r"LTX-23-Video is ready on (http://\S+)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave the modules and the tests out of later garbage collections."""
+    with postponed_gc():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
