@@ -5,9 +5,7 @@ import { Directive, directive } from "./vendor/lit-html/directive.js";
 import { noChange, render } from "./vendor/lit-html/lit-html.js";
 import { effect } from "./vendor/signals-core/signals-core.mjs";
 
-export { ref } from "./vendor/lit-html/directives/ref.js";
 export { repeat } from "./vendor/lit-html/directives/repeat.js";
-export { classMap } from "./vendor/lit-html/directives/class-map.js";
 export { html, nothing, svg } from "./vendor/lit-html/lit-html.js";
 
 /**
@@ -55,6 +53,28 @@ class Live extends Directive {
 
 /** Keep a property of a field as the state is, except while somebody types into the field. */
 export const live = directive(Live);
+
+class WithElement extends Directive {
+  isCalled = false;
+
+  /** @param {(element: Element) => void} _call */
+  render(_call) {
+    return noChange;
+  }
+
+  /**
+   * @param {import("./vendor/lit-html/directive.js").ElementPart} part
+   * @param {[(element: Element) => void]} values
+   */
+  update({ element }, [call]) {
+    if (!this.isCalled) call(element);
+    this.isCalled = true;
+    return noChange;
+  }
+}
+
+/** Call a function once with an element that is made, before it is in the document. */
+export const withElement = directive(WithElement);
 
 class CssVariables extends Directive {
   /** @param {Record<string, string | number>} _variables */

@@ -1,7 +1,7 @@
 // @ts-check
 /** Dialogs: one at a time, closed by Escape, by its button, or by a click beside it. */
 
-import { html, mount, nothing, ref } from "../dom.js";
+import { html, mount, nothing, withElement } from "../dom.js";
 import { CLOSE } from "../icons.js";
 import { signal } from "../vendor/signals-core/signals-core.mjs";
 
@@ -25,7 +25,7 @@ export function mountDialogs() {
 
 /** @param {Dialog} dialog */
 function dialogElement({ name, title, body }) {
-  return html`<dialog class=${name} aria-labelledby="dialog-title" @close=${() => (shown.value = null)} @click=${onClick} ${ref(open)}>
+  return html`<dialog class=${name} aria-labelledby="dialog-title" @close=${() => (shown.value = null)} @click=${onClick} ${withElement(open)}>
     <div class="dialog-body">
       <header><h2 id="dialog-title">${title}</h2><button type="button" class="icon-button" aria-label="Close" @click=${closeDialog}>${CLOSE}</button></header>
       ${body()}
@@ -33,10 +33,10 @@ function dialogElement({ name, title, body }) {
   </dialog>`;
 }
 
-/** Open the element as soon as it is in the document. @param {Element | undefined} element */
+/** Open a dialog as soon as it is in the document. @param {Element} element */
 function open(element) {
-  if (!(element instanceof HTMLDialogElement)) return;
-  queueMicrotask(() => element.isConnected && !element.open && element.showModal());
+  const dialog = /** @type {HTMLDialogElement} */ (element);
+  queueMicrotask(() => dialog.isConnected && dialog.showModal());
 }
 
 /** @param {MouseEvent} event */

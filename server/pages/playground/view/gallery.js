@@ -1,7 +1,7 @@
 // @ts-check
 /** The clips of this server: search, open, compare, delete. */
 
-import { cssVariables, html, live as liveValue, nothing, ref, repeat } from "../dom.js";
+import { cssVariables, html, live as liveValue, nothing, repeat, withElement } from "../dom.js";
 import { counted, formatAge, formatNumber } from "../format.js";
 import { COMPARE } from "../icons.js";
 import { found, hasMore, libraryProblem, listMore, live, loadThumbnail, openVideo, search, searchVideos, selectedId, videos, wasListed } from "../store/library.js";
@@ -66,15 +66,14 @@ function card(video) {
 
 /** @param {import("../store/library.js").Video} video */
 function picture(video) {
-  if (video.status === "completed") return html`<img alt="" loading="lazy" ${ref((element) => fill(element, video.id))}>`;
+  if (video.status === "completed") return html`<img alt="" loading="lazy" ${withElement((element) => fill(element, video.id))}>`;
   if (video.status === "failed") return html`<span class="problem">failed</span>`;
   const { preview, progress } = live.value[video.id] ?? {};
   return html`${preview ? html`<img alt="" src=${preview}>` : nothing}<span class="percent">${progress?.position ? `no. ${progress.position}` : `${progress?.percent ?? video.progress} %`}</span>`;
 }
 
-/** @param {Element | undefined} element @param {string} id */
+/** @param {Element} element @param {string} id */
 async function fill(element, id) {
-  if (!(element instanceof HTMLImageElement) || element.dataset.id === id) return;
-  element.dataset.id = id;
-  element.src = await loadThumbnail(id).catch(() => "");
+  const image = /** @type {HTMLImageElement} */ (element);
+  image.src = await loadThumbnail(id).catch(() => "");
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The clip's frames: keyframes as pins that are dragged along it, the part that is retaken, and the sound. */
 
-import { classMap, cssVariables, html, nothing, repeat, svg } from "../dom.js";
+import { cssVariables, html, nothing, repeat, svg } from "../dom.js";
 import { formatNumber } from "../format.js";
 import { areKeyframes, changeSource, checked, draft, numFrames, ownSound, pictures, source } from "../store/draft.js";
 import { movePicture, removePicture } from "../store/pictures.js";
@@ -46,7 +46,7 @@ function ticks(last) {
 function pin(picture, index, last, fps) {
   const { id, frame, url, width } = picture;
   const isFixed = !areKeyframes.value;
-  return html`<div class=${classMap({ pin: true, fixed: isFixed })} ${at(Math.min(frame, last), last)} role="slider" tabindex="0"
+  return html`<div class="pin ${isFixed ? "fixed" : ""}" ${at(Math.min(frame, last), last)} role="slider" tabindex="0"
       aria-label="Picture ${index + 1}" aria-valuemin="0" aria-valuemax=${last} aria-valuenow=${frame} aria-disabled=${isFixed}
       aria-valuetext="frame ${frame}, ${formatNumber(frame / fps)} seconds"
       @keydown=${(/** @type {KeyboardEvent} */ event) => onKey(event, picture, last)}
