@@ -50,9 +50,10 @@ function togglePlay(event) {
 /** @param {Event} event @param {number} frames */
 function step(event, frames) {
   const videos = videosOf(event);
+  const now = videos[0].currentTime;
   videos.forEach((video) => {
     video.pause();
-    video.currentTime = Math.max(0, videos[0].currentTime + frames / Number(video.dataset.fps));
+    video.currentTime = Math.max(0, now + frames / Number(videos[0].dataset.fps));
   });
 }
 
@@ -62,10 +63,10 @@ function seek(event) {
   videosOf(event).forEach((video) => (video.currentTime = Number(value)));
 }
 
-/** Keep the second clip with the first. @param {Event} event */
+/** Keep the second clip with the first while they play; a step moves both. @param {Event} event */
 function follow(event) {
   const [first, second] = videosOf(event);
-  if (Math.abs(first.currentTime - second.currentTime) > MAX_DRIFT_S && first.currentTime <= second.duration) second.currentTime = first.currentTime;
+  if (!first.paused && Math.abs(first.currentTime - second.currentTime) > MAX_DRIFT_S && first.currentTime <= second.duration) second.currentTime = first.currentTime;
   const slider = /** @type {HTMLInputElement | null} */ (first.closest("dialog")?.querySelector("input[type=range]") ?? null);
   if (slider) slider.value = String(first.currentTime);
 }
