@@ -147,6 +147,12 @@ def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
+def fast_server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with run_server(cache_dir, tmp_path_factory.mktemp("fast"), "--fast") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def without_services(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a server that requires enhancement and sends traces, without a language model and a collector.
 

@@ -4,7 +4,6 @@ import base64
 import io
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import av
 import httpx
@@ -12,19 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import run_server
-from weights.tiny import TinyFiles
+from tests.conftest import Server
 
 WIDTH, HEIGHT, LAST = 384, 256, 24
 RATE = 48000
 
 
-@pytest.fixture(scope="module", params=[(), ("--fast",)], ids=["plain", "fast"])
-def server(
-    request: pytest.FixtureRequest, cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    with run_server(cache_dir, tmp_path_factory.mktemp("content"), *request.param) as running, running.client() as http:
-        yield http
+@pytest.fixture(scope="module", params=["server", "fast_server"], ids=["plain", "fast"])
+def client(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    running: Server = request.getfixturevalue(request.param)
+    with running.client() as client:
+        yield client
 
 
 def disc(inside: tuple[int, int, int], outside: tuple[int, int, int], column: float) -> np.ndarray:
@@ -47,11 +44,11 @@ def psnr(frame: np.ndarray, pixels: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("video_format", ["mp4", "webm"])
-def test_each_image_is_shown_at_its_own_frame(video_format: str, server: httpx.Client) -> None:
+def test_each_image_is_shown_at_its_own_frame(video_format: str, client: httpx.Client) -> None:
     keyframes = [{"image": encode(FIRST), "frame_idx": 0}, {"image": encode(SECOND), "frame_idx": LAST}]
     fields = {"prompt": "one becomes the other", "seed": 1, "num_frames": LAST + 1, "video_format": video_format}
 
-    response = server.post("/generate", json=fields | {"width": WIDTH, "height": HEIGHT, "keyframes": keyframes})
+    response = client.post("/generate", json=fields | {"width": WIDTH, "height": HEIGHT, "keyframes": keyframes})
 
     assert response.status_code == 200, response.text
     with av.open(io.BytesIO(response.content)) as clip:
@@ -61,10 +58,10 @@ def test_each_image_is_shown_at_its_own_frame(video_format: str, server: httpx.C
         assert psnr(frame, own) > psnr(frame, other) + 6
 
 
-def test_the_sound_is_the_tone_of_the_prompt(server: httpx.Client) -> None:
+def test_the_sound_is_the_tone_of_the_prompt(client: httpx.Client) -> None:
     fields = {"prompt": "A whistle in the distance", "seed": 1, "width": 256, "height": 256, "num_frames": 49}
 
-    response = server.post("/generate", json=fields)
+    response = client.post("/generate", json=fields)
 
     assert response.status_code == 200, response.text
     with av.open(io.BytesIO(response.content)) as clip:

@@ -12,20 +12,13 @@ import av
 import httpx
 import pytest
 
-from tests.conftest import RunCommand, Server, run_server
+from tests.conftest import RunCommand, Server
 from tests.http.conftest import SMALL, encode, picture
 from tests.waiting import wait_for
-from weights.tiny import TinyFiles
 
 IMAGE = encode(picture(size=(300, 200)))
 TONES = Path(__file__).parents[1] / "parity" / "data" / "directions" / "tones-44k1-stereo.wav"
 KEYFRAMES = [{"image": IMAGE, "frame_idx": frame} for frame in (0, 7, 24)]
-
-
-@pytest.fixture(scope="module")
-def fast_server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with run_server(cache_dir, tmp_path_factory.mktemp("fast"), "--fast") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

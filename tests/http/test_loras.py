@@ -314,15 +314,3 @@ def test_a_folder_that_is_not_there_is_an_error(run_command, tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (
         1, f"ltx23: error: LTX23_LORA_DIR / --lora-dir: {tmp_path}/none is not a folder\n",
     )  # fmt: skip
-
-
-def test_a_server_without_loras_says_so(cache_dir: Path, tmp_path: Path) -> None:
-    with run_server(cache_dir, tmp_path) as running, running.client() as client:
-        (model,) = client.get("/models").json()["data"]
-        assert "lora" not in model["features"]
-        assert model["loras"] == []
-
-        refused = client.post("/generate", json=RED | {"loras": [{"name": "swap"}]})
-
-    assert refused.status_code == 422
-    assert "There are no LoRAs here: a server has those of --lora NAME=PATH and --lora-dir FOLDER" in refused.text

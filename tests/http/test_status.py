@@ -7,6 +7,7 @@ import pytest
 
 from server.routes.models import describe_licenses
 from server.worker.messages import ModelInfo
+from tests.http.conftest import SMALL
 from tests.http.videos import create, delete, finish
 
 
@@ -87,3 +88,14 @@ def test_the_weights_name_their_licences() -> None:
         "LTX-2.3": "LTX-2 Community License Agreement of 5 January 2026",
         "Gemma 3": "Gemma Terms of Use",
     }
+
+
+def test_a_server_without_loras_says_so(client: httpx.Client) -> None:
+    (model,) = client.get("/models").json()["data"]
+    assert "lora" not in model["features"]
+    assert model["loras"] == []
+
+    refused = client.post("/generate", json=SMALL | {"loras": [{"name": "swap"}]})
+
+    assert refused.status_code == 422
+    assert "There are no LoRAs here: a server has those of --lora NAME=PATH and --lora-dir FOLDER" in refused.text
