@@ -2,14 +2,19 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from posixpath import dirname, join, normpath
 
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 STYLE = "style.css"
+MAIN = "main.js"
+# `import ... from "./a.js"` and `export ... from "./a.js"`, minified or not; `import("./a.js")` is loaded later.
+STATIC_IMPORT = re.compile(r"""\bfrom\s*"(\.[^"]+)"[;,\n]""")
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,24 @@ class Playground:
 
     @property
     def links(self) -> str:
-        """Return the elements of the head that load the page: its style, and all its modules at once."""
+        """Return the elements of the head that load the page: its style, and at once every module of the form."""
         base = f"page/{self.version}"
-        names = sorted(self.files)
         return "\n".join(
             [
                 f'<link rel="stylesheet" href="{base}/{STYLE}">',
-                *(f'<link rel="modulepreload" href="{base}/{name}">' for name in names if name.endswith("js")),
-                f'<script type="module" src="{base}/main.js"></script>',
+                *(f'<link rel="modulepreload" href="{base}/{name}">' for name in sorted(self._imported(MAIN))),
+                f'<script type="module" src="{base}/{MAIN}"></script>',
             ]
         )
+
+    def _imported(self, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Return the module and all that it imports, directly or not, except what it imports while it runs."""
+        if name in seen:
+            return seen
+        seen |= {name}
+        for path in STATIC_IMPORT.findall(self.files[name].data.decode()):
+            seen = self._imported(normpath(join(dirname(name), path)), seen)
+        return seen
 
 
 def load_playground() -> Playground:

@@ -39,6 +39,14 @@ KEY, FILE_KEY = "sk-of-the-environment", "sk-of-the-file"
 MAX_BODY_BYTES = 100_000
 
 
+@pytest.fixture
+def no_videos(client: httpx.Client) -> None:
+    """Delete the videos that other tests have left on the session's server."""
+    while videos := client.get("/v1/videos").json()["data"]:
+        for video in videos:
+            client.delete(f"/v1/videos/{video['id']}")
+
+
 @dataclass(frozen=True)
 class Clip:
     response: httpx.Response

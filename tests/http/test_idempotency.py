@@ -13,6 +13,8 @@ from tests.conftest import Server
 from tests.http.conftest import SMALL, picture
 from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 
+pytestmark = pytest.mark.usefixtures("no_videos")
+
 WITHOUT_SEED = {name: value for name, value in SMALL.items() if name != "seed"}
 
 

@@ -12,7 +12,8 @@ from tests.page.conftest import Problems
 def test_without_a_prompt_nothing_is_sent(page: Page) -> None:
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    open_form(page)
+    with page.expect_request("**/check"):
+        open_form(page)
     expect(page.get_by_text("Write a prompt to begin.")).to_be_visible()
     expect(page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
 

@@ -15,7 +15,10 @@ export const isReachable = signal(true);
 export const health = signal(/** @type {Record<string, any> | null} */ (null));
 export const model = signal(/** @type {Record<string, any> | null} */ (null));
 
-export const features = computed(() => new Set(/** @type {string[]} */ (model.value?.features ?? [])));
+// Until the server has answered, the form is as nearly every server has it: it would jump otherwise.
+const USUAL_FEATURES = ["negative_prompt", "audio", "retake", "continue"];
+
+export const features = computed(() => new Set(/** @type {string[]} */ (model.value?.features ?? USUAL_FEATURES)));
 
 export const client = new LTX23({ apiKey: () => apiKey.peek() });
 /** Sends requests once: whoever presses a button is told that the queue is full, rather than left waiting. */

@@ -10,7 +10,6 @@ import { optionFields } from "./options.js";
 import { pictureFields } from "./pictures.js";
 import { promptFields } from "./prompt.js";
 import { sizeFields } from "./size.js";
-import { showSnippets } from "./snippets.js";
 import { sourceFields } from "./source.js";
 
 export function compose() {
@@ -22,7 +21,7 @@ export function compose() {
       <div aria-live="assertive">${problemsOf("").map((message) => html`<p class="problem">${message}</p>`)}</div>
       <div class="row">
         <button class="render" ?disabled=${!isReady()}>${isSending.value ? "Sending" : label()}</button>
-        <button type="button" class="icon-button tall" title="Copy as curl, Python or JavaScript" aria-label="Copy the request as code" @click=${() => showSnippets()}>${CODE}</button>
+        <button type="button" class="icon-button tall" title="Copy as curl, Python or JavaScript" aria-label="Copy the request as code" @click=${copyAsCode}>${CODE}</button>
       </div>
       <p class="hint">${waiting()}</p>
     </footer>
@@ -33,6 +32,11 @@ export function compose() {
 function onSubmit(event) {
   event.preventDefault();
   if (isReady()) render().then(showViewer);
+}
+
+async function copyAsCode() {
+  const { showSnippets } = await import("./snippets.js");
+  showSnippets();
 }
 
 /** On a phone the viewer is below the form. */
