@@ -6,6 +6,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotat
 	--no-emit-package torch --no-emit-package ltx23-client --constraint constraints.txt pyproject.toml
 
 NODE_PACKAGES := tests/page/node_modules/.package-lock.json
+# Node trusts what the system trusts, such as the certificate authority of a company's proxy.
+export NODE_USE_SYSTEM_CA := 1
 
 .PHONY: serve setup dev test test-sglang test-examples check bench fuzz soak lock clean
 
