@@ -67,7 +67,7 @@ class Fp8Answer(BaseModel):
 
 
 class LoadingAnswer(BaseModel):
-    """How far the server is on the way to its model."""
+    """Progress of fetching and loading the model."""
 
     model_config = ConfigDict(title="Loading")
 
