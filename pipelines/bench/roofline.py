@@ -6,7 +6,7 @@ a model, by the assumptions in `ASSUMPTIONS` and `cards`.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from pipelines.bench.cards import BANDWIDTH_REACH, GB, LINKS, Arithmetic, Card, Work
 from pipelines.bench.kernels import OPERATION_US, SHORTEST_US, VIEW_US, Kernel, eager_kernels, fused_kernels
@@ -22,6 +22,7 @@ ASSUMPTIONS = (
     "graphs: as compiled, and the host issues nothing, but a prompt's keys and values are computed at each step",
     "only the stages that denoise are compiled, and only if their weights stay on the card; the others are eager",
     "floor: the matrix work alone, at the published peak",
+    "matrix: the kernels of the matrix work alone, at the shares of the peaks that are reached",
     "weights that do not fit are copied at the speed of the link while the card computes",
     "caches, the layouts that cuDNN prefers, the encoding of the file and reading it back are not in it",
 )
@@ -44,6 +45,7 @@ class StageTimes:
     """Modelled milliseconds."""
 
     floor_ms: float
+    matrix_ms: float
     eager_ms: float
     compiled_ms: float
     graphs_ms: float
@@ -92,7 +94,7 @@ def model_clip(
             else sum(kernel.seconds(card) for kernel in fused_kernels(stage.in_graphs))
         )
         times[stage.name] = time_stage(card, eager, fused, in_graphs_s, stage.copied_bytes / LINKS[card.link])
-    columns = zip(*((t.floor_ms, t.eager_ms, t.compiled_ms, t.graphs_ms) for t in times.values()), strict=True)
+    columns = zip(*map(astuple, times.values()), strict=True)
     return Roofline(
         card.name,
         card.source,
@@ -135,8 +137,9 @@ def count_stage(stage: Stage, eager: list[Kernel], fused: list[Kernel]) -> Stage
 
 def time_stage(card: Card, eager: list[Kernel], fused: list[Kernel], in_graphs_s: float, copied_s: float) -> StageTimes:
     floor_s = sum(kernel.flops / card.peak_flops_per_s(kernel.work) for kernel in eager if kernel.work)
+    matrix_s = sum(kernel.seconds(card) for kernel in eager if kernel.work)
     columns = (queue_s(eager, card), queue_s(fused, card), in_graphs_s)
-    return StageTimes(1e3 * floor_s, *(1e3 * max(seconds, copied_s) for seconds in columns))
+    return StageTimes(1e3 * floor_s, 1e3 * matrix_s, *(1e3 * max(seconds, copied_s) for seconds in columns))
 
 
 def queue_s(kernels: Iterable[Kernel], card: Card) -> float:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +92,9 @@ def roofline_table(roofline: "Roofline") -> Iterator[str]:
     for name, count in roofline.counts.items():
         yield _row(f"  {name}", [f"{sum(count.tflop.values()):.1f}", f"{count.moved_gb:.0f}", f"{count.launches}",
                                  f"{count.views}", f"{count.fused_gb:.0f}", f"{count.fused_launches}"])  # fmt: skip
-    yield _row("milliseconds", ["floor", "eager", "compiled", "graphs"])
+    yield _row("milliseconds", ["floor", "matrix", "eager", "compiled", "graphs"])
     for name, time in (roofline.times | {"in all": roofline.total}).items():
-        cells = (time.floor_ms, time.eager_ms, time.compiled_ms, time.graphs_ms)
-        yield _row(f"  {name}", [f"{cell:.0f}" for cell in cells])
+        yield _row(f"  {name}", [f"{cell:.0f}" for cell in astuple(time)])
     yield "assumed"
     yield from (f"  - {assumption}" for assumption in roofline.assumptions)
     yield f"peaks of the card: {roofline.source}"
