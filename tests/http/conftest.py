@@ -161,6 +161,34 @@ def fast_server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def lora_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a LoRA that swaps red and blue."""
+    from safetensors.torch import save_file
+
+    from tests.lora_layouts import swap_lora
+
+    path = tmp_path_factory.mktemp("loras") / "swap-red-and-blue.safetensors"
+    save_file(swap_lora(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lora_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of `lora_server`, empty; a test removes what it puts there."""
+    return tmp_path_factory.mktemp("lora_dir")
+
+
+@pytest.fixture(scope="session")
+def lora_server(
+    cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory, lora_file: Path, lora_dir: Path
+) -> Iterator[Server]:
+    """Run a server that offers the LoRAs `swap` and `half`, which are one file, and those of a folder."""
+    options = ("--lora", f"swap={lora_file}", "--lora", f"half={lora_file}", "--lora-dir", str(lora_dir))
+    with run_server(cache_dir, tmp_path_factory.mktemp("with_loras"), *options, "--device", "cpu") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def without_services(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a server that requires enhancement and sends traces, without a language model and a collector.
 

@@ -1,22 +1,22 @@
-"""Every example of docs/directing.md, run as it stands on the page against the session's server."""
+"""Every example of docs/directing.md, run as it stands on the page, but at the smallest size of a clip.
 
-import os
+Commands and Python programs run in this process, which has loaded torch and the client already.
+"""
+
 import re
+import shlex
+import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save_file
 
 from pipelines.media.probe import probe
-from tests.conftest import Server, run_server
+from tests.conftest import RunCommand, Server
 from tests.http.conftest import picture
-from tests.lora_layouts import swap_lora
 from tests.media.clips import write_clip
 from tests.media.sounds import tone, write_wav
-from weights.tiny import TinyFiles
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "directing.md"
@@ -38,39 +38,52 @@ EXAMPLES = list(examples())
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, lora_file: Path) -> Path:
     """Return a folder with the files that the page names."""
     folder = tmp_path_factory.mktemp("directing")
     write_wav(folder / "song.wav", tone(1.2))
-    write_clip(folder / "scene.mp4")
+    write_clip(folder / "scene.mp4", 25)
     for name in ("first", "last"):
         (folder / f"{name}.png").write_bytes(picture())
     (folder / "loras").mkdir()
-    save_file(swap_lora(), folder / "loras" / "style.safetensors")
+    shutil.copy(lora_file, folder / "loras" / "style.safetensors")
     return folder
 
 
 @pytest.fixture(scope="module")
-def server(
-    cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory, folder: Path
-) -> Iterator[Server]:
-    with run_server(cache_dir, tmp_path_factory.mktemp("work"), "--lora-dir", str(folder / "loras")) as running:
-        yield running
+def server(lora_server: Server, lora_dir: Path, folder: Path) -> Iterator[Server]:
+    offered = lora_dir / "style.safetensors"
+    shutil.copy(folder / "loras" / "style.safetensors", offered)
+    yield lora_server
+    offered.unlink()
 
 
+@pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 @pytest.mark.parametrize(("section", "language", "code"), EXAMPLES, ids=[f"{s}-{lang}" for s, lang, _ in EXAMPLES])
 def test_an_example_gives_a_clip(
-    section: str, language: str, code: str, server: Server, cache_dir: Path, folder: Path
+    section: str,
+    language: str,
+    code: str,
+    server: Server,
+    folder: Path,
+    run_command: RunCommand,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (folder / "clip.mp4").unlink(missing_ok=True)
-    code = code.replace(ADDRESS, server.url).replace(".venv/bin/ltx23", f"{sys.executable} -m server.cli")
-    program = [sys.executable, "-"] if language == "python" else ["bash", "-eu"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
-    env |= {"LTX23_CACHE_DIR": str(cache_dir), "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for written, used in ((ADDRESS, server.url), ("512", "256"), ("320", "256")):
+        code = code.replace(written, used)
 
-    done = subprocess.run(program, input=code, cwd=folder, env=env, capture_output=True, text=True)
+    if language == "python":
+        exec(compile(code, section, "exec"), {})
+    elif code.startswith(".venv/bin/ltx23 "):
+        done = run_command(*shlex.split(code.replace("\\\n", " "))[1:])
+        assert done.returncode == 0, done.stderr
+    else:
+        shell = subprocess.run(["bash", "-eu"], input=code, capture_output=True, text=True)
+        assert shell.returncode == 0, shell.stderr
 
-    assert done.returncode == 0, done.stderr
     assert probe(folder / "clip.mp4").has_audio
 
 
