@@ -12,10 +12,17 @@ import httpx
 import pytest
 from safetensors.torch import save_file
 
-from tests.conftest import Server, run_server
+from server.configure import worker_config
+from server.settings import load_settings
+from server.worker.messages import Ready
+from server.worker.model import load_model
+from tests.conftest import Server
 from tests.http.conftest import SMALL, STRICT
-from tests.http.videos import PATH, SLOW, begin, create, finish
+from tests.http.videos import PATH, create, delete, finish
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 from tests.lora_layouts import swap_lora
+from weights.errors import WeightsError
 from weights.tiny import TinyFiles
 
 RED: dict[str, Any] = SMALL | {"prompt": "a red field"}
@@ -30,29 +37,8 @@ def colour(clip: bytes) -> str:
 
 
 @pytest.fixture(scope="module")
-def swap(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("loras") / "swap-red-and-blue.safetensors"
-    save_file(swap_lora(), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("folder")
-
-
-@pytest.fixture(scope="module")
-def server(
-    cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory, swap: Path, folder: Path
-) -> Iterator[Server]:
-    options = ("--lora", f"swap={swap}", "--lora", f"half={swap}", "--lora-dir", str(folder), "--device", "cpu")
-    with run_server(cache_dir, tmp_path_factory.mktemp("work"), *options) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[httpx.Client]:
-    with server.client() as client:
+def client(lora_server: Server) -> Iterator[httpx.Client]:
+    with lora_server.client() as client:
         yield client
 
 
@@ -107,13 +93,13 @@ def test_answers_name_the_loras_of_a_clip(client: httpx.Client) -> None:
     assert "loras" not in client.post("/generate", json=RED | {"return_json": True}).json()
 
 
-def test_models_lists_the_loras(client: httpx.Client, swap: Path) -> None:
+def test_models_lists_the_loras(client: httpx.Client, lora_file: Path) -> None:
     assert listed(client)["swap"] == {
         "name": "swap",
         "strength": 1.0,
         "applied": False,
-        "file": swap.name,
-        "size_bytes": swap.stat().st_size,
+        "file": lora_file.name,
+        "size_bytes": lora_file.stat().st_size,
         "rank": 3,
         "error": None,
     }
@@ -123,23 +109,23 @@ def test_the_folder_is_watched(
     client: httpx.Client,
     render: Callable[..., bytes],
     refusal: Callable[[Any], tuple[str, str]],
-    swap: Path,
-    folder: Path,
+    lora_file: Path,
+    lora_dir: Path,
 ) -> None:
     assert "tint" not in listed(client)
 
-    tint = folder / "tint.safetensors"
-    shutil.copy(swap, tint)
+    tint = lora_dir / "tint.safetensors"
+    shutil.copy(lora_file, tint)
     assert listed(client)["tint"]["rank"] == 3
     assert colour(render(loras=[{"name": "tint"}])) == "blue"
 
     # Half as strong, in place of the first one.
-    save_file({name: t * 0.5 if "lora_B" in name else t for name, t in swap_lora().items()}, folder / "new")
-    (folder / "new").rename(tint)
+    save_file({name: t * 0.5 if "lora_B" in name else t for name, t in swap_lora().items()}, lora_dir / "new")
+    (lora_dir / "new").rename(tint)
     assert colour(render(loras=[{"name": "tint"}])) == "neither"
 
     # As while it is copied.
-    tint.write_bytes(swap.read_bytes()[:-10])
+    tint.write_bytes(lora_file.read_bytes()[:-10])
     assert "tint.safetensors: is cut short" in listed(client)["tint"]["error"]
     assert refusal([{"name": "tint"}]) == (
         "body.loras.0.name",
@@ -151,22 +137,22 @@ def test_the_folder_is_watched(
     assert refusal([{"name": "tint"}])[1].startswith("There is no LoRA of this name")
 
 
-def test_files_that_are_no_loras_are_listed_with_the_reason(client: httpx.Client, folder: Path) -> None:
-    (folder / "old.ckpt").write_bytes(b"PK\x03\x04" + bytes(100))
+def test_files_that_are_no_loras_are_listed_with_the_reason(client: httpx.Client, lora_dir: Path) -> None:
+    (lora_dir / "old.ckpt").write_bytes(b"PK\x03\x04" + bytes(100))
     save_file(
-        {"diffusion_model.some.other.layer.lora_A.weight": swap_lora().popitem()[1]}, folder / "other.safetensors"
+        {"diffusion_model.some.other.layer.lora_A.weight": swap_lora().popitem()[1]}, lora_dir / "other.safetensors"
     )
-    (folder / "notes.txt").write_text("x")
-    (folder / "folder.safetensors").mkdir()
+    (lora_dir / "notes.txt").write_text("x")
+    (lora_dir / "folder.safetensors").mkdir()
 
     found = listed(client)
 
     assert "a pickle, which can run any code and is not read" in found["old.ckpt"]["error"]
     assert "'diffusion_model.some.other.layer.lora_A.weight' belongs to no layer" in found["other"]["error"]
     assert "is a folder" in found["folder"]["error"]
-    assert not any(str(folder) in lora["error"] for lora in found.values() if lora["error"])
+    assert not any(str(lora_dir) in lora["error"] for lora in found.values() if lora["error"])
     assert "notes.txt" not in found
-    for path in folder.iterdir():
+    for path in lora_dir.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -219,77 +205,56 @@ def test_a_remix_has_the_loras_of_its_video(client: httpx.Client) -> None:
     first = finish(client, create(client, **RED, loras=[{"name": "swap"}]))
 
     def remix(**fields: Any) -> dict[str, Any]:
-        sent = {"prompt": "a red field"} | fields
-        return finish(client, client.post(f"{PATH}/{first['id']}/remix", json=sent).json())
+        return client.post(f"{PATH}/{first['id']}/remix", json={"prompt": "a red field"} | fields).json()
 
     kept, plain = remix(), remix(loras=[])
 
-    assert kept["loras"] == [{"name": "swap", "strength": 1.0}]
-    assert colour(client.get(f"{PATH}/{kept['id']}/content").content) == "blue"
     assert "loras" not in plain
+    delete(client, plain)
+    assert finish(client, kept)["loras"] == [{"name": "swap", "strength": 1.0}]
+    assert colour(client.get(f"{PATH}/{kept['id']}/content").content) == "blue"
 
 
-def test_a_server_may_give_a_lora_to_every_clip(cache_dir: Path, tiny: TinyFiles, tmp_path: Path, swap: Path) -> None:
+def test_a_server_may_give_a_lora_to_every_clip(
+    tmp_path: Path, lora_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker names the LoRAs of each clip in place of rendering it."""
     moved = tmp_path / "moved.safetensors"
-    shutil.copy(swap, moved)
-    option = f"swap={moved}:1,half={swap}"
-    with run_server(cache_dir, tmp_path, LTX23_LORA=option) as running, running.client() as client:
+    shutil.copy(lora_file, moved)
+    monkeypatch.setenv("LTX23_LORA", f"swap={moved}:1,half={lora_file}")
+    with serve(program_of("names_its_loras"), tmp_path / "work", cache_dir=tmp_path) as served:
+        served.told(Ready)
+        client = served.client
+
+        def loras_of(**fields: Any) -> Any:
+            return client.post("/generate", json=RED | fields).json()
+
         assert [(lora["name"], lora["strength"], lora["applied"]) for lora in listed(client).values()] == [
             ("swap", 1.0, True), ("half", 1.0, False),
         ]  # fmt: skip
-        assert colour(client.post("/generate", json=RED).content) == "blue"
-        assert colour(client.post("/generate", json=RED | {"loras": []}).content) == "red"
-        assert (
-            colour(client.post("/generate", json=RED | {"loras": [{"name": "half", "strength": 0}]}).content) == "red"
-        )
-        assert colour(client.post("/generate", json=RED | {"loras": None}).content) == "blue"
+        assert loras_of() == loras_of(loras=None) == [["swap", 1.0]]
+        assert loras_of(loras=[]) == []
+        assert loras_of(loras=[{"name": "half", "strength": 0.5}]) == [["half", 0.5]]
         plain = finish(client, create(client, **RED, extra_body={"loras": []}))
-        assert colour(client.get(f"{PATH}/{plain['id']}/content").content) == "red"
+        assert client.get(f"{PATH}/{plain['id']}/content").json() == []
 
         moved.unlink()
         refused = client.post("/generate", json=RED)
         assert refused.status_code == 422
         assert refused.json()["detail"][0]["loc"] == ["body", "loras"]
         assert "swap, which changes every clip here, cannot be used: moved.safetensors" in refused.text
-        assert colour(client.post("/generate", json=RED | {"loras": []}).content) == "red"
+        assert loras_of(loras=[]) == []
 
 
-def test_a_video_whose_lora_is_gone_after_a_restart_fails_in_words(
-    cache_dir: Path, tiny: TinyFiles, tmp_path: Path, swap: Path
-) -> None:
-    kept, gone = tmp_path / "kept.safetensors", tmp_path / "gone.safetensors"
-    for path in (kept, gone):
-        shutil.copy(swap, path)
-    options = ("--lora-dir", str(tmp_path), "--data-dir", str(tmp_path / "data"))
-    with run_server(cache_dir, tmp_path / "work", *options) as running, running.client() as client:
-        begin(client, create(client, **SLOW))
-        videos = [create(client, **RED, loras=[{"name": path.stem}]) for path in (kept, gone)]
-        running.process.kill()
-        running.process.wait()
-    gone.unlink()
-
-    with run_server(cache_dir, tmp_path / "work", *options) as running, running.client() as client:
-        rendered, failed = (finish(client, video) for video in videos)
-        assert rendered["loras"] == [{"name": "kept", "strength": 1.0}]
-        assert colour(client.get(f"{PATH}/{rendered['id']}/content").content) == "blue"
-
-    assert failed["status"] == "failed"
-    message = (
-        "loras.0.name: the LoRA 'gone' cannot be used: gone.safetensors: cannot be read: No such file or directory"
-    )
-    assert failed["error"] == {"code": "refused", "message": message}
-
-
-def test_a_lora_of_the_settings_that_does_not_fit_ends_the_start(
-    cache_dir: Path, tiny: TinyFiles, tmp_path: Path, run_command
+def test_a_model_is_not_loaded_with_a_lora_of_the_settings_that_does_not_fit(
+    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
 ) -> None:
     other = {name: t[:, :-1].contiguous() if "lora_A" in name else t for name, t in swap_lora().items()}
     save_file(other, tmp_path / "other.safetensors")
+    settings = load_settings(cache_dir=cache_dir, lora=f"other={tmp_path}/other.safetensors")
 
-    done = run_command("serve", "--port", "0", "--lora", f"other={tmp_path}/other.safetensors")
-
-    assert done.returncode == 1
-    assert "other.safetensors: is a LoRA of another model" in done.stderr
+    with pytest.raises(WeightsError, match=r"other\.safetensors: is a LoRA of another model"):
+        load_model(worker_config(settings), lambda *_: None)
 
 
 @pytest.mark.parametrize(

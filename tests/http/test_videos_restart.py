@@ -1,6 +1,7 @@
 """Videos of a server that is killed, stopped or started twice."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import pytest
 
 from benchmarks.running_server import worker_processes
 from server.worker.messages import Ready
-from tests.conftest import Server, run_server
+from tests.conftest import RunCommand, Server, run_server
 from tests.http.conftest import encode, picture
+from tests.http.test_loras import colour
 from tests.http.videos import PATH, SLOW, begin, create, delete, finish, look
 from tests.jobs.conftest import has_ended, program_of
-from tests.jobs.serving import serve
+from tests.jobs.serving import Served, serve
 from weights.tiny import TinyFiles
 
 
@@ -28,10 +30,11 @@ class Data:
 
     def __init__(self, cache_dir: Path, folder: Path) -> None:
         self._cache_dir, self._folder = cache_dir, folder
-        self.dir = folder / "data"
+        self.dir, self.lora_dir = folder / "data", folder / "loras"
 
-    def start(self, **env: str) -> AbstractContextManager[Server]:
-        return run_server(self._cache_dir, self._folder / "work", LTX23_DATA_DIR=str(self.dir), **env)
+    def start(self) -> AbstractContextManager[Server]:
+        options = ("--data-dir", str(self.dir), "--lora-dir", str(self.lora_dir))
+        return run_server(self._cache_dir, self._folder / "work", *options)
 
     def files(self, *videos: dict[str, Any]) -> list[str]:
         folders = [self.dir / "videos" / video["id"] for video in videos]
@@ -40,7 +43,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Killed:
-    """Videos that a killed server left, one of them without its image; `client` is that of the next server."""
+    """Videos that a killed server left, some of them without their image or LoRA; `client` is the next server's."""
 
     client: httpx.Client
     data: Data
@@ -49,11 +52,19 @@ class Killed:
     running: dict[str, Any]
     waiting: dict[str, Any]
     without_image: dict[str, Any]
+    with_lora: dict[str, Any]
+    without_lora: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+def killed(
+    cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory, lora_file: Path
+) -> Iterator[Killed]:
     data = Data(cache_dir, tmp_path_factory.mktemp("killed"))
+    kept, gone = data.lora_dir / "kept.safetensors", data.lora_dir / "gone.safetensors"
+    data.lora_dir.mkdir()
+    for path in (kept, gone):
+        shutil.copy(lora_file, path)
     image = encode(picture())
     with data.start() as server, server.client() as client:
         done = finish(client, create(client))
@@ -62,15 +73,19 @@ def killed(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
         begin(client, running)
         waiting = create(client, seed=8, input_image_b64=image, guidance_scale=2, fps=23.976, negative_prompt="blue")
         without_image = create(client, input_image_b64=image)
+        with_lora, without_lora = (
+            create(client, prompt="a red field", loras=[{"name": path.stem}]) for path in (kept, gone)
+        )
         (worker,) = worker_processes(server.process.pid)
         worker.suspend()
         server.process.kill()
         server.process.wait()
         assert has_ended(worker)  # although it was suspended
     (data.dir / "videos" / without_image["id"] / "image-0").unlink()
+    gone.unlink()
 
     with data.start() as server, server.client() as client:
-        yield Killed(client, data, done, file, running, waiting, without_image)
+        yield Killed(client, data, done, file, running, waiting, without_image, with_lora, without_lora)
 
 
 def test_the_next_server_continues_the_videos_of_a_killed_one(killed: Killed) -> None:
@@ -115,44 +130,45 @@ def test_a_waiting_video_without_its_images_fails(killed: Killed) -> None:
     assert "its images or its sound are gone" in error["message"]
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """A server that was told to stop while it rendered one video and streamed events of a waiting one."""
+def test_a_waiting_video_keeps_its_lora(killed: Killed) -> None:
+    rendered = finish(killed.client, killed.with_lora)
 
-    data: Data
-    returncode: int
-    lines: list[str]
-    running: dict[str, Any]
-    waiting: dict[str, Any]
-    events: str
+    assert rendered["loras"] == [{"name": "kept", "strength": 1.0}]
+    assert colour(killed.client.get(f"{PATH}/{rendered['id']}/content").content) == "blue"
 
 
-@pytest.fixture(scope="module")
-def stopped(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
-    data = Data(cache_dir, tmp_path_factory.mktemp("stopped"))
-    with data.start(LTX23_DRAIN_S="0.2") as server, server.client() as client:
-        running, waiting = create(client, **SLOW | {"num_frames": 25}), create(client)
-        begin(client, running)
-        with client.stream("GET", f"{PATH}/{waiting['id']}/events") as stream:
-            server.process.terminate()
+def test_a_waiting_video_whose_lora_is_gone_fails_in_words(killed: Killed) -> None:
+    failed = finish(killed.client, killed.without_lora)
+
+    assert failed["status"] == "failed"
+    message = (
+        "loras.0.name: the LoRA 'gone' cannot be used: gone.safetensors: cannot be read: No such file or directory"
+    )
+    assert failed["error"] == {"code": "refused", "message": message}
+
+
+def test_a_stopping_server_ends_event_streams_and_leaves_its_videos_to_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def serving(program: str) -> AbstractContextManager[Served]:
+        work, data_dir = tmp_path / "work", tmp_path / "data"
+        return serve(program_of(program), work, cache_dir=tmp_path, data_dir=data_dir)
+
+    with serving("cancels") as served:
+        served.told(Ready)
+        running, waiting = create(served.client, prompt="long"), create(served.client)
+        begin(served.client, running)
+        with served.client.stream("GET", f"{PATH}/{waiting['id']}/events") as stream:
+            served.signal()
             text = "".join(stream.iter_text())
-        returncode = server.process.wait()
-    return Stopped(data, returncode, server.lines, running, waiting, text)
+        served.ended()
+    assert "event: progress" in text
+    assert "event: completed" not in text
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
-
-def test_a_stopping_server_leaves_its_videos_to_the_next(stopped: Stopped) -> None:
-    assert stopped.returncode == 0
-    assert not any("Traceback" in line for line in stopped.lines)
-    with stopped.data.start() as server, server.client() as client:
-        statuses = [finish(client, video)["status"] for video in (stopped.running, stopped.waiting)]
-
+    with serving("behaves") as served:
+        statuses = [finish(served.client, video)["status"] for video in (running, waiting)]
     assert statuses == ["completed", "completed"]
-
-
-def test_event_streams_end_with_the_server(stopped: Stopped) -> None:
-    assert "event: progress" in stopped.events
-    assert "event: completed" not in stopped.events
-    assert stopped.returncode == 0
 
 
 def test_a_damaged_database_is_moved_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -177,14 +193,8 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path, caplog: pytest.LogCap
     assert [path.name for path in (tmp_path / "data" / "videos").rglob("*.*")] == ["clip.mp4"]
 
 
-def second_server(data_dir: Path, cache_dir: Path) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", str(data_dir)]
-    return subprocess.run(command, env=env | {"LTX23_CACHE_DIR": str(cache_dir)}, capture_output=True, text=True)
-
-
-def test_a_second_server_refuses_to_use_the_same_data(server: Server, cache_dir: Path) -> None:
-    done = second_server(server.data_dir, cache_dir)
+def test_a_second_server_refuses_to_use_the_same_data(server: Server, run_command: RunCommand) -> None:
+    done = run_command("serve", "--port", "0", "--data-dir", str(server.data_dir))
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -193,13 +203,15 @@ def test_a_second_server_refuses_to_use_the_same_data(server: Server, cache_dir:
     ]
 
 
-def test_a_database_of_a_newer_server_is_not_changed(tmp_path: Path, cache_dir: Path) -> None:
+def test_a_database_of_a_newer_server_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data" / "videos.sqlite3") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = (tmp_path / "data" / "videos.sqlite3").read_bytes()
-    done = second_server(tmp_path / "data", cache_dir)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
 
     assert done.returncode != 0
     assert "was written by a newer server (version 99" in done.stderr
