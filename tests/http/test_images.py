@@ -1,15 +1,22 @@
 """Images that condition a clip: the ways to send them, and refusals that name the field."""
 
+import hashlib
 import io
+import json
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import httpx
 import pillow_heif
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from tests.http.conftest import encode, picture, png
+from server.worker.messages import Ready
+from tests.http.conftest import SMALL, encode, picture, png
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 from tests.media.icc import rgb_profile
 
 # To write HEIC files.
@@ -24,12 +31,44 @@ def keyframe(frame_idx: object = 0, image: object = IMAGE, **fields: object) -> 
 
 
 @pytest.fixture(scope="module")
-def from_image(generate: Callable) -> bytes:
-    return generate(input_image_b64=IMAGE).content
+def listing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Return a client of a server whose clips list their images, each with its frame, strength and SHA-256."""
+    work = tmp_path_factory.mktemp("work")
+    with serve(program_of("lists_its_images"), work, cache_dir=work) as served:
+        served.told(Ready)
+        yield served.client
 
 
-def test_the_image_changes_the_clip(generate: Callable, from_image: bytes) -> None:
-    assert len({generate().content, from_image, generate(input_image_b64=OTHER).content}) == 3
+Shown = Callable[..., list[list[Any]]]
+
+
+@pytest.fixture
+def shown(listing: httpx.Client) -> Shown:
+    """Return a function that requests a clip without adjustments, and returns the list of its images."""
+
+    def shown(**fields: Any) -> list[list[Any]]:
+        response = listing.post("/generate", json=SMALL | fields)
+        assert response.status_code == 200, response.text
+        assert json.loads(response.headers["x-ltx-adjustments"]) == []
+        return json.loads(response.content)
+
+    return shown
+
+
+def told(data: bytes, frame_idx: int = 0, strength: float = 1.0) -> list[Any]:
+    return [frame_idx, strength, hashlib.sha256(data).hexdigest()]
+
+
+def test_an_image_and_a_keyframe_change_the_clip(generate: Callable) -> None:
+    fields: list[dict[str, Any]] = [
+        {},
+        {"input_image_b64": IMAGE},
+        {"input_image_b64": OTHER},
+        {"keyframes": [keyframe(0), keyframe(8, OTHER)]},
+        {"keyframes": [keyframe(0), keyframe(8, OTHER, strength=0.5)]},
+    ]
+
+    assert len({generate(**each).content for each in fields}) == len(fields)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +81,8 @@ def test_the_image_changes_the_clip(generate: Callable, from_image: bytes) -> No
     ],
     ids=["data", "data-in-capitals", "lines", "url-safe"],
 )
-def test_every_variant_of_base64_is_accepted(generate: Callable, from_image: bytes, text: str) -> None:
-    assert generate(input_image_b64=text).content == from_image
+def test_every_variant_of_base64_is_accepted(shown: Shown, text: str) -> None:
+    assert shown(input_image_b64=text) == [told(picture())]
 
 
 @pytest.mark.parametrize(
@@ -54,13 +93,10 @@ def test_every_variant_of_base64_is_accepted(generate: Callable, from_image: byt
         {"images": [{"image_b64": IMAGE}]},
         {"images": [{"image_b64": IMAGE, "frame_index": 0, "strength": 1.0}]},
     ],
-    ids=str,
+    ids=["image", "image_b64", "images", "images-with-a-frame"],
 )
-def test_other_names_of_the_image_are_accepted(generate: Callable, from_image: bytes, fields: dict) -> None:
-    clip = generate(**fields)
-
-    assert clip.content == from_image
-    assert clip.adjustments == []
+def test_other_names_of_the_image_are_accepted(shown: Shown, fields: dict[str, Any]) -> None:
+    assert shown(**fields) == [told(picture())]
 
 
 @pytest.mark.parametrize(
@@ -83,70 +119,39 @@ def test_other_names_of_the_image_are_accepted(generate: Callable, from_image: b
         "jpeg-without-end",
     ],
 )
-def test_every_image_format_is_accepted(generate: Callable, image: bytes) -> None:
-    assert generate(input_image_b64=encode(image)).adjustments == []
+def test_every_image_format_is_accepted(shown: Shown, image: bytes) -> None:
+    assert shown(input_image_b64=encode(image)) == [told(image)]
 
 
-def _saved(image: Image.Image, image_format: str = "PNG", **options: object) -> bytes:
+def _saved(image: Image.Image, **options: object) -> bytes:
     file = io.BytesIO()
-    image.save(file, image_format, **options)
+    image.save(file, "PNG", **options)
     return file.getvalue()
 
 
-def _turned() -> tuple[bytes, bytes]:
-    """Return a picture with an EXIF orientation, and the same picture rotated."""
-    picture = Image.linear_gradient("L").convert("RGB")
+def test_orientation_and_profile_are_applied(generate: Callable) -> None:
+    """A picture in Display P3 with an EXIF orientation, as an iPhone stores it, and the same one turned, in sRGB."""
+    original = Image.linear_gradient("L").convert("RGB")
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    return _saved(picture, exif=exif), _saved(picture.transpose(Image.Transpose.ROTATE_270))
-
-
-def _transparent() -> tuple[bytes, bytes]:
-    return _saved(Image.new("RGBA", (64, 64), (255, 0, 0, 0))), _saved(Image.new("RGB", (64, 64), "black"))
-
-
-def _animated() -> tuple[bytes, bytes]:
-    first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
-    return _saved(first, "WEBP", lossless=True, save_all=True, append_images=[second]), _saved(first)
-
-
-def _with_profile() -> tuple[bytes, bytes]:
-    """Return a picture in Display P3, as an iPhone stores it, and the same colours in sRGB."""
-    picture = Image.new("RGB", (64, 64), (200, 30, 40))
     profile = ImageCms.ImageCmsProfile(io.BytesIO(rgb_profile()))
-    srgb = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"))
+    srgb = ImageCms.profileToProfile(original, profile, ImageCms.createProfile("sRGB"))
     assert srgb is not None
-    return _saved(picture, icc_profile=rgb_profile()), _saved(srgb, icc_profile=None)
+    sent = _saved(original, exif=exif, icc_profile=rgb_profile())
+    meant = _saved(srgb.transpose(Image.Transpose.ROTATE_270), icc_profile=None)
+
+    assert generate(input_image_b64=encode(sent)).content == generate(input_image_b64=encode(meant)).content
 
 
-@pytest.mark.parametrize(
-    "pair",
-    [_turned(), _transparent(), _animated(), _with_profile()],
-    ids=["turned", "transparent", "animated", "profile"],
-)
-def test_orientation_transparency_animation_and_profile_are_applied(
-    generate: Callable, pair: tuple[bytes, bytes]
-) -> None:
-    sent, meant = (generate(input_image_b64=encode(image)).content for image in pair)
+def test_keyframes_have_several_names_and_any_order_and_minus_one_is_the_last_frame(shown: Shown) -> None:
+    first, last = told(picture()), told(picture(color="blue"), 8)
 
-    assert sent == meant
-
-
-def test_keyframes_change_the_clip(generate: Callable, from_image: bytes) -> None:
-    clip = generate(keyframes=[keyframe(0), keyframe(8, OTHER)])
-    weak = generate(keyframes=[keyframe(0), keyframe(8, OTHER, strength=0.5)])
-    named = generate(images=[{"image_b64": IMAGE, "frame_index": 0}, {"image_b64": OTHER, "frame_index": 8}])
-
-    assert len({from_image, clip.content, weak.content}) == 3
-    assert named.content == clip.content
-    assert clip.adjustments == named.adjustments == []
-
-
-def test_keyframes_may_come_in_any_order_and_minus_one_is_the_last_frame(generate: Callable) -> None:
-    forth = generate(keyframes=[keyframe(0), keyframe(8, OTHER)])
-    back = generate(keyframes=[keyframe(-1, OTHER), keyframe(0)])
-
-    assert forth.content == back.content
+    assert shown(keyframes=[keyframe(0), keyframe(8, OTHER)]) == [first, last]
+    assert shown(keyframes=[keyframe(-1, OTHER), keyframe(0)]) == [first, last]
+    images = [{"image_b64": IMAGE, "frame_index": 0}, {"image_b64": OTHER, "frame_index": 8}]
+    assert shown(images=images) == [first, last]
+    weak = [keyframe(0), keyframe(8, OTHER, strength=0.5)]
+    assert shown(keyframes=weak) == [first, told(picture(color="blue"), 8, 0.5)]
 
 
 @pytest.mark.parametrize(
