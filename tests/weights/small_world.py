@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 
 from server.cli import build_parser
 from server.commands.weights import Dependencies, weights
@@ -70,16 +71,20 @@ def repos() -> dict[str, Repo]:
     }
 
 
-def main() -> int:
-    # Handle Ctrl-C as in a terminal: a background process of a script inherits that it is ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    args = vars(build_parser().parse_args(["weights", *sys.argv[1:]]))
+def run_weights(argv: Sequence[str]) -> int:
+    args = vars(build_parser().parse_args(["weights", *argv]))
     del args["command"]
-    if limit_bytes := os.environ.get("FILE_LIMIT_BYTES"):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
     free = os.environ.get("FREE_BYTES")
     dependencies = Dependencies(REGISTRY, (0.0,) * 3, (lambda _: int(free)) if free else free_bytes)
     return weights(dependencies=dependencies, **args)
+
+
+def main() -> int:
+    # Handle Ctrl-C as in a terminal: a background process of a script inherits that it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if limit_bytes := os.environ.get("FILE_LIMIT_BYTES"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
+    return run_weights(sys.argv[1:])
 
 
 if __name__ == "__main__":
