@@ -1,9 +1,9 @@
 """What the tiny model shows and sounds, through the whole pipeline."""
 
 import math
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,9 @@ from tests.media.sounds import write_wav
 from weights.tiny import TinyFiles
 from weights.tiny_model.attention import TIME, fade, frequencies
 
-WIDTH, HEIGHT, FRAMES = 256, 256, 33
+# Of clips that show a picture, and of those that need not.
+SIZE, SMALL = 256, 128
+FRAMES = 33
 SAMPLE_RATE = 48000
 
 
@@ -37,7 +39,7 @@ def components(tiny: TinyFiles) -> Components:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Write two pictures with shapes: a disc, and a cross of other colours."""
     folder = tmp_path_factory.mktemp("pictures")
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] / HEIGHT - 0.5
+    rows, columns = np.mgrid[0:SIZE, 0:SIZE] / SIZE - 0.5
     drawn = {
         "disc": (np.hypot(rows, columns) < 0.3, (200, 60, 40), (40, 80, 120)),
         "cross": (np.minimum(abs(rows), abs(columns)) < 0.1, (230, 220, 190), (30, 110, 60)),
@@ -48,14 +50,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.png" for name in drawn}
 
 
-def render(components: Components, prompt: str, keyframes: Mapping[int, Path] | None = None, strength: float = 1.0,
-           seed: int = 3) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def render(
+    components: Components, prompt: str, size: int = SMALL, num_frames: int = 9, seed: int = 3, **fields: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the frames and one channel of the sound."""
-    spec = GenerationSpec(
-        prompt=prompt, seed=seed, width=WIDTH, height=HEIGHT, num_frames=FRAMES, frame_rate=Fraction(24),
-        keyframes=tuple(Keyframe(path, frame, strength) for frame, path in (keyframes or {}).items()),
-    )  # fmt: skip
-    clip = generate(components, spec, Trace())
+    clip = generate(components, GenerationSpec(prompt, seed, size, size, num_frames, Fraction(24), **fields), Trace())
     assert clip.waveform is not None
     return np.concatenate(list(clip.frames)), clip.waveform.samples[0]
 
@@ -66,15 +65,21 @@ def psnr(frame: np.ndarray, path: Path) -> float:
 
 
 def test_a_clip_keeps_its_first_image(components: Components, pictures: dict[str, Path]) -> None:
-    frames, _ = render(components, "the camera stands still", {0: pictures["disc"]})
+    frames, _ = render(components, "the camera stands still", SIZE, FRAMES, keyframes=(Keyframe(pictures["disc"]),))
 
     assert min(psnr(frame, pictures["disc"]) for frame in frames) > 25
 
 
-def test_each_keyframe_is_shown_at_its_frame_and_fades_into_the_next(
+def between(components: Components, pictures: dict[str, Path], strength: float) -> np.ndarray:
+    keyframes = (Keyframe(pictures["disc"], 0, strength), Keyframe(pictures["cross"], 32, strength))
+    frames, _ = render(components, "one becomes the other", SIZE, FRAMES, keyframes=keyframes)
+    return frames
+
+
+def test_each_keyframe_is_shown_at_its_frame_and_fades_into_the_next_as_strongly_as_asked(
     components: Components, pictures: dict[str, Path]
 ) -> None:
-    frames, _ = render(components, "one becomes the other", {0: pictures["disc"], 32: pictures["cross"]})
+    frames = between(components, pictures, strength=1.0)
 
     first, last = ([psnr(frame, pictures[name]) for frame in frames] for name in ("disc", "cross"))
     assert first[0] > 25
@@ -84,6 +89,9 @@ def test_each_keyframe_is_shown_at_its_frame_and_fades_into_the_next(
     lightness = frames.mean(axis=(1, 2, 3))
     assert np.abs(np.diff(lightness)).max() < 0.05 * 255
 
+    half = between(components, pictures, strength=0.5)
+    assert psnr(half[32], pictures["cross"]) < last[32] - 1
+
 
 def test_the_nearer_of_two_keyframes_prevails_in_clips_of_any_length() -> None:
     seconds = torch.arange(0, 20.25, 0.25, dtype=torch.float64)
@@ -91,14 +99,6 @@ def test_the_nearer_of_two_keyframes_prevails_in_clips_of_any_length() -> None:
 
     later = logits.flip(0).cummax(0).values.flip(0)  # the most attention from a distance on
     assert (later[12:] < logits[:-12] - 1).all()  # at 3 seconds more
-
-
-def test_a_keyframe_of_half_strength_is_weaker(components: Components, pictures: dict[str, Path]) -> None:
-    keyframes = {0: pictures["disc"], 32: pictures["cross"]}
-    whole, _ = render(components, "red", keyframes)
-    half, _ = render(components, "red", keyframes, strength=0.5)
-
-    assert psnr(half[32], pictures["cross"]) < psnr(whole[32], pictures["cross"]) - 1
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_word_colours_the_clip(prompt: str, channel: int, components: Componen
 
 
 def test_night_is_darker_than_day(components: Components) -> None:
-    day, _ = render(components, "the city by day")
-    night, _ = render(components, "the city at night")
+    day, _ = render(components, "the city by day", SIZE)
+    night, _ = render(components, "the city at night", SIZE)
 
     assert night.mean() < day.mean() - 20
 
@@ -138,36 +138,29 @@ def test_a_word_sounds_as_a_tone(prompt: str, hertz: int, components: Components
     assert 0.1 < np.abs(sound).max() < 1
 
 
-def lightness_with(sound: Path, components: Components, image: Path | None = None) -> np.ndarray:
-    """Return the mean of each frame of a clip that a sound drives."""
-    keyframes = () if image is None else (Keyframe(image),)
-    spec = GenerationSpec("a red car", 3, WIDTH, HEIGHT, 49, Fraction(24), keyframes, sound=Sound(sound))
-    frames: np.ndarray = np.concatenate(list(generate(components, spec, Trace()).frames))
-    return frames.mean(axis=(1, 2, 3))
+def lightness(components: Components, **fields: Any) -> np.ndarray:
+    """Return the mean of each frame of a clip that is as long as the sounds."""
+    frames, _ = render(components, "a red car", num_frames=49, **fields)
+    means: np.ndarray = frames.mean(axis=(1, 2, 3))
+    return means
 
 
-def test_the_picture_is_bright_while_the_given_sound_is_loud(
+def test_the_picture_is_bright_while_the_given_sound_is_loud_and_as_it_is_while_silent(
     components: Components, pictures: dict[str, Path], tmp_path: Path
 ) -> None:
     beats = np.random.default_rng(1).normal(0, 0.2, (2, 2 * SAMPLE_RATE)).astype(np.float32)
     beats[:, SAMPLE_RATE // 2 : 3 * SAMPLE_RATE // 2] = 0
-    loud, silent = write_wav(tmp_path / "loud.wav", beats), write_wav(tmp_path / "silent.wav", 0 * beats)
+    loud, silent = (Sound(write_wav(tmp_path / f"{n}.wav", n * beats)) for n in (1, 0))
 
-    for image in (None, pictures["disc"]):
-        brighter = lightness_with(loud, components, image) - lightness_with(silent, components, image)
+    for keyframes in ((), (Keyframe(pictures["disc"]),)):
+        without = lightness(components, keyframes=keyframes, sound=silent)
+        brighter = lightness(components, keyframes=keyframes, sound=loud) - without
 
         assert np.abs(brighter[20:28]).max() < 8  # around 1 s
         assert brighter[44:].min() > 20
         assert brighter[4:8].min() > 10
-
-
-def test_silence_leaves_the_picture_as_it_is(components: Components, tmp_path: Path) -> None:
-    silent = write_wav(tmp_path / "silent.wav", np.zeros((2, 2 * SAMPLE_RATE), np.float32))
-    spec = GenerationSpec("a red car", 3, WIDTH, HEIGHT, 49, Fraction(24))
-
-    plain = np.concatenate(list(generate(components, spec, Trace()).frames)).mean(axis=(1, 2, 3))
-
-    assert np.abs(lightness_with(silent, components) - plain).max() < 1
+        if not keyframes:
+            assert np.abs(without - lightness(components)).max() < 1
 
 
 def test_the_encoder_measures_loudness_in_each_band(components: Components) -> None:
