@@ -8,9 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-from server.cli import build_parser
-from server.commands.serve import serve
-from server.fetching import main as fetching
 from weights.registry import Part, PublishedFile, Registry, Role, WeightSet
 from weights.tiny import TinyFiles, tiny_files
 
@@ -32,8 +29,14 @@ def registry(tiny: TinyFiles) -> Registry:
 def main() -> int:
     small = registry(tiny_files(Path(os.environ["LTX23_CACHE_DIR"])))
     if sys.argv[1].isdecimal():
+        from server.fetching import main as fetching
+
         fetching.main(small, (0.0,) * 3)
         return 0
+
+    from server.cli import build_parser
+    from server.commands.serve import serve
+
     args = vars(build_parser().parse_args(["serve", *sys.argv[1:]]))
     del args["command"]
     return serve(small, (sys.executable, "-m", "tests.fetching.small_serve"), **args)
