@@ -61,6 +61,21 @@ KEY_DOCUMENTATION = [
     Depends(APIKeyHeader(scheme_name="apiKey", name="x-api-key", description="The same key.", auto_error=False)),
 ]
 
+OPEN_ROUTES = (pages, status)
+# `generate` comes last: clients use the last POST path whose body has a `prompt` to make videos.
+KEYED_ROUTES = (
+    metrics,
+    models,
+    videos,
+    video_content,
+    video_edits,
+    video_events,
+    video_preview,
+    enhance,
+    check,
+    generate,
+)
+
 OnEvent = Callable[[FromWorker], None]
 
 
@@ -83,12 +98,18 @@ def create_app(
         links = SignedLinks(_link_secret(settings), settings.link_ttl_s, run_values.now_s)
     app.state.links = links
     open_paths = OPEN_PATHS | pages.OPEN_PATHS | ({"/metrics"} if settings.open_metrics else set())
-    paths = {*app.openapi()["paths"], *open_paths}
+    paths = documented_paths() | open_paths
     plan = create_plan(settings)
     rehearsed = app if plan is None else Rehearsal(app, plan)
     marked = FastHeader(rehearsed) if settings.fast else rehearsed
     edge = with_edge(marked, settings, key_ring, links, open_paths, telemetry.listeners, paths, run_values)
     return edge if settings.requests_dir is None else RequestJournal(edge, _open_journal(settings.requests_dir))
+
+
+def documented_paths() -> set[str]:
+    """Return the paths of /openapi.json, which takes long to write, without writing it."""
+    routes = (route for routes in (*OPEN_ROUTES, *KEYED_ROUTES) for route in routes.router.routes)
+    return {route.path for route in routes if isinstance(route, APIRoute) and route.include_in_schema}
 
 
 def _link_secret(settings: Settings) -> bytes:
@@ -130,22 +151,8 @@ def create_api(
         lifespan=_lifespan(settings, on_event, key_ring, telemetry, program, run_values, fetcher),
     )
     app.state.metrics = telemetry.metrics
-    open_routes = (pages, status)
-    # `generate` comes last: clients use the last POST path whose body has a `prompt` to make videos.
-    keyed_routes = (
-        metrics,
-        models,
-        videos,
-        video_content,
-        video_edits,
-        video_events,
-        video_preview,
-        enhance,
-        check,
-        generate,
-    )
-    for routes in (*open_routes, *keyed_routes):
-        app.include_router(routes.router, dependencies=KEY_DOCUMENTATION if routes in keyed_routes else ())
+    for routes in (*OPEN_ROUTES, *KEYED_ROUTES):
+        app.include_router(routes.router, dependencies=KEY_DOCUMENTATION if routes in KEYED_ROUTES else ())
         _answer_head(app, routes.router)
     install_error_answers(app)
     return app
