@@ -1,10 +1,11 @@
 """Encode a few small frames as an animation."""
 
 import io
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ANIMATION_MEDIA_TYPE = "image/webp"
 # The least and the most of the longer side, in pixels.
@@ -12,8 +13,10 @@ MIN_SIDE, MAX_SIDE = 96, 256
 QUALITY = 60
 
 
-def encode_animation(frames: NDArray[np.uint8], duration_s: float) -> bytes:
+def encode_animation(frames: "NDArray[np.uint8]", duration_s: float) -> bytes:
     """Encode (n, h, w, 3) RGB as an endless animated WebP of 96 to 256 pixels; one frame as a still one."""
+    from PIL import Image  # The server, which only names the media type, does not load it.
+
     height, width = frames.shape[1:3]
     longer = max(height, width)
     scale = min(max(longer, MIN_SIDE), MAX_SIDE) / longer

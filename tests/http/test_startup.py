@@ -13,7 +13,7 @@ from server.commands.http_server import listen
 from server.settings import load_settings
 from tests.conftest import RunCommand, Server
 
-HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av"]
+HEAVY = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "av", "numpy", "PIL"]
 
 
 def test_the_server_imports_nothing_heavy() -> None:
