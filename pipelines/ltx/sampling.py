@@ -121,12 +121,10 @@ def prepare_video(
 
 def prepare_audio(initial: torch.Tensor, kept: Kept | None = None) -> State:
     """Return the state before noise. `initial`: (1, L, C), zeros in stage 1, stage 1's latent in stage 2."""
-    length = initial.shape[1]
-    coords = audio_coords(length, initial.device)
+    coords = audio_coords(initial.shape[1], initial.device)
     is_frozen = kept is not None and kept.is_all
-    # All of it has one noise level, unless a part of it is kept.
-    tokens_per_frame = length if kept is None or is_frozen else 1
-    return State(initial, *_clean_and_mask(initial, kept), coords, tokens_per_frame, is_frozen)
+    # Each token has its own noise level, so that sound which is kept in part is no other computation.
+    return State(initial, *_clean_and_mask(initial, kept), coords, tokens_per_frame=1, is_frozen=is_frozen)
 
 
 def _clean_and_mask(initial: torch.Tensor, kept: Kept | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -93,7 +93,7 @@ def run_compiled(
     rotary: RotaryTables,
     prompt: list[PromptKeysValues] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run the transformer. What was not compiled at the start, such as frames of one token, is computed eagerly."""
+    """Run the transformer; eagerly what was not compiled at the start, such as latent frames of one token."""
     with torch.compiler.set_stance("eager_on_recompile"):
         return run_compilable(transformer, video, audio, rotary, prompt)
 

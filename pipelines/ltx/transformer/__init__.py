@@ -7,6 +7,6 @@ checkpoint.
 
 Letters of shapes: F frames of P tokens each; T = F * P; S rows of the prompt; H heads of width d; D the width of a
 stream. A *frame* is a run of tokens with one noise level: a latent frame of the video, an image that conditions it, or
-the whole sound. Tokens stay in frames, (F, P, D), so that what depends on the noise level is one row a frame,
+a token of the sound. Tokens stay in frames, (F, P, D), so that what depends on the noise level is one row a frame,
 (F, 1, D). A clip with images and one without are then one computation.
 """
