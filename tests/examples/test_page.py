@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.conftest import Server
-from tests.examples.conftest import EXAMPLES, uploaded
-from tests.http.conftest import KEY
+from tests.examples.conftest import EXAMPLES, KEY, uploaded
 from tests.page.conftest import PATIENCE_MS
 
 
@@ -31,11 +30,13 @@ def page_address() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("has_image", [False, True], ids=["text", "image"])
-def test_the_page_makes_and_plays_a_clip(browser: Browser, server: Server, page_address: str, has_image: bool) -> None:
+def test_the_page_makes_and_plays_a_clip(
+    browser: Browser, server_for_clients: Server, page_address: str, has_image: bool
+) -> None:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(page_address)
-    page.get_by_label("Server").fill(server.url)
+    page.get_by_label("Server").fill(server_for_clients.url)
     page.get_by_label("Key").fill(KEY)
     page.get_by_label("Prompt").fill("a blue night sky")
     page.get_by_label("Size").fill("256x256")
@@ -51,10 +52,10 @@ def test_the_page_makes_and_plays_a_clip(browser: Browser, server: Server, page_
     page.close()
 
 
-def test_the_page_says_what_is_wrong(browser: Browser, server: Server, page_address: str) -> None:
+def test_the_page_says_what_is_wrong(browser: Browser, server_for_clients: Server, page_address: str) -> None:
     page = browser.new_page()
     page.goto(page_address)
-    page.get_by_label("Server").fill(server.url)
+    page.get_by_label("Server").fill(server_for_clients.url)
     page.get_by_label("Key").fill("sk-wrong")
 
     page.get_by_role("button", name="Make a clip").click()

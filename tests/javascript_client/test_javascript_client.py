@@ -1,16 +1,15 @@
 """The JavaScript client, tested by Node's own test runner with a real server, and its package."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Server, run_server
-from tests.http.conftest import KEY, picture
+from tests.conftest import KEYS, Server
+from tests.http.conftest import picture
 from tests.node import NODE, NPM, QUIET, run
-from weights.tiny import TinyFiles
 
+KEY = KEYS["javascript"]
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "javascript"
 TESTS = Path(__file__).with_name("client.test.js")
@@ -34,13 +33,6 @@ export const kept = [seed, blob.size, LTX23Error];
 
 
 @pytest.fixture(scope="module")
-def guarded(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server with a key that fails on request."""
-    with run_server(cache_dir, tmp_path_factory.mktemp("work"), "--rehearsal", LTX23_API_KEYS=KEY) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a project that has the client installed."""
     folder = tmp_path_factory.mktemp("project")
@@ -49,14 +41,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_client_with_a_server_and_faults(guarded: Server, tmp_path: Path) -> None:
+def test_the_client_with_a_server_and_faults(server_for_clients: Server, tmp_path: Path) -> None:
     image = tmp_path / "first.png"
     image.write_bytes(picture())
 
     printed = run(
         *(NODE, "--test", "--test-reporter=tap", TESTS),
         cwd=tmp_path,
-        LTX23_SERVER=guarded.url,
+        LTX23_SERVER=server_for_clients.url,
         LTX23_KEY=KEY,
         FIRST_IMAGE=str(image),
     )
@@ -64,9 +56,13 @@ def test_the_client_with_a_server_and_faults(guarded: Server, tmp_path: Path) ->
     assert int(re.findall(r"^# pass (\d+)$", printed, re.MULTILINE)[0]) > 20
 
 
-def test_the_example_of_the_readme(guarded: Server, project: Path) -> None:
+def test_the_example_of_the_readme(server_for_clients: Server, project: Path) -> None:
     (example,) = re.findall(r"```js\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
-    (project / "example.js").write_text(example.replace("http://127.0.0.1:8000", guarded.url))
+    changes = {"http://127.0.0.1:8000": server_for_clients.url, "width: 512, height: 320": "width: 256, height: 256"}
+    for written, used in changes.items():
+        assert written in example
+        example = example.replace(written, used)
+    (project / "example.js").write_text(example)
     (project / "first.png").write_bytes(picture())
 
     printed = run(NODE, "example.js", cwd=project, LTX23_API_KEY=KEY)

@@ -2,33 +2,30 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from ltx23_client import LTX23, AsyncLTX23
 
-from tests.conftest import Server, run_server
-from weights.tiny import TinyFiles
+from tests.conftest import KEYS, NO_FAULTS, Server
 
-KEY = "sk-of-this-test"
+KEY = KEYS["python"]
 # Takes half the time of a clip with sound.
 SMALL: Any = {"width": 256, "height": 256, "num_frames": 9, "seed": 7, "generate_audio": False}
 # Takes seconds even with the tiny model; no test waits for its end.
 LONG: Any = {"width": 768, "height": 512, "num_frames": 121}
 
-# A file needs a rule.
-NO_FAULTS = 'rules = [{request = "GET /nothing", answer = "status=500"}]'
 CREATE, EVENTS, CONTENT = "POST /v1/videos", "GET /v1/videos/*/events", "GET /v1/videos/*/content"
 
 
 class Rehearsal:
     """The server, the rules by which its answers fail, and the requests that it got during a test."""
 
-    def __init__(self, server: Server, rules: Path, requests: Path) -> None:
+    def __init__(self, server: Server) -> None:
         self.url = server.url
-        self._rules, self._requests = rules, requests
+        self._rules = server.temp_dir / "rules.toml"
+        self._requests = server.temp_dir / "requests" / "requests.jsonl"
         self._faults: list[dict[str, str]] = []
         self._seen = len(self._lines())
 
@@ -38,6 +35,9 @@ class Rehearsal:
         self._rules.write_text(
             "".join(f'[[rules]]\nrequest = "{rule["request"]}"\nanswer = "{rule["answer"]}"\n' for rule in self._faults)
         )
+
+    def fail_no_more(self) -> None:
+        self._rules.write_text(NO_FAULTS)
 
     def requests(self, request: str) -> list[dict[str, Any]]:
         method, _, path = request.partition(" ")
@@ -54,23 +54,11 @@ class Rehearsal:
         return [json.loads(line) for line in self._requests.read_text().splitlines()] if self._requests.exists() else []
 
 
-@pytest.fixture(scope="package")
-def rehearsing(
-    cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Server, Path, Path]]:
-    folder = tmp_path_factory.mktemp("python_client")
-    rules, requests = folder / "rules.toml", folder / "requests"
-    rules.write_text(NO_FAULTS)
-    options = ("--rehearsal", "--rehearsal-file", str(rules), "--requests-dir", str(requests))
-    with run_server(cache_dir, folder, *options, LTX23_API_KEYS=KEY) as server:
-        yield server, rules, requests / "requests.jsonl"
-
-
 @pytest.fixture
-def rehearsal(rehearsing: tuple[Server, Path, Path]) -> Iterator[Rehearsal]:
-    rehearsal = Rehearsal(*rehearsing)
+def rehearsal(server_for_clients: Server) -> Iterator[Rehearsal]:
+    rehearsal = Rehearsal(server_for_clients)
     yield rehearsal
-    rehearsing[1].write_text(NO_FAULTS)
+    rehearsal.fail_no_more()
 
 
 @pytest.fixture
