@@ -51,11 +51,12 @@ class Served:
 
 @contextmanager
 def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterator[Served]:
+    """Run a server until the end of the context, on any free port unless `settings` have one."""
     events: queue.Queue[FromWorker] = queue.Queue()
     folders = {"temp_dir": temp_dir, "data_dir": temp_dir / "data"}
-    chosen = load_settings(**folders | {"grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
+    chosen = load_settings(**folders | {"port": 0, "grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
     config = create_http_config(create_app(chosen, events.put, program), chosen)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", chosen.port)) as listener:
         server = DrainingServer(config, chosen.drain_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
