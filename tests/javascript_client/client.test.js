@@ -9,6 +9,12 @@ const { LTX23_SERVER: URL_OF_SERVER, LTX23_KEY: KEY, FIRST_IMAGE } = process.env
 const SMALL = { prompt: "a red fox", width: 256, height: 256, num_frames: 9, seed: 7, generate_audio: false };
 const LONG = { prompt: "a long walk", width: 768, height: 512, num_frames: 121 };
 
+/** @type {Promise<any> | undefined} */
+let made;
+
+/** Return a finished video, the same for every test that does not change it. */
+const finishedVideo = () => (made ??= connect().client.generate(SMALL).then(({ video }) => video));
+
 /** Return a client whose requests of one method and path ask for a fault, with the answers that it got. */
 function connect({ fault = "", on = "", ...options } = {}) {
   const answers = [];
@@ -79,8 +85,10 @@ test("an image is a file, bytes, base64 or a data URL", async () => {
   for (const image of [new Blob([bytes]), bytes, bytes.buffer, base64]) {
     assert.deepEqual(await wireFields({ prompt: "a fox", image }), { prompt: "a fox", input_image_b64: base64 });
   }
-  const { video } = await connect().client.generate({ ...SMALL, image: `data:image/png;base64,${base64}` });
-  assert.equal(video.status, "completed");
+  const { client } = connect();
+  const video = await client.create({ ...SMALL, image: `data:image/png;base64,${base64}` });
+  await client.delete(video.id);
+  assert.deepEqual(video.adjustments, [], "neither unknown nor cropped");
 });
 
 test("keyframes at their frames", async () => {
@@ -96,7 +104,9 @@ test("keyframes at their frames", async () => {
 });
 
 test("what was adjusted is reported", async () => {
-  const { video } = await connect().client.generate({ ...SMALL, width: 250, colour: "red" });
+  const { client } = connect();
+  const video = await client.create({ ...SMALL, width: 250, colour: "red" });
+  await client.delete(video.id);
 
   assert.deepEqual(video.adjustments.map(({ field, used }) => [field, used]), [["width", 256], ["colour", null]]);
 });
@@ -149,26 +159,26 @@ test("a wait for a full queue can be given up", async () => {
 test("a request whose connection is cut makes one video", async (t) => {
   const { client, statuses } = connect({ fault: `drop=halfway; ${first(1, t)}`, on: "POST /v1/videos" });
 
-  const { video } = await client.generate({ ...SMALL, prompt: "only once" });
+  const video = await client.create({ ...SMALL, prompt: "only once" });
 
   assert.deepEqual(statuses("POST"), [200, 200]);
   const { data } = await client.list({ limit: 100 });
+  await client.delete(video.id);
   assert.deepEqual(data.filter(({ prompt }) => prompt === "only once").map(({ id }) => id), [video.id]);
 });
 
 test("a request that gets no answer is sent again", async (t) => {
   const { client, statuses } = connect({ fault: `drop=connection; ${first(1, t)}`, on: "POST /v1/videos" });
 
-  const { video } = await client.generate(SMALL);
+  const video = await client.create(SMALL);
+  await client.delete(video.id);
 
-  assert.equal(video.status, "completed");
   assert.deepEqual(statuses("POST"), [0, 200]);
 });
 
 for (const fault of ["drop=halfway", "corrupt=truncated", "corrupt=empty"]) {
   test(`a download is complete after ${fault}`, async (t) => {
-    const { client } = connect();
-    const video = await client.finished((await client.create(SMALL)).id);
+    const video = await finishedVideo();
     const spoiled = connect({ fault: `${fault}; ${first(1, t)}`, on: `GET /v1/videos/${video.id}/content` });
 
     const blob = await spoiled.client.content(video.id);
@@ -189,10 +199,8 @@ test("events go on after a cut connection", async (t) => {
 });
 
 test("the page of a proxy is an error, not a clip", async (t) => {
-  const fault = "corrupt=html";
-  const { client } = connect();
-  const video = await client.finished((await client.create(SMALL)).id);
-  const spoiled = connect({ fault, on: "GET", retries: 0 }).client;
+  const video = await finishedVideo();
+  const spoiled = connect({ fault: "corrupt=html", on: "GET", retries: 0 }).client;
 
   for (const call of [() => spoiled.content(video.id), () => spoiled.get(video.id), () => spoiled.finished(video.id)]) {
     await assert.rejects(call, (error) => error instanceof LTX23Error && /text\/html/.test(error.message));
@@ -296,7 +304,8 @@ test("several videos of one request", async () => {
   const { client } = connect();
 
   const { batch } = await client.create({ ...SMALL, n: 2 });
-  const videos = await Promise.all(batch.map((id) => client.finished(id)));
+  const videos = await Promise.all(batch.map((id) => client.get(id)));
+  await Promise.all(batch.map((id) => client.delete(id)));
 
   assert.deepEqual(videos.map(({ seed }) => seed), [7, 8]);
 });
