@@ -1,4 +1,4 @@
-"""deploy/prometheus and deploy/grafana in a real Prometheus that scrapes a real server."""
+"""deploy/prometheus and deploy/grafana in a real Prometheus that scrapes a server whose worker renders nothing."""
 
 import json
 import math
@@ -15,11 +15,10 @@ import psutil
 import pytest
 import yaml
 
-from benchmarks.running_server import worker_processes
-from tests.conftest import Server, run_server
 from tests.http.conftest import closed_port
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import Served, serve
 from tests.waiting import wait_for
-from weights.tiny import TinyFiles
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("promtool") is None,
@@ -34,7 +33,8 @@ QUERIES = [(panel["title"], target["expr"]) for panel in BOARD["panels"] for tar
 # What only a server with a GPU has.
 GPU = "GPU memory"
 KEY = "sk-metrics"
-CLIP = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9}
+CLIP = {"prompt": "a red fox", "width": 256, "height": 256, "num_frames": 9, "enhance_prompt": True}
+WORKER = program_of("reports_everything")
 # What Grafana puts in: every server, and a time that contains the test.
 VARIABLES = {"$instance": ".*", "$__rate_interval": "10m"}
 
@@ -71,10 +71,10 @@ def test_each_alert_fires_when_it_should() -> None:
 
 
 @contextmanager
-def run_prometheus(server: Server, folder: Path) -> Iterator[httpx.Client]:
+def run_prometheus(server: Served, folder: Path) -> Iterator[httpx.Client]:
     """Run Prometheus until it has two samples of everything: before and after a clip, a rewrite and a lost worker."""
     port = closed_port()
-    config = configuration(CONFIGURATIONS[0], folder, server.url.removeprefix("http://"))
+    config = configuration(CONFIGURATIONS[0], folder, address_of(server))
     command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", "--log.level=warn"]
     with subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"]) as process:
         try:
@@ -85,17 +85,21 @@ def run_prometheus(server: Server, folder: Path) -> Iterator[httpx.Client]:
             process.terminate()
 
 
-def use(server: Server, prometheus: httpx.Client) -> None:
-    with server.client(headers={"Authorization": f"Bearer {KEY}"}) as client:
-        wait_for(lambda: is_up(prometheus))
-        # A series begins with the first request of its route; its rate needs a second one.
-        for number in (1, 2):
-            assert client.post("/generate", json=CLIP | {"enhance_prompt": True}).status_code == 200
-            wait_for(partial(query, prometheus, f'ltx23_jobs_total{{outcome="done"}} >= {number}'))
-        (worker,) = worker_processes(server.process.pid)
-        psutil.Process(worker.pid).kill()
-        wait_for(lambda: query(prometheus, "ltx23_worker_restarts_total >= 1"))
-        wait_for(lambda: query(prometheus, "ltx23_ready == 1"))
+def use(server: Served, prometheus: httpx.Client) -> None:
+    wait_for(lambda: is_up(prometheus))
+    wait_for(lambda: query(prometheus, "ltx23_ready == 1"))
+    # A series begins with the first request of its route; its rate needs a second one.
+    for number in (1, 2):
+        assert server.client.post("/generate", json=CLIP, headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+        wait_for(partial(query, prometheus, f'ltx23_jobs_total{{outcome="done"}} >= {number}'))
+    (worker,) = (child for child in psutil.Process().children() if WORKER[1] in child.cmdline())
+    worker.kill()
+    wait_for(lambda: query(prometheus, "ltx23_worker_restarts_total >= 1"))
+    wait_for(lambda: query(prometheus, "ltx23_ready == 1"))
+
+
+def address_of(server: Served) -> str:
+    return server.client.base_url.netloc.decode()
 
 
 def is_up(prometheus: httpx.Client) -> bool:
@@ -130,12 +134,12 @@ def evaluated_rules(prometheus: httpx.Client) -> list[dict[str, Any]] | None:
 
 
 def test_a_real_prometheus_has_values_for_every_panel_and_evaluates_every_rule(
-    cache_dir: Path, tiny: TinyFiles, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     # The language model is not there: prompts are to be enhanced, and stay as they are.
-    options = ("--sglang-url", f"http://127.0.0.1:{closed_port()}", "--captioner", "off")
+    nobody = f"http://127.0.0.1:{closed_port()}"
     with (
-        run_server(cache_dir, tmp_path, *options, LTX23_API_KEYS=KEY) as server,
+        serve(WORKER, tmp_path / "work", api_keys=KEY, sglang_url=nobody, captioner="off") as server,
         run_prometheus(server, tmp_path) as prometheus,
     ):
         assert [each for each in QUERIES if not shows_something(*each, prometheus)] == []
@@ -143,7 +147,7 @@ def test_a_real_prometheus_has_values_for_every_panel_and_evaluates_every_rule(
         (variable,) = (each for each in BOARD["templating"]["list"] if each["type"] == "query")
         assert variable["query"] == "label_values(ltx23_ready, instance)"
         found = prometheus.get("/api/v1/label/instance/values", params={"match[]": "ltx23_ready"}).json()["data"]
-        assert found == [server.url.removeprefix("http://")]
+        assert found == [address_of(server)]
 
         rules = wait_for(lambda: evaluated_rules(prometheus))
         assert {rule["name"]: rule.get("lastError", "") for rule in rules if rule["health"] != "ok"} == {}
