@@ -21,7 +21,6 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 HEADED = bool(os.environ.get("LTX23_TEST_HEADED"))
 # How long Playwright waits for what a page is to show: a busy machine is slow, which says nothing about a test.
 PATIENCE_MS = 120_000
-KEY = "sk-of-a-person"
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +91,17 @@ OpenPage = Callable[..., tuple[Page, Problems]]
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Return a function that opens an empty page of a server, in a browser context of its own.
+    """Return a function that opens an empty page of the server at an address, in a browser context of its own.
 
     Options are those of Playwright's `new_context`, such as `color_scheme="dark"` or `viewport`. A problem of a page
     fails the test, unless the test expects it.
     """
     opened: list[tuple[Page, Problems]] = []
 
-    def open_page(server: Server, **options: Any) -> tuple[Page, Problems]:
-        context = browser.new_context(base_url=server.url, **options)
+    def open_page(address: str, **options: Any) -> tuple[Page, Problems]:
+        context = browser.new_context(base_url=address, **options)
         context.set_default_timeout(PATIENCE_MS)
-        problems = Problems(server.url)
+        problems = Problems(address)
         context.on("page", problems.watch)
         page = context.new_page()
         opened.append((page, problems))
@@ -117,13 +116,13 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture(scope="session")
 def _open_server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with run_server(cache_dir, tmp_path_factory.mktemp("page")) as running:
+    with run_server(cache_dir, tmp_path_factory.mktemp("page"), LTX23_TRUSTED_PROXIES="127.0.0.1") as running:
         yield running
 
 
 @pytest.fixture
 def page_server(_open_server: Server) -> Server:
-    """Return a server without keys and without stored videos."""
+    """Return a server without keys and without stored videos, which a proxy on this machine may be in front of."""
     with _open_server.client() as client:
         while videos := client.get("/v1/videos").json()["data"]:
             for video in videos:
@@ -131,16 +130,9 @@ def page_server(_open_server: Server) -> Server:
     return _open_server
 
 
-@pytest.fixture(scope="session")
-def keyed_server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server that requires KEY."""
-    with run_server(cache_dir, tmp_path_factory.mktemp("keyed_page"), LTX23_API_KEYS=KEY) as running:
-        yield running
-
-
 @pytest.fixture
 def page_and_problems(open_page: OpenPage, page_server: Server) -> tuple[Page, Problems]:
-    return open_page(page_server)
+    return open_page(page_server.url)
 
 
 @pytest.fixture
@@ -155,14 +147,16 @@ def problems(page_and_problems: tuple[Page, Problems]) -> Problems:
 
 
 @pytest.fixture(scope="session")
-def axe() -> Callable[[Page], list[str]]:
-    """Return a function that lists what axe finds wrong with the accessibility of a page."""
+def axe() -> Callable[..., list[str]]:
+    """Return a function that lists what axe finds wrong with the accessibility of a page, by all rules or by some."""
     script = AXE.read_text()
 
-    def violations(page: Page) -> list[str]:
+    def violations(page: Page, *rules: str) -> list[str]:
+        options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
         # Playwright evaluates scripts outside the page's content security policy.
-        page.evaluate(script)
-        found = page.evaluate("axe.run()")["violations"]
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(script)
+        found = page.evaluate("async (options) => (await axe.run(options)).violations", options)
         return [
             f"{violation['id']}: {violation['help']}: {node['html']}\n{node['failureSummary']}"
             for violation in found

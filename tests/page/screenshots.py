@@ -92,7 +92,7 @@ def open_page(browser: Browser, server: Server, **options: Any) -> Page:
 
 
 def begin_a_day(page: Page, pictures: Sequence[Path]) -> None:
-    compose(page, PROMPT, width=576, height=384, seconds="3")
+    compose(page, PROMPT, width=576, height=384, seconds="3", sound=True)
     page.get_by_label("Add pictures").set_input_files(pictures)
     expect(page.get_by_role("slider", name="Picture 3", exact=True)).to_be_visible()
 
@@ -132,7 +132,7 @@ def show_phone(browser: Browser, server: Server, folder: Path) -> None:
     for scheme in ("light", "dark"):
         page = open_page(browser, server, color_scheme=scheme, **PHONE)
         if scheme == "light":
-            compose(page, PROMPT, width=576, height=384, seconds="3")
+            compose(page, PROMPT, width=576, height=384, seconds="3", sound=True)
             expect(page.get_by_text("576 \u00d7 384").first).to_be_visible()
             page.get_by_role("heading", name="LTX 2.3").evaluate("() => window.scrollTo(0, 0)")
         else:

@@ -34,7 +34,7 @@ def write_tone(path: Path, seconds: float) -> Path:
 
 
 def test_a_part_of_a_clip_is_rendered_anew(page: Page, page_server: Server) -> None:
-    [video] = make_clips(page_server, "a red fox in the snow", num_frames=25)
+    [video] = make_clips(page_server, "a red fox in the snow", num_frames=25, generate_audio=True)
     open_form(page)
     page.get_by_role("button", name="Open: a red fox").click()
     page.get_by_role("region", name="Viewer").get_by_role("button", name="Retake").click()
@@ -73,7 +73,7 @@ def test_a_clip_is_continued(page: Page, page_server: Server) -> None:
 def test_a_sound_of_ones_own_drives_the_clip(page: Page, tmp_path: Path) -> None:
     tone = write_tone(tmp_path / "tone.wav", 1)
     open_form(page)
-    compose(page, "a tuning fork")
+    compose(page, "a tuning fork", sound=True)
     page.get_by_label("Your own sound").set_input_files(tone)
     expect(page.get_by_text("tone.wav, 1 s")).to_be_visible()
     page.get_by_role("button", name="As long as the sound").click()

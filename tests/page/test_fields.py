@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.actions import enter, open_form
@@ -26,42 +25,37 @@ def test_without_a_prompt_nothing_is_sent(page: Page) -> None:
     assert {url.rpartition("/")[2] for url in sent} == {"check"}
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
+def test_a_value_that_the_server_changes_is_said_at_its_field(page: Page) -> None:
+    open_form(page)
+    page.get_by_label("Prompt", exact=True).fill("rain")
+
+    for field, value, said in (
         ("Width in pixels", "300", "the nearest multiple of 64"),
         ("Height in pixels", "4000", "the nearest multiple of 64 within 256 .. 3840 is 3840"),
         ("Rate", "100", "fps is kept within 8 .. 50"),
         ("Length", "60", "at most 20 s"),
-    ],
-)
-def test_a_value_that_the_server_changes_is_said_at_its_field(page: Page, field: str, value: str, said: str) -> None:
-    open_form(page)
-    page.get_by_label("Prompt", exact=True).fill("rain")
-    control = page.get_by_role("spinbutton", name=field)
-
-    enter(control, value)
-
-    expect(page.get_by_text(said)).to_be_visible()
-    expect(control).to_have_accessible_description(re.compile(re.escape(said)))
+    ):
+        control = page.get_by_role("spinbutton", name=field)
+        enter(control, value)
+        expect(page.get_by_text(said)).to_be_visible()
+        expect(control).to_have_accessible_description(re.compile(re.escape(said)))
     expect(page.get_by_role("button", name="Render", exact=True)).to_be_enabled()
 
 
-@pytest.mark.parametrize(("field", "value"), [("Width in pixels", "0"), ("Height in pixels", "999999")])
-def test_an_impossible_value_is_an_error_at_its_field(page: Page, problems: Problems, field: str, value: str) -> None:
+def test_an_impossible_value_is_an_error_at_its_field(page: Page, problems: Problems) -> None:
     problems.expect("status of 422")
     open_form(page)
     page.get_by_label("Prompt", exact=True).fill("rain")
-    control = page.get_by_label(field, exact=True)
 
-    enter(control, value)
-
-    expect(control).to_have_accessible_description(re.compile("Input should be"))
-    expect(page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
-    expect(page.get_by_text("Something above has to be changed first.")).to_be_visible()
-    enter(control, "512")
-    expect(control).not_to_have_accessible_description(re.compile("Input should be"))
-    expect(page.get_by_role("button", name="Render", exact=True)).to_be_enabled()
+    for field, value in (("Width in pixels", "0"), ("Height in pixels", "999999")):
+        control = page.get_by_label(field, exact=True)
+        enter(control, value)
+        expect(control).to_have_accessible_description(re.compile("Input should be"))
+        expect(page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
+        expect(page.get_by_text("Something above has to be changed first.")).to_be_visible()
+        enter(control, "512")
+        expect(control).not_to_have_accessible_description(re.compile("Input should be"))
+        expect(page.get_by_role("button", name="Render", exact=True)).to_be_enabled()
 
 
 def test_a_shape_a_short_side_and_the_length_make_a_size(page: Page) -> None:

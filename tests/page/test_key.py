@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Server
+from tests.conftest import KEYS, Server
 from tests.page.actions import compose, expect_clip, render
-from tests.page.conftest import KEY, OpenPage
+from tests.page.conftest import OpenPage
+
+KEY = KEYS["page"]
 
 
 def test_a_key_is_asked_for_until_it_is_right_and_is_kept_in_the_tab(
-    open_page: OpenPage, keyed_server: Server, axe: Callable[[Page], list[str]]
+    open_page: OpenPage, server_for_clients: Server, axe: Callable[[Page], list[str]]
 ) -> None:
-    page, problems = open_page(keyed_server)
+    page, problems = open_page(server_for_clients.url)
     problems.expect("status of 401")
     addresses: list[str] = []
     page.context.on("request", lambda request: addresses.append(request.url))
@@ -48,8 +50,8 @@ def test_a_key_is_asked_for_until_it_is_right_and_is_kept_in_the_tab(
     expect(other.get_by_role("dialog", name="API key")).to_be_visible()
 
 
-def test_a_key_can_be_forgotten(open_page: OpenPage, keyed_server: Server) -> None:
-    page, problems = open_page(keyed_server)
+def test_a_key_can_be_forgotten(open_page: OpenPage, server_for_clients: Server) -> None:
+    page, problems = open_page(server_for_clients.url)
     problems.expect("status of 401")
     page.goto("/")
     page.get_by_label("Key", exact=True).fill(KEY)

@@ -9,7 +9,7 @@ from tests.page.conftest import Problems
 def test_it_says_so_and_goes_on_when_the_server_is_back(page: Page, problems: Problems) -> None:
     problems.expect("ERR_INTERNET_DISCONNECTED")
     open_form(page)
-    compose(page, "a ship in the fog", seconds="2")
+    compose(page, "a ship in the fog", seconds="1")
     render(page)
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
 

@@ -11,7 +11,6 @@ from tests.page.actions import (
     download,
     draw_picture,
     drop,
-    enter,
     expect_clip,
     frames_of,
     open_form,
@@ -37,18 +36,19 @@ def last(tmp_path: Path) -> Path:
     return draw_picture(tmp_path / "last.png", GREEN_AND_RED)
 
 
-@pytest.mark.parametrize("way", ["drop", "paste"])
-def test_a_picture_that_is_dropped_or_pasted_is_the_first_frame(page: Page, way: str, first: Path) -> None:
+def test_a_picture_that_is_dropped_or_pasted_is_the_first_frame(page: Page, first: Path, last: Path) -> None:
     open_form(page)
     compose(page, "a painting of two colours")
 
-    if way == "drop":
-        drop(page, page.get_by_role("region", name="Viewer"), first)
-    else:
-        paste(page, first)
-
+    drop(page, page.get_by_role("region", name="Viewer"), last)
     expect(page.get_by_role("img", name="Picture 1")).to_be_visible()
     expect(page.get_by_text("the first frame")).to_be_visible()
+    page.get_by_role("button", name="Remove picture 1").click()
+    expect(page.get_by_role("img", name="Picture 1")).to_be_hidden()
+    paste(page, first)
+    expect(page.get_by_role("img", name="Picture 1")).to_be_visible()
+    expect(page.get_by_text("the first frame")).to_be_visible()
+
     render(page)
     expect_clip(page)
     frames = frames_of(download(page))
@@ -90,19 +90,6 @@ def test_keyframes_are_dragged_along_the_clip(page: Page, first: Path, last: Pat
     assert difference(frames[13], first) > TOLERANCE
 
 
-def test_strength_and_crf_are_those_of_each_picture(page: Page, first: Path, last: Path) -> None:
-    open_form(page)
-    compose(page, "a painting that changes its colours")
-    page.get_by_label("Add pictures").set_input_files([first, last])
-
-    page.get_by_role("slider", name="Strength of picture 2").fill("0.6")
-    enter(page.get_by_label("crf of picture 1"), "12")
-
-    keyframes = sent_by_rendering(page)["keyframes"]
-    assert [(k["frame_idx"], k.get("strength"), k.get("crf")) for k in keyframes] == [(0, None, 12), (8, 0.6, None)]
-    expect_clip(page)
-
-
 def test_the_crop_is_shown_and_the_size_that_shows_the_whole_picture(page: Page, tmp_path: Path) -> None:
     wide = draw_picture(tmp_path / "wide.png", GREEN_AND_RED, (512, 256))
     open_form(page)
@@ -128,14 +115,17 @@ def test_a_picture_is_removed_by_its_button_and_by_the_keyboard(page: Page, firs
     expect(page.get_by_role("img", name="Picture 1")).to_be_hidden()
 
 
-def test_a_picture_that_the_server_cannot_read_is_refused_at_its_field(
+def test_a_file_that_is_no_picture_is_named_and_a_damaged_one_is_refused_at_its_field(
     page: Page, problems: Problems, first: Path, tmp_path: Path
 ) -> None:
     problems.expect("status of 422")
-    damaged = tmp_path / "damaged.png"
+    text, damaged = tmp_path / "notes.png", tmp_path / "damaged.png"
+    text.write_text("not a picture")
     damaged.write_bytes(first.read_bytes()[:-30])
     open_form(page)
     compose(page, "two paintings")
+    drop(page, page.get_by_label("Prompt", exact=True), text)
+    expect(page.get_by_text("notes.png is not a picture.")).to_be_visible()
     page.get_by_label("Add pictures").set_input_files([first, damaged])
     expect(page.get_by_role("img", name="Picture 2")).to_be_visible()
 
@@ -147,16 +137,6 @@ def test_a_picture_that_the_server_cannot_read_is_refused_at_its_field(
     page.get_by_role("button", name="Remove picture 2").click()
     expect(refusal).to_be_hidden()
     expect(page.get_by_role("button", name="Render", exact=True)).to_be_enabled()
-
-
-def test_a_file_that_is_no_picture_is_named(page: Page, tmp_path: Path) -> None:
-    text = tmp_path / "notes.png"
-    text.write_text("not a picture")
-    open_form(page)
-
-    drop(page, page.get_by_label("Prompt", exact=True), text)
-
-    expect(page.get_by_text("notes.png is not a picture.")).to_be_visible()
 
 
 def test_what_is_typed_stays_while_the_page_changes(page: Page) -> None:

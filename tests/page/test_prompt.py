@@ -1,32 +1,29 @@
 """The prompt is rewritten on the start page, beside the one that was written."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Server, run_server
 from tests.http.test_enhance import REWRITE, language_model
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 from tests.page.actions import open_form
 from tests.page.conftest import OpenPage
-from weights.tiny import TinyFiles
 
 
 @pytest.fixture(scope="module")
-def enhancing(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def enhancing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a server that rewrites prompts, and return its address. No clip is rendered."""
+    folder = tmp_path_factory.mktemp("enhancing")
     with (
         language_model() as sglang,
-        run_server(
-            cache_dir, tmp_path_factory.mktemp("page"), "--sglang-url", sglang.url, "--captioner", "off"
-        ) as running,
+        serve(program_of("behaves"), folder, sglang_url=sglang.url, captioner="off") as served,
     ):
-        yield running
+        yield str(served.client.base_url)
 
 
-def test_a_rewrite_is_chosen_and_undone(
-    open_page: OpenPage, enhancing: Server, axe: Callable[[Page], list[str]]
-) -> None:
+def test_a_rewrite_is_chosen_and_undone(open_page: OpenPage, enhancing: str, axe: Callable[[Page], list[str]]) -> None:
     page, _ = open_page(enhancing)
     open_form(page)
     prompt = page.get_by_label("Prompt", exact=True)
@@ -46,7 +43,7 @@ def test_a_rewrite_is_chosen_and_undone(
     expect(prompt).to_have_value("a red fox")
 
 
-def test_ones_own_prompt_is_kept(open_page: OpenPage, enhancing: Server) -> None:
+def test_ones_own_prompt_is_kept(open_page: OpenPage, enhancing: str) -> None:
     page, _ = open_page(enhancing)
     open_form(page)
     page.get_by_label("Prompt", exact=True).fill("a red fox")

@@ -21,7 +21,7 @@ CAN_PLAY_MP4 = """document.createElement("video").canPlayType('video/mp4; codecs
 def test_a_clip_is_rendered_with_previews_and_plays_to_its_end(page: Page) -> None:
     open_form(page)
     page.evaluate(NOTE_PREVIEWS)
-    compose(page, "gulls cry over the quiet harbour", seconds="1.7")
+    compose(page, "gulls cry over the quiet harbour", seconds="1.7", sound=True)
     if not page.evaluate(CAN_PLAY_MP4):
         page.get_by_label("File", exact=True).select_option("webm")
 

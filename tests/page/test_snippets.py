@@ -7,7 +7,17 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.node import run
-from tests.page.actions import compose, download, draw_picture, enter, expect_clip, frames_of, open_form, render
+from tests.page.actions import (
+    compose,
+    download,
+    draw_picture,
+    enter,
+    expect_clip,
+    frames_of,
+    open_form,
+    render,
+    sent_by_rendering,
+)
 
 # With what shells, Python, JavaScript and curl's forms treat specially.
 PROMPT = '@ "fox"\'s $HOME; \\n `date`;type=x, {snow} \u96ea'
@@ -57,8 +67,7 @@ def expect_the_same_clip(page: Page, folder: Path, clip: Path) -> None:
 
 def test_the_code_of_a_clip_makes_it_again(page: Page, tmp_path: Path) -> None:
     open_form(page)
-    compose(page, PROMPT, seed=99, width=320)
-    page.get_by_label("With sound").uncheck()
+    compose(page, PROMPT, seed=99)
     render(page)
     expect_clip(page)
     clip = download(page)
@@ -76,7 +85,8 @@ def test_the_code_of_a_draft_makes_its_clip_from_the_same_files(page: Page, tmp_
     page.get_by_label("Add pictures").set_input_files([first, last])
     page.get_by_role("slider", name="Strength of picture 2").fill("0.5")
     enter(page.get_by_label("crf of picture 1"), "40")
-    render(page)
+    keyframes = sent_by_rendering(page)["keyframes"]
+    assert [(k["frame_idx"], k.get("strength"), k.get("crf")) for k in keyframes] == [(0, None, 40), (8, 0.5, None)]
     expect_clip(page)
     clip = download(page)
 
