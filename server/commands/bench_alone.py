@@ -52,13 +52,11 @@ def compare_alone(config: WorkerConfig, spec: GenerationSpec, folder: Path) -> A
     from pipelines.bench.comparison import Pairs
 
     gc.collect()
-    stock = config.checkpoint
-    if stock is None:
-        stock = folder / "diffusers"
-        in_process(write_folder, config, stock)
-    elif not (stock / "model_index.json").is_file():
+    is_tiny = config.checkpoint is None
+    stock = config.checkpoint or folder / "diffusers"
+    if not is_tiny and not (stock / "model_index.json").is_file():
         return None
-    ours = in_process(run_ours, config, spec, folder)
+    ours = in_process(run_ours, config, spec, folder, stock if is_tiny else None)
     other = in_process(run_diffusers, config, stock, spec, folder)
     peaks = None if ours.peak_gb is None or other.peak_gb is None else Pairs.of([(ours.peak_gb, other.peak_gb)])
     return AloneComparison(Pairs.of([(ours.start_s, other.start_s)]), peaks)
@@ -69,22 +67,20 @@ def in_process(function: Callable[..., T], *args: object) -> T:
         return executor.submit(function, *args).result()
 
 
-def write_folder(config: WorkerConfig, folder: Path) -> None:
-    from pipelines.bench.stock_flow import write_stock_folder
+def run_ours(config: WorkerConfig, spec: GenerationSpec, folder: Path, stock: Path | None) -> Alone:
+    """Measure ours. stock: where to write the model for diffusers, once it is measured."""
     from server.worker.model import load_model, resolve_files
-
-    _silence()
-    model = load_model(config, lambda component, done, total: None)
-    write_stock_folder(model.components, resolve_files(config).text_encoder, folder)
-
-
-def run_ours(config: WorkerConfig, spec: GenerationSpec, folder: Path) -> Alone:
-    from server.worker.model import load_model
 
     model = load_model(config, lambda component, done, total: None)
     start_s = _process_seconds(model.components.device)
     model.render(spec, folder / "ours.mp4", Trace())
-    return Alone(start_s, _peak_gb(model.components.device))
+    alone = Alone(start_s, _peak_gb(model.components.device))
+    if stock is not None:
+        from pipelines.bench.stock_flow import write_stock_folder
+
+        _silence()
+        write_stock_folder(model.components, resolve_files(config).text_encoder, stock)
+    return alone
 
 
 def run_diffusers(config: WorkerConfig, stock: Path, spec: GenerationSpec, folder: Path) -> Alone:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.gpu import TINY, write_weights
+from benchmarks.synthetic import write_checkpoint
 from pipelines.bench.comparison import Comparison, Pairs
 from pipelines.bench.flops import FlopTrace
 from pipelines.bench.report import Floor, StepCounts
@@ -21,7 +21,9 @@ from pipelines.ltx.trace import Trace
 from server.commands.bench import MemoryUse, Report, Subject, report_table
 from server.commands.bench_alone import AloneComparison
 from tests.conftest import RunCommand
+from weights.names import MODEL
 from weights.tiny import TinyFiles
+from weights.tiny_config import CHECKPOINT_CONFIG, TEXT_LAYERS
 
 SMALL = ["bench", "--width", "64", "--height", "64", "--num-frames", "9", "--clips", "2"]
 
@@ -127,10 +129,18 @@ def test_the_table_has_a_row_for_each_measurement() -> None:
     ]
 
 
-def test_fp8_layers_have_a_floor_of_their_own_and_no_comparison(run_command: RunCommand, tmp_path: Path) -> None:
-    files = write_weights(tmp_path, TINY)
-    options = ["--checkpoint", str(files.checkpoint), "--text-encoder", str(files.text_encoder)]
-    options += ["--upscaler", str(files.upsampler), "--fp8", "scaled", "--device", "cpu"]
+def is_fp8(name: str) -> bool:
+    """Select the Linears of the second block."""
+    return name.startswith(f"{MODEL}transformer_blocks.1.") and name.endswith(".weight") and "norm" not in name
+
+
+def test_fp8_layers_have_a_floor_of_their_own_and_no_comparison(
+    tiny: TinyFiles, run_command: RunCommand, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "fp8.safetensors"
+    write_checkpoint(checkpoint, CHECKPOINT_CONFIG, TEXT_LAYERS + 1, lambda name: True, is_fp8)
+    options = ["--checkpoint", str(checkpoint), "--text-encoder", str(tiny.text_encoder)]
+    options += ["--upscaler", str(tiny.upsampler), "--fp8", "scaled", "--device", "cpu"]
 
     report = run_json(run_command, *options)
     refused = run_command(*SMALL, *options, "--compare", "diffusers")
