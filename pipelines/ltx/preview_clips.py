@@ -19,7 +19,7 @@ def drawn_clip(seed: int) -> np.ndarray:
     still = corners[0] + (corners[1] - corners[0]) * rows[..., None] + (corners[2] - corners[0]) * columns[..., None]
     clip = np.repeat(still[None], NUM_FRAMES, axis=0)
     for _ in range(SHAPES):
-        _draw_shape(rng, clip, rows, columns, palette[rng.integers(len(palette))])
+        _draw_shape(rng, clip, palette[rng.integers(len(palette))])
     texture = rng.normal(0, rng.choice([0.0, 0.02, 0.08]), (1, SIDE, SIDE, 1))
     drawn: np.ndarray = np.clip(clip + texture, -1, 1).astype(np.float32)
     return drawn
@@ -33,14 +33,13 @@ def _palette(rng: np.random.Generator) -> np.ndarray:
     return colours
 
 
-def _draw_shape(
-    rng: np.random.Generator, clip: np.ndarray, rows: np.ndarray, columns: np.ndarray, colour: np.ndarray
-) -> None:
+def _draw_shape(rng: np.random.Generator, clip: np.ndarray, colour: np.ndarray) -> None:
     """Draw an ellipse or a rectangle that moves through all frames."""
+    line = np.arange(SIDE, dtype=np.float32) / SIDE
     radii = np.exp(rng.uniform(np.log(0.02), np.log(0.35))) * np.exp(rng.normal(0, 0.4, 2))
     start, speed = rng.uniform(-0.1, 1.1, 2), rng.normal(0, 0.01, 2) * rng.integers(0, 2)
     power = rng.choice([2, 20])
     for i, frame in enumerate(clip):
         row, column = start + speed * i
-        distance = np.abs((rows - row) / radii[0]) ** power + np.abs((columns - column) / radii[1]) ** power
-        frame[distance < 1] = colour
+        rows, columns = np.abs((line - row) / radii[0]) ** power, np.abs((line - column) / radii[1]) ** power
+        frame[rows[:, None] + columns < 1] = colour
