@@ -4,6 +4,7 @@ It adds what is measured on the trained latent: its statistics, the latents of f
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,14 @@ FLAT_SIDE, MARGIN = 160, 2  # latents near the border see what lies beyond it
 
 
 @torch.no_grad()
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="what was given to training.vae")
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crops", type=int, default=768, help="pieces of pictures to measure on")
     parser.add_argument("--output", type=Path, default=TRAINED)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     drawn = torch.from_numpy(np.array(cached_pictures(args.folder, args.pictures, PICTURE_SIDE, args.seed)))
     model = PictureVAE(CHECKPOINT_CONFIG["vae"])
     model.load_state_dict(torch.load(args.folder / CHECKPOINT, weights_only=True)["model"])

@@ -8,6 +8,7 @@ on photographs that it never saw.
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ WARMUP_STEPS = 200
 LOG_STEPS, CHECKPOINT_STEPS = 100, 1000
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where pictures and checkpoints are kept")
     parser.add_argument("--photographs", type=Path, help="judge on the photographs in this folder")
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     torch.manual_seed(args.seed)
     device = torch.device(args.device)

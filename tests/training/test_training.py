@@ -1,34 +1,25 @@
 """A smoke run of the commands that make the tiny model's trained weights."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
+from training import export, vae
 from training.picture_vae import PictureVAE
 from training.vae import random_crops
 from weights.tiny_config import CHECKPOINT_CONFIG, TRAINED
 from weights.tiny_model.video_vae import video_vae_tensors
 
-ROOT = Path(__file__).parents[2]
-
-
-def run_module(name: str, *args: str) -> str:
-    command = [sys.executable, "-m", name, *args]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
 
 def test_a_run_goes_on_where_it_stopped_and_is_exported(tmp_path: Path) -> None:
-    few = ("--folder", str(tmp_path), "--pictures", "3", "--batch", "2")
-    run_module("training.vae", *few, "--steps", "2")
+    few = ("--folder", str(tmp_path), "--pictures", "3", "--batch", "2", "--crop", "64")
+    vae.main([*few, "--steps", "2"])
     started = torch.load(tmp_path / "vae.pt", weights_only=True)
-    run_module("training.vae", *few, "--steps", "3")
+    vae.main([*few, "--steps", "3"])
     continued = torch.load(tmp_path / "vae.pt", weights_only=True)
     exported = tmp_path / "exported.safetensors"
-    run_module("training.export", "--folder", str(tmp_path), "--pictures", "3", "--crops", "2",
-               "--output", str(exported))  # fmt: skip
+    export.main(["--folder", str(tmp_path), "--pictures", "3", "--crops", "2", "--output", str(exported)])
 
     assert (started["step"], continued["step"]) == (2, 3)
     shipped = load_file(TRAINED)
