@@ -13,7 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from enhancer.captioner import Captioner, CaptionerOptions, CaptionerState
-from enhancer.errors import CaptionerDown, CaptionError
+from enhancer.errors import CaptionerDown, CaptionError, OptionError
+from enhancer.florence import load_florence
 from tests.enhancer.tiny_florence import write_tiny_florence
 
 
@@ -68,20 +69,6 @@ async def test_images_of_every_kind_get_captions(florence: Path, tmp_path: Path)
         assert captioner.state is CaptionerState.READY
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [({}, "model: "), ({"device": "cuda:99"}, "device: "), ({"dtype": "int8"}, "dtype: ")],
-)
-async def test_the_log_says_why_a_model_cannot_be_loaded(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, str], reason: str
-) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    async with captioning(tmp_path, **options) as captioner:
-        with pytest.raises(CaptionerDown, match="cannot load its model"):
-            await captioner.caption(tmp_path / "a.png")
-    assert reason in caplog.text
-
-
 @pytest.fixture
 def pickled(florence: Path, tmp_path: Path) -> Path:
     folder = shutil.copytree(florence, tmp_path / "florence")
@@ -94,5 +81,22 @@ def pickled(florence: Path, tmp_path: Path) -> Path:
 async def test_pickled_weights_are_refused(pickled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with captioning(pickled, device="cpu") as captioner:
         with pytest.raises(CaptionerDown, match="cannot load its model"):
-            await captioner.caption(save(tmp_path / "a.png"))
+            await captioner.caption(tmp_path / "a.png")
+    assert f"model: {pickled} cannot be loaded as Florence-2: " in caplog.text
     assert "model.safetensors" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "model: .* cannot be loaded as Florence-2: "),
+        ({"device": "cuda:99"}, "device: there is no cuda:99 here"),
+        ({"device": "meta"}, "device: 'meta' is not supported"),
+        ({"dtype": "int8"}, "dtype: 'int8' is none of auto, "),
+    ],
+)
+def test_what_cannot_be_loaded_is_named(options: dict[str, str], reason: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+
+    with pytest.raises(OptionError, match=f"^{reason}"):
+        load_florence(str(tmp_path), **{"device": "cpu", "dtype": "auto"} | options)

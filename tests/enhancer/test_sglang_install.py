@@ -1,6 +1,7 @@
-"""`ltx23 enhancer install` with real virtual environments and the real pip, without a package index."""
+"""`ltx23 enhancer install` with a real virtual environment and the real pip, without a package index."""
 
 import fcntl
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,18 +18,42 @@ PROGRAMS = Path(__file__).parent / "programs" / "launch_server"
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write two releases with a `launch_server` that serves, and one without it."""
+    """Write two releases with a `launch_server` that serves."""
     folder = tmp_path_factory.mktemp("wheels")
     protocol = (PROGRAMS / "protocol.py").read_text()
     serves = (PROGRAMS / "serves.py").read_text().replace("from protocol", "from sglang.protocol")
     package = {"sglang/__init__.py": "", "sglang/protocol.py": protocol, "sglang/launch_server.py": serves}
     for version in ("0.5.23", "0.5.24"):
         write_wheel(folder, version, package)
-    write_wheel(folder, "0.0.1", {"sglang/__init__.py": ""})
     return folder
 
 
 Install = Callable[..., Done]
+
+# Plays `python -m venv DIR`, and the interpreter in it: its `pip install` says something and ends with {code}, and its
+# packages are those of {packages}.
+PYTHON = """#!/bin/sh
+case "$2" in
+venv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+pip) echo "the words of pip" >&2; exit {code} ;;
+*) PYTHONPATH="{packages}" exec "{python}" -S "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Callable[[int], str]:
+    """Write an interpreter with another `sglang`, which serves nothing; return its path."""
+    (tmp_path / "packages" / "sglang").mkdir(parents=True)
+    (tmp_path / "packages" / "sglang" / "__init__.py").touch()
+
+    def write(code: int) -> str:
+        path = tmp_path / f"python-{code}"
+        path.write_text(PYTHON.format(code=code, packages=tmp_path / "packages", python=sys.executable))
+        path.chmod(0o755)
+        return str(path)
+
+    return write
 
 
 @pytest.fixture
@@ -40,15 +65,14 @@ def enhancer(wheels: Path, run_command: RunCommand, monkeypatch: pytest.MonkeyPa
 
 
 async def test_an_installation_that_failed_is_not_used_and_the_next_one_is_found_and_runs(
-    enhancer: Install, tmp_path: Path
+    enhancer: Install, stand_in: Callable[[int], str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "made" / "here"
-    failed = enhancer("install", "--dir", str(folder), "--requirement", "sglang==9.9")
+    failed = enhancer("install", "--dir", str(folder), "--python", stand_in(1))
     assert failed.returncode == 1
-    assert "No matching distribution found for sglang==9.9" in failed.stderr  # pip's own words
-    assert failed.stderr.splitlines()[-1].startswith(
-        "ltx23: error: pip cannot install sglang==9.9: what it says is above"
-    )
+    words, error = failed.stderr.splitlines()
+    assert words == "the words of pip"
+    assert error.startswith("ltx23: error: pip cannot install sglang==0.5.23: what it says is above")
     where = enhancer("where", "--dir", str(folder))
     assert (where.returncode, where.stdout) == (1, "")
     assert where.stderr == f"ltx23: error: SGLang is not installed in {folder}: ltx23 enhancer install\n"
@@ -69,7 +93,7 @@ async def test_an_installation_that_failed_is_not_used_and_the_next_one_is_found
     again = enhancer("install", "--dir", str(folder))
     assert (again.returncode, again.stdout) == (0, f"sglang==0.5.23 is installed already in {folder}\n")
 
-    other = enhancer("install", "--dir", str(folder), "--requirement", "sglang==0.0.1")
+    other = enhancer("install", "--dir", str(folder), "--requirement", "sglang==0.0.1", "--python", stand_in(0))
     assert other.returncode == 1
     assert "sglang==0.0.1 has no sglang.launch_server" in other.stderr
     assert enhancer("where", "--dir", str(folder)).returncode == 1
