@@ -90,13 +90,15 @@ def wait_until_gone(*pids: int) -> None:
 
 
 def test_a_project_tests_its_client(run_tests: RunTests, tmp_path: Path) -> None:
+    """Two servers are enough: one without settings, and one with keys that fails by the scenarios."""
     done = run_tests("""
-def test_a_clip(ltx23_server):
+def test_a_clip(ltx23_server, ltx23_servers):
     assert post(ltx23_server, **SMALL)[4:8] == b"ftyp"
     [request] = ltx23_server.requests
     assert (request.method, request.path) == ("POST", "/generate")
     assert request.json == request.fields == SMALL
     assert request.headers["authorization"] == "removed"
+    assert ltx23_servers().pid == ltx23_server.pid
     note(pid=ltx23_server.pid)
 
 def test_requests_of_other_tests_are_not_listed(ltx23_server):
@@ -106,30 +108,11 @@ def test_requests_of_other_tests_are_not_listed(ltx23_server):
     assert [request.fields for request in ltx23_server.requests] == [{"prompt": ""}]
     note(pid=ltx23_server.pid)
 
-@pytest.mark.ltx23_server(api_keys=["one", "other"], queue_size=0)
-def test_settings(ltx23_server, ltx23_servers):
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        post(ltx23_server, **SMALL)
-    assert len(ltx23_server.requests) == 1
-    assert ltx23_servers(queue_size=0, api_keys=["one", "other"]).pid == ltx23_server.pid
-    note(pid=ltx23_server.pid)
-
 @pytest.mark.ltx23_server(no_such_setting=1)
 def test_a_wrong_setting(ltx23_server):
     pass
-""")
 
-    assert "3 passed, 1 error" in done.stdout, done.stdout
-    assert "unknown option --no-such-setting" in done.stdout
-    pids = [each["pid"] for each in notes(tmp_path)]
-    assert len(pids) == 3
-    assert len(set(pids)) == 2
-    wait_until_gone(*pids)
-
-
-def test_scenarios(run_tests: RunTests, tmp_path: Path) -> None:
-    done = run_tests("""
-@pytest.mark.ltx23_server(scenario="scenario=queue-full; times=1")
+@pytest.mark.ltx23_server(scenario="scenario=queue-full; times=1", api_keys=["key", "other"])
 def test_a_full_queue(ltx23_server):
     with pytest.raises(urllib.error.HTTPError, match="429"):
         post(ltx23_server, **SMALL)
@@ -139,7 +122,7 @@ def test_a_full_queue(ltx23_server):
 
 RULES = [{"answer": "status=500", "prompt": 'a "storm"'}, {"answer": "status=503", "order": [2]}]
 
-@pytest.mark.ltx23_server(scenario=RULES)
+@pytest.mark.ltx23_server(api_keys=["key", "other"], scenario=RULES)
 def test_rules(ltx23_server):
     with pytest.raises(urllib.error.HTTPError, match="500"):
         post(ltx23_server, prompt='A "Storm" comes')
@@ -147,49 +130,54 @@ def test_rules(ltx23_server):
         post(ltx23_server, **SMALL)
     note(pid=ltx23_server.pid)
 
-@pytest.mark.ltx23_server(scenario="no such fault")
+@pytest.mark.ltx23_server(api_keys=["key", "other"], scenario="no such fault")
 def test_a_wrong_scenario(ltx23_server):
     with pytest.raises(urllib.error.HTTPError) as caught:
         post(ltx23_server, **SMALL)
     assert "rule 1, answer: 'no such fault' is not a part" in json.load(caught.value)["detail"]
     caught.value.close()
+
+@pytest.mark.ltx23_server(api_keys=["key", "other"], scenario=RULES)
+def test_settings(ltx23_server):
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(ltx23_server.url + "/v1/videos")
+    note(pid=ltx23_server.pid)
 """)
 
-    assert "3 passed" in done.stdout, done.stdout
-    assert len({each["pid"] for each in notes(tmp_path)}) == 1
+    assert "6 passed, 1 error" in done.stdout, done.stdout
+    assert "unknown option --no-such-setting" in done.stdout
+    pids = [each["pid"] for each in notes(tmp_path)]
+    assert pids == [pids[0]] * 2 + [pids[2]] * 3
+    assert pids[0] != pids[2]
+    wait_until_gone(*pids)
 
 
-def test_parallel_test_processes_have_servers_of_their_own(run_tests: RunTests, tmp_path: Path) -> None:
+def test_parallel_test_processes_have_servers_of_their_own_which_end_when_they_are_killed(
+    run_tests: RunTests, tmp_path: Path
+) -> None:
     done = run_tests(
         """
-def test_a_server(ltx23_server):
-    urllib.request.urlopen(ltx23_server.url + "/health").close()
-    assert len(ltx23_server.requests) == 1
-    note(pid=ltx23_server.pid, url=ltx23_server.url)
-""",
-        *("-n", "2", "--dist", "each"),
-    )
-
-    assert "2 passed" in done.stdout, done.stdout
-    assert len({each["url"] for each in notes(tmp_path)}) == 2
-    wait_until_gone(*(each["pid"] for each in notes(tmp_path)))
-
-
-def test_a_server_ends_with_a_killed_pytest(run_tests: RunTests, tmp_path: Path) -> None:
-    done = run_tests("""
 import os
 import signal
 import psutil
 
-def test_killed(ltx23_server):
-    note(pids=[ltx23_server.pid, *(child.pid for child in psutil.Process(ltx23_server.pid).children(recursive=True))])
-    os.kill(os.getpid(), signal.SIGKILL)
-""")
+def test_a_server(ltx23_server):
+    urllib.request.urlopen(ltx23_server.url + "/health").close()
+    assert len(ltx23_server.requests) == 1
+    children = psutil.Process(ltx23_server.pid).children(recursive=True)
+    note(url=ltx23_server.url, pids=[ltx23_server.pid, *(child.pid for child in children)])
 
-    assert done.returncode == -9
-    (noted,) = notes(tmp_path)
-    assert len(noted["pids"]) > 1
-    wait_until_gone(*noted["pids"])
+def test_killed(ltx23_server):
+    os.kill(os.getpid(), signal.SIGKILL)
+""",
+        *("-n", "2", "--dist", "each"),
+    )
+
+    assert "2 failed, 2 passed" in done.stdout, done.stdout
+    noted = notes(tmp_path)
+    assert len({each["url"] for each in noted}) == 2
+    assert all(len(each["pids"]) > 1 for each in noted)
+    wait_until_gone(*(pid for each in noted for pid in each["pids"]))
 
 
 def test_the_plugin_imports_nothing_of_the_server() -> None:
