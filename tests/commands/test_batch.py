@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,9 +21,15 @@ from server.commands.manifest import Manifest, only_writer
 from tests.commands.terminal import run_on_terminal
 from tests.conftest import Done, RunCommand, Server
 from tests.http.videos import ids
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
+from tests.waiting import wait_for
 from weights.tiny import TinyFiles
 
-SMALL = ["--width", "256", "--height", "256", "--num-frames", "9", "--no-audio"]
+LENGTH = ["--num-frames", "9", "--no-audio"]
+# A server makes no smaller one.
+SMALL = ["--width", "256", "--height", "256", *LENGTH]
+LOCAL = ["--width", "64", "--height", "64", *LENGTH]
 COMMON: dict[str, Any] = {"seed": 42, "num_frames": 9, "keyframes": [], "generate_audio": True}
 
 Generate = Callable[..., Done]
@@ -38,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def generate(request: pytest.FixtureRequest, tiny: TinyFiles, run_command: RunCommand) -> Generate:
     """Return a function that runs `ltx23 generate` in this process, or with a server."""
     if request.param == "local":
-        return lambda *args: run_command("generate", *SMALL, *args)
+        return lambda *args: run_command("generate", *LOCAL, *args)
     url = request.getfixturevalue("server").url
     return lambda *args: run_command("generate", *SMALL, *args, "--server", url, NO_PROXY="127.0.0.1")
 
@@ -127,35 +134,35 @@ def test_one_failure_stops_nothing_and_is_tried_again(generate: Generate, folder
     assert generate("--prompts", "prompts.jsonl").stdout == "2 of 2 clips are in clips, 1 of them from before\n"
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(("end", "is_local"), [(signal.SIGKILL, False), (signal.SIGINT, True)])
 def test_a_batch_that_was_ended_goes_on(
-    end: signal.Signals, tiny: TinyFiles, cache_dir: Path, run_command: RunCommand
+    end: signal.Signals, is_local: bool, server: Server, cache_dir: Path, run_command: RunCommand
 ) -> None:
+    """With a server, the process starts ten times as fast; Ctrl-C with one is tested below."""
     Path("prompts.txt").write_text("\n".join(f"a fox in the snow of {year}" for year in range(2000, 2006)))
-    args = ["generate", *SMALL, "--prompts", "prompts.txt"]
+    args = ["generate", *SMALL, "--prompts", "prompts.txt", *([] if is_local else ["--server", server.url])]
     root = str(Path(__file__).parents[2])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
+    environment |= {"LTX23_CACHE_DIR": str(cache_dir), "PYTHONPATH": root, "NO_PROXY": "127.0.0.1"}
     with subprocess.Popen(
-        [sys.executable, "-m", "server.cli", *args],
-        env=environment | {"LTX23_CACHE_DIR": str(cache_dir), "PYTHONPATH": root},
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", "server.cli", *args], env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
-        while not Path("clips/manifest.jsonl").exists():
-            assert process.poll() is None
+        wait_for(lambda: Path("clips/manifest.jsonl").exists() or process.poll() is not None)
         process.send_signal(end)
         _, said = process.communicate()
     before = clips()
 
-    done = run_command(*args)
+    done = run_command(*args, NO_PROXY="127.0.0.1")
 
-    assert 1 <= len(before) < 6
+    assert 1 <= len(before) < 6, said
     assert (done.returncode, done.stdout.startswith("6 of 6 clips are in clips, ")) == (0, True)
     assert {entry["status"] for entry in manifest()} == {"completed"}
     assert sorted(clips()) == sorted(entry["file"] for entry in manifest())
     if end == signal.SIGINT:
         assert process.returncode == 130
-        assert said.endswith("of 6 clips are in clips; the same command goes on from there\n")
+        assert re.fullmatch(
+            r"ltx23: interrupted; \d of 6 clips are in clips; the same command goes on from there\n", said
+        )
 
 
 def test_ctrl_c_cancels_every_render_of_a_server(server: Server, client: httpx.Client) -> None:
@@ -197,9 +204,10 @@ def test_a_batch_that_cannot_begin(args: list[str], message: str, run_command: R
     assert clips() == {}
 
 
-def test_a_server_that_refuses_the_key_ends_the_batch(guarded: Server, run_command: RunCommand) -> None:
+def test_a_server_that_refuses_the_key_ends_the_batch(run_command: RunCommand, folder: Path) -> None:
     Path("prompts.txt").write_text("a fox\na whale\n")
-    done = run_command("generate", "--prompts", "prompts.txt", "--server", guarded.url, NO_PROXY="127.0.0.1")
+    with serve(program_of("behaves"), folder, api_keys="sk-of-this-test") as served:
+        done = run_command("generate", "--prompts", "prompts.txt", "--server", served.url, NO_PROXY="127.0.0.1")
 
     assert done.returncode == 1
     assert done.stderr.count("LTX23_API_KEY") == 1

@@ -19,7 +19,9 @@ from tests.commands.terminal import run_on_terminal
 from tests.conftest import Done, RunCommand, Server
 from tests.http.conftest import closed_port
 from tests.http.videos import ids
-from tests.python_client.conftest import CREATE, KEY, Rehearsal
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
+from tests.python_client.conftest import CREATE
 
 SMALL = ["--width", "256", "--height", "256", "--num-frames", "9", "--no-audio"]
 LONG = ["--width", "768", "--height", "512", "--num-frames", "121"]
@@ -146,10 +148,12 @@ def test_the_bar_is_that_of_a_local_clip(server: Server) -> None:
     assert re.search(r"\d+%\|[^|]*\| stage 1, step \d of 8, \d+ s left", shown)
 
 
-def test_the_bar_says_why_nothing_happens(rehearsal: Rehearsal) -> None:
-    rehearsal.fail(CREATE, "status=429; retry-after=1; times=1")
-    args = ["generate", "a fox", *SMALL, "--server", rehearsal.url, "-o", "fox.mp4"]
-    code, shown = run_on_terminal(*args, env={"NO_PROXY": "127.0.0.1", "LTX23_API_KEY": KEY})
+def test_the_bar_says_why_nothing_happens(folder: Path) -> None:
+    rules = folder / "rules.toml"
+    rules.write_text(f'[[rules]]\nrequest = "{CREATE}"\nanswer = "status=429; retry-after=1; times=1"\n')
+    with serve(program_of("behaves"), folder, rehearsal=True, rehearsal_file=rules) as served:
+        args = ["generate", "a fox", *SMALL, "--server", served.url, "-o", "fox.mp4"]
+        code, shown = run_on_terminal(*args, env={"NO_PROXY": "127.0.0.1"})
 
     assert code == 0
     assert "| the queue is full (rehearsed) (429): tries again in 1 s" in shown

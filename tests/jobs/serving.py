@@ -32,6 +32,10 @@ class Served:
     signal: Callable[[], None]
     ended: Callable[[], None]
 
+    @property
+    def url(self) -> str:
+        return str(self.client.base_url)
+
     def told(self, kind: type[Event]) -> Event:
         """Wait for the next event of this type."""
         while not isinstance(event := self.events.get(timeout=GUARD_S), kind):
