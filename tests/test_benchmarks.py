@@ -12,14 +12,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from benchmarks.fast import Clips, compare
+from benchmarks.running_server import RunningServer
 from pipelines.media.muxer import mux
 from pipelines.spec import GenerationSpec
+from tests.conftest import Server
 from weights.tiny import TinyFiles
 
 
 def test_the_gpu_benchmark_runs_at_tiny_size(tmp_path: Path) -> None:
     report, chart = tmp_path / "gpu.json", tmp_path / "gpu.svg"
-    options = ["--arithmetic", "fp8-dynamic", "--memory", "resident", "low", "--clips", "2", "--chunks", "1", "4"]
+    options = ["--arithmetic", "fp8-dynamic", "--memory", "resident", "low", "--clips", "2", "--chunks", "4"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.gpu", "--tiny", *options, "--json", report, "--chart", chart],
         capture_output=True,
@@ -34,7 +37,7 @@ def test_the_gpu_benchmark_runs_at_tiny_size(tmp_path: Path) -> None:
     assert errors["step"] == 0
     assert errors["step, flash attention"] == 0
     decodes = [error for name, error in errors.items() if name.startswith("decode")]
-    assert len(decodes) == 4
+    assert len(decodes) == 2
     assert max(decodes) < 0.01
     assert "fp8-dynamic eager: denoise" in (ElementTree.parse(chart).getroot()[1].text or "")
 
@@ -80,17 +83,12 @@ def test_a_short_soak_loses_nothing(cache_dir: Path, tiny: TinyFiles) -> None:
     assert "; lost 0; at the end queue {'depth': 0, " in done.stdout
 
 
-def test_the_fast_mode_is_compared_with_the_plain_one(tiny: TinyFiles, cache_dir: Path) -> None:
-    options = ["--pairs", "1", "--width", "256", "--height", "256", "--num-frames", "9"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fast", *options],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"LTX23_CACHE_DIR": str(cache_dir)},
-    )
+def test_the_fast_mode_is_compared_with_the_plain_one(server: Server) -> None:
+    """With one server for both."""
+    running = RunningServer(server.url, server.process.pid, server.temp_dir)
 
-    assert done.returncode == 0, done.stderr
-    _, title, waited, busy = done.stdout.splitlines()
+    _, title, waited, busy = compare(running, running, Clips(pairs=1, width=256, height=256, num_frames=9))
+
     assert title.split() == ["256x256,", "9", "frames,", "sound", "plain", "fast", "ratio"]
     for row in (waited, busy):
         assert all(float(figure) > 0 for figure in row.split()[-3:])
