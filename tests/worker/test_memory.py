@@ -22,9 +22,9 @@ MAX_GROWTH_BYTES = KEPT_BYTES + 25e6
 CLIPS = 10
 
 
-def clip(container: Container, *keyframes: Keyframe) -> GenerationSpec:
+def clip(container: Container, *keyframes: Keyframe, side: int = 256) -> GenerationSpec:
     return GenerationSpec(
-        "a red fox", 1, 256, 256, 9, Fraction(24), keyframes, generate_audio=False, container=container
+        "a red fox", 1, side, side, 9, Fraction(24), keyframes, generate_audio=False, container=container
     )
 
 
@@ -34,9 +34,9 @@ async def rendered(worker: Worker, spec: GenerationSpec, folder: Path) -> tuple[
     done = await heard(worker, Done)
     assert done.peak_memory_bytes is not None
     # A place of the worker releases memory after an answer and before its next job, so wait for a job in each.
-    worker.send(Generate("small", clip(Container.MP4), folder / "small"))
+    worker.send(Generate("small", clip(Container.MP4, side=64), folder / "small"))
     await heard(worker, Done)
-    worker.send(Generate("refused", clip(Container.MP4, Keyframe(folder / "missing.png")), folder / "refused"))
+    worker.send(Generate("refused", clip(Container.MP4, Keyframe(folder / "missing.png"), side=64), folder / "refused"))
     await heard(worker, Failed)
     return done.peak_memory_bytes, psutil.Process(worker.pid).memory_info().rss
 
