@@ -10,13 +10,8 @@ from pipelines.direction import Guidance
 from pipelines.ltx.components import Components
 from pipelines.ltx.pipeline import generate
 from pipelines.spec import GenerationSpec
-from tests.parity.conftest import Case, load_case
+from tests.parity.conftest import Case, load_case, load_cases
 from tests.parity.test_parity import RESULTS, TOLERANCE, Recorder, saved_latents
-
-
-@pytest.fixture(params=["nag", "nag-clipped-audio"])
-def guided(request: pytest.FixtureRequest) -> Case:
-    return load_case(request.param)
 
 
 def results(components: Components, spec: GenerationSpec) -> dict[str, torch.Tensor]:
@@ -25,6 +20,7 @@ def results(components: Components, spec: GenerationSpec) -> dict[str, torch.Ten
     return {name: recorder.kept[name] for name in RESULTS}
 
 
+@pytest.mark.parametrize("guided", load_cases("nag", "nag-clipped-audio"), ids=lambda case: case.name)
 def test_latents_and_waveform_equal_the_reference(
     guided: Case, components: dict[str, Components], relative_error
 ) -> None:
@@ -36,12 +32,14 @@ def test_latents_and_waveform_equal_the_reference(
 
 
 def test_the_latents_saved_by_the_command_equal_the_reference(
-    guided: Case, checkpoints: dict[str, Path], data: Path, tmp_path: Path, relative_error
+    checkpoints: dict[str, Path], data: Path, tmp_path: Path, relative_error
 ) -> None:
+    guided = load_case("nag-clipped-audio")
     guidance = guided.spec.guidance
     assert guidance is not None
+    assert guidance.audio
     numbers = {"scale": guidance.scale, "alpha": guidance.alpha, "tau": guidance.tau}
-    options = ["--negative-prompt", guidance.negative_prompt, *(["--nag-audio"] if guidance.audio else [])]
+    options = ["--negative-prompt", guidance.negative_prompt, "--nag-audio"]
     found = saved_latents(
         guided,
         tmp_path,
@@ -54,17 +52,16 @@ def test_the_latents_saved_by_the_command_equal_the_reference(
     assert max(relative_error(found[name], guided.golden[name]) for name in RESULTS) < TOLERANCE
 
 
-@pytest.mark.parametrize(
-    "neutral",
-    [Guidance("noise", scale=1.0), Guidance("noise", scale=0.0), Guidance(" "), Guidance("noise", alpha=0.0)],
-    ids=["scale 1", "scale 0", "no negative prompt", "alpha 0"],
-)
-def test_guidance_without_effect_is_a_plain_run(
-    neutral: Guidance, guided: Case, components: dict[str, Components]
-) -> None:
-    plain = results(components["bf16"], replace(guided.spec, guidance=None))
+def test_guidance_without_effect_is_a_plain_run(components: dict[str, Components]) -> None:
+    spec = load_case("nag").spec
+    plain = results(components["bf16"], replace(spec, guidance=None))
 
-    found = results(components["bf16"], replace(guided.spec, guidance=neutral))
-
-    assert all(torch.equal(found[name], plain[name]) for name in RESULTS)
-    assert not torch.equal(plain["stage_2_video"], results(components["bf16"], guided.spec)["stage_2_video"])
+    assert not torch.equal(plain["stage_2_video"], results(components["bf16"], spec)["stage_2_video"])
+    for neutral in (
+        Guidance("noise", scale=1.0),
+        Guidance("noise", scale=0.0),
+        Guidance(" "),
+        Guidance("noise", alpha=0.0),
+    ):
+        found = results(components["bf16"], replace(spec, guidance=neutral))
+        assert all(torch.equal(found[name], plain[name]) for name in RESULTS), neutral

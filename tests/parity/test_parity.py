@@ -1,9 +1,7 @@
 """The results of the pipeline equal those of the reference implementation, in this process and through the command."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,19 +52,13 @@ def test_contexts_equal_the_reference(case, components: dict[str, Components], r
     assert relative_error(context.audio, case.golden["context_audio"]) < TOLERANCE
 
 
-def run_process(args: list[str]) -> int:
-    return subprocess.run([sys.executable, "-m", "server.cli", *args]).returncode
-
-
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("LTX23_")]:
         monkeypatch.delenv(name)
 
 
-def saved_latents(
-    case, folder: Path, run: Callable[[list[str]], int] = main, options: Sequence[str] = (), **weights: Path
-) -> dict[str, torch.Tensor]:
+def saved_latents(case, folder: Path, options: Sequence[str] = (), **weights: Path) -> dict[str, torch.Tensor]:
     """Run `ltx23 generate`, check its clip, and return the latents that it saves."""
     spec = case.spec
     arguments = {
@@ -87,11 +79,12 @@ def saved_latents(
         args += ["--keyframe", f"{k.path}:{k.frame_idx}:{k.strength}:{k.crf}"]
     for lora in spec.loras:
         args += ["--lora", f"{lora.path}:{lora.strength}"]
-    assert run(args) == 0
+    assert main(args) == 0
     assert (folder / "clip.mp4").stat().st_size > 0
     return load_file(folder / "latents.safetensors")
 
 
+@pytest.mark.parametrize("case", ["keyframes-partial", "fp8-weights"], indirect=True)
 def test_the_latents_saved_by_the_command_equal_the_reference(
     case, checkpoints, data: Path, tmp_path: Path, relative_error
 ) -> None:
@@ -111,7 +104,7 @@ def test_the_latents_saved_by_the_command_equal_the_reference(
 def test_a_diffusers_folder_alone_gives_latents_equal_to_the_reference(
     case, folder: Path, tmp_path: Path, relative_error
 ) -> None:
-    found = saved_latents(case, tmp_path, run_process, checkpoint=folder)
+    found = saved_latents(case, tmp_path, checkpoint=folder)
 
     errors = {name: relative_error(found[name], case.golden[name]) for name in RESULTS}
     print(case.name, {name: f"{error:.1e}" for name, error in errors.items()})
