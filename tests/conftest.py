@@ -30,7 +30,7 @@ settings.load_profile("suite")
 settings.register_profile("nightly", settings())
 
 # The keys of `server_for_clients`.
-KEYS = {client: f"sk-of-{client}" for client in ("python", "javascript", "examples", "page")}
+KEYS = {client: f"sk-of-{client}" for client in ("python", "javascript", "examples", "page", "proxied-page")}
 # A file of faults needs a rule.
 NO_FAULTS = 'rules = [{request = "GET /nothing", answer = "status=500"}]'
 
@@ -164,14 +164,15 @@ def server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFa
 def server_for_clients(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run one server for the tests of all clients: it requires keys, lets in pages of every origin, and can fail.
 
-    Each kind of client has a key, and with it videos of its own. `rules.toml` in the server's temporary folder says how
-    answers fail, and `requests` there has the requests.
+    Each kind of client has a key, and with it videos of its own. A proxy on this machine may name a prefix.
+    `rules.toml` in the server's temporary folder says how answers fail, and `requests` there has the requests.
     """
     folder = tmp_path_factory.mktemp("clients")
     rules, requests = folder / "rules.toml", folder / "requests"
     rules.write_text(NO_FAULTS)
     options = ("--rehearsal", "--rehearsal-file", str(rules), "--requests-dir", str(requests))
     environment = {"LTX23_API_KEYS": ",".join(KEYS.values()), "LTX23_CORS_ORIGINS": "*"}
+    environment["LTX23_TRUSTED_PROXIES"] = "127.0.0.1"
     with run_server(cache_dir, folder, *options, **environment) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""Pages in a real Chromium, on servers that only these tests use.
+"""Pages in a real Chromium, and the server whose pages they are.
 
 `LTX23_TEST_HEADED=1` shows the browser, and slows it down enough to watch.
 """
@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
 
-from tests.conftest import Server, run_server
+from tests.conftest import Server
 from tests.page.browser import MISSING, OPTIONS, find_browser
-from weights.tiny import TinyFiles
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 HEADED = bool(os.environ.get("LTX23_TEST_HEADED"))
@@ -114,20 +113,14 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         problems.check()
 
 
-@pytest.fixture(scope="session")
-def _open_server(cache_dir: Path, tiny: TinyFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with run_server(cache_dir, tmp_path_factory.mktemp("page"), LTX23_TRUSTED_PROXIES="127.0.0.1") as running:
-        yield running
-
-
 @pytest.fixture
-def page_server(_open_server: Server) -> Server:
-    """Return a server without keys and without stored videos, which a proxy on this machine may be in front of."""
-    with _open_server.client() as client:
+def page_server(server: Server) -> Server:
+    """Return the session's server, without the videos that other tests have left on it."""
+    with server.client() as client:
         while videos := client.get("/v1/videos").json()["data"]:
             for video in videos:
                 assert client.delete(f"/v1/videos/{video['id']}").status_code == 200
-    return _open_server
+    return server
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.page import measure_bytes
-from tests.conftest import Server
+from tests.conftest import KEYS, Server
 from tests.page.actions import (
     compose,
     draw_picture,
@@ -134,11 +134,15 @@ def test_nothing_moves_by_itself_for_people_who_want_less_motion(open_page: Open
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_it_works_behind_a_path_prefix(open_page: OpenPage, page_server: Server) -> None:
-    page, _ = open_page(page_server.url, extra_http_headers={"X-Forwarded-Prefix": "/video"})
+def test_it_works_behind_a_path_prefix(open_page: OpenPage, server_for_clients: Server) -> None:
+    page, problems = open_page(server_for_clients.url, extra_http_headers={"X-Forwarded-Prefix": "/video"})
+    problems.expect("status of 401")
     outside: list[str] = []
     page.on("request", lambda request: None if "/video/" in request.url else outside.append(request.url))
     page.goto("/video/")
+    page.get_by_label("Key", exact=True).fill(KEYS["proxied-page"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     compose(page, "a lamp in a dark room", sound=True)
 
     render(page)
@@ -147,7 +151,7 @@ def test_it_works_behind_a_path_prefix(open_page: OpenPage, page_server: Server)
     page.wait_for_function("() => document.querySelector('video').readyState >= 2")
     expect(page.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("/video/v1/videos/"))
     page.get_by_role("button", name="Copy the request as code").click()
-    expect(page.get_by_label("The request in curl")).to_contain_text(f"{page_server.url}/video/generate")
+    expect(page.get_by_label("The request in curl")).to_contain_text(f"{server_for_clients.url}/video/generate")
     assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []
 
 
