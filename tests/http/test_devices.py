@@ -1,15 +1,19 @@
 """A server with two workers, which share one CPU here."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.running_server import worker_processes
+from server.worker.messages import Ready
 from tests.conftest import RunCommand, Server, run_server
 from tests.http.conftest import SMALL
 from tests.http.test_metrics import sample, values
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 from tests.waiting import wait_for, wait_for_queue
 
 
@@ -19,7 +23,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     cache_dir, temp_dir = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("work")
     with run_server(cache_dir, temp_dir, "--devices", "cpu,cpu") as server:
         with server.client() as client:
-            wait_until_ready(client)
+            wait_for(lambda: {worker["status"] for worker in client.get("/health").json()["workers"]} == {"ready"})
         yield server
 
 
@@ -27,10 +31,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def client(pair: Server) -> Iterator[httpx.Client]:
     with pair.client() as client:
         yield client
-
-
-def wait_until_ready(client: httpx.Client) -> None:
-    wait_for(lambda: {worker["status"] for worker in client.get("/health").json()["workers"]} == {"ready"})
 
 
 def test_health_and_metrics_report_each_worker(client: httpx.Client) -> None:
@@ -46,7 +46,7 @@ def test_health_and_metrics_report_each_worker(client: httpx.Client) -> None:
 
 def test_both_workers_render_at_once_and_give_the_same_clip(client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
-        clips = [pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 97}) for _ in range(2)]
+        clips = [pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 49}) for _ in range(2)]
         wait_for_queue(client, running=2, depth=0)
         first, second = (clip.result() for clip in clips)
 
@@ -54,19 +54,27 @@ def test_both_workers_render_at_once_and_give_the_same_clip(client: httpx.Client
     assert first.content == second.content
 
 
-def test_one_worker_goes_on_when_the_other_is_killed(pair: Server, client: httpx.Client) -> None:
-    with ThreadPoolExecutor() as pool:
-        clips = [pool.submit(client.post, "/generate", json=SMALL | {"num_frames": 241}) for _ in range(2)]
-        wait_for_queue(client, running=2, depth=0)
-        worker_processes(pair.process.pid)[0].kill()
-        wait_for_queue(client, running=1)
-        health = client.get("/health")
+def test_one_worker_goes_on_when_the_other_ends(tmp_path: Path) -> None:
+    """The workers do as they are told in place of rendering."""
+    first, second = tmp_path / "orders-cuda:0", tmp_path / "orders-cuda:1"
+    for orders in (first, second):
+        os.mkfifo(orders)
+    serving = serve(program_of("obeys"), tmp_path / "work", cache_dir=tmp_path, devices="cuda:0,cuda:1")
+    with serving as served, ThreadPoolExecutor() as pool:
+        for _ in range(2):
+            served.told(Ready)
+        clips = [pool.submit(served.ask, "a red fox") for _ in range(2)]
+        wait_for_queue(served.client, running=2, depth=0)
+        first.write_bytes(b"d")
+        wait_for_queue(served.client, running=1)
+        health = served.client.get("/health")
+        second.write_bytes(b"f")
         statuses = sorted(clip.result().status_code for clip in clips)
+        served.told(Ready)
 
-    assert (health.status_code, health.json()["status"]) == (200, "ok")
-    assert statuses == [200, 500]
-    wait_until_ready(client)
-    assert client.get("/health").json()["worker_restarts"] == 1
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        assert statuses == [200, 500]
+        assert served.client.get("/health").json()["worker_restarts"] == 1
 
 
 @pytest.mark.parametrize(

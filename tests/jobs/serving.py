@@ -59,7 +59,8 @@ def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterato
     events: queue.Queue[FromWorker] = queue.Queue()
     folders = {"temp_dir": temp_dir, "data_dir": temp_dir / "data"}
     chosen = load_settings(**folders | {"port": 0, "grace_s": GRACE_S, "drain_s": GRACE_S} | settings)
-    config = create_http_config(create_app(chosen, events.put, program), chosen)
+    app = create_app(chosen, events.put, program)
+    config = create_http_config(app, chosen, date_header=not chosen.deterministic_time)
     with socket.create_server(("127.0.0.1", chosen.port)) as listener:
         server = DrainingServer(config, chosen.drain_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
