@@ -1,7 +1,10 @@
 """OpenAI's official client with a real server."""
 
+import hashlib
 import io
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import av
@@ -19,8 +22,11 @@ from openai import (
 from openai.types import Video
 from PIL import Image
 
+from server.worker.messages import Ready
 from tests.conftest import Server
 from tests.http.conftest import KEY, encode, picture
+from tests.jobs.conftest import program_of
+from tests.jobs.serving import serve
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
@@ -30,14 +36,14 @@ SECONDS: Any = "1"
 FIELDS: dict[str, Any] = {"num_frames": 9, "generate_audio": False}
 
 
-def connect(server: Server, key: str) -> Iterator[OpenAI]:
+def connect(url: object, key: str = "none is needed") -> Iterator[OpenAI]:
     with httpx2.Client(trust_env=False) as http:
-        yield OpenAI(base_url=f"{server.url}/v1", api_key=key, http_client=http)
+        yield OpenAI(base_url=f"{url}/v1", api_key=key, http_client=http)
 
 
 @pytest.fixture
 def openai(server: Server) -> Iterator[OpenAI]:
-    yield from connect(server, "none is needed")
+    yield from connect(server.url)
 
 
 def extra(video: Video) -> dict[str, Any]:
@@ -76,6 +82,7 @@ def test_a_clip_from_creation_to_deletion(openai: OpenAI, client: httpx.Client) 
 
 def test_thumbnail_and_spritesheet_are_downloaded_by_name(openai: OpenAI) -> None:
     done = openai.videos.create_and_poll(prompt="a red fox", size=SIZE, extra_body=FIELDS, poll_interval_ms=50)
+    assert done.status == "completed"
 
     thumbnail = openai.videos.download_content(done.id, variant="thumbnail")
     spritesheet = openai.videos.download_content(done.id, variant="spritesheet")
@@ -99,31 +106,23 @@ def test_a_thumbnail_of_an_unfinished_video_is_a_conflict(openai: OpenAI) -> Non
     openai.videos.delete(made.id)
 
 
-def test_create_and_poll_returns_a_finished_video(openai: OpenAI) -> None:
-    done = openai.videos.create_and_poll(prompt="rain", size=SIZE, extra_body=FIELDS, poll_interval_ms=50)
-
-    assert done.status == "completed"
-    openai.videos.delete(done.id)
-
-
-def test_a_first_frame_is_a_file_or_a_data_url(openai: OpenAI, client: httpx.Client) -> None:
+def test_a_first_frame_is_a_file_or_a_data_url(tmp_path: Path) -> None:
+    """The worker lists the images of each clip in place of rendering it."""
     image = picture()
-    extra = FIELDS | {"seed": 1}
     # The client accepts an object only in `extra_body`, though its types allow it in `input_reference`.
-    by_url = extra | {"input_reference": {"image_url": f"data:image/png;base64,{encode(image)}"}}
-    clips = set()
-    for fields in (
-        {"input_reference": image, "extra_body": extra},
-        {"input_reference": ("first.png", io.BytesIO(image), "image/png"), "extra_body": extra},
-        {"extra_body": by_url},
-        {"extra_body": by_url, "extra_headers": {"Content-Type": "application/json"}},
-    ):
-        done = openai.videos.create_and_poll(prompt="a boat", size=SIZE, poll_interval_ms=50, **fields)
-        clips.add(openai.videos.download_content(done.id).read())
-        openai.videos.delete(done.id)
-
-    body = {"prompt": "a boat", "width": 256, "height": 256, "seed": 1, "input_image_b64": encode(image)}
-    assert clips == {client.post("/generate", json=body | FIELDS).content}
+    by_url = FIELDS | {"input_reference": {"image_url": f"data:image/png;base64,{encode(image)}"}}
+    with serve(program_of("lists_its_images"), tmp_path / "work", cache_dir=tmp_path) as served:
+        served.told(Ready)
+        for openai in connect(str(served.client.base_url).rstrip("/")):
+            for fields in (
+                {"input_reference": image, "extra_body": FIELDS},
+                {"input_reference": ("first.png", io.BytesIO(image), "image/png"), "extra_body": FIELDS},
+                {"extra_body": by_url},
+                {"extra_body": by_url, "extra_headers": {"Content-Type": "application/json"}},
+            ):
+                done = openai.videos.create_and_poll(prompt="a boat", size=SIZE, poll_interval_ms=50, **fields)
+                listed = json.loads(openai.videos.download_content(done.id).read())
+                assert listed == [[0, 1.0, hashlib.sha256(image).hexdigest()]]
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "application/json"])
@@ -181,18 +180,20 @@ def test_the_model_is_found_by_its_id(openai: OpenAI) -> None:
 
 
 def test_clips_are_remixed_edited_and_extended(openai: OpenAI) -> None:
-    first = openai.videos.create_and_poll(prompt="a fox", size=SIZE, extra_body=FIELDS)
+    first = openai.videos.create_and_poll(prompt="a fox", size=SIZE, extra_body=FIELDS, poll_interval_ms=50)
     file = openai.videos.download_content(first.id).content
 
-    remixed = openai.videos.remix(first.id, prompt="a wolf")
     edited = openai.videos.edit(prompt="a wolf", video=file)
+    remixed = openai.videos.remix(first.id, prompt="a wolf")
     extended = openai.videos.extend(prompt="a wolf", seconds=SECONDS, video=file)
 
-    for video in (remixed, edited, extended):
-        assert openai.videos.poll(video.id).status == "completed"
     assert (remixed.remixed_from_video_id, edited.remixed_from_video_id) == (first.id, None)
     assert (remixed.size, remixed.prompt) == (first.size, "a wolf")
-    for video in (first, remixed, edited, extended):
+    assert (extended.size, extra(extended)["num_frames"]) == (first.size, 33)
+    for video in (remixed, extended):
+        openai.videos.delete(video.id)
+    assert openai.videos.poll(edited.id, poll_interval_ms=50).status == "completed"
+    for video in (first, edited):
         openai.videos.delete(video.id)
 
 
@@ -208,9 +209,9 @@ def test_what_cannot_be_edited_is_refused_and_not_retried(openai: OpenAI) -> Non
 
 
 def test_a_client_without_a_key_gets_an_authentication_error(guarded: Server) -> None:
-    for client in connect(guarded, "wrong"):
+    for client in connect(guarded.url, "wrong"):
         with pytest.raises(AuthenticationError) as refusal:
             client.videos.create(prompt="a fox")
         assert refusal.value.code == "invalid_api_key"
-    for client in connect(guarded, KEY):
+    for client in connect(guarded.url, KEY):
         assert isinstance(client.videos.list().data, list)
