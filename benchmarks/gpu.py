@@ -85,6 +85,7 @@ def main() -> None:
     print(f"{card}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
     runs: list[Run] = []
     choices: list[Choice] = []
+    flops: dict[Arithmetic, dict[torch.dtype, int]] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = kept_weights(args.dir or Path(folder), "tiny" if args.tiny else "full")
         vram_bytes = None if args.vram is None else round(args.vram * 1e9)
@@ -101,13 +102,14 @@ def main() -> None:
             for arithmetic in args.arithmetic if level is MemoryLevel.RESIDENT else args.arithmetic[:1]:
                 components = load(files, device, level, capacity_bytes, arithmetic)
                 print_memory(components)
-                flops = count_flops(components, spec, Trace())
+                if arithmetic not in flops:
+                    flops[arithmetic] = count_flops(components, spec, Trace())
                 for speed in args.speed if level is MemoryLevel.RESIDENT else [Speed.EAGER]:
                     start = time.perf_counter()
                     faster = speed_up(components, speed)
                     print(f"--speed {speed}: ready in {time.perf_counter() - start:.1f} s")
                     name = " ".join([arithmetic, speed, *([level] if level is not MemoryLevel.RESIDENT else [])])
-                    run = measure_run(name, faster, spec, Path(folder) / "clip.mp4", args.clips, flops)
+                    run = measure_run(name, faster, spec, Path(folder) / "clip.mp4", args.clips, flops[arithmetic])
                     runs.append(run)
                     print_run(run)
                     if args.profile is not None:

@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod, sqrt
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,15 @@ def _values(name: str, info: TensorInfo, infos: Mapping[str, TensorInfo]) -> mem
     return _pool(info.dtype, *_distribution(name, info))
 
 
+@cache
+def _random() -> torch.Tensor:
+    return torch.randn(POOL, generator=torch.Generator().manual_seed(0))
+
+
 @lru_cache(maxsize=64)
 def _pool(dtype: str, std: float, mean: float) -> memoryview:
     """Return the bytes of random values; of one that is always the same, if `std` is 0."""
-    values = torch.randn(POOL if std else 1, generator=torch.Generator().manual_seed(0)) * std + mean
+    values = _random() * std + mean if std else torch.tensor([mean])
     return values.to(TORCH_DTYPES[dtype]).view(torch.uint8).numpy().data
 
 
