@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipelines.errors import SoundError, VideoError
 from pipelines.geometry import clamp_frame_rate, exact_frame_rate
 from pipelines.media.codecs import PIXEL_FORMAT
+from pipelines.media.container_size import missing_bytes
 from pipelines.media.image_crop import Size
 from pipelines.media.sound import Waveform, read_track
 from pipelines.media.source_info import SourceInfo
@@ -37,6 +38,9 @@ _SCALING = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INP | Interpolation.
 
 def inspect_source(path: Path, decode: bool = True) -> SourceInfo:
     """Return what a video holds; with `decode`, once every frame of it was read. Raises VideoError."""
+    missing = _missing_bytes(path)
+    if missing:
+        raise VideoError(f"it was cut short: {missing} bytes or more are missing; send it complete")
     with _opened(path) as (container, stream):
         times = _frame_times(container, stream)
         container.seek(0)
@@ -139,6 +143,12 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             _validate_header(stream)
             stream.thread_type = "AUTO"
             yield container, stream
+
+
+def _missing_bytes(path: Path) -> int:
+    demuxer = _demuxer(path)
+    with _translated_errors():
+        return missing_bytes(path, demuxer)
 
 
 def _demuxer(path: Path) -> str:

@@ -133,7 +133,7 @@ def write_sound(path: Path) -> Path:
     [
         (write_text, "not a video of a known format: send an MP4"),
         (write_nothing, "it is empty: send an MP4"),
-        (write_truncated, "it is damaged or cut short"),
+        (write_truncated, "it was cut short: [0-9]+ bytes or more are missing; send it complete"),
         (write_damaged, "it is damaged or cut short"),
         (write_sound, "it has no picture"),
         (lambda path: write(path, codec="mjpeg"), "its picture has codec mjpeg: send H.264"),
