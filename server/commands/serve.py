@@ -23,7 +23,8 @@ from server.process.heap import keep_one_heap
 from server.process.logs import configure_logging
 from server.settings import Settings, SettingsError, load_settings
 from server.videos.data_dir import DataDir
-from server.videos.errors import DataDirError
+from server.videos.database import open_database
+from server.videos.errors import DataDirError, StoreError
 from server.worker.messages import FromWorker, LoadFailed
 from weights.errors import WeightsError
 from weights.registry import REGISTRY, Registry
@@ -35,6 +36,7 @@ def serve(registry: Registry = REGISTRY, fetch_program: Sequence[str] = PROGRAM,
     try:
         settings, fetcher = resolve_weights(load_settings(**options), registry, fetch_program)
         settings = resolve_devices(settings)
+        configure_logging(settings.log_level, settings.log_format)
         _validate_temp_dir(settings)
         _validate_data_dir(settings)
         lora_catalog(settings)
@@ -72,14 +74,19 @@ def _validate_temp_dir(settings: Settings) -> None:
 def _validate_data_dir(settings: Settings) -> None:
     try:
         data_dir = DataDir(settings.data_dir)
-    except DataDirError as exc:
+        with closing(data_dir):
+            _validate_videos(settings, data_dir)
+    except (DataDirError, StoreError) as exc:
         raise SettingsError(f"LTX23_DATA_DIR / --data-dir: {exc}") from exc
-    with closing(data_dir):
-        if settings.deterministic_time and data_dir.has_videos:
-            raise SettingsError(
-                f"LTX23_DATA_DIR / --data-dir: {settings.data_dir} has videos of an earlier run, and with "
-                "LTX23_DETERMINISTIC_TIME / --deterministic-time their ids would come again; choose an empty folder"
-            )
+
+
+def _validate_videos(settings: Settings, data_dir: DataDir) -> None:
+    open_database(data_dir.database).close()
+    if settings.deterministic_time and data_dir.has_videos:
+        raise DataDirError(
+            f"{settings.data_dir} has videos of an earlier run, and with LTX23_DETERMINISTIC_TIME / "
+            "--deterministic-time their ids would come again; choose an empty folder"
+        )
 
 
 def _run(settings: Settings, listener: socket.socket, fetcher: Fetcher | None) -> int:
@@ -93,7 +100,6 @@ def _run(settings: Settings, listener: socket.socket, fetcher: Fetcher | None) -
             # Nothing was ever served: end the server, which could only answer 503.
             failed = server.should_exit = True
 
-    configure_logging(settings.log_level, settings.log_format)
     app = create_app(settings, on_event, fetcher=fetcher)
     config = create_http_config(app, settings, date_header=not settings.deterministic_time)
     # uvicorn says "running" long before the model is loaded; the announcer reports that instead.

@@ -39,14 +39,16 @@ class VideoStore:
     def __init__(self, path: Path, folder_of: Callable[[str], Path]) -> None:
         self._path, self._folder_of = path, folder_of
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="videos")
-        self._connection: sqlite3.Connection
+        self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
         """Open the database. Raises DataDirError if a newer server wrote it."""
         self._connection = await asyncio.get_running_loop().run_in_executor(self._thread, open_database, self._path)
 
     async def close(self) -> None:
-        await self._run(lambda connection: connection.close())
+        """Close the database, if it could be opened."""
+        if self._connection is not None:
+            await self._run(lambda connection: connection.close())
         self._thread.shutdown()
 
     async def insert(self, video: Video) -> None:
@@ -152,8 +154,10 @@ class VideoStore:
         return await self._run(run)
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        connection = self._connection
+        assert connection is not None
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self._connection))
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, connection)
         except sqlite3.Error as exc:
             raise StoreError(f"the database of videos failed: {exc}") from exc
 

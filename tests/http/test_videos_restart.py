@@ -1,12 +1,9 @@
 """Videos of a server that is killed, stopped or started twice."""
 
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,16 +200,29 @@ def test_a_second_server_refuses_to_use_the_same_data(server: Server, run_comman
     ]
 
 
-def test_a_database_of_a_newer_server_is_not_changed(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    with sqlite3.connect(tmp_path / "data" / "videos.sqlite3") as connection:
+def test_a_database_of_a_newer_server_is_not_changed(tmp_path: Path, run_command: RunCommand) -> None:
+    database = tmp_path / "videos.sqlite3"
+    with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    before = (tmp_path / "data" / "videos.sqlite3").read_bytes()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("LTX23_")}
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
+        connection.commit()
+    before = database.read_bytes()
 
-    assert done.returncode != 0
-    assert "was written by a newer server (version 99" in done.stderr
-    assert (tmp_path / "data" / "videos.sqlite3").read_bytes()[100:] == before[100:]
+    done = run_command("serve", "--port", "0", "--data-dir", str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"ltx23: error: LTX23_DATA_DIR / --data-dir: {database} was written by a newer server (version 99, "
+    )
+    assert database.read_bytes()[100:] == before[100:]
+
+
+def test_a_database_that_cannot_be_opened_ends_the_start_with_one_sentence(
+    tmp_path: Path, run_command: RunCommand
+) -> None:
+    database = tmp_path / "videos.sqlite3"
+    database.mkdir()
+
+    done = run_command("serve", "--port", "0", "--data-dir", str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr == f"ltx23: error: LTX23_DATA_DIR / --data-dir: {database}: unable to open database file\n"
