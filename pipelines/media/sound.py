@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import SoundError
+from pipelines.media.container_size import missing_bytes
 from pipelines.media.mp3 import states_length
-from pipelines.media.sound_format import MP3, REMEDY, SUGGESTED, WAV, SoundFormat, sound_format
+from pipelines.media.sound_format import MP3, REMEDY, SUGGESTED, SoundFormat, sound_format
 from pipelines.media.sound_limits import MAX_CHANNELS, MAX_FILE_BYTES, MAX_PEAK, MAX_SECONDS, SAMPLE_RATES
-from pipelines.media.wav import is_cut_short
 
 # The share of a channel beside the front ones when it is folded to stereo: -3 dB.
 FOLDED = 0.5**0.5
@@ -175,8 +175,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any, Fraction | None]]:
     """
     kind = _recognise(path)
     with _translated_errors():
-        if kind is WAV and is_cut_short(path):
-            raise SoundError("its header says that it is longer: it was cut short; send it complete")
+        missing = missing_bytes(path, kind.demuxer)
+        if missing:
+            raise SoundError(f"it was cut short: {missing} bytes or more are missing; send it complete")
         container = av.open(str(path.absolute()), format=kind.demuxer, options=_restrictions(kind))
     with container:
         if any(stream.type == "video" and not _is_cover(stream) for stream in container.streams):

@@ -161,7 +161,7 @@ def test_what_is_no_sound_is_refused(data: bytes, message: str, tmp_path: Path) 
         measure_sound(path)
 
 
-@pytest.mark.parametrize("name", ["wav", "flac", "m4a", "mp3"])
+@pytest.mark.parametrize("name", ["wav", "flac", "m4a", "mp3", "opus"])
 def test_a_sound_that_was_cut_short_is_refused(name: str, tmp_path: Path) -> None:
     codec, container, sample_format = FORMATS[name]
     stored = np.round(tone(2.0) * 32768).astype(np.int16) if sample_format == "s16" else tone(2.0)
