@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import yaml
 
 from tests.http.conftest import closed_port
 from tests.jobs.conftest import program_of
-from tests.jobs.serving import Served, serve
+from tests.jobs.serving import Served, serve, worker_of
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -92,8 +91,7 @@ def use(server: Served, prometheus: httpx.Client) -> None:
     for number in (1, 2):
         assert server.client.post("/generate", json=CLIP, headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
         wait_for(partial(query, prometheus, f'ltx23_jobs_total{{outcome="done"}} >= {number}'))
-    (worker,) = (child for child in psutil.Process().children() if WORKER[1] in child.cmdline())
-    worker.kill()
+    worker_of(WORKER).kill()
     wait_for(lambda: query(prometheus, "ltx23_worker_restarts_total >= 1"))
     wait_for(lambda: query(prometheus, "ltx23_ready == 1"))
 

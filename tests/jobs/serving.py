@@ -5,11 +5,12 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 from server.app import create_app
 from server.commands.draining import DrainingServer
@@ -72,3 +73,15 @@ def serve(program: Sequence[str], temp_dir: Path, **settings: object) -> Iterato
         finally:
             server.should_exit = True
             thread.join()
+
+
+def worker_of(program: Sequence[str]) -> psutil.Process:
+    """Return the one worker of a server in this process that runs `program`."""
+    found = []
+    for child in psutil.Process().children():
+        # A child of another test may end just now.
+        with suppress(psutil.NoSuchProcess):
+            if program[-1] in child.cmdline():
+                found.append(child)
+    (worker,) = found
+    return worker

@@ -6,13 +6,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from server.jobs.live_clip import ClipCut, LiveClip, LiveReader
 from server.worker.messages import Progress, Ready
 from tests.jobs.conftest import program_of
-from tests.jobs.serving import Served, serve
+from tests.jobs.serving import Served, serve, worker_of
 
 PROGRAM = program_of("writes_fragments")
 BODY = {"width": 256, "height": 256, "num_frames": 9, "generate_audio": False}
@@ -113,8 +112,7 @@ def test_a_stream_is_cut_when_the_worker_dies(served: Served) -> None:
     with served.client.stream("GET", f"{path}/content?stream=true") as response:
         pieces = response.iter_raw()
         assert next(pieces) == b"the beginning"
-        [worker] = [process for process in psutil.Process().children() if PROGRAM[1] in process.cmdline()]
-        worker.kill()
+        worker_of(PROGRAM).kill()
         with pytest.raises(httpx.RemoteProtocolError):
             list(pieces)
     assert served.client.get(path).json()["status"] == "failed"
