@@ -279,7 +279,7 @@ def test_a_form_takes_the_clip_as_a_file(client: httpx.Client, short: bytes) -> 
         ({"video_b64": "CLIP", "continue": {"context_frames": 8}}, "continue", "must keep 8k + 1 frames, got 8"),
         ({"video_b64": "CLIP", "continue": {"context_frames": 33}}, "continue", "at most the 25 frames of the clip"),
         ({"video_b64": "IMAGE", "retake": {}}, "video_b64", "not a video of a known format"),
-        ({"video_b64": "CUT", "retake": {}}, "video_b64", "it is damaged or cut short"),
+        ({"video_b64": "CUT", "retake": {}}, "video_b64", "it was cut short"),
         ({"video_b64": "http://example.com/a.mp4", "retake": {}}, "video_b64", "This server fetches nothing"),
         ({"video_b64": "no base64 at all!", "retake": {}}, "video_b64", "not valid base64"),
     ],
