@@ -162,7 +162,7 @@ def settle(url: str) -> None:
 
     A large image and a clip of some size make both return all of it before the next request.
     """
-    large = {"width": 512, "height": 512, "num_frames": 25, "input_image_b64": large_image()}
+    large = {"width": 768, "height": 512, "num_frames": 49, "input_image_b64": large_image()}
     for fields in (large, {"width": 256, "height": 256, "num_frames": 9}):
         body = {"prompt": "a red fox", "generate_audio": False} | fields
         httpx.post(f"{url}/generate", json=body, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
@@ -170,9 +170,9 @@ def settle(url: str) -> None:
 
 @cache
 def large_image() -> str:
-    """Return an image in base64 that takes 75 MB when it is decoded."""
+    """Return an image in base64 that takes 169 MB when it is decoded."""
     png = io.BytesIO()
-    Image.new("RGB", (5000, 5000)).save(png, "PNG")
+    Image.new("RGB", (7500, 7500)).save(png, "PNG")
     return base64.b64encode(png.getvalue()).decode()
 
 
